@@ -1,0 +1,1 @@
+"""The foundation: settings, database, tenants and bots, tokens, registry."""

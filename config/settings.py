@@ -1,0 +1,94 @@
+"""Each process's environment, typed, read once at start."""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every variable that Antiphon reads; `.env.example` explains each one."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
+    )
+
+    database_url: SecretStr | None = None
+    migration_database_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    livekit_url: str | None = None
+    livekit_api_key: str | None = None
+    livekit_api_secret: SecretStr | None = None
+    service_token_private_key: SecretStr | None = None
+    service_token_public_key: str | None = None
+
+    api_host: str = "127.0.0.1"
+    api_port: int = 8080
+    public_url: str | None = None
+    mcp_host: str = "127.0.0.1"
+    mcp_port: int = 8090
+    mcp_url: str = "http://127.0.0.1:8090/{server}/mcp"
+    mcp_allowed_hosts: list[str] = Field(default_factory=list)
+    models_host: str = "127.0.0.1"
+    models_port: int = 8091
+    models_url: str = "http://127.0.0.1:8091/v1"
+    worker_port: int = 0
+    livekit_port: int = 7880
+
+    agent_name: str = "voice"
+    worker_max_calls: int | None = None
+    worker_idle_processes: int = 2
+    ice_servers: list[str] = Field(default_factory=list)
+
+    deepgram_api_key: SecretStr | None = None
+    deepgram_base_url: str | None = None
+    elevenlabs_api_key: SecretStr | None = None
+    elevenlabs_base_url: str | None = None
+    sarvam_api_key: SecretStr | None = None
+    sarvam_base_url: str | None = None
+
+    cache_dir: Path = Field(
+        default_factory=lambda: Path.home() / ".cache" / "antiphon",
+        validation_alias="ANTIPHON_CACHE",
+    )
+    state_dir: Path = Field(
+        default_factory=lambda: Path.home() / ".local" / "state" / "antiphon",
+        validation_alias="ANTIPHON_STATE",
+    )
+    log_level: str = "INFO"
+
+    def mcp_server_url(self, server: str) -> str:
+        """Return where `server` listens."""
+        return self.mcp_url.format(server=server)
+
+
+class MissingSettingError(RuntimeError):
+    """A process was started without a variable that it needs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} is not set. `antiphon up` sets everything up on one machine; "
+            "`antiphon doctor` says what is missing; .env.example explains every variable."
+        )
+
+
+def required(name: str, value: SecretStr | str | None) -> str:
+    """Return the plain value of a variable that this process cannot do without.
+
+    Raises:
+        MissingSettingError: it is unset.
+    """
+    if value is None:
+        raise MissingSettingError(name)
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+@cache
+def settings() -> Settings:
+    """Return this process's settings."""
+    return Settings()

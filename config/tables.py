@@ -1,0 +1,151 @@
+"""Tables of tenants, bots, their registry of servers, keys and the audit trail."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ForeignKeyConstraint, LargeBinary, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from config.columns import TenantRow, json, moment
+
+
+class Business(SQLModel, table=True):
+    """One client business: the tenant."""
+
+    __tablename__ = "business"
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    slug: str = Field(unique=True)
+    name: str
+    time_zone: str
+    created_at: datetime = moment()
+    updated_at: datetime = moment()
+
+
+class Session(TenantRow, table=True):
+    """An anonymous caller, or one that a business names by its own identifier."""
+
+    __tablename__ = "session"
+    identifier: str
+    language_preference: str | None = None
+    updated_at: datetime = moment()
+
+
+class AgentConfig(TenantRow, table=True):
+    """One bot."""
+
+    __tablename__ = "agent_config"
+    __table_args__ = (
+        UniqueConstraint("business_id", "name"),
+        UniqueConstraint("business_id", "id"),
+    )
+    name: str
+    system_prompt: str
+    stt_provider: str
+    tts_provider: str
+    llm_provider: str
+    llm_model: str
+    llm_fallbacks: list[str] = json([])
+    default_language: str
+    knowledge_base_id: UUID | None = None
+    first_message_inbound: str
+    first_message_outbound: str | None = None
+    eagerness: str
+    soft_timeout_seconds: float
+    llm_cascade_timeout_seconds: float
+    max_conversation_duration_seconds: int
+    allow_anonymous: bool
+    allowed_origins: list[str] = json([])
+    version: int = 1
+    updated_at: datetime = moment()
+
+
+class AgentVoiceConfig(TenantRow, table=True):
+    """How a bot sounds."""
+
+    __tablename__ = "agent_voice_config"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["business_id", "agent_config_id"],
+            ["agent_config.business_id", "agent_config.id"],
+            ondelete="CASCADE",
+        ),
+    )
+    agent_config_id: UUID = Field(unique=True)
+    voice_id: str | None = None
+    tts_provider: str
+    tts_model_family: str | None = None
+    similarity: float | None = None
+    speed: float | None = None
+    stability: float | None = None
+
+
+class AgentSystemTool(TenantRow, table=True):
+    """An action of the agent itself, switched on for a bot."""
+
+    __tablename__ = "agent_system_tools"
+    __table_args__ = (
+        UniqueConstraint("agent_config_id", "tool_key"),
+        ForeignKeyConstraint(
+            ["business_id", "agent_config_id"],
+            ["agent_config.business_id", "agent_config.id"],
+            ondelete="CASCADE",
+        ),
+    )
+    agent_config_id: UUID
+    tool_key: str
+    enabled: bool = True
+
+
+class McpConnection(TenantRow, table=True):
+    """An MCP server that a bot may use, and how."""
+
+    __tablename__ = "mcp_connection"
+    __table_args__ = (
+        UniqueConstraint("agent_config_id", "server"),
+        ForeignKeyConstraint(
+            ["business_id", "agent_config_id"],
+            ["agent_config.business_id", "agent_config.id"],
+            ondelete="CASCADE",
+        ),
+    )
+    agent_config_id: UUID
+    server: str
+    enabled: bool = True
+    tools: list[str] = json([])
+    policy: dict[str, Any] = json({})
+    integration: str | None = None
+
+
+class ApiKey(TenantRow, table=True):
+    """A key of a business; only its hash is stored."""
+
+    __tablename__ = "api_key"
+    name: str
+    key_hash: bytes = Field(sa_type=LargeBinary, unique=True)
+    revoked_at: datetime | None = moment(nullable=True)
+
+
+class Audit(TenantRow, table=True):
+    """One tool call, without what was said in it. The application may only append."""
+
+    __tablename__ = "audit"
+    subject: str
+    bot_id: UUID | None = None
+    conversation_id: UUID | None = None
+    server: str
+    tool: str
+    argument_digest: str
+    outcome: str
+    ms: float
+
+
+class IdempotentCall(SQLModel, table=True):
+    """A write that was asked for, and what it answered: a repeat is replayed, not done again."""
+
+    __tablename__ = "idempotent_call"
+    business_id: UUID = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    result: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    created_at: datetime = moment()

@@ -1,0 +1,124 @@
+"""Service tokens: who may call which server, for whom, and what, for a minute.
+
+An EdDSA JWT per server. The orchestrator holds the private key, the servers only the public one.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Self
+from uuid import UUID, uuid4
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+ISSUER = "antiphon"
+LIFETIME = 60  # seconds
+_LEEWAY = 5
+_MAX_LENGTH = 4096
+_REQUIRED = ["exp", "iat", "aud", "iss", "jti", "sub", "business_id", "grant"]
+
+
+class InvalidTokenError(Exception):
+    """A token that is not one of ours, not for this audience, or not of this minute."""
+
+
+class Grant(BaseModel):
+    """What the bearer may do on one server. `tools` of None means every tool."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    tools: tuple[str, ...] | None = None
+    write: bool = True
+    integration: str | None = None
+    confirm: tuple[str, ...] = ()
+
+    def allows(self, tool: str) -> bool:
+        """Say whether `tool` is among the granted ones."""
+        return self.tools is None or tool in self.tools
+
+
+class Claims(BaseModel):
+    """Whom a request acts for: one business, perhaps one bot and one conversation."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    sub: str
+    business_id: UUID
+    bot_id: UUID | None = None
+    conversation_id: UUID | None = None
+    grant: Grant = Grant()
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Mints tokens."""
+
+    private_key: str = field(repr=False)
+
+    @classmethod
+    def generate(cls) -> Self:
+        """Return a signer with a new key."""
+        key = Ed25519PrivateKey.generate()
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return cls(pem.decode())
+
+    def public_key(self) -> str:
+        """Return the key that verifies this signer's tokens, as PEM."""
+        key = jwt.algorithms.OKPAlgorithm().prepare_key(self.private_key)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise TypeError("SERVICE_TOKEN_PRIVATE_KEY must be an Ed25519 key in PEM form.")
+        return (
+            key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        )
+
+    def mint(self, audience: str, claims: Claims, *, lifetime: int = LIFETIME) -> str:
+        """Sign a token for one audience; servers refuse any that lives longer than a minute."""
+        now = int(time.time())
+        body: dict[str, Any] = claims.model_dump(mode="json", exclude_none=True)
+        body |= {"iss": ISSUER, "aud": audience, "iat": now, "exp": now + lifetime}
+        return jwt.encode(body | {"jti": uuid4().hex}, self.private_key, algorithm="EdDSA")
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Accepts one audience's tokens, signed with one key."""
+
+    public_key: str
+    audience: str
+    max_lifetime: int = LIFETIME
+
+    def verify(self, token: str) -> Claims:
+        """Return the claims of a token that is valid now.
+
+        Raises:
+            InvalidTokenError: for every other token, without saying which rule it broke.
+        """
+        if len(token) > _MAX_LENGTH:
+            raise InvalidTokenError
+        try:
+            body = jwt.decode(
+                token,
+                self.public_key,
+                algorithms=["EdDSA"],
+                audience=self.audience,
+                issuer=ISSUER,
+                leeway=_LEEWAY,
+                options={"require": _REQUIRED, "strict_aud": True},
+            )
+            if body["exp"] - body["iat"] > self.max_lifetime:
+                raise InvalidTokenError
+            return Claims.model_validate(body)
+        except (jwt.PyJWTError, ValidationError, TypeError, ValueError):
+            raise InvalidTokenError from None
+
+
+def server_audience(server: str) -> str:
+    """Return the audience of one MCP server."""
+    return f"mcp:{server}"

@@ -1,0 +1,1 @@
+"""Knowledge: sources, chunks, embeddings, retrieval."""

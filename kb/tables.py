@@ -1,0 +1,73 @@
+"""Tables of knowledge bases."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pgvector.sqlalchemy import Vector
+from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlmodel import Field
+
+from config.columns import TenantRow, moment
+
+
+class KnowledgeBase(TenantRow, table=True):
+    """What a bot knows. The embedding model and the chunking are fixed when it is made."""
+
+    __tablename__ = "knowledge_base"
+    __table_args__ = (
+        UniqueConstraint("business_id", "name"),
+        UniqueConstraint("business_id", "id"),
+    )
+    name: str
+    description: str | None = None
+    embedding_model: str
+    chunk_size: int
+    chunk_overlap: int
+    is_active: bool = True
+    updated_at: datetime = moment()
+
+
+class Document(TenantRow, table=True):
+    """One source of a knowledge base."""
+
+    __tablename__ = "document"
+    __table_args__ = (
+        UniqueConstraint("knowledge_base_id", "name"),
+        UniqueConstraint("business_id", "id"),
+        ForeignKeyConstraint(
+            ["business_id", "knowledge_base_id"],
+            ["knowledge_base.business_id", "knowledge_base.id"],
+            ondelete="CASCADE",
+        ),
+    )
+    knowledge_base_id: UUID
+    source_type: str
+    name: str
+    file_path: str | None = None
+    mime_type: str
+    file_size: int
+    content_hash: str
+    status: str
+    last_synced_at: datetime | None = moment(nullable=True)
+    updated_at: datetime = moment()
+
+
+class Chunk(TenantRow, table=True):
+    """A passage, with the vector it is found by."""
+
+    __tablename__ = "chunk"
+    __table_args__ = (
+        UniqueConstraint("document_id", "chunk_index"),
+        ForeignKeyConstraint(
+            ["business_id", "document_id"],
+            ["document.business_id", "document.id"],
+            ondelete="CASCADE",
+        ),
+    )
+    document_id: UUID
+    knowledge_base_id: UUID = Field(index=True)
+    chunk_index: int
+    text: str
+    char_count: int
+    embedding: Any = Field(sa_type=Vector)

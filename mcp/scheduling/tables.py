@@ -1,0 +1,67 @@
+"""Tables of the builtin calendar."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import DateTime, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlmodel import Field
+
+from config.columns import TenantRow, json, moment
+
+
+class Calendar(TenantRow, table=True):
+    """A calendar with its opening hours: `{"mon": [["09:00", "18:00"]], …}` in its time zone."""
+
+    __tablename__ = "calendar"
+    __table_args__ = (
+        UniqueConstraint("business_id", "name"),
+        UniqueConstraint("business_id", "id"),
+    )
+    name: str
+    time_zone: str
+    hours: dict[str, Any] = json({})
+    updated_at: datetime = moment()
+
+
+class CalendarService(TenantRow, table=True):
+    """Something that can be booked, and how long it takes."""
+
+    __tablename__ = "calendar_service"
+    __table_args__ = (
+        UniqueConstraint("calendar_id", "service_key"),
+        ForeignKeyConstraint(
+            ["business_id", "calendar_id"],
+            ["calendar.business_id", "calendar.id"],
+            ondelete="CASCADE",
+        ),
+    )
+    calendar_id: UUID
+    service_key: str
+    name: str
+    minutes: int
+
+
+class CalendarBooking(TenantRow, table=True):
+    """A booked time."""
+
+    __tablename__ = "calendar_booking"
+    __table_args__ = (
+        UniqueConstraint("business_id", "idempotency_key"),
+        Index("ix_calendar_booking_calendar_id_starts_at", "calendar_id", "starts_at"),
+        ForeignKeyConstraint(
+            ["business_id", "calendar_id"], ["calendar.business_id", "calendar.id"]
+        ),
+    )
+    calendar_id: UUID
+    service_key: str
+    starts_at: datetime = Field(sa_type=DateTime(timezone=True))
+    ends_at: datetime = Field(sa_type=DateTime(timezone=True))
+    attendee_name: str
+    attendee_phone: str | None = None
+    attendee_email: str | None = None
+    notes: str | None = None
+    status: str
+    cancellation_reason: str | None = None
+    idempotency_key: str | None = None
+    updated_at: datetime = moment()

@@ -1,0 +1,1 @@
+"""What every server shares: errors, tenancy, effects, idempotency, confirmation, serving."""

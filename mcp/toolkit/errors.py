@@ -1,0 +1,166 @@
+"""The one catalogue of failures that a model can see.
+
+Each says what happened, what to say to the caller, and what to do next. Every message may be read
+aloud, so none carries a secret, a vendor's body or what was typed.
+
+* ToolFailure
+  x Invalid           the arguments do not fit; other arguments may
+  x UnknownTool       there is no such tool for this caller
+  x NotFound          the caller named something that does not exist, or is not theirs
+  x Rejected          it was understood and refused; other arguments may succeed
+  x Disconnected      the account's credentials are refused; a person must reconnect it
+  x Unavailable       it is down, slow or limiting us; later may succeed
+  x TimedOut          no answer came in time
+  x OutcomeUnknown    a write was sent and its outcome is not known
+  x Fault             our own mistake
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import pydantic
+from fastmcp.exceptions import NotFoundError, ToolError, ValidationError
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.tools import ToolResult
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolRequestParams
+
+META = "antiphon"
+
+
+class ToolFailure(ToolError):
+    """A tool did not do what it was asked."""
+
+    kind: ClassVar[str] = "fault"
+    say: ClassVar[str] = "Sorry, something went wrong on our side."
+    next: ClassVar[str] = "Do not retry. Offer an alternative."
+
+    def __init__(self, happened: str, *, say: str | None = None, next: str | None = None) -> None:
+        super().__init__(happened)
+        self.happened = happened
+        self.spoken = say or self.say
+        self.advice = next or self.next
+
+    def result(self) -> ToolResult:
+        """Return what the client sees."""
+        text = f"{self.happened} Tell the caller: {self.spoken} Next: {self.advice}"
+        details = {"error": self.kind, "say": self.spoken}
+        return ToolResult(content=text, meta={META: details}, is_error=True)
+
+
+class Invalid(ToolFailure):
+    """The arguments do not fit the tool's schema."""
+
+    kind = "invalid"
+    say = "Sorry, I did not get that right. Could you say it again?"
+    next = "Call again with the arguments corrected, or ask the caller for what is missing."
+
+
+class UnknownTool(ToolFailure):
+    """The tool does not exist, or is not granted to this caller."""
+
+    kind = "unknown_tool"
+    say = "I'm afraid I can't do that."
+    next = "Use one of the listed tools."
+
+    def __init__(self) -> None:
+        super().__init__("There is no such tool.")
+
+
+class NotFound(ToolFailure):
+    """The thing asked for does not exist, or belongs to somebody else."""
+
+    kind = "not_found"
+    say = "I can't find that."
+    next = "Ask the caller to check it, then try once more."
+
+
+class Rejected(ToolFailure):
+    """The request was understood and refused."""
+
+    kind = "rejected"
+    say = "I'm afraid that is not possible."
+    next = "Offer what is possible instead."
+
+
+class Disconnected(ToolFailure):
+    """The account's credentials are missing or no longer work."""
+
+    kind = "disconnected"
+    say = "I can't reach that system at the moment."
+    next = "Do not retry. Someone has to reconnect the account; offer a follow-up."
+
+
+class Unavailable(ToolFailure):
+    """The system behind the tool cannot answer now."""
+
+    kind = "unavailable"
+    say = "That system is not answering right now."
+    next = "Do not retry now. Offer a follow-up or go on with something else."
+
+
+class TimedOut(ToolFailure):
+    """No answer came within the budget."""
+
+    kind = "timeout"
+    say = "That is taking too long."
+    next = "Apologise, and offer to follow up."
+
+
+class OutcomeUnknown(ToolFailure):
+    """A write may or may not have happened."""
+
+    kind = "outcome_unknown"
+    say = "I can't tell yet whether that went through."
+    next = "Do not call it again. Say that someone will check, and go on."
+
+
+class Fault(ToolFailure):
+    """Our own mistake; its details are in the log only."""
+
+    def __init__(self) -> None:
+        super().__init__("The tool failed.")
+
+
+class Failures(Middleware):
+    """Turns every failure of a call into an answer from the catalogue."""
+
+    async def on_call_tool(
+        self,
+        context: MiddlewareContext[CallToolRequestParams],
+        call_next: CallNext[CallToolRequestParams, ToolResult],
+    ) -> ToolResult:
+        """Answer the call, or say what went wrong with it."""
+        try:
+            return await call_next(context)
+        except ToolFailure as failure:
+            return failure.result()
+        except ValidationError as error:
+            return Invalid(_what_does_not_fit(error)).result()
+        except NotFoundError:
+            return UnknownTool().result()
+        except ToolError as error:
+            # FastMCP cuts a tool off at its deadline with an MCPError, and masks it.
+            if isinstance(error.__cause__, MCPError):
+                return TimedOut(f"{context.message.name} did not finish in time.").result()
+            return Fault().result()
+
+
+def _what_does_not_fit(error: ValidationError) -> str:
+    """Name each argument that does not fit and why, but never its value."""
+    cause = error.__cause__
+    if not isinstance(cause, pydantic.ValidationError):
+        return "The arguments do not fit."
+    details = cause.errors(include_url=False, include_context=False, include_input=False)
+    return " ".join(_complaint(detail) for detail in details[:3])
+
+
+def _complaint(detail: Mapping[str, Any]) -> str:
+    name = ".".join(str(part) for part in detail["loc"]) or "arguments"
+    match detail["type"]:
+        case "missing" | "missing_argument":
+            return f"{name} is missing."
+        case "unexpected_keyword_argument" | "extra_forbidden":
+            return "There is an argument that the tool does not take."
+        case _:
+            return f"{name} does not fit: {str(detail['msg']).splitlines()[0]}."

@@ -1,0 +1,49 @@
+"""Listing and calling are both filtered by the grant in the caller's token."""
+
+from collections.abc import Sequence
+
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.tools import Tool, ToolResult
+from mcp_types import CallToolRequestParams, ListToolsRequest
+
+from config.tokens import Grant
+from toolkit.confirmation import with_code
+from toolkit.errors import UnknownTool
+from toolkit.tenancy import claims_of_request, runtime_of
+
+
+class Grants(Middleware):
+    """Shows and runs only what the caller may use; the rest does not exist for them."""
+
+    async def on_list_tools(
+        self,
+        context: MiddlewareContext[ListToolsRequest],
+        call_next: CallNext[ListToolsRequest, Sequence[Tool]],
+    ) -> Sequence[Tool]:
+        """List the granted tools; those that are confirmed first also take a code."""
+        grant = _grant(context)
+        tools = [tool for tool in await call_next(context) if _may(grant, tool)]
+        return [with_code(tool) if tool.name in grant.confirm else tool for tool in tools]
+
+    async def on_call_tool(
+        self,
+        context: MiddlewareContext[CallToolRequestParams],
+        call_next: CallNext[CallToolRequestParams, ToolResult],
+    ) -> ToolResult:
+        """Run a granted tool."""
+        ctx = context.fastmcp_context
+        tool = ctx and await ctx.fastmcp.get_tool(context.message.name)
+        if not tool or not _may(_grant(context), tool):
+            raise UnknownTool
+        return await call_next(context)
+
+
+def _may(grant: Grant, tool: Tool) -> bool:
+    reads = tool.annotations is not None and bool(tool.annotations.read_only_hint)
+    return grant.allows(tool.name) and (reads or grant.write)
+
+
+def _grant(context: MiddlewareContext[object]) -> Grant:
+    if context.fastmcp_context is None:
+        raise UnknownTool
+    return claims_of_request(runtime_of(context.fastmcp_context)).grant

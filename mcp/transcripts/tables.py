@@ -1,0 +1,96 @@
+"""Tables of conversations and their turns."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, ForeignKeyConstraint, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from config.columns import TenantRow, moment
+
+_OF_CONVERSATION = {
+    "columns": ["business_id", "conversation_id"],
+    "refcolumns": ["conversation.business_id", "conversation.id"],
+    "ondelete": "CASCADE",
+}
+
+
+class Conversation(TenantRow, table=True):
+    """One call, or one chat."""
+
+    __tablename__ = "conversation"
+    __table_args__ = (UniqueConstraint("business_id", "id"),)
+    session_id: UUID | None = None
+    agent_config_id: UUID
+    room_name: str
+    room_sid: str | None = None
+    status: str
+    direction: str
+    detected_language: str | None = None
+    agent_job_id: str | None = None
+    started_at: datetime = moment()
+    ended_at: datetime | None = moment(nullable=True)
+    updated_at: datetime = moment()
+    details: dict[str, Any] = Field(
+        default_factory=dict,
+        sa_column=Column("metadata", JSONB, nullable=False, server_default=text("'{}'")),
+    )
+
+
+class UserTurn(TenantRow, table=True):
+    """What the caller said."""
+
+    __tablename__ = "user_turn"
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "order_index"),
+        UniqueConstraint("business_id", "id"),
+        ForeignKeyConstraint(**_OF_CONVERSATION),
+    )
+    conversation_id: UUID
+    order_index: int
+    transcribed_text: str
+    detected_language: str | None = None
+    stt_provider: str
+    stt_confidence: float | None = None
+
+
+class AgentResponse(TenantRow, table=True):
+    """What the agent answered; a greeting answers nobody."""
+
+    __tablename__ = "agent_response"
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "order_index"),
+        ForeignKeyConstraint(**_OF_CONVERSATION),
+        ForeignKeyConstraint(
+            ["business_id", "user_turn_id"], ["user_turn.business_id", "user_turn.id"]
+        ),
+    )
+    conversation_id: UUID
+    user_turn_id: UUID | None = None
+    order_index: int
+    response_text: str
+    llm_provider: str | None = None
+    tts_provider: str | None = None
+    voice_id: str | None = None
+    language_used: str | None = None
+    interrupted: bool = False
+
+
+class ApiUsage(TenantRow, table=True):
+    """What a provider will bill for."""
+
+    __tablename__ = "api_usage"
+    __table_args__ = (
+        UniqueConstraint("business_id", "request_id"),
+        ForeignKeyConstraint(**_OF_CONVERSATION),
+    )
+    conversation_id: UUID | None = None
+    provider: str
+    operation: str
+    request_id: str
+    details: dict[str, Any] = Field(
+        default_factory=dict,
+        sa_column=Column("metadata", JSONB, nullable=False, server_default=text("'{}'")),
+    )

@@ -1,0 +1,1 @@
+"""The thin layer between calls and MCP servers."""

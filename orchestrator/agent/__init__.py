@@ -1,0 +1,1 @@
+"""The voice agent: one job process per call."""

@@ -1,0 +1,1 @@
+"""PostgreSQL, Valkey and LiveKit on one machine, without installing any of them."""

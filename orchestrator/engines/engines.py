@@ -1,0 +1,138 @@
+"""The engines together: what is not given by URL is started here, side by side."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncGenerator, Generator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator.engines.errors import EngineError
+from orchestrator.engines.livekit import livekit
+from orchestrator.engines.ports import Port
+from orchestrator.engines.postgres import postgres
+from orchestrator.engines.process import Process, Progress
+from orchestrator.engines.valkey import valkey
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoints:
+    """Where the engines are. Given to `start`, an empty URL means: start one here."""
+
+    database_url: str = field(default="", repr=False)
+    migration_database_url: str = field(default="", repr=False)
+    redis_url: str = field(default="", repr=False)
+    livekit_url: str = ""
+    livekit_api_key: str = ""
+    livekit_api_secret: str = field(default="", repr=False)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that tell another process where the engines are."""
+        return {
+            "DATABASE_URL": self.database_url,
+            "MIGRATION_DATABASE_URL": self.migration_database_url,
+            "REDIS_URL": self.redis_url,
+            "LIVEKIT_URL": self.livekit_url,
+            "LIVEKIT_API_KEY": self.livekit_api_key,
+            "LIVEKIT_API_SECRET": self.livekit_api_secret,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Where the engines listen; 0 takes any port that is free."""
+
+    postgres: int = 0
+    valkey: int = 0
+    livekit: int = 0
+    livekit_media: int = 0
+
+
+_ANY_PORTS = Ports()
+
+
+class _Engine(Protocol):
+    @property
+    def process(self) -> Process: ...
+
+    def endpoints(self) -> dict[str, str]: ...
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Where every engine is, and the processes that were started for it."""
+
+    endpoints: Endpoints
+    processes: tuple[Process, ...]
+
+    async def failure(self) -> EngineError:
+        """Wait until one of the processes ends by itself, and return why."""
+        waiting = [asyncio.create_task(process.failure()) for process in self.processes]
+        if not waiting:
+            await asyncio.Event().wait()  # nothing of ours can end
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+        return done.pop().result()
+
+
+@asynccontextmanager
+async def start(
+    given: Endpoints,
+    *,
+    folder: Path | None,
+    cache: Path,
+    progress: Progress,
+    ports: Ports = _ANY_PORTS,
+) -> AsyncGenerator[Engines]:
+    """Start every engine that is not given, and stop them at exit, however that comes about.
+
+    Data lives in `folder`; without one, in a temporary folder that goes at exit. Call it in the
+    main thread: on Linux the engines end with the thread that started them.
+
+    Raises:
+        EngineError: one could not be started; none is left running.
+    """
+    async with AsyncExitStack() as stack:
+        home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antiphon-")))
+        durable = folder is not None
+        wanted: list[AbstractAsyncContextManager[_Engine]] = []
+        if not given.database_url:
+            port = Port(ports.postgres, "POSTGRES_PORT")
+            wanted.append(postgres(home / "postgres", port, progress, durable=durable))
+        if not given.redis_url:
+            port = Port(ports.valkey, "VALKEY_PORT")
+            wanted.append(valkey(home / "valkey", port, progress, durable=durable))
+        if not given.livekit_url:
+            port = Port(ports.livekit, "LIVEKIT_PORT")
+            media = Port(ports.livekit_media, "LIVEKIT_MEDIA_PORT")
+            wanted.append(livekit(home / "livekit", cache, port, media, progress))
+        with _one_error():
+            async with asyncio.TaskGroup() as tasks:
+                starts = [tasks.create_task(stack.enter_async_context(one)) for one in wanted]
+        started = [start.result() for start in starts]
+        endpoints = given
+        for engine in started:
+            endpoints = replace(endpoints, **engine.endpoints())
+        yield Engines(endpoints, tuple(engine.process for engine in started))
+
+
+@contextmanager
+def _one_error() -> Generator[None]:
+    try:
+        yield
+    except ExceptionGroup as group:
+        ours, others = group.split(EngineError)
+        if ours is None or others is not None:
+            raise
+        if len(ours.exceptions) == 1:
+            raise ours.exceptions[0] from None
+        raise EngineError("\n\n".join(map(str, ours.exceptions))) from None

@@ -1,0 +1,17 @@
+"""What can go wrong with an engine, told to the person at the terminal."""
+
+
+class EngineError(RuntimeError):
+    """An engine cannot run here; the message says what to do about it."""
+
+
+class PortInUseError(EngineError):
+    """Something else listens on a port that an engine was told to use."""
+
+    def __init__(self, port: int, setting: str) -> None:
+        super().__init__(
+            f"Port {port} on 127.0.0.1 is taken by another program. Stop that program, "
+            f"or set {setting} to a free port."
+        )
+        self.port = port
+        self.setting = setting

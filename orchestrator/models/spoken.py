@@ -1,0 +1,99 @@
+"""Written text made speakable: clauses for early audio, times and codes as words."""
+
+import re
+from typing import Protocol, cast
+
+import num2words
+
+_CLOCK = re.compile(r"\b([01]?\d|2[0-4]):([0-5]\d)(?::[0-5]\d)?(?:\s*([ap])\.?m\b\.?)?", re.I)
+_DATE = re.compile(r"\b(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\b")
+_PHONE = re.compile(r"(?<![\w.,$€£])\+?\(?\d[\d ()-]{5,}\d\b(?![.,]\d)")
+_CODE = re.compile(r"\b(?=[A-Z-]*\d)[A-Z]{1,6}-?\d[\dA-Z-]*\b")
+_LABELLED = re.compile(
+    r"(#\s?|\b(?:number|order|ticket|case|code|reference|invoice)\s+#?)(\d{3,})\b", re.I
+)
+_BOUNDARY = re.compile(r"[.!?;:][\"')]?\s+|,\s+(?=\S+\s+\S+\s+\S)|\n+")
+_ABBREVIATION = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof|St|No|[A-Za-z]\.[A-Za-z])\.\s*$")
+_MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+_PHONE_DIGITS = 7
+
+
+class _NumberWords(Protocol):
+    def __call__(self, number: int, *, to: str = "cardinal") -> str: ...
+
+
+_words = cast(_NumberWords, num2words.num2words)  # the package has no type hints
+
+
+def clauses(text: str) -> list[str]:
+    """Split a reply where a speaker would breathe, so that the first part sounds early."""
+    parts: list[str] = []
+    start = 0
+    for boundary in _BOUNDARY.finditer(text):
+        if _ABBREVIATION.search(text[start : boundary.end()]):
+            continue
+        parts.append(text[start : boundary.end()].strip())
+        start = boundary.end()
+    parts.append(text[start:].strip())
+    return [part for part in parts if re.search(r"\w", part)]
+
+
+def speakable(text: str) -> str:
+    """Write clock times, dates, phone numbers and codes as a person would say them."""
+    text = _CLOCK.sub(_clock, text)
+    text = _DATE.sub(_date, text)
+    text = _PHONE.sub(_phone, text)
+    text = _LABELLED.sub(lambda m: m[1].replace("#", "number ") + _spelled(m[2]), text)
+    return _CODE.sub(lambda m: _spelled(m[0]), text)
+
+
+def _clock(match: re.Match[str]) -> str:
+    hour, minute, half = int(match[1]) % 24, int(match[2]), (match[3] or "").lower()
+    if not half and (hour > 12 or hour == 0):
+        half = "p" if hour > 12 else "a"
+    parts = [_words(hour % 12 or 12)]
+    if minute:
+        parts.append(_words(minute) if minute > 9 else f"oh {_words(minute)}")
+    elif not half:
+        parts.append("o'clock")
+    if half:
+        parts.append(f"{half}.m.")
+    return " ".join(parts)
+
+
+def _date(match: re.Match[str]) -> str:
+    month, day = _MONTHS[int(match[2]) - 1], _words(int(match[3]), to="ordinal")
+    return f"{month} {day}, {_words(int(match[1]), to='year')}"
+
+
+def _phone(match: re.Match[str]) -> str:
+    if sum(map(str.isdigit, match[0])) < _PHONE_DIGITS:
+        return match[0]
+    groups = [group for group in re.split(r"[^\d+]+", match[0]) if group]
+    return ", ".join(_spelled(group) for group in groups)
+
+
+def _spelled(code: str) -> str:
+    return " ".join(_character(character) for character in code if character not in "- ")
+
+
+def _character(character: str) -> str:
+    if character.isdigit():
+        return _words(int(character))
+    if character == "+":
+        return "plus"
+    # A lone "A" is read as the article.
+    return "ay" if character == "A" else character

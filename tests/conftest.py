@@ -1,0 +1,223 @@
+"""What every test shares: real engines, two tenants, and the way into a server."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+import pytest_asyncio
+from fastmcp import Client
+from fastmcp.client.transports import StreamableHttpTransport
+from redis.asyncio import Redis
+from sqlalchemy import text
+from starlette.applications import Starlette
+
+from config.cache import connect
+from config.database import Database
+from config.migrate import migrate
+from config.tables import AgentConfig, Business
+from config.tokens import Claims, Grant, Signer, Verifier, server_audience
+from orchestrator.engines.ports import Port
+from orchestrator.engines.postgres import Postgres, postgres
+from orchestrator.engines.valkey import Valkey, valkey
+from toolkit.serving import ServerSpec, build_server, mounted
+from toolkit.tenancy import BuiltinVault, Runtime
+
+T = TypeVar("T")
+ANY_PORT = Port(0, "POSTGRES_PORT")
+
+
+@asynccontextmanager
+async def held(context: AbstractAsyncContextManager[T]) -> AsyncGenerator[T]:
+    """Enter and leave `context` in one task: pytest-asyncio uses two, which anyio refuses."""
+    entered: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    leave = asyncio.Event()
+
+    async def hold() -> None:
+        try:
+            async with context as value:
+                entered.set_result(value)
+                await leave.wait()
+        finally:
+            entered.cancel()
+
+    holder = asyncio.create_task(hold())
+    await asyncio.wait({holder, entered}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if entered.cancelled():
+            await holder
+        yield entered.result()
+    finally:
+        leave.set()
+        await holder
+
+
+@pytest_asyncio.fixture(scope="session")
+async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Postgres]:
+    """A real PostgreSQL with the whole schema."""
+    folder = tmp_path_factory.mktemp("postgres")
+    async with postgres(folder, ANY_PORT, print, durable=False) as server:
+        urls = server.migration_database_url, server.database_url
+        await asyncio.to_thread(migrate, *urls)
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session")
+async def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Valkey]:
+    """A real Valkey."""
+    folder = tmp_path_factory.mktemp("valkey")
+    async with valkey(folder, Port(0, "VALKEY_PORT"), print, durable=False) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session")
+async def database(postgres_server: Postgres) -> AsyncGenerator[Database]:
+    """The application's own way into the database."""
+    database = Database(postgres_server.database_url)
+    yield database
+    await database.aclose()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def cache(valkey_server: Valkey) -> AsyncGenerator[Redis]:
+    """The cache."""
+    client = connect(valkey_server.redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture(scope="session")
+def signer() -> Signer:
+    """The orchestrator's key."""
+    return Signer.generate()
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A business with one bot."""
+
+    business_id: UUID = field(default_factory=uuid4)
+    bot_id: UUID = field(default_factory=uuid4)
+
+    def claims(self, *, conversation_id: UUID | None = None, **grant: Any) -> Claims:
+        """Return what a token of this tenant's bot claims."""
+        return Claims(
+            sub=f"bot:{self.bot_id}",
+            business_id=self.business_id,
+            bot_id=self.bot_id,
+            conversation_id=conversation_id,
+            grant=Grant(**grant),
+        )
+
+
+async def new_tenant(database: Database, **columns: Any) -> Tenant:
+    """Store a business with a bot."""
+    tenant = Tenant()
+    business = Business(
+        id=tenant.business_id,
+        slug=f"b{tenant.business_id.hex[:12]}",
+        name="A business",
+        time_zone="Europe/Berlin",
+    )
+    bot = {
+        "name": "bot",
+        "system_prompt": "You answer the phone.",
+        "stt_provider": "embedded",
+        "tts_provider": "embedded",
+        "llm_provider": "embedded",
+        "llm_model": "embedded",
+        "default_language": "en",
+        "first_message_inbound": "Hello.",
+        "eagerness": "normal",
+        "soft_timeout_seconds": 1.5,
+        "llm_cascade_timeout_seconds": 8.0,
+        "max_conversation_duration_seconds": 600,
+        "allow_anonymous": True,
+    }
+    async with database.business(tenant.business_id) as session:
+        session.add(business)
+        await session.flush()
+        session.add(
+            AgentConfig(
+                id=tenant.bot_id, business_id=tenant.business_id, **(bot | columns)
+            )
+        )
+    return tenant
+
+
+@pytest_asyncio.fixture(scope="session")
+async def tenant(database: Database) -> Tenant:
+    """A tenant."""
+    return await new_tenant(database)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def other_tenant(database: Database) -> Tenant:
+    """A tenant who must never see the first one's rows."""
+    return await new_tenant(database)
+
+
+_BASE: dict[str, Any] = {"base_url": "http://127.0.0.1"}
+
+
+class Servers:
+    """MCP servers over HTTP, without a socket; each client brings a tenant's token."""
+
+    def __init__(self, app: Starlette, signer: Signer) -> None:
+        self.app = app
+        self.signer = signer
+
+    def http(self, **kwargs: Any) -> httpx2.AsyncClient:
+        """Return a plain HTTP client of the servers."""
+        transport = httpx2.ASGITransport(app=self.app)
+        return httpx2.AsyncClient(transport=transport, **(_BASE | kwargs))
+
+    @asynccontextmanager
+    async def connect(self, server: str, claims: Claims) -> AsyncGenerator[Client[Any]]:
+        """Open an MCP client that acts for `claims`."""
+        token = self.signer.mint(server_audience(server), claims)
+
+        def factory(**kwargs: Any) -> httpx2.AsyncClient:
+            return self.http(**kwargs)
+
+        transport = StreamableHttpTransport(
+            f"http://127.0.0.1/{server}/mcp", auth=token, httpx_client_factory=factory
+        )
+        async with Client(transport) as client:
+            yield client
+
+
+@asynccontextmanager
+async def serve(
+    specs: Sequence[ServerSpec], signer: Signer, database: Database, cache: Redis
+) -> AsyncGenerator[Servers]:
+    """Serve these servers on the real database and cache."""
+    async with httpx2.AsyncClient() as client:
+        runtime = Runtime(client, BuiltinVault(), database, cache)
+        key = signer.public_key()
+        servers = {
+            spec.name: build_server(
+                spec, runtime, verifier=Verifier(key, server_audience(spec.name))
+            )
+            for spec in specs
+        }
+        app = mounted(servers)
+        async with app.router.lifespan_context(app):
+            yield Servers(app, signer)
+
+
+@pytest.fixture
+def repository() -> Path:
+    """The root of the project."""
+    return Path(__file__).parents[1]
+
+
+async def fetch(database: Database, tenant: Tenant, query: str, **values: Any) -> list[Any]:
+    """Return rows as the tenant's own transaction sees them."""
+    async with database.business(tenant.business_id) as session:
+        return list((await session.execute(text(query), values)).mappings())

@@ -1,0 +1,191 @@
+"""What every server does, whatever its tools: seen by a client over HTTP."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Annotated
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from fastmcp.tools import tool
+from pydantic import Field
+from redis.asyncio import Redis
+
+from config.database import Database
+from config.tokens import Signer
+from tests.conftest import Servers, Tenant, fetch, held, serve
+from toolkit.confirmation import confirm
+from toolkit.effects import READS, WRITES
+from toolkit.errors import NotFound
+from toolkit.results import Result
+from toolkit.serving import ServerSpec
+from toolkit.tenancy import CALL, Call
+
+done: list[str] = []
+Name = Annotated[str, Field(max_length=20)]
+
+
+class Note(Result):
+    text: str
+    author: str | None = None
+
+
+@tool(title="Read a note", annotations=READS)
+async def read_note(name: Name, call: Call = CALL) -> Note:
+    """Read a note."""
+    if name == "gone":
+        raise NotFound("There is no such note.")
+    if name == "broken":
+        raise RuntimeError("sk_live_canary")
+    if name == "slow":
+        await asyncio.Event().wait()
+    return Note(say=f"The note says {name}.", text=f"{name} of {call.business_id}")
+
+
+@tool(title="Write a note", annotations=WRITES)
+async def write_note(name: Name, call: Call = CALL) -> Note:
+    """Write a note."""
+    if name == "refused":
+        raise NotFound("There is no such note.")
+    confirm(f"I will write {name}. Shall I?")
+    done.append(f"{call.business_id} {name}")
+    return Note(say="Written.", text=name)
+
+
+@tool(title="Slow", annotations=READS, timeout=0.05)
+async def dawdle() -> Note:
+    """Take too long."""
+    await asyncio.Event().wait()
+    return Note(text="never")
+
+
+SPEC = ServerSpec("notes", "Notes.", (read_note, write_note, dawdle))
+
+
+@pytest_asyncio.fixture(scope="module")
+async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
+    async with held(serve([SPEC], signer, database, cache)) as servers:
+        yield servers
+
+
+async def test_answers_are_short_and_speakable(servers: Servers, tenant: Tenant) -> None:
+    async with servers.connect("notes", tenant.claims()) as client:
+        answer = await client.call_tool("read_note", {"name": "milk"})
+    assert answer.structured_content == {
+        "say": "The note says milk.",
+        "text": f"milk of {tenant.business_id}",
+    }
+    assert answer.content[0].text.splitlines()[0] == "The note says milk."
+
+
+async def test_listing_has_no_metadata_of_the_framework(servers: Servers, tenant: Tenant) -> None:
+    async with servers.connect("notes", tenant.claims()) as client:
+        tools = await client.list_tools()
+    assert [tool.name for tool in tools] == ["read_note", "write_note", "dawdle"]
+    assert all("fastmcp" not in (tool.meta or {}) for tool in tools)
+    assert all(tool.input_schema["additionalProperties"] is False for tool in tools)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "kind", "text"),
+    [
+        ("read_note", {"name": "gone"}, "not_found", "There is no such note."),
+        ("read_note", {"name": "broken"}, "fault", "The tool failed."),
+        ("read_note", {"name": "x" * 21}, "invalid", "name does not fit"),
+        ("read_note", {}, "invalid", "name is missing"),
+        ("read_note", {"name": "a", "business_id": "b"}, "invalid", "does not take"),
+        ("erase_note", {}, "unknown_tool", "There is no such tool."),
+        ("dawdle", {}, "timeout", "did not finish in time"),
+    ],
+)
+async def test_every_failure_is_worded_for_the_model(
+    servers: Servers, tenant: Tenant, name: str, arguments: dict[str, str], kind: str, text: str
+) -> None:
+    async with servers.connect("notes", tenant.claims()) as client:
+        answer = await client.call_tool(name, arguments, raise_on_error=False)
+    assert answer.is_error
+    assert text in answer.content[0].text
+    assert "Tell the caller:" in answer.content[0].text
+    assert "canary" not in str(answer)
+    assert "pydantic" not in str(answer)
+    assert "x" * 21 not in str(answer)
+    assert answer.meta["antiphon"]["error"] == kind
+
+
+async def test_what_is_not_granted_does_not_exist(servers: Servers, tenant: Tenant) -> None:
+    async with servers.connect("notes", tenant.claims(tools=("read_note",))) as client:
+        assert [tool.name for tool in await client.list_tools()] == ["read_note"]
+        refused = await client.call_tool("write_note", {"name": "a"}, raise_on_error=False)
+        unknown = await client.call_tool("erase_note", {"name": "a"}, raise_on_error=False)
+    assert refused.content == unknown.content
+    async with servers.connect("notes", tenant.claims(write=False)) as client:
+        assert [tool.name for tool in await client.list_tools()] == ["read_note", "dawdle"]
+
+
+async def test_a_repeated_write_is_replayed(servers: Servers, tenant: Tenant) -> None:
+    done.clear()
+    claims = tenant.claims(conversation_id=uuid4())
+    async with servers.connect("notes", claims) as client:
+        first = await client.call_tool("write_note", {"name": "once"})
+        second = await client.call_tool("write_note", {"name": "once"})
+    assert first.structured_content == second.structured_content == {"say": "Written.", "text": "once"}
+    assert len(done) == 1
+
+
+async def test_without_a_conversation_only_a_sent_key_makes_a_repeat(
+    servers: Servers, tenant: Tenant
+) -> None:
+    done.clear()
+    async with servers.connect("notes", tenant.claims()) as client:
+        for _ in range(2):
+            await client.call_tool("write_note", {"name": "again"})
+        for _ in range(2):
+            meta = {"antiphon/idempotency_key": uuid4().hex[:4] * 0 + "k"}
+            await client.call_tool("write_note", {"name": "keyed"}, meta=meta)
+    assert [entry.split()[1] for entry in done] == ["again", "again", "keyed"]
+
+
+async def test_a_refused_write_may_be_tried_again(servers: Servers, tenant: Tenant) -> None:
+    claims = tenant.claims(conversation_id=uuid4())
+    async with servers.connect("notes", claims) as client:
+        for _ in range(2):
+            answer = await client.call_tool("write_note", {"name": "refused"}, raise_on_error=False)
+            assert answer.meta["antiphon"]["error"] == "not_found"
+
+
+async def test_a_write_is_read_back_before_it_is_done(servers: Servers, tenant: Tenant) -> None:
+    done.clear()
+    claims = tenant.claims(conversation_id=uuid4(), confirm=("write_note",))
+    async with servers.connect("notes", claims) as client:
+        schema = (await client.list_tools())[1].input_schema
+        assert "confirmation_code" in schema["properties"]
+        asked = (await client.call_tool("write_note", {"name": "tea"})).structured_content
+        assert asked["status"] == "needs_confirmation"
+        assert asked["say"] == "I will write tea. Shall I?"
+        code = {"confirmation_code": asked["confirmation_code"]}
+        other = await client.call_tool("write_note", {"name": "gin"} | code)
+        assert other.structured_content["status"] == "needs_confirmation"
+        assert done == []
+        asked = (await client.call_tool("write_note", {"name": "tea"})).structured_content
+        code = {"confirmation_code": asked["confirmation_code"]}
+        answer = await client.call_tool("write_note", {"name": "tea"} | code)
+        assert answer.structured_content["say"] == "Written."
+        assert len(done) == 1
+    elsewhere = tenant.claims(conversation_id=uuid4(), confirm=("write_note",))
+    async with servers.connect("notes", elsewhere) as client:
+        stolen = await client.call_tool("write_note", {"name": "tea"} | code)
+    assert stolen.structured_content["status"] == "needs_confirmation"
+
+
+async def test_every_call_leaves_a_row_without_its_content(
+    servers: Servers, tenant: Tenant, other_tenant: Tenant, database: Database
+) -> None:
+    conversation_id = uuid4()
+    async with servers.connect("notes", tenant.claims(conversation_id=conversation_id)) as client:
+        await client.call_tool("read_note", {"name": "secretive"})
+        await client.call_tool("read_note", {"name": "gone"}, raise_on_error=False)
+    query = "select * from audit where conversation_id = :id order by created_at"
+    rows = await fetch(database, tenant, query, id=conversation_id)
+    assert [row["outcome"] for row in rows] == ["ok", "not_found"]
+    assert "secretive" not in str(rows)
+    assert await fetch(database, other_tenant, query, id=conversation_id) == []
