@@ -11,7 +11,7 @@ _CONNECTIONS = 50
 
 def connect(url: str) -> Redis:
     """Return a client that waits for a free connection instead of failing, within its patience."""
-    pool = BlockingConnectionPool.from_url(
+    pool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType] (untyped)
         url,
         max_connections=_CONNECTIONS,
         timeout=_PATIENCE,
@@ -19,4 +19,4 @@ def connect(url: str) -> Redis:
         socket_connect_timeout=_PATIENCE,
         decode_responses=True,
     )
-    return Redis(connection_pool=pool)
+    return Redis.from_pool(pool)

@@ -1,11 +1,13 @@
 """Column types that every owner of tables shares."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import DateTime, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import declared_attr
 from sqlmodel import Field, SQLModel
 
 
@@ -14,11 +16,18 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def moment(*, nullable: bool = False) -> Any:
-    """Return a `timestamptz` column; the database fills it in where it may not be null."""
-    default = {} if nullable else {"server_default": text("now()")}
-    kwargs = {"sa_type": DateTime(timezone=True), "sa_column_kwargs": default}
-    return Field(default=None, **kwargs) if nullable else Field(default_factory=now, **kwargs)
+def moment() -> Any:
+    """Return a `timestamptz` column of when the row was made or changed."""
+    return Field(
+        default_factory=now,
+        sa_type=DateTime(timezone=True),
+        sa_column_kwargs={"server_default": text("now()")},
+    )
+
+
+def maybe_moment() -> Any:
+    """Return a `timestamptz` column that may be null."""
+    return Field(default=None, sa_type=DateTime(timezone=True))
 
 
 def json(default: Any) -> Any:
@@ -26,7 +35,16 @@ def json(default: Any) -> Any:
     return Field(default_factory=lambda: type(default)(default), sa_type=JSONB, nullable=False)
 
 
-class TenantRow(SQLModel):
+class Row(SQLModel):
+    """A row of the table that is called like its class, in snake case."""
+
+    @declared_attr
+    def __tablename__(cls) -> str:
+        """Return `agent_config` for `AgentConfig`."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+
+
+class TenantRow(Row):
     """A row that belongs to a business: row-level security looks at `business_id`."""
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)

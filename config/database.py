@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-
 _SET_BUSINESS = text("select set_config('app.business', :business_id, true)")
 
 

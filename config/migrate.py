@@ -3,7 +3,6 @@
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.pool import NullPool
 
@@ -14,8 +13,8 @@ def alembic_config(connection: Connection, app_role: str) -> Config:
     """Return Alembic's configuration for one connection of the owner's."""
     config = Config()
     config.set_main_option("script_location", "config:migrations")
-    quote = postgresql.dialect().identifier_preparer.quote_identifier
-    config.attributes.update(connection=connection, app_role=quote(app_role))
+    quoted = '"' + app_role.replace('"', '""') + '"'
+    config.attributes.update(connection=connection, app_role=quoted)
     return config
 
 

@@ -6,15 +6,14 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ForeignKeyConstraint, LargeBinary, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from config.columns import TenantRow, json, moment
+from config.columns import Row, TenantRow, json, maybe_moment, moment
 
 
-class Business(SQLModel, table=True):
+class Business(Row, table=True):
     """One client business: the tenant."""
 
-    __tablename__ = "business"
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     slug: str = Field(unique=True)
     name: str
@@ -26,7 +25,6 @@ class Business(SQLModel, table=True):
 class Session(TenantRow, table=True):
     """An anonymous caller, or one that a business names by its own identifier."""
 
-    __tablename__ = "session"
     identifier: str
     language_preference: str | None = None
     updated_at: datetime = moment()
@@ -35,7 +33,6 @@ class Session(TenantRow, table=True):
 class AgentConfig(TenantRow, table=True):
     """One bot."""
 
-    __tablename__ = "agent_config"
     __table_args__ = (
         UniqueConstraint("business_id", "name"),
         UniqueConstraint("business_id", "id"),
@@ -64,7 +61,6 @@ class AgentConfig(TenantRow, table=True):
 class AgentVoiceConfig(TenantRow, table=True):
     """How a bot sounds."""
 
-    __tablename__ = "agent_voice_config"
     __table_args__ = (
         ForeignKeyConstraint(
             ["business_id", "agent_config_id"],
@@ -81,10 +77,9 @@ class AgentVoiceConfig(TenantRow, table=True):
     stability: float | None = None
 
 
-class AgentSystemTool(TenantRow, table=True):
+class AgentSystemTools(TenantRow, table=True):
     """An action of the agent itself, switched on for a bot."""
 
-    __tablename__ = "agent_system_tools"
     __table_args__ = (
         UniqueConstraint("agent_config_id", "tool_key"),
         ForeignKeyConstraint(
@@ -101,7 +96,6 @@ class AgentSystemTool(TenantRow, table=True):
 class McpConnection(TenantRow, table=True):
     """An MCP server that a bot may use, and how."""
 
-    __tablename__ = "mcp_connection"
     __table_args__ = (
         UniqueConstraint("agent_config_id", "server"),
         ForeignKeyConstraint(
@@ -121,16 +115,14 @@ class McpConnection(TenantRow, table=True):
 class ApiKey(TenantRow, table=True):
     """A key of a business; only its hash is stored."""
 
-    __tablename__ = "api_key"
     name: str
     key_hash: bytes = Field(sa_type=LargeBinary, unique=True)
-    revoked_at: datetime | None = moment(nullable=True)
+    revoked_at: datetime | None = maybe_moment()
 
 
 class Audit(TenantRow, table=True):
     """One tool call, without what was said in it. The application may only append."""
 
-    __tablename__ = "audit"
     subject: str
     bot_id: UUID | None = None
     conversation_id: UUID | None = None
@@ -141,10 +133,9 @@ class Audit(TenantRow, table=True):
     ms: float
 
 
-class IdempotentCall(SQLModel, table=True):
+class IdempotentCall(Row, table=True):
     """A write that was asked for, and what it answered: a repeat is replayed, not done again."""
 
-    __tablename__ = "idempotent_call"
     business_id: UUID = Field(primary_key=True)
     key: str = Field(primary_key=True)
     result: dict[str, Any] | None = Field(default=None, sa_type=JSONB)

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_private_key,
 )
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -71,7 +72,7 @@ class Signer:
 
     def public_key(self) -> str:
         """Return the key that verifies this signer's tokens, as PEM."""
-        key = jwt.algorithms.OKPAlgorithm().prepare_key(self.private_key)
+        key = load_pem_private_key(self.private_key.encode(), password=None)
         if not isinstance(key, Ed25519PrivateKey):
             raise TypeError("SERVICE_TOKEN_PRIVATE_KEY must be an Ed25519 key in PEM form.")
         return (

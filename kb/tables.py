@@ -8,13 +8,12 @@ from pgvector.sqlalchemy import Vector
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlmodel import Field
 
-from config.columns import TenantRow, moment
+from config.columns import TenantRow, maybe_moment, moment
 
 
 class KnowledgeBase(TenantRow, table=True):
     """What a bot knows. The embedding model and the chunking are fixed when it is made."""
 
-    __tablename__ = "knowledge_base"
     __table_args__ = (
         UniqueConstraint("business_id", "name"),
         UniqueConstraint("business_id", "id"),
@@ -31,7 +30,6 @@ class KnowledgeBase(TenantRow, table=True):
 class Document(TenantRow, table=True):
     """One source of a knowledge base."""
 
-    __tablename__ = "document"
     __table_args__ = (
         UniqueConstraint("knowledge_base_id", "name"),
         UniqueConstraint("business_id", "id"),
@@ -49,14 +47,13 @@ class Document(TenantRow, table=True):
     file_size: int
     content_hash: str
     status: str
-    last_synced_at: datetime | None = moment(nullable=True)
+    last_synced_at: datetime | None = maybe_moment()
     updated_at: datetime = moment()
 
 
 class Chunk(TenantRow, table=True):
     """A passage, with the vector it is found by."""
 
-    __tablename__ = "chunk"
     __table_args__ = (
         UniqueConstraint("document_id", "chunk_index"),
         ForeignKeyConstraint(

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
+from mcp_types import TextContent, Tool
 from redis.asyncio import Redis
 from sqlalchemy import text
 from starlette.applications import Starlette
@@ -39,19 +40,17 @@ async def held(context: AbstractAsyncContextManager[T]) -> AsyncGenerator[T]:
     leave = asyncio.Event()
 
     async def hold() -> None:
-        try:
-            async with context as value:
-                entered.set_result(value)
-                await leave.wait()
-        finally:
-            entered.cancel()
+        async with context as value:
+            entered.set_result(value)
+            await leave.wait()
 
     holder = asyncio.create_task(hold())
-    await asyncio.wait({holder, entered}, return_when=asyncio.FIRST_COMPLETED)
+    holder.add_done_callback(lambda _: entered.cancel())
     try:
-        if entered.cancelled():
-            await holder
-        yield entered.result()
+        yield await entered
+    except asyncio.CancelledError:
+        await holder  # raises what kept the context from being entered
+        raise
     finally:
         leave.set()
         await holder
@@ -115,7 +114,7 @@ class Tenant:
         )
 
 
-async def new_tenant(database: Database, **columns: Any) -> Tenant:
+async def new_tenant(database: Database) -> Tenant:
     """Store a business with a bot."""
     tenant = Tenant()
     business = Business(
@@ -124,29 +123,27 @@ async def new_tenant(database: Database, **columns: Any) -> Tenant:
         name="A business",
         time_zone="Europe/Berlin",
     )
-    bot = {
-        "name": "bot",
-        "system_prompt": "You answer the phone.",
-        "stt_provider": "embedded",
-        "tts_provider": "embedded",
-        "llm_provider": "embedded",
-        "llm_model": "embedded",
-        "default_language": "en",
-        "first_message_inbound": "Hello.",
-        "eagerness": "normal",
-        "soft_timeout_seconds": 1.5,
-        "llm_cascade_timeout_seconds": 8.0,
-        "max_conversation_duration_seconds": 600,
-        "allow_anonymous": True,
-    }
+    bot = AgentConfig(
+        id=tenant.bot_id,
+        business_id=tenant.business_id,
+        name="bot",
+        system_prompt="You answer the phone.",
+        stt_provider="embedded",
+        tts_provider="embedded",
+        llm_provider="embedded",
+        llm_model="embedded",
+        default_language="en",
+        first_message_inbound="Hello.",
+        eagerness="normal",
+        soft_timeout_seconds=1.5,
+        llm_cascade_timeout_seconds=8.0,
+        max_conversation_duration_seconds=600,
+        allow_anonymous=True,
+    )
     async with database.business(tenant.business_id) as session:
         session.add(business)
         await session.flush()
-        session.add(
-            AgentConfig(
-                id=tenant.bot_id, business_id=tenant.business_id, **(bot | columns)
-            )
-        )
+        session.add(bot)
     return tenant
 
 
@@ -162,7 +159,32 @@ async def other_tenant(database: Database) -> Tenant:
     return await new_tenant(database)
 
 
-_BASE: dict[str, Any] = {"base_url": "http://127.0.0.1"}
+@dataclass(frozen=True)
+class Answer:
+    """What a client sees of one tool call."""
+
+    data: dict[str, Any]
+    text: str
+    error: str | None
+
+
+class Caller:
+    """An MCP client that acts for one tenant on one server."""
+
+    def __init__(self, client: Client[StreamableHttpTransport]) -> None:
+        self._client = client
+
+    async def tools(self) -> dict[str, Tool]:
+        """List the tools, in order."""
+        return {tool.name: tool for tool in await self._client.list_tools()}
+
+    async def call(self, tool: str, *, key: str | None = None, **arguments: Any) -> Answer:
+        """Call a tool; a failure is an answer, too."""
+        meta = {"antiphon/idempotency_key": key} if key else None
+        result = await self._client.call_tool(tool, arguments, raise_on_error=False, meta=meta)
+        text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+        error = (result.meta or {}).get("antiphon", {}).get("error", "fault")
+        return Answer(result.structured_content or {}, text, error if result.is_error else None)
 
 
 class Servers:
@@ -172,24 +194,32 @@ class Servers:
         self.app = app
         self.signer = signer
 
-    def http(self, **kwargs: Any) -> httpx2.AsyncClient:
+    def http(
+        self,
+        headers: dict[str, str] | None = None,
+        timeout: httpx2.Timeout | None = None,
+        auth: httpx2.Auth | None = None,
+        **_: Any,
+    ) -> httpx2.AsyncClient:
         """Return a plain HTTP client of the servers."""
-        transport = httpx2.ASGITransport(app=self.app)
-        return httpx2.AsyncClient(transport=transport, **(_BASE | kwargs))
+        return httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=self.app),
+            base_url="http://127.0.0.1",
+            headers=headers,
+            timeout=timeout,
+            auth=auth,
+        )
 
     @asynccontextmanager
-    async def connect(self, server: str, claims: Claims) -> AsyncGenerator[Client[Any]]:
+    async def connect(self, server: str, claims: Claims) -> AsyncGenerator[Caller]:
         """Open an MCP client that acts for `claims`."""
-        token = self.signer.mint(server_audience(server), claims)
-
-        def factory(**kwargs: Any) -> httpx2.AsyncClient:
-            return self.http(**kwargs)
-
         transport = StreamableHttpTransport(
-            f"http://127.0.0.1/{server}/mcp", auth=token, httpx_client_factory=factory
+            f"http://127.0.0.1/{server}/mcp",
+            auth=self.signer.mint(server_audience(server), claims),
+            httpx_client_factory=self.http,
         )
         async with Client(transport) as client:
-            yield client
+            yield Caller(client)
 
 
 @asynccontextmanager

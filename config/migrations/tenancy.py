@@ -4,8 +4,7 @@
 so the setting is read inline.
 """
 
-from alembic import context
-from alembic.operations import Operations
+from alembic import context, op
 
 READ_WRITE = "select, insert, update, delete"
 APPEND = "select, insert"
@@ -16,9 +15,7 @@ def app_role() -> str:
     return str(context.config.attributes["app_role"])
 
 
-def protect(
-    op: Operations, table: str, *, column: str = "business_id", rights: str = READ_WRITE
-) -> None:
+def protect(table: str, *, column: str = "business_id", rights: str = READ_WRITE) -> None:
     """Show the application only one business's rows of `table`, and force that on its owner."""
     mine = f"{column} = nullif(current_setting('app.business', true), '')::uuid"
     op.execute(f"alter table {table} enable row level security")

@@ -13,7 +13,6 @@ from config.columns import TenantRow, json, moment
 class Calendar(TenantRow, table=True):
     """A calendar with its opening hours: `{"mon": [["09:00", "18:00"]], …}` in its time zone."""
 
-    __tablename__ = "calendar"
     __table_args__ = (
         UniqueConstraint("business_id", "name"),
         UniqueConstraint("business_id", "id"),
@@ -27,7 +26,6 @@ class Calendar(TenantRow, table=True):
 class CalendarService(TenantRow, table=True):
     """Something that can be booked, and how long it takes."""
 
-    __tablename__ = "calendar_service"
     __table_args__ = (
         UniqueConstraint("calendar_id", "service_key"),
         ForeignKeyConstraint(
@@ -45,7 +43,6 @@ class CalendarService(TenantRow, table=True):
 class CalendarBooking(TenantRow, table=True):
     """A booked time."""
 
-    __tablename__ = "calendar_booking"
     __table_args__ = (
         UniqueConstraint("business_id", "idempotency_key"),
         Index("ix_calendar_booking_calendar_id_starts_at", "calendar_id", "starts_at"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from fastmcp import Context
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import Tool, ToolResult
 from mcp_types import CallToolRequestParams, ListToolsRequest
@@ -21,7 +22,7 @@ class Grants(Middleware):
         call_next: CallNext[ListToolsRequest, Sequence[Tool]],
     ) -> Sequence[Tool]:
         """List the granted tools; those that are confirmed first also take a code."""
-        grant = _grant(context)
+        grant = _grant(context.fastmcp_context)
         tools = [tool for tool in await call_next(context) if _may(grant, tool)]
         return [with_code(tool) if tool.name in grant.confirm else tool for tool in tools]
 
@@ -33,7 +34,7 @@ class Grants(Middleware):
         """Run a granted tool."""
         ctx = context.fastmcp_context
         tool = ctx and await ctx.fastmcp.get_tool(context.message.name)
-        if not tool or not _may(_grant(context), tool):
+        if not tool or not _may(_grant(context.fastmcp_context), tool):
             raise UnknownTool
         return await call_next(context)
 
@@ -43,7 +44,7 @@ def _may(grant: Grant, tool: Tool) -> bool:
     return grant.allows(tool.name) and (reads or grant.write)
 
 
-def _grant(context: MiddlewareContext[object]) -> Grant:
-    if context.fastmcp_context is None:
+def _grant(ctx: Context | None) -> Grant:
+    if ctx is None:
         raise UnknownTool
-    return claims_of_request(runtime_of(context.fastmcp_context)).grant
+    return claims_of_request(runtime_of(ctx)).grant

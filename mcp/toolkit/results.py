@@ -42,11 +42,13 @@ def rendered(structured: Mapping[str, Any]) -> ToolResult:
     return ToolResult(content="\n".join(lines) or "Done.", structured_content=dict(structured))
 
 
-def without_nulls(value: Any) -> Any:
+def without_nulls(value: object) -> Any:
     """Return `value` without the keys whose value is null."""
-    if isinstance(value, dict):
-        items = cast(dict[str, Any], value).items()
-        return {key: without_nulls(item) for key, item in items if item is not None}
-    if isinstance(value, list):
-        return [without_nulls(item) for item in cast(list[Any], value)]
-    return value
+    match value:
+        case dict():
+            items = cast("dict[str, object]", value).items()
+            return {key: without_nulls(item) for key, item in items if item is not None}
+        case list():
+            return [without_nulls(item) for item in cast("list[object]", value)]
+        case _:
+            return value

@@ -8,19 +8,20 @@ from sqlalchemy import Column, ForeignKeyConstraint, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from config.columns import TenantRow, moment
+from config.columns import TenantRow, maybe_moment, moment
 
-_OF_CONVERSATION = {
-    "columns": ["business_id", "conversation_id"],
-    "refcolumns": ["conversation.business_id", "conversation.id"],
-    "ondelete": "CASCADE",
-}
+
+def _of_conversation() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["business_id", "conversation_id"],
+        ["conversation.business_id", "conversation.id"],
+        ondelete="CASCADE",
+    )
 
 
 class Conversation(TenantRow, table=True):
     """One call, or one chat."""
 
-    __tablename__ = "conversation"
     __table_args__ = (UniqueConstraint("business_id", "id"),)
     session_id: UUID | None = None
     agent_config_id: UUID
@@ -31,7 +32,7 @@ class Conversation(TenantRow, table=True):
     detected_language: str | None = None
     agent_job_id: str | None = None
     started_at: datetime = moment()
-    ended_at: datetime | None = moment(nullable=True)
+    ended_at: datetime | None = maybe_moment()
     updated_at: datetime = moment()
     details: dict[str, Any] = Field(
         default_factory=dict,
@@ -42,11 +43,10 @@ class Conversation(TenantRow, table=True):
 class UserTurn(TenantRow, table=True):
     """What the caller said."""
 
-    __tablename__ = "user_turn"
     __table_args__ = (
         UniqueConstraint("conversation_id", "order_index"),
         UniqueConstraint("business_id", "id"),
-        ForeignKeyConstraint(**_OF_CONVERSATION),
+        _of_conversation(),
     )
     conversation_id: UUID
     order_index: int
@@ -59,10 +59,9 @@ class UserTurn(TenantRow, table=True):
 class AgentResponse(TenantRow, table=True):
     """What the agent answered; a greeting answers nobody."""
 
-    __tablename__ = "agent_response"
     __table_args__ = (
         UniqueConstraint("conversation_id", "order_index"),
-        ForeignKeyConstraint(**_OF_CONVERSATION),
+        _of_conversation(),
         ForeignKeyConstraint(
             ["business_id", "user_turn_id"], ["user_turn.business_id", "user_turn.id"]
         ),
@@ -81,10 +80,9 @@ class AgentResponse(TenantRow, table=True):
 class ApiUsage(TenantRow, table=True):
     """What a provider will bill for."""
 
-    __tablename__ = "api_usage"
     __table_args__ = (
         UniqueConstraint("business_id", "request_id"),
-        ForeignKeyConstraint(**_OF_CONVERSATION),
+        _of_conversation(),
     )
     conversation_id: UUID | None = None
     provider: str

@@ -69,25 +69,22 @@ async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGene
 
 
 async def test_answers_are_short_and_speakable(servers: Servers, tenant: Tenant) -> None:
-    async with servers.connect("notes", tenant.claims()) as client:
-        answer = await client.call_tool("read_note", {"name": "milk"})
-    assert answer.structured_content == {
-        "say": "The note says milk.",
-        "text": f"milk of {tenant.business_id}",
-    }
-    assert answer.content[0].text.splitlines()[0] == "The note says milk."
+    async with servers.connect("notes", tenant.claims()) as caller:
+        answer = await caller.call("read_note", name="milk")
+    assert answer.data == {"say": "The note says milk.", "text": f"milk of {tenant.business_id}"}
+    assert answer.text.splitlines()[0] == "The note says milk."
 
 
 async def test_listing_has_no_metadata_of_the_framework(servers: Servers, tenant: Tenant) -> None:
-    async with servers.connect("notes", tenant.claims()) as client:
-        tools = await client.list_tools()
-    assert [tool.name for tool in tools] == ["read_note", "write_note", "dawdle"]
-    assert all("fastmcp" not in (tool.meta or {}) for tool in tools)
-    assert all(tool.input_schema["additionalProperties"] is False for tool in tools)
+    async with servers.connect("notes", tenant.claims()) as caller:
+        tools = await caller.tools()
+    assert list(tools) == ["read_note", "write_note", "dawdle"]
+    assert all("fastmcp" not in (tool.meta or {}) for tool in tools.values())
+    assert all(tool.input_schema["additionalProperties"] is False for tool in tools.values())
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "kind", "text"),
+    ("tool", "arguments", "kind", "text"),
     [
         ("read_note", {"name": "gone"}, "not_found", "There is no such note."),
         ("read_note", {"name": "broken"}, "fault", "The tool failed."),
@@ -99,36 +96,34 @@ async def test_listing_has_no_metadata_of_the_framework(servers: Servers, tenant
     ],
 )
 async def test_every_failure_is_worded_for_the_model(
-    servers: Servers, tenant: Tenant, name: str, arguments: dict[str, str], kind: str, text: str
+    servers: Servers, tenant: Tenant, tool: str, arguments: dict[str, str], kind: str, text: str
 ) -> None:
-    async with servers.connect("notes", tenant.claims()) as client:
-        answer = await client.call_tool(name, arguments, raise_on_error=False)
-    assert answer.is_error
-    assert text in answer.content[0].text
-    assert "Tell the caller:" in answer.content[0].text
-    assert "canary" not in str(answer)
-    assert "pydantic" not in str(answer)
-    assert "x" * 21 not in str(answer)
-    assert answer.meta["antiphon"]["error"] == kind
+    async with servers.connect("notes", tenant.claims()) as caller:
+        answer = await caller.call(tool, **arguments)
+    assert answer.error == kind
+    assert text in answer.text
+    assert "Tell the caller:" in answer.text
+    for leak in ("canary", "pydantic", "x" * 21):
+        assert leak not in str(answer)
 
 
 async def test_what_is_not_granted_does_not_exist(servers: Servers, tenant: Tenant) -> None:
-    async with servers.connect("notes", tenant.claims(tools=("read_note",))) as client:
-        assert [tool.name for tool in await client.list_tools()] == ["read_note"]
-        refused = await client.call_tool("write_note", {"name": "a"}, raise_on_error=False)
-        unknown = await client.call_tool("erase_note", {"name": "a"}, raise_on_error=False)
-    assert refused.content == unknown.content
-    async with servers.connect("notes", tenant.claims(write=False)) as client:
-        assert [tool.name for tool in await client.list_tools()] == ["read_note", "dawdle"]
+    async with servers.connect("notes", tenant.claims(tools=("read_note",))) as caller:
+        assert list(await caller.tools()) == ["read_note"]
+        refused = await caller.call("write_note", name="a")
+        unknown = await caller.call("erase_note", name="a")
+    assert refused == unknown
+    async with servers.connect("notes", tenant.claims(write=False)) as caller:
+        assert list(await caller.tools()) == ["read_note", "dawdle"]
 
 
 async def test_a_repeated_write_is_replayed(servers: Servers, tenant: Tenant) -> None:
     done.clear()
-    claims = tenant.claims(conversation_id=uuid4())
-    async with servers.connect("notes", claims) as client:
-        first = await client.call_tool("write_note", {"name": "once"})
-        second = await client.call_tool("write_note", {"name": "once"})
-    assert first.structured_content == second.structured_content == {"say": "Written.", "text": "once"}
+    async with servers.connect("notes", tenant.claims(conversation_id=uuid4())) as caller:
+        first = await caller.call("write_note", name="once")
+        second = await caller.call("write_note", name="once")
+    assert first == second
+    assert first.data == {"say": "Written.", "text": "once"}
     assert len(done) == 1
 
 
@@ -136,54 +131,63 @@ async def test_without_a_conversation_only_a_sent_key_makes_a_repeat(
     servers: Servers, tenant: Tenant
 ) -> None:
     done.clear()
-    async with servers.connect("notes", tenant.claims()) as client:
+    async with servers.connect("notes", tenant.claims()) as caller:
         for _ in range(2):
-            await client.call_tool("write_note", {"name": "again"})
+            await caller.call("write_note", name="again")
         for _ in range(2):
-            meta = {"antiphon/idempotency_key": uuid4().hex[:4] * 0 + "k"}
-            await client.call_tool("write_note", {"name": "keyed"}, meta=meta)
-    assert [entry.split()[1] for entry in done] == ["again", "again", "keyed"]
+            await caller.call("write_note", name="keyed", key="one")
+        await caller.call("write_note", name="keyed", key="two")
+    assert [entry.split()[1] for entry in done] == ["again", "again", "keyed", "keyed"]
 
 
 async def test_a_refused_write_may_be_tried_again(servers: Servers, tenant: Tenant) -> None:
-    claims = tenant.claims(conversation_id=uuid4())
-    async with servers.connect("notes", claims) as client:
+    async with servers.connect("notes", tenant.claims(conversation_id=uuid4())) as caller:
         for _ in range(2):
-            answer = await client.call_tool("write_note", {"name": "refused"}, raise_on_error=False)
-            assert answer.meta["antiphon"]["error"] == "not_found"
+            assert (await caller.call("write_note", name="refused")).error == "not_found"
 
 
 async def test_a_write_is_read_back_before_it_is_done(servers: Servers, tenant: Tenant) -> None:
     done.clear()
     claims = tenant.claims(conversation_id=uuid4(), confirm=("write_note",))
-    async with servers.connect("notes", claims) as client:
-        schema = (await client.list_tools())[1].input_schema
+    async with servers.connect("notes", claims) as caller:
+        schema = (await caller.tools())["write_note"].input_schema
         assert "confirmation_code" in schema["properties"]
-        asked = (await client.call_tool("write_note", {"name": "tea"})).structured_content
+        asked = (await caller.call("write_note", name="tea")).data
         assert asked["status"] == "needs_confirmation"
         assert asked["say"] == "I will write tea. Shall I?"
-        code = {"confirmation_code": asked["confirmation_code"]}
-        other = await client.call_tool("write_note", {"name": "gin"} | code)
-        assert other.structured_content["status"] == "needs_confirmation"
+        code = asked["confirmation_code"]
+        other = await caller.call("write_note", name="gin", confirmation_code=code)
+        assert other.data["status"] == "needs_confirmation"
         assert done == []
-        asked = (await client.call_tool("write_note", {"name": "tea"})).structured_content
-        code = {"confirmation_code": asked["confirmation_code"]}
-        answer = await client.call_tool("write_note", {"name": "tea"} | code)
-        assert answer.structured_content["say"] == "Written."
+        code = (await caller.call("write_note", name="tea")).data["confirmation_code"]
+        answer = await caller.call("write_note", name="tea", confirmation_code=code)
+        assert answer.data["say"] == "Written."
         assert len(done) == 1
-    elsewhere = tenant.claims(conversation_id=uuid4(), confirm=("write_note",))
-    async with servers.connect("notes", elsewhere) as client:
-        stolen = await client.call_tool("write_note", {"name": "tea"} | code)
-    assert stolen.structured_content["status"] == "needs_confirmation"
+
+
+async def test_a_code_is_worth_nothing_in_another_conversation(
+    servers: Servers, tenant: Tenant
+) -> None:
+    done.clear()
+    here, there = (
+        tenant.claims(conversation_id=uuid4(), confirm=("write_note",)) for _ in range(2)
+    )
+    async with servers.connect("notes", here) as caller:
+        code = (await caller.call("write_note", name="tea")).data["confirmation_code"]
+    async with servers.connect("notes", there) as caller:
+        answer = await caller.call("write_note", name="tea", confirmation_code=code)
+    assert answer.data["status"] == "needs_confirmation"
+    assert done == []
 
 
 async def test_every_call_leaves_a_row_without_its_content(
     servers: Servers, tenant: Tenant, other_tenant: Tenant, database: Database
 ) -> None:
     conversation_id = uuid4()
-    async with servers.connect("notes", tenant.claims(conversation_id=conversation_id)) as client:
-        await client.call_tool("read_note", {"name": "secretive"})
-        await client.call_tool("read_note", {"name": "gone"}, raise_on_error=False)
+    claims = tenant.claims(conversation_id=conversation_id)
+    async with servers.connect("notes", claims) as caller:
+        await caller.call("read_note", name="secretive")
+        await caller.call("read_note", name="gone")
     query = "select * from audit where conversation_id = :id order by created_at"
     rows = await fetch(database, tenant, query, id=conversation_id)
     assert [row["outcome"] for row in rows] == ["ok", "not_found"]

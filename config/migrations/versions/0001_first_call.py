@@ -142,7 +142,8 @@ create table agent_system_tools (
     enabled boolean not null,
     primary key (id),
     unique (agent_config_id, tool_key),
-    foreign key(business_id, agent_config_id) references agent_config (business_id, id) on delete cascade
+    foreign key (business_id, agent_config_id)
+        references agent_config (business_id, id) on delete cascade
 );
 create table agent_voice_config (
     id uuid not null,
@@ -156,7 +157,8 @@ create table agent_voice_config (
     speed float,
     stability float,
     primary key (id),
-    foreign key(business_id, agent_config_id) references agent_config (business_id, id) on delete cascade,
+    foreign key (business_id, agent_config_id)
+        references agent_config (business_id, id) on delete cascade,
     unique (agent_config_id)
 );
 create table api_usage (
@@ -170,7 +172,8 @@ create table api_usage (
     metadata jsonb default '{}' not null,
     primary key (id),
     unique (business_id, request_id),
-    foreign key(business_id, conversation_id) references conversation (business_id, id) on delete cascade
+    foreign key (business_id, conversation_id)
+        references conversation (business_id, id) on delete cascade
 );
 create table calendar_booking (
     id uuid not null,
@@ -190,7 +193,7 @@ create table calendar_booking (
     updated_at timestamptz default now() not null,
     primary key (id),
     unique (business_id, idempotency_key),
-    foreign key(business_id, calendar_id) references calendar (business_id, id)
+    foreign key (business_id, calendar_id) references calendar (business_id, id)
 );
 create index ix_calendar_booking_calendar_id_starts_at on calendar_booking (calendar_id, starts_at);
 create table calendar_service (
@@ -203,7 +206,8 @@ create table calendar_service (
     minutes integer not null,
     primary key (id),
     unique (calendar_id, service_key),
-    foreign key(business_id, calendar_id) references calendar (business_id, id) on delete cascade
+    foreign key (business_id, calendar_id)
+        references calendar (business_id, id) on delete cascade
 );
 create table document (
     id uuid not null,
@@ -222,7 +226,8 @@ create table document (
     primary key (id),
     unique (knowledge_base_id, name),
     unique (business_id, id),
-    foreign key(business_id, knowledge_base_id) references knowledge_base (business_id, id) on delete cascade
+    foreign key (business_id, knowledge_base_id)
+        references knowledge_base (business_id, id) on delete cascade
 );
 create table mcp_connection (
     id uuid not null,
@@ -236,7 +241,8 @@ create table mcp_connection (
     integration text,
     primary key (id),
     unique (agent_config_id, server),
-    foreign key(business_id, agent_config_id) references agent_config (business_id, id) on delete cascade
+    foreign key (business_id, agent_config_id)
+        references agent_config (business_id, id) on delete cascade
 );
 create table user_turn (
     id uuid not null,
@@ -251,7 +257,8 @@ create table user_turn (
     primary key (id),
     unique (conversation_id, order_index),
     unique (business_id, id),
-    foreign key(business_id, conversation_id) references conversation (business_id, id) on delete cascade
+    foreign key (business_id, conversation_id)
+        references conversation (business_id, id) on delete cascade
 );
 create table agent_response (
     id uuid not null,
@@ -268,8 +275,9 @@ create table agent_response (
     interrupted boolean not null,
     primary key (id),
     unique (conversation_id, order_index),
-    foreign key(business_id, conversation_id) references conversation (business_id, id) on delete cascade,
-    foreign key(business_id, user_turn_id) references user_turn (business_id, id)
+    foreign key (business_id, conversation_id)
+        references conversation (business_id, id) on delete cascade,
+    foreign key (business_id, user_turn_id) references user_turn (business_id, id)
 );
 create table chunk (
     id uuid not null,
@@ -283,7 +291,8 @@ create table chunk (
     embedding vector not null,
     primary key (id),
     unique (document_id, chunk_index),
-    foreign key(business_id, document_id) references document (business_id, id) on delete cascade
+    foreign key (business_id, document_id)
+        references document (business_id, id) on delete cascade
 );
 create index ix_chunk_knowledge_base_id on chunk (knowledge_base_id);
 """
@@ -333,10 +342,10 @@ def upgrade() -> None:
     op.execute("create extension if not exists vector")
     op.execute(_TABLES)
     op.execute(_LOOKUPS)
-    protect(op, "business", column="id")
+    protect("business", column="id")
     for table in _OWNED:
-        protect(op, table)
-    protect(op, "audit", rights=APPEND)
+        protect(table)
+    protect("audit", rights=APPEND)
     for function in ("find_bot(text, text)", "find_business(text)", "find_api_key(bytea)"):
         op.execute(f"revoke all on function {function} from public")
         op.execute(f"grant execute on function {function} to {app_role()}")

@@ -1,0 +1,54 @@
+"""What `antiphon apply` hands to the owner of each part of a declaration."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+class Declared(BaseModel):
+    """Base of everything that can be declared: an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between the declaration and what is stored."""
+
+    action: Literal["add", "change", "remove"]
+    what: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Applying:
+    """The declaration being applied: one transaction of one business, perhaps only to look."""
+
+    session: AsyncSession
+    business_id: UUID
+    time_zone: str
+    folder: Path
+    dry_run: bool = False
+    progress: Callable[[str], None] = field(default=lambda _: None)
+
+
+class Section(Protocol):
+    """The owner of one top-level list of a declaration, such as `calendars`."""
+
+    @property
+    def item(self) -> type[Declared]:
+        """Return the model of one entry."""
+        ...
+
+    async def apply(self, applying: Applying, items: Sequence[Any]) -> list[Change]:
+        """Bring what is stored in line with `items`, and return what that changed.
+
+        A dry run is rolled back afterwards, so it need only skip what is slow. An entry that is
+        no longer declared is kept: removing data is never a side effect of an edit.
+        """
+        ...
