@@ -38,8 +38,9 @@ def json(default: Any) -> Any:
 class Row(SQLModel):
     """A row of the table that is called like its class, in snake case."""
 
-    @declared_attr
-    def __tablename__(cls) -> str:
+    # SQLModel declares it as an attribute, SQLAlchemy documents the directive for names.
+    @declared_attr.directive
+    def __tablename__(cls) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Return `agent_config` for `AgentConfig`."""
         return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
 
