@@ -12,6 +12,8 @@ from toolkit.confirmation import with_code
 from toolkit.errors import UnknownTool
 from toolkit.tenancy import claims_of_request, runtime_of
 
+DETAILS_KEY = "antiphon/details"
+
 
 class Grants(Middleware):
     """Shows and runs only what the caller may use; the rest does not exist for them."""
@@ -24,6 +26,8 @@ class Grants(Middleware):
         """List the granted tools; those that are confirmed first also take a code."""
         grant = _grant(context.fastmcp_context)
         tools = [tool for tool in await call_next(context) if _may(grant, tool)]
+        if not _wants_details(context.fastmcp_context):
+            tools = [tool.model_copy(update={"meta": None, "tags": set()}) for tool in tools]
         return [with_code(tool) if tool.name in grant.confirm else tool for tool in tools]
 
     async def on_call_tool(
@@ -42,6 +46,12 @@ class Grants(Middleware):
 def _may(grant: Grant, tool: Tool) -> bool:
     reads = tool.annotations is not None and bool(tool.annotations.read_only_hint)
     return grant.allows(tool.name) and (reads or grant.write)
+
+
+def _wants_details(ctx: Context | None) -> bool:
+    """Say whether the client asks for profile and examples, which some would show to a model."""
+    request = ctx.request_context if ctx else None
+    return bool(request and (request.meta or {}).get(DETAILS_KEY))
 
 
 def _grant(ctx: Context | None) -> Grant:

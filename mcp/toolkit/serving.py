@@ -20,7 +20,7 @@ from config.tokens import Verifier, server_audience
 from toolkit.audit import AuditTrail
 from toolkit.confirmation import NEEDS_CONFIRMATION_SCHEMA, Confirmation
 from toolkit.effects import guarded
-from toolkit.errors import Failures
+from toolkit.errors import META, Failures
 from toolkit.grants import Grants
 from toolkit.idempotency import Idempotency
 from toolkit.results import Slim
@@ -54,8 +54,11 @@ class ServerTool(FunctionTool):
     """A tool without FastMCP's own metadata, which some clients copy into the model's schema."""
 
     def get_meta(self) -> dict[str, Any]:
-        """Return only what the tool itself declares."""
-        return dict(self.meta or {})
+        """Return only what the tool itself declares: its profile and its examples."""
+        meta = dict(self.meta or {})
+        if "voice" in self.tags:
+            meta[META] = {**meta.get(META, {}), "profile": "voice"}
+        return meta
 
 
 def build_server(

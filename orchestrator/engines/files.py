@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import importlib.util
 import os
 import shutil
 from collections.abc import AsyncGenerator
@@ -41,6 +42,14 @@ def require_space(folder: Path, gigabytes: float, purpose: str) -> None:
         )
 
 
+def wheel_folder(package: str) -> Path:
+    """Return where an installed package lies, without importing it."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise EngineError(f"The package {package} is not installed.")
+    return Path(spec.submodule_search_locations[0])
+
+
 def write_private(path: Path, text: str) -> Path:
     """Write a file that only its owner can read, and return its path."""
     with os.fdopen(_open_private(path, os.O_WRONLY | os.O_TRUNC), "w") as file:
@@ -49,7 +58,7 @@ def write_private(path: Path, text: str) -> Path:
 
 
 def _open_private(path: Path, flags: int) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return os.open(path, flags | os.O_CREAT, 0o600)
 
 

@@ -16,6 +16,8 @@ from orchestrator.engines.livekit_binary import livekit_server
 from orchestrator.engines.ports import Port
 from orchestrator.engines.process import Process, Program, Progress, running
 
+_NO_IDLE_CONNECTIONS = httpx2.Limits(max_keepalive_connections=0)
+
 
 @dataclass(frozen=True)
 class LiveKit:
@@ -66,10 +68,10 @@ async def livekit(
         command=[binary, "--config", config],
         log=folder / "livekit.log",
         death_signal=signal.SIGKILL,  # it would wait for its rooms to empty
-        grace=2,
+        grace=1,
     )
     async with (
-        httpx2.AsyncClient(trust_env=False) as client,
+        httpx2.AsyncClient(trust_env=False, limits=_NO_IDLE_CONNECTIONS) as client,
         running(program, lambda _process: _answers(client, number)) as process,
     ):
         progress(f"LiveKit: ready on port {number}")

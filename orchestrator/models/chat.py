@@ -4,7 +4,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -101,11 +101,11 @@ class Completion:
         return self._head | {"object": "chat.completion.chunk", "choices": choices}
 
 
-async def begun(events: AsyncGenerator[str, None]) -> AsyncIterator[str]:
+async def begun(events: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
     """Wait until generation has begun, so that a refusal can still be an HTTP status."""
     opening = [await anext(events), await anext(events)]
 
-    async def rest() -> AsyncIterator[str]:
+    async def rest() -> AsyncGenerator[str, None]:
         async with aclosing(events):
             for event in opening:
                 yield event

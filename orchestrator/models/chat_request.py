@@ -84,6 +84,33 @@ class Tool(_Model):
     function: Function
 
 
+class NamedFunction(_Model):
+    """The name of a listed function."""
+
+    name: str
+
+
+class NamedTool(_Model):
+    """A listed tool; as a choice, the one that must be called."""
+
+    type: Literal["function"] = "function"
+    function: NamedFunction
+
+
+class AllowedTools(_Model):
+    """The listed tools that may be called now."""
+
+    mode: Literal["auto", "required"] = "auto"
+    tools: list[NamedTool]
+
+
+class AllowedChoice(_Model):
+    """A choice among some of the listed tools, which keeps the list itself unchanged."""
+
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedTools
+
+
 class ResponseFormat(_Model):
     """Plain text, any JSON, or JSON by a schema; passed on to the model as it is."""
 
@@ -103,7 +130,7 @@ class ChatRequest(_Model):
     model: str = "local"
     messages: Annotated[list[Message], Field(min_length=1)]
     tools: list[Tool] = []
-    tool_choice: str | dict[str, Any] | None = None
+    tool_choice: Literal["auto", "none", "required"] | AllowedChoice | NamedTool | None = None
     response_format: ResponseFormat | None = None
     stream: bool = False
     stream_options: StreamOptions | None = None
@@ -124,41 +151,24 @@ class ChatRequest(_Model):
         structured = self.response_format and self.response_format.type != "text"
         if self.tools and structured:
             raise ValueError("response_format cannot be combined with tools")
-        _ = self.permitted
+        permitted, may_speak = self.permitted
+        if unknown := permitted.difference(names):
+            raise ValueError(f"tool_choice names unlisted tools: {', '.join(sorted(unknown))}")
+        if not permitted and not may_speak:
+            raise ValueError("tool_choice leaves the model nothing to answer with")
         return self
 
     @property
     def permitted(self) -> tuple[frozenset[str], bool]:
         """The tools that may be called now, and whether the model may speak instead."""
         every = frozenset(tool.function.name for tool in self.tools)
-        names, may_speak = _chosen(self.tool_choice, every)
-        if unknown := names - every:
-            raise ValueError(f"tool_choice names unlisted tools: {', '.join(sorted(unknown))}")
-        if not names and not may_speak:
-            raise ValueError("tool_choice leaves the model nothing to answer with")
+        match self.tool_choice:
+            case NamedTool(function=function):
+                names, may_speak = frozenset({function.name}), False
+            case AllowedChoice(allowed_tools=allowed):
+                names = frozenset(tool.function.name for tool in allowed.tools)
+                may_speak = allowed.mode == "auto"
+            case choice:
+                names = frozenset[str]() if choice == "none" else every
+                may_speak = choice != "required"
         return names, may_speak
-
-
-def _chosen(choice: str | dict[str, Any] | None, every: frozenset[str]) -> tuple[frozenset[str], bool]:
-    match choice:
-        case None | "auto":
-            return every, True
-        case "none":
-            return frozenset(), True
-        case "required":
-            return every, False
-        case {"type": "function", "function": {"name": str(name)}}:
-            return frozenset({name}), False
-        case {"type": "allowed_tools", "allowed_tools": {"tools": list(tools), **rest}}:
-            return _names(tools), rest.get("mode") != "required"
-        case {"type": "allowed_tools", "tools": list(tools), **rest}:
-            return _names(tools), rest.get("mode") != "required"
-        case _:
-            raise ValueError("tool_choice is not understood")
-
-
-def _names(tools: list[Any]) -> frozenset[str]:
-    try:
-        return frozenset(str(tool.get("function", tool)["name"]) for tool in tools)
-    except (AttributeError, KeyError, TypeError):
-        raise ValueError("allowed_tools need a name each") from None

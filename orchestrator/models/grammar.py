@@ -5,7 +5,9 @@ from collections.abc import Iterable
 
 from orchestrator.models.signatures import ABSENT, SAY, SEPARATOR, Parameter, Signature, written
 
-_SENTENCE = r"[^ \n] [^\n]{0,219}"
+# Begins as a sentence and has none of the marks of a call: a model that wants a tool which it may
+# not call now would else read the call out to the caller.
+_SENTENCE = r"[^a-z _|\n] [^_|\n]{0,219}"
 
 
 def grammar(callable_now: Iterable[Signature], *, may_speak: bool) -> str:
@@ -26,9 +28,7 @@ def _call(signature: Signature) -> str:
 
 
 def _value(parameter: Parameter) -> str:
-    alternatives = [_literal(written(choice)) for choice in parameter.choices] or [
-        _free(parameter)
-    ]
+    alternatives = [_literal(written(choice)) for choice in parameter.choices] or [_free(parameter)]
     if not parameter.required:
         alternatives.append(_literal(ABSENT))
     return f"({' | '.join(alternatives)})"

@@ -7,7 +7,6 @@ import secrets
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,8 +37,8 @@ class Chunk:
 
     text: str = ""
     finish: str | None = None
-    usage: dict[str, Any] = field(default_factory=dict)
-    timings: dict[str, Any] = field(default_factory=dict)
+    usage: dict[str, Any] = field(default_factory=dict[str, Any])
+    timings: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class LanguageModel:
@@ -64,19 +63,13 @@ class LanguageModel:
         weights.require_package("xllamacpp", "offline-llm")
         file = await asyncio.to_thread(_weights, path)
         key = secrets.token_urlsafe()
-        settings = Settings(
-            model=str(file), key=key, threads=threads, slots=slots, context=context
-        )
+        settings = Settings(model=str(file), key=key, threads=threads, slots=slots, context=context)
         process = await _started(settings)
         try:
-            model = cls(process, await _address(process), key, slots)
-        except BaseException:
+            return cls(process, await _address(process), key, slots)
+        except BaseException:  # a cancelled start must not leave a process behind
             process.kill()
             raise
-        async with aclosing(model.stream([{"role": "user", "content": "Hi"}], {"max_tokens": 1})) as once:
-            async for _ in once:
-                pass
-        return model
 
     async def stream(
         self, turns: list[dict[str, str]], options: dict[str, Any]
@@ -146,10 +139,11 @@ def _chunk(line: str) -> Chunk | None:
     data = line.removeprefix("data: ")
     if data == line or data == "[DONE]":
         return None
-    event = json.loads(data)
+    event: dict[str, Any] = json.loads(data)
     if "error" in event:
         raise _refusal(500, event)
-    choice = next(iter(event.get("choices", ())), {})
+    choices: list[dict[str, Any]] = event.get("choices") or [{}]
+    choice = choices[0]
     return Chunk(
         text=choice.get("delta", {}).get("content") or "",
         finish=choice.get("finish_reason"),

@@ -48,8 +48,8 @@ def _serve(settings: Settings) -> _Server:
     parameters.n_ctx = settings["context"] * settings["slots"]
     parameters.cpuparams.n_threads = settings["threads"]
     parameters.cpuparams_batch.n_threads = settings["threads"]
-    # A long prompt in one slot would stop the other slots for as long as it takes.
-    parameters.n_batch = 256
+    # A long prompt stops the other slots, and its own cancellation, for one batch at a time.
+    parameters.n_batch = 64
     parameters.cache_ram_mib = 0  # the slots are the cache; its own default is 8 GB more
     parameters.prefill_assistant = False
     parameters.endpoint_slots = False

@@ -8,13 +8,15 @@ examples, then the conversation, which only ever grows at its end.
 import json
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from orchestrator.models.chat_request import Function, Message, ToolCall
 from orchestrator.models.signatures import SAY, SEPARATOR, Signature, written
 
 Turn = dict[str, str]
 
+_OBJECT = TypeAdapter(dict[str, JsonValue])
 _RULE = (
     "Reply with one line: a tool and its arguments, or say and one short sentence to the caller."
 )
@@ -110,7 +112,8 @@ class _Conversation:
         if self._words_wait:
             self._turns.append({"role": "user", "content": "\n".join(self._waiting)})
         else:
-            self._caller_turn(self._waiting, (self._waiting and self._words) or _SILENCE)
+            words = self._words if self._waiting else ""
+            self._caller_turn(self._waiting, words or _SILENCE)
         self._waiting, self._words_wait = [], False
 
     def _caller_turn(self, lines: list[str], words: str) -> None:
@@ -118,7 +121,7 @@ class _Conversation:
         self._turns.append({"role": "user", "content": content})
 
     def _call(self, call: ToolCall) -> str:
-        name, arguments = call.function.name, _object(call.function.arguments)
+        name, arguments = call.function.name, _object(call.function.arguments) or {}
         if signature := self._signatures.get(name):
             return signature.line(arguments)
         return SEPARATOR.join([name, *map(written, arguments.values())])
@@ -147,14 +150,10 @@ def _purpose(function: Function) -> str:
 
 def _result(content: str) -> tuple[list[str], str]:
     """Return a result in short lines, and the sentence that it has had spoken."""
-    try:
-        result = json.loads(content)
-    except ValueError:
+    result = _object(content)
+    if result is None:
         return [f"Result: {_clipped(content)}"], ""
-    if not isinstance(result, dict):
-        return [f"Result: {_clipped(_shown(result))}"], ""
-    spoken = result.get("say")
-    said = " ".join(spoken.split()) if isinstance(spoken, str) else ""
+    said = " ".join(str(result.get("say") or "").split())
     lines = [
         f"{key.replace('_', ' ').capitalize()}: {_clipped(_shown(value))}"
         for key, value in result.items()
@@ -163,7 +162,7 @@ def _result(content: str) -> tuple[list[str], str]:
     return lines or [f"Said: {said}" if said else "Result: done"], said
 
 
-def _shown(value: Any) -> str:
+def _shown(value: JsonValue) -> str:
     match value:
         case {"handle": handle, "label": label}:
             return f"{handle} {label}"
@@ -180,9 +179,8 @@ def _clipped(text: str) -> str:
     return flat if len(flat) <= _LONGEST_FIELD else f"{flat[: _LONGEST_FIELD - 1]}…"
 
 
-def _object(arguments: str) -> dict[str, Any]:
+def _object(text: str) -> dict[str, JsonValue] | None:
     try:
-        value = json.loads(arguments or "{}")
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+        return _OBJECT.validate_json(text)
+    except ValidationError:
+        return None

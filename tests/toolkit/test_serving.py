@@ -79,7 +79,7 @@ async def test_listing_has_no_metadata_of_the_framework(servers: Servers, tenant
     async with servers.connect("notes", tenant.claims()) as caller:
         tools = await caller.tools()
     assert list(tools) == ["read_note", "write_note", "dawdle"]
-    assert all("fastmcp" not in (tool.meta or {}) for tool in tools.values())
+    assert all(not tool.meta for tool in tools.values())
     assert all(tool.input_schema["additionalProperties"] is False for tool in tools.values())
 
 

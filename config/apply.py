@@ -1,0 +1,162 @@
+"""Brings what is stored in line with a declaration, in one transaction."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+from redis.asyncio import Redis
+from sqlalchemy import delete, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from config.bots import Bot, announce, stored_bot
+from config.columns import now
+from config.database import Database
+from config.declarations import BotDeclaration, BusinessDeclaration, Declaration, DeclarationError
+from config.declaring import Applying, Change, Section
+from config.tables import (
+    AgentConfig,
+    AgentSystemTools,
+    AgentVoiceConfig,
+    Business,
+    McpConnection,
+)
+
+_PLAIN = frozenset(BotDeclaration.model_fields) & frozenset(AgentConfig.model_fields)
+
+
+async def apply(
+    database: Database,
+    cache: Redis | None,
+    declaration: Declaration,
+    sections: Mapping[str, Section],
+    *,
+    dry_run: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> list[Change]:
+    """Apply a declaration and return what that changed; a dry run changes nothing.
+
+    Raises:
+        DeclarationError: the declaration names something that exists nowhere.
+    """
+    business_id = await _business_id(database, declaration.business.slug)
+    changes: list[Change] = []
+    changed_bots: list[UUID] = []
+    async with database.business(business_id) as session:
+        changes += await _apply_business(session, business_id, declaration.business)
+        applying = Applying(
+            session,
+            business_id,
+            declaration.business.time_zone,
+            declaration.path.resolve().parent,
+            dry_run,
+            progress,
+        )
+        for name, items in declaration.sections.items():
+            changes += await sections[name].apply(applying, items)
+        for bot in declaration.bots:
+            change, bot_id = await _apply_bot(session, business_id, declaration, bot)
+            if change:
+                changes.append(change)
+                changed_bots.append(bot_id)
+        if dry_run:
+            await session.rollback()
+            return changes
+    if cache is not None:
+        for bot_id in changed_bots:
+            await announce(cache, business_id, bot_id)
+    return changes
+
+
+async def _business_id(database: Database, slug: str) -> UUID:
+    async with database.nobody() as session:
+        found = await session.scalar(text("select find_business(:slug)"), {"slug": slug})
+    return found or uuid4()
+
+
+async def _apply_business(
+    session: AsyncSession, business_id: UUID, declared: BusinessDeclaration
+) -> list[Change]:
+    stored = await session.get(Business, business_id)
+    what = f"business {declared.slug}"
+    if stored is None:
+        session.add(Business(id=business_id, **declared.model_dump()))
+        await session.flush()
+        return [Change("add", what)]
+    detail = _differences(stored.model_dump(), declared.model_dump())
+    if not detail:
+        return []
+    stored.name, stored.time_zone, stored.updated_at = declared.name, declared.time_zone, now()
+    return [Change("change", what, detail)]
+
+
+async def _apply_bot(
+    session: AsyncSession, business_id: UUID, declaration: Declaration, declared: BotDeclaration
+) -> tuple[Change | None, UUID]:
+    what = f"bot {declared.name}"
+    columns: dict[str, Any] = declared.model_dump(include=set(_PLAIN), mode="json") | {
+        "stt_provider": declared.stt,
+        "tts_provider": declared.tts,
+        "llm_provider": declared.llm[0].partition("/")[0],
+        "llm_model": declared.llm[0],
+        "llm_fallbacks": list(declared.llm[1:]),
+        "knowledge_base_id": await _knowledge_base(session, declaration, declared),
+    }
+    stored = await session.scalar(select(AgentConfig).where(col(AgentConfig.name) == declared.name))
+    if stored is None:
+        bot = AgentConfig(business_id=business_id, **columns)
+        session.add(bot)
+        await session.flush()
+        await _replace_satellites(session, bot, declared)
+        return Change("add", what), bot.id
+    before = await stored_bot(session, stored.id)
+    for name, value in columns.items():
+        setattr(stored, name, value)
+    await session.flush()
+    await _replace_satellites(session, stored, declared)
+    detail = _differences(_comparable(before), _comparable(await stored_bot(session, stored.id)))
+    if not detail:
+        return None, stored.id
+    stored.version += 1
+    stored.updated_at = now()
+    return Change("change", what, detail), stored.id
+
+
+async def _knowledge_base(
+    session: AsyncSession, declaration: Declaration, declared: BotDeclaration
+) -> UUID | None:
+    """Return the id of the bot's knowledge base, which its owner has stored by now."""
+    if declared.knowledge_base is None:
+        return None
+    query = text("select id from knowledge_base where name = :name")
+    found: UUID | None = await session.scalar(query, {"name": declared.knowledge_base})
+    if found is None:
+        raise DeclarationError(
+            f"{declaration.path}: bot {declared.name} names the knowledge base "
+            f"{declared.knowledge_base!r}, which is neither stored nor declared here"
+        )
+    return found
+
+
+async def _replace_satellites(
+    session: AsyncSession, bot: AgentConfig, declared: BotDeclaration
+) -> None:
+    for table in (AgentVoiceConfig, AgentSystemTools, McpConnection):
+        await session.execute(delete(table).where(col(table.agent_config_id) == bot.id))
+    mine: dict[str, Any] = {"business_id": bot.business_id, "agent_config_id": bot.id}
+    session.add(AgentVoiceConfig(**mine, tts_provider=declared.tts, **declared.voice.model_dump()))
+    session.add_all(AgentSystemTools(**mine, tool_key=key) for key in declared.system_tools)
+    session.add_all(
+        McpConnection(**mine, server=server, **use.model_dump(mode="json"))
+        for server, use in declared.servers.items()
+    )
+    await session.flush()
+
+
+def _comparable(bot: Bot) -> dict[str, Any]:
+    return bot.model_dump(mode="json", exclude={"version"})
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Name what differs; the values stay out, for some are long and some are nobody's business."""
+    return ", ".join(key for key, value in after.items() if before.get(key) != value)

@@ -1,0 +1,148 @@
+"""A bot as a call needs it: read from the cache, else from PostgreSQL."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from config.database import Database
+from config.declarations import ServerUse, ToolPolicy, Voice
+from config.tables import (
+    AgentConfig,
+    AgentSystemTools,
+    AgentVoiceConfig,
+    Business,
+    McpConnection,
+)
+
+CHANGES = "bots"  # the channel on which a changed bot is announced
+_LIFETIME = 300  # seconds
+
+
+class BotNotFoundError(Exception):
+    """There is no such bot for this business."""
+
+
+class Bot(BaseModel):
+    """Everything about a bot that does not change while a call runs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    business_id: UUID
+    business_name: str
+    time_zone: str
+    name: str
+    version: int
+    system_prompt: str
+    first_message_inbound: str
+    first_message_outbound: str | None
+    default_language: str
+    stt: str
+    tts: str
+    llm: tuple[str, ...]
+    voice: Voice
+    knowledge_base_id: UUID | None
+    servers: Mapping[str, ServerUse]
+    system_tools: tuple[str, ...]
+    eagerness: Literal["low", "normal", "high"]
+    soft_timeout_seconds: float
+    llm_cascade_timeout_seconds: float
+    max_conversation_duration_seconds: int
+    allow_anonymous: bool
+    allowed_origins: tuple[str, ...]
+
+    def policy(self, server: str, tool: str) -> ToolPolicy:
+        """Return how this bot uses `tool`."""
+        use = self.servers.get(server)
+        return (use.policy.get(tool) if use else None) or ToolPolicy()
+
+    @classmethod
+    def of_rows(
+        cls,
+        business: Business,
+        config: AgentConfig,
+        voice: AgentVoiceConfig | None,
+        tools: list[AgentSystemTools],
+        connections: list[McpConnection],
+    ) -> Self:
+        """Put a bot together from its rows."""
+        spoken = voice.model_dump(include=set(Voice.model_fields)) if voice else {}
+        return cls(
+            **config.model_dump(include=set(cls.model_fields)),
+            business_name=business.name,
+            time_zone=business.time_zone,
+            stt=config.stt_provider,
+            tts=config.tts_provider,
+            llm=(config.llm_model, *config.llm_fallbacks),
+            voice=Voice.model_validate(spoken),
+            servers={
+                row.server: ServerUse.model_validate(
+                    row.model_dump(include={"enabled", "tools", "policy", "integration"})
+                )
+                for row in connections
+            },
+            system_tools=tuple(row.tool_key for row in tools if row.enabled),
+        )
+
+
+def cache_key(business_id: UUID, bot_id: UUID) -> str:
+    """Return where a bot is cached."""
+    return f"bot:{business_id}:{bot_id}"
+
+
+async def load(database: Database, cache: Redis, business_id: UUID, bot_id: UUID) -> Bot:
+    """Return the bot, from the cache where that answers.
+
+    Raises:
+        BotNotFoundError: this business has no such bot.
+    """
+    key = cache_key(business_id, bot_id)
+    # A cache that is down, or filled by another version, only costs the query.
+    with suppress(RedisError, ValidationError):
+        stored = await cache.get(key)
+        if stored is not None:
+            return Bot.model_validate_json(stored)
+    async with database.business(business_id) as session:
+        bot = await stored_bot(session, bot_id)
+    with suppress(RedisError):
+        await cache.set(key, bot.model_dump_json(), ex=_LIFETIME)
+    return bot
+
+
+async def stored_bot(session: AsyncSession, bot_id: UUID) -> Bot:
+    """Return the bot as its rows have it.
+
+    Raises:
+        BotNotFoundError: this business has no such bot.
+    """
+    config = await session.get(AgentConfig, bot_id)
+    if config is None:
+        raise BotNotFoundError
+    business = await session.get_one(Business, config.business_id)
+    voices = await session.scalars(
+        select(AgentVoiceConfig).where(col(AgentVoiceConfig.agent_config_id) == bot_id)
+    )
+    tools = await session.scalars(
+        select(AgentSystemTools).where(col(AgentSystemTools.agent_config_id) == bot_id)
+    )
+    connections = await session.scalars(
+        select(McpConnection)
+        .where(col(McpConnection.agent_config_id) == bot_id)
+        .order_by(col(McpConnection.server))
+    )
+    return Bot.of_rows(business, config, voices.first(), list(tools), list(connections))
+
+
+async def announce(cache: Redis, business_id: UUID, bot_id: UUID) -> None:
+    """Forget what is cached of a bot that has changed, and tell everyone who runs it."""
+    await cache.delete(cache_key(business_id, bot_id))
+    what = f"{business_id}/{bot_id}"
+    await cache.publish(CHANGES, what)  # pyright: ignore[reportUnknownMemberType] (untyped)

@@ -1,0 +1,244 @@
+"""What a YAML file may declare, and where in the file it goes wrong."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, cast
+from zoneinfo import available_timezones
+
+import yaml
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+
+from config.constellation import constellation
+from config.declaring import Declared, Section
+
+Item = TypeVar("Item", bound=Declared)
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("is not a time zone of the IANA database, such as Europe/Berlin")
+    return name
+
+
+def _known_server(name: str) -> str:
+    known = constellation().servers
+    if name not in known:
+        raise ValueError(f"is not a server; there are {', '.join(known)}")
+    return name
+
+
+class BusinessDeclaration(Declared):
+    """The tenant."""
+
+    slug: Name
+    name: Text
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+
+
+class ToolPolicy(Declared):
+    """How a bot uses one tool. `speak: say` speaks the result's own sentence at once."""
+
+    confirm: bool = False
+    filler: Text | None = None
+    timeout: Seconds | None = None
+    speak: Literal["say", "model"] | None = None
+
+
+class ServerUse(Declared):
+    """One server of a bot's registry. Without `tools`, those of the voice profile are used."""
+
+    enabled: bool = True
+    tools: tuple[str, ...] = ()
+    policy: Mapping[str, ToolPolicy] = Field(default_factory=dict)
+    integration: str | None = None
+
+
+class Voice(Declared):
+    """How the bot sounds; what a provider does not have, it ignores."""
+
+    voice_id: str | None = None
+    tts_model_family: str | None = None
+    similarity: Fraction | None = None
+    stability: Fraction | None = None
+    speed: Annotated[float, Field(ge=0.5, le=2)] | None = None
+
+
+class BotDeclaration(Declared):
+    """One bot. Every key that is taken is acted on."""
+
+    name: Name
+    system_prompt: Text
+    first_message_inbound: Text
+    first_message_outbound: Text | None = None
+    default_language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")] = "en"
+    stt: Literal["auto", "embedded", "deepgram", "sarvam", "elevenlabs"] = "auto"
+    tts: Literal["auto", "embedded", "sarvam", "elevenlabs"] = "auto"
+    llm: Annotated[tuple[Text, ...], Field(min_length=1, max_length=4)] = ("auto",)
+    voice: Voice = Voice()
+    knowledge_base: str | None = None
+    servers: Mapping[Annotated[str, AfterValidator(_known_server)], ServerUse] = Field(
+        default_factory=dict
+    )
+    system_tools: tuple[Literal["end_conversation"], ...] = ("end_conversation",)
+    eagerness: Literal["low", "normal", "high"] = "normal"
+    soft_timeout_seconds: Annotated[float, Field(ge=-1, le=60)] = 1.5
+    llm_cascade_timeout_seconds: Seconds = 8.0
+    max_conversation_duration_seconds: Annotated[int, Field(gt=0, le=86_400)] = 600
+    allow_anonymous: bool = False
+    allowed_origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A whole file, checked."""
+
+    path: Path
+    business: BusinessDeclaration
+    bots: Sequence[BotDeclaration]
+    sections: Mapping[str, Sequence[Declared]]
+
+
+class DeclarationError(Exception):
+    """A file says something that cannot be applied; the message names file and line."""
+
+
+def read(path: Path, sections: Mapping[str, Section]) -> Declaration:
+    """Read and check a declaration.
+
+    Raises:
+        DeclarationError: the file is missing, is not YAML, or holds something unknown or wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except OSError as error:
+        raise DeclarationError(f"{path}: {error.strerror or 'cannot be read'}") from None
+    except UnicodeDecodeError:
+        raise DeclarationError(f"{path}: is not UTF-8 text") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise DeclarationError(f"{path}:{line}: {error.problem or 'is not YAML'}") from None
+    except yaml.YAMLError:
+        raise DeclarationError(f"{path}: is not YAML") from None
+    if not isinstance(root, yaml.MappingNode):
+        raise DeclarationError(f"{path}:1: must be a mapping with business and bots")
+    _refuse_repeated_keys(path, root)
+    return _Checker(path, root).check(document, sections)
+
+
+@dataclass(frozen=True)
+class _Checker:
+    path: Path
+    root: yaml.MappingNode
+
+    def check(self, document: Mapping[str, Any], sections: Mapping[str, Section]) -> Declaration:
+        known = ["business", "bots", *sections]
+        for key in document:
+            if key not in known:
+                self._fail((key,), f"unknown key {key!r}; there are {', '.join(known)}")
+        if "business" not in document:
+            self._fail((), "business is missing")
+        business = self._validated(BusinessDeclaration, document["business"], ("business",))
+        bots = self._items(BotDeclaration, document, "bots")
+        return Declaration(
+            self.path,
+            business,
+            bots,
+            {
+                name: self._items(section.item, document, name)
+                for name, section in sections.items()
+                if name in document
+            },
+        )
+
+    def _items(self, model: type[Item], document: Mapping[str, Any], key: str) -> list[Item]:
+        value: object = document.get(key) or []
+        if not isinstance(value, list):
+            self._fail((key,), f"{key} must be a list")
+        entries = cast("list[object]", value)
+        items: list[Item] = []
+        names: set[object] = set()
+        for index, entry in enumerate(entries):
+            item = self._validated(model, entry, (key, index))
+            name = getattr(item, "name", index)
+            if name in names:
+                self._fail((key, index, "name"), f"{key} has two entries called {name!r}")
+            names.add(name)
+            items.append(item)
+        return items
+
+    def _validated(self, model: type[Item], value: object, at: tuple[str | int, ...]) -> Item:
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = (*at, *first["loc"])
+            name = ".".join(str(part) for part in where)
+            match first["type"]:
+                case "extra_forbidden":
+                    fields = ", ".join(model.model_fields) if len(first["loc"]) == 1 else ""
+                    known = f"; there are {fields}" if fields else ""
+                    self._fail(where, f"unknown key {where[-1]!r} in {name}{known}")
+                case _:
+                    message = re.sub(r"^Value error, ", "", first["msg"])
+                    self._fail(where, f"{name}: {message}")
+
+    def _fail(self, at: Sequence[str | int], message: str) -> NoReturn:
+        raise DeclarationError(f"{self.path}:{_line(self.root, at)}: {message}")
+
+
+def _line(node: yaml.Node, at: Sequence[str | int]) -> int:
+    """Return the line of the deepest part of `at` that stands in the file."""
+    line: int = node.start_mark.line + 1
+    if not at:
+        return line
+    head, rest = at[0], at[1:]
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(head):
+                return max(int(key.start_mark.line) + 1, _line(value, rest) if rest else 0)
+    if isinstance(node, yaml.SequenceNode) and isinstance(head, int) and head < len(node.value):
+        return _line(node.value[head], rest)
+    return line
+
+
+def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise DeclarationError(f"{path}:{line}: {key.value!r} stands twice")
+            seen.add(key.value)
+            _refuse_repeated_keys(path, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_repeated_keys(path, value)
+
+
+def json_schema(sections: Mapping[str, Section]) -> dict[str, Any]:
+    """Return the JSON Schema of a declaration, for editors."""
+
+    def listed(model: type[Declared]) -> dict[str, Any]:
+        return {"type": "array", "items": model.model_json_schema()}
+
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Antiphon declaration",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["business"],
+        "properties": {
+            "business": BusinessDeclaration.model_json_schema(),
+            "bots": listed(BotDeclaration),
+            **{name: listed(section.item) for name, section in sections.items()},
+        },
+    }

@@ -1,0 +1,307 @@
+"""Reaches the MCP servers: one pooled client per server for all tenants, a token per request.
+
+A client is dead for good after one transport error, so it is replaced; only reads are tried again.
+"""
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    CallToolRequest,
+    CallToolRequestParams,
+    CallToolResult,
+    ListToolsRequest,
+    ListToolsResult,
+    PaginatedRequestParams,
+    Request,
+    TextContent,
+    Tool,
+)
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from config.bots import Bot
+from config.tokens import Claims, Grant, Signer, server_audience
+
+R = TypeVar("R", bound=BaseModel)
+
+PROTOCOL = "2026-07-28"
+READ_BUDGET = 8.0  # seconds
+WRITE_BUDGET = 15.0
+_CONNECT = 1.0
+_META = "antiphon"
+
+_bearer: ContextVar[str | None] = ContextVar("bearer", default=None)
+
+
+class ToolCard(BaseModel):
+    """A tool as its server lists it for one bot."""
+
+    model_config = ConfigDict(frozen=True)
+
+    server: str
+    tool: str
+    description: str
+    parameters: Mapping[str, Any]
+    reads: bool
+    repeatable: bool
+    voice: bool = False
+    examples: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Return the name that clients of several servers see."""
+        return f"{self.server}_{self.tool}"
+
+    @classmethod
+    def of(cls, server: str, tool: Tool) -> "ToolCard":
+        """Read a card from a server's listing."""
+        hints = tool.annotations
+        details = (tool.meta or {}).get(_META, {})
+        reads = bool(hints and hints.read_only_hint)
+        return cls(
+            server=server,
+            tool=tool.name,
+            description=tool.description or "",
+            parameters=tool.input_schema,
+            reads=reads,
+            repeatable=reads or bool(hints and hints.idempotent_hint),
+            voice=details.get("profile") == "voice",
+            examples=tuple(details.get("examples", ())),
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a tool call ended. A failure has an `error` kind, and a text for the model."""
+
+    text: str
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    say: str | None = None
+    error: str | None = None
+    ms: float = 0.0
+
+    @property
+    def for_model(self) -> str:
+        """Return what the model reads: compact JSON, or the catalogue's words."""
+        if self.error or not self.data:
+            return self.text
+        return json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """For whom a call is made."""
+
+    subject: str
+    business_id: UUID
+    bot: Bot | None = None
+    conversation_id: UUID | None = None
+
+    def claims(self, server: str, *, every_tool: bool = False) -> Claims:
+        """Return what the token for `server` says."""
+        return Claims(
+            sub=self.subject,
+            business_id=self.business_id,
+            bot_id=self.bot.id if self.bot else None,
+            conversation_id=self.conversation_id,
+            grant=Grant() if every_tool else self._grant(server),
+        )
+
+    def _grant(self, server: str) -> Grant:
+        use = self.bot.servers.get(server) if self.bot else None
+        if use is None:
+            return Grant(tools=())
+        confirmed = tuple(name for name, policy in use.policy.items() if policy.confirm)
+        tools = use.tools or None
+        return Grant(tools=tools, integration=use.integration, confirm=confirmed)
+
+
+class ServerUnreachableError(Exception):
+    """A server could not be asked, or did not answer in time."""
+
+
+class _Bearer(httpx2.Auth):
+    """Puts the token of the request's own context on it, so that tenants share connections."""
+
+    def auth_flow(self, request: httpx2.Request) -> Any:
+        token = _bearer.get()
+        if token is not None:
+            request.headers["Authorization"] = f"Bearer {token}"
+        yield request
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    # 20 ms on the event loop, once per process instead of once per client.
+    return ssl.create_default_context()
+
+
+@dataclass
+class _Pooled:
+    client: Client
+    leave: asyncio.Event
+    owner: asyncio.Task[None]
+
+
+class Constellation:
+    """All servers, as one process reaches them."""
+
+    def __init__(self, signer: Signer, url: Callable[[str], str]) -> None:
+        self._signer = signer
+        self._url = url
+        self._clients: dict[str, _Pooled] = {}
+        self._connecting: dict[str, asyncio.Lock] = {}
+
+    async def list_tools(self, server: str, claims: Claims) -> list[ToolCard]:
+        """Return every tool that `claims` are granted on `server`.
+
+        Raises:
+            ServerUnreachableError: it did not answer within the budget of a read.
+        """
+        cards: list[ToolCard] = []
+        cursor: str | None = None
+        while True:
+            page = {"cursor": cursor, "_meta": {"antiphon/details": True}}
+            request = ListToolsRequest(params=PaginatedRequestParams.model_validate(page))
+            answer = await self._ask(
+                server, claims, request, ListToolsResult, READ_BUDGET, retry=True
+            )
+            cards += [ToolCard.of(server, tool) for tool in answer.tools]
+            cursor = answer.next_cursor
+            if cursor is None:
+                return cards
+
+    async def call(
+        self,
+        server: str,
+        tool: str,
+        arguments: Mapping[str, Any],
+        claims: Claims,
+        *,
+        budget: float = WRITE_BUDGET,
+        retry: bool = False,
+        key: str | None = None,
+    ) -> Outcome:
+        """Call a tool; whatever goes wrong is an outcome, too. `budget` is in seconds."""
+        started = time.perf_counter()
+        asked: dict[str, Any] = {"name": tool, "arguments": dict(arguments)}
+        if key is not None:
+            asked["_meta"] = {"antiphon/idempotency_key": key}
+        request = CallToolRequest(params=CallToolRequestParams.model_validate(asked))
+        try:
+            answer = await self._ask(server, claims, request, CallToolResult, budget, retry=retry)
+        except ServerUnreachableError as error:
+            return _unreachable(str(error), _since(started))
+        return _outcome(answer, _since(started))
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        pooled = list(self._clients.values())
+        self._clients.clear()
+        for entry in pooled:
+            entry.leave.set()
+        await asyncio.gather(*(entry.owner for entry in pooled), return_exceptions=True)
+
+    async def _ask(
+        self,
+        server: str,
+        claims: Claims,
+        request: Request[Any, Any],
+        result: type[R],
+        budget: float,
+        *,
+        retry: bool,
+    ) -> R:
+        _bearer.set(self._signer.mint(server_audience(server), claims))
+        deadline = asyncio.get_running_loop().time() + budget
+        for attempt in (1, 2):
+            pooled = await self._client(server)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await pooled.client.session.send_request(request, result)
+            except TimeoutError:
+                raise ServerUnreachableError(f"{server} did not answer in time.") from None
+            except (MCPError, httpx2.HTTPError, OSError, ValidationError):
+                self._evict(server, pooled)
+                if attempt == 2 or not retry:
+                    raise ServerUnreachableError(f"{server} is not available.") from None
+        raise AssertionError("unreachable: both attempts return or raise")
+
+    async def _client(self, server: str) -> _Pooled:
+        async with self._connecting.setdefault(server, asyncio.Lock()):
+            if server not in self._clients:
+                self._clients[server] = await self._open(server)
+            return self._clients[server]
+
+    async def _open(self, server: str) -> _Pooled:
+        entered: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
+        leave = asyncio.Event()
+        # The client's scopes must be left by the task that entered them, so it has an owner.
+        owner = asyncio.create_task(self._own(server, entered, leave))
+        owner.add_done_callback(lambda _: entered.cancel())
+        try:
+            return _Pooled(await entered, leave, owner)
+        except asyncio.CancelledError:
+            if not entered.cancelled() or not owner.done():
+                owner.cancel()
+                raise
+            raise ServerUnreachableError(f"{server} is not available.") from None
+
+    async def _own(
+        self, server: str, entered: "asyncio.Future[Client]", leave: asyncio.Event
+    ) -> None:
+        async with _client_of(self._url(server)) as client:
+            if not entered.cancelled():
+                entered.set_result(client)
+            await leave.wait()
+
+    def _evict(self, server: str, pooled: _Pooled) -> None:
+        if self._clients.get(server) is pooled:
+            del self._clients[server]
+        pooled.leave.set()
+
+
+@asynccontextmanager
+async def _client_of(url: str) -> AsyncGenerator[Client]:
+    timeout = httpx2.Timeout(WRITE_BUDGET * 2, connect=_CONNECT)
+    limits = httpx2.Limits(max_connections=200, max_keepalive_connections=50)
+    async with (
+        httpx2.AsyncClient(verify=_trust(), auth=_Bearer(), timeout=timeout, limits=limits) as http,
+        Client(streamable_http_client(url, http_client=http), mode=PROTOCOL) as client,
+    ):
+        yield client
+
+
+def _outcome(result: CallToolResult, ms: float) -> Outcome:
+    text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+    details: Mapping[str, Any] = (result.meta or {}).get(_META, {})
+    if result.is_error:
+        return Outcome(text, say=details.get("say"), error=details.get("error", "fault"), ms=ms)
+    if not isinstance(result.structured_content, dict):
+        return Outcome(text, ms=ms)
+    data = cast("dict[str, Any]", result.structured_content)
+    say = data.get("say")
+    return Outcome(text, data, say if isinstance(say, str) else None, ms=ms)
+
+
+def _unreachable(what: str, ms: float) -> Outcome:
+    say = "That system is not answering right now."
+    text = f"{what} Tell the caller: {say} Next: Do not retry. Offer a follow-up."
+    return Outcome(text, say=say, error="unavailable", ms=ms)
+
+
+def _since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000
