@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from config.database import Database
-from config.declarations import ServerUse, ToolPolicy, Voice
+from config.declarations import ClientEvent, ServerUse, ToolPolicy, Voice
 from config.tables import (
     AgentConfig,
     AgentSystemTools,
@@ -58,6 +58,7 @@ class Bot(BaseModel):
     max_conversation_duration_seconds: int
     allow_anonymous: bool
     allowed_origins: tuple[str, ...]
+    client_events: tuple[ClientEvent, ...]
 
     def policy(self, server: str, tool: str) -> ToolPolicy:
         """Return how this bot uses `tool`."""
@@ -145,4 +146,4 @@ async def announce(cache: Redis, business_id: UUID, bot_id: UUID) -> None:
     """Forget what is cached of a bot that has changed, and tell everyone who runs it."""
     await cache.delete(cache_key(business_id, bot_id))
     what = f"{business_id}/{bot_id}"
-    await cache.publish(CHANGES, what)  # pyright: ignore[reportUnknownMemberType] (untyped)
+    await cache.publish(CHANGES, what)

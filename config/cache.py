@@ -11,7 +11,7 @@ _CONNECTIONS = 50
 
 def connect(url: str) -> Redis:
     """Return a client that waits for a free connection instead of failing, within its patience."""
-    pool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType] (untyped)
+    pool = BlockingConnectionPool.from_url(
         url,
         max_connections=_CONNECTIONS,
         timeout=_PATIENCE,

@@ -34,6 +34,17 @@ def _known_server(name: str) -> str:
     return name
 
 
+ClientEvent = Literal[
+    "conversation_initiation_metadata",
+    "user_transcript",
+    "agent_response",
+    "retrieval",
+    "agent_tool_call",
+    "latency",
+    "interruption",
+]
+
+
 class BusinessDeclaration(Declared):
     """The tenant."""
 
@@ -93,6 +104,12 @@ class BotDeclaration(Declared):
     max_conversation_duration_seconds: Annotated[int, Field(gt=0, le=86_400)] = 600
     allow_anonymous: bool = False
     allowed_origins: tuple[str, ...] = ()
+    client_events: tuple[ClientEvent, ...] = (
+        "conversation_initiation_metadata",
+        "user_transcript",
+        "agent_response",
+        "interruption",
+    )
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,11 @@ class Settings(BaseSettings):
     mcp_host: str = "127.0.0.1"
     mcp_port: int = 8090
     mcp_url: str = "http://127.0.0.1:8090/{server}/mcp"
+    mcp_urls: dict[str, str] = Field(default_factory=dict)
     mcp_allowed_hosts: list[str] = Field(default_factory=list)
     models_host: str = "127.0.0.1"
     models_port: int = 8091
+    embedded_models: bool = False
     models_url: str = "http://127.0.0.1:8091/v1"
     worker_port: int = 0
     livekit_port: int = 7880
@@ -45,6 +47,7 @@ class Settings(BaseSettings):
     worker_idle_processes: int = 2
     ice_servers: list[str] = Field(default_factory=list)
 
+    llm_model: str | None = None
     deepgram_api_key: SecretStr | None = None
     deepgram_base_url: str | None = None
     elevenlabs_api_key: SecretStr | None = None
@@ -64,7 +67,7 @@ class Settings(BaseSettings):
 
     def mcp_server_url(self, server: str) -> str:
         """Return where `server` listens."""
-        return self.mcp_url.format(server=server)
+        return self.mcp_urls.get(server) or self.mcp_url.format(server=server)
 
 
 class MissingSettingError(RuntimeError):

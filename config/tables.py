@@ -54,6 +54,7 @@ class AgentConfig(TenantRow, table=True):
     max_conversation_duration_seconds: int
     allow_anonymous: bool
     allowed_origins: list[str] = json([])
+    client_events: list[str] = json([])
     version: int = 1
     updated_at: datetime = moment()
 

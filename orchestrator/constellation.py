@@ -59,6 +59,7 @@ class ToolCard(BaseModel):
     repeatable: bool
     voice: bool = False
     examples: tuple[Mapping[str, Any], ...] = ()
+    handles: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -80,6 +81,7 @@ class ToolCard(BaseModel):
             repeatable=reads or bool(hints and hints.idempotent_hint),
             voice=details.get("profile") == "voice",
             examples=tuple(details.get("examples", ())),
+            handles=tuple(details.get("handles", ())),
         )
 
 
@@ -141,6 +143,11 @@ class _Bearer(httpx2.Auth):
         if token is not None:
             request.headers["Authorization"] = f"Bearer {token}"
         yield request
+
+
+def warm_trust() -> None:
+    """Read the machine's certificates before the first call needs them."""
+    _trust()
 
 
 @cache
@@ -290,9 +297,10 @@ def _outcome(result: CallToolResult, ms: float) -> Outcome:
     details: Mapping[str, Any] = (result.meta or {}).get(_META, {})
     if result.is_error:
         return Outcome(text, say=details.get("say"), error=details.get("error", "fault"), ms=ms)
-    if not isinstance(result.structured_content, dict):
+    content: object = result.structured_content
+    if not isinstance(content, dict):
         return Outcome(text, ms=ms)
-    data = cast("dict[str, Any]", result.structured_content)
+    data = cast("dict[str, Any]", content)
     say = data.get("say")
     return Outcome(text, data, say if isinstance(say, str) else None, ms=ms)
 

@@ -41,6 +41,7 @@ create table agent_config (
     max_conversation_duration_seconds integer not null,
     allow_anonymous boolean not null,
     allowed_origins jsonb not null,
+    client_events jsonb not null,
     version integer not null,
     updated_at timestamptz default now() not null,
     primary key (id),

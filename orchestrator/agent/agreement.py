@@ -1,0 +1,81 @@
+"""What the caller was asked to confirm, and whether they have agreed since.
+
+The model never sees the code of the confirmation: it is added here, and only after a new turn of
+the caller's that is not a refusal.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.constellation import Outcome, ToolCard
+
+CODE = "confirmation_code"
+_REFUSAL = re.compile(
+    r"\b(no|nope|not|don't|do not|never|wait|stop|wrong|instead|rather|cancel that)\b",
+    re.IGNORECASE,
+)
+_NO_REFUSAL = re.compile(
+    r"\b(no problem|no worries|why not|not a problem|no objections?)\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A call that was read back and waits for the caller."""
+
+    card: ToolCard
+    arguments: Mapping[str, Any]
+    code: str
+    asked_in_turn: int
+
+
+class Agreement:
+    """The one action that waits, if any."""
+
+    def __init__(self) -> None:
+        self._pending: Pending | None = None
+        self._turn = 0
+        self._refused = False
+
+    @property
+    def pending(self) -> Pending | None:
+        """Return what waits and may be agreed to in this turn."""
+        if self._pending is None or self._refused or self._turn <= self._pending.asked_in_turn:
+            return None
+        return self._pending
+
+    @property
+    def waiting(self) -> bool:
+        """Say whether something was read back and not answered yet."""
+        return self._pending is not None
+
+    def caller_said(self, text: str) -> None:
+        """Begin a new turn of the caller's."""
+        self._turn += 1
+        self._refused = refuses(text)
+
+    def asked(self, card: ToolCard, arguments: Mapping[str, Any], outcome: Outcome) -> bool:
+        """Keep the code of an answer that asks for confirmation, and say whether it was one."""
+        code = outcome.data.get(CODE)
+        if outcome.data.get("status") != "needs_confirmation" or not isinstance(code, str):
+            return False
+        self._pending = Pending(card, dict(arguments), code, self._turn)
+        return True
+
+    def code_for(self, card: ToolCard, arguments: Mapping[str, Any]) -> str | None:
+        """Return the code, if exactly this call was read back and agreed to since."""
+        pending = self.pending
+        if pending is None or pending.card.name != card.name:
+            return None
+        return pending.code if dict(arguments) == pending.arguments else None
+
+    def settle(self) -> None:
+        """Forget what waited: it was done, or something else was."""
+        self._pending = None
+
+
+def refuses(text: str) -> bool:
+    """Say whether the caller's words contain a refusal: then nothing is taken as agreed."""
+    return _REFUSAL.search(_NO_REFUSAL.sub("", text)) is not None

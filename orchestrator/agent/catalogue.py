@@ -1,0 +1,128 @@
+"""Which tools a bot has: known before its calls start, so that no call waits for a list."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from config.bots import Bot
+from orchestrator.constellation import Constellation, Identity, ServerUnreachableError, ToolCard
+
+logger = logging.getLogger("antiphon.catalogue")
+
+_FRESH = 60.0  # seconds: older lists are used, and read again behind the call's back
+_LIFETIME = 7 * 24 * 3600
+
+
+class _Listing(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    listed_at: float
+    cards: tuple[ToolCard, ...]
+
+
+class Catalogue:
+    """Tool lists per bot and version, in the cache; servers are asked behind the call's back."""
+
+    def __init__(self, constellation: Constellation, cache: Redis) -> None:
+        self._constellation = constellation
+        self._cache = cache
+
+    async def known(self, identity: Identity) -> dict[str, tuple[ToolCard, ...]]:
+        """Return what is known now, per server; asks no server."""
+        return {server: listing.cards for server, listing in (await self._cached(identity)).items()}
+
+    async def tools(
+        self, identity: Identity, arrived: Callable[[str, tuple[ToolCard, ...]], None]
+    ) -> tuple[dict[str, tuple[ToolCard, ...]], list[asyncio.Task[None]]]:
+        """Return what is known now, and the tasks that ask for the rest.
+
+        `arrived` is called with each list that was missing or has changed. A server that never
+        answers costs its own tools and nothing else.
+        """
+        listings = await self._cached(identity)
+        now = time.time()
+        asked = [
+            asyncio.create_task(self._ask(identity, server, listings.get(server), arrived))
+            for server in servers_of(identity.bot)
+            if server not in listings or now - listings[server].listed_at > _FRESH
+        ]
+        return {server: listing.cards for server, listing in listings.items()}, asked
+
+    async def refresh(self, identity: Identity, server: str) -> tuple[ToolCard, ...]:
+        """Ask a server for its tools, and keep the answer.
+
+        Raises:
+            ServerUnreachableError: it does not answer.
+        """
+        cards = await self._constellation.list_tools(server, identity.claims(server))
+        listing = _Listing(listed_at=time.time(), cards=tuple(cards))
+        try:
+            key = _key(identity, server)
+            await self._cache.set(key, listing.model_dump_json(), ex=_LIFETIME)
+        except RedisError:
+            logger.warning("a tool list could not be kept", extra={"server": server})
+        return listing.cards
+
+    async def _ask(
+        self,
+        identity: Identity,
+        server: str,
+        before: _Listing | None,
+        arrived: Callable[[str, tuple[ToolCard, ...]], None],
+    ) -> None:
+        try:
+            cards = await self.refresh(identity, server)
+        except ServerUnreachableError:
+            logger.warning("a server did not list its tools", extra={"server": server})
+            return
+        if before is None or before.cards != cards:
+            arrived(server, cards)
+
+    async def _cached(self, identity: Identity) -> dict[str, _Listing]:
+        names = servers_of(identity.bot)
+        if not names:
+            return {}
+        try:
+            stored = await self._cache.mget([_key(identity, name) for name in names])
+        except RedisError:
+            return {}
+        found: dict[str, _Listing] = {}
+        for name, value in zip(names, stored, strict=True):
+            if value is None:
+                continue
+            try:
+                found[name] = _Listing.model_validate_json(value)
+            except ValidationError:
+                continue  # written by another version of ours
+        return found
+
+
+def servers_of(bot: Bot | None) -> list[str]:
+    """Return the servers that a bot may use."""
+    return [name for name, use in bot.servers.items() if use.enabled] if bot else []
+
+
+def offered(bot: Bot, listed: dict[str, tuple[ToolCard, ...]]) -> list[ToolCard]:
+    """Return what the model sees: the tools that the bot names, else the voice profile."""
+    cards: list[ToolCard] = []
+    for server in servers_of(bot):
+        cards += _chosen(bot.servers[server].tools, listed.get(server, ()))
+    return cards
+
+
+def _chosen(named: Sequence[str], cards: Sequence[ToolCard]) -> list[ToolCard]:
+    if named:
+        by_name = {card.tool: card for card in cards}
+        return [by_name[name] for name in named if name in by_name]
+    return [card for card in cards if card.voice]
+
+
+def _key(identity: Identity, server: str) -> str:
+    version = identity.bot.version if identity.bot else 0
+    bot_id = identity.bot.id if identity.bot else None
+    return f"tools:{identity.business_id}:{bot_id}:{version}:{server}"

@@ -1,0 +1,239 @@
+"""The bot's tools in one call: filler while they run, confirmation, and what is spoken of them."""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, cast
+
+from livekit.agents import RunContext
+from livekit.agents.llm import ChatContext, RawFunctionTool, ToolError, function_tool
+
+from config.bots import Bot
+from orchestrator.agent.agreement import CODE, Agreement
+from orchestrator.agent.events import Publish
+from orchestrator.constellation import (
+    READ_BUDGET,
+    WRITE_BUDGET,
+    Constellation,
+    Identity,
+    Outcome,
+    ToolCard,
+)
+
+CONFIRM = "confirm"
+END = "end_conversation"
+EXAMPLES = "x-examples"
+FILLER = "One moment, please."
+GOODBYE = "Thank you for calling. Goodbye."
+
+Raw = RawFunctionTool[..., Any]
+
+
+@dataclass(frozen=True)
+class Valid:
+    """What a model may choose right now: tools, and the values of arguments that take a handle."""
+
+    tools: frozenset[str]
+    values: Mapping[str, Mapping[str, Sequence[str]]]
+
+
+class CallTools:
+    """Every tool that the model of one call can use."""
+
+    def __init__(
+        self,
+        bot: Bot,
+        identity: Identity,
+        constellation: Constellation,
+        publish: Publish,
+        *,
+        speak_results: bool,
+        hang_up: Callable[[], None],
+    ) -> None:
+        self._bot = bot
+        self._identity = identity
+        self._constellation = constellation
+        self._publish = publish
+        self._speak_results = speak_results
+        self._hang_up = hang_up
+        self._cards: dict[str, ToolCard] = {}
+        self._offered: list[str] = []
+        self._spoken: dict[str, str] = {}
+        self.agreement = Agreement()
+
+    @property
+    def cards(self) -> Sequence[ToolCard]:
+        """Return the servers' tools, in the order that the model sees."""
+        return list(self._cards.values())
+
+    def function_tools(self, cards: Sequence[ToolCard]) -> list[Raw]:
+        """Take `cards` as the servers' tools from now on, and return all tools of the call."""
+        self._cards = {card.name: card for card in cards}
+        tools = [self._server_tool(card) for card in cards]
+        if any(self._bot.policy(card.server, card.tool).confirm for card in cards):
+            tools.append(self._confirm_tool())
+        if END in self._bot.system_tools:
+            tools.append(self._end_tool())
+        return tools
+
+    def spoken(self, chat_ctx: ChatContext) -> str | None:
+        """Return the sentence of the last result, where it is spoken without a completion."""
+        sentences: list[str] = []
+        for item in reversed(chat_ctx.items):
+            if item.type != "function_call_output":
+                break
+            say = self._spoken.get(item.call_id)
+            if say is None:
+                return None
+            sentences.append(say)
+        return " ".join(reversed(sentences)) or None
+
+    def valid(self, chat_ctx: ChatContext) -> Valid:
+        """Return what can be chosen now: nothing twice a turn, no handle that was not offered."""
+        used = _used_since_the_caller_spoke(chat_ctx)
+        values = {
+            name: {argument: self._offered for argument in card.handles}
+            for name, card in self._cards.items()
+            if card.handles
+        }
+        names = {name for name in self._cards if name not in values or self._offered}
+        names.add(END)
+        if self.agreement.pending:
+            names.add(CONFIRM)
+        return Valid(frozenset(names - used), values)
+
+    async def run(self, card: ToolCard, arguments: Mapping[str, Any], ctx: RunContext[Any]) -> str:
+        """Run a tool for the model, with filler speech while it takes long.
+
+        Raises:
+            ToolError: the model is to read what went wrong.
+        """
+        policy = self._bot.policy(card.server, card.tool)
+        given = {name: value for name, value in arguments.items() if name != CODE}
+        code = self.agreement.code_for(card, given)
+        async with AsyncExitStack() as stack:
+            if self._bot.soft_timeout_seconds >= 0:
+                filler = policy.filler or FILLER
+                delay = self._bot.soft_timeout_seconds
+                await stack.enter_async_context(ctx.with_filler(filler, delay=delay))
+            outcome = await self._constellation.call(
+                card.server,
+                card.tool,
+                given | ({CODE: code} if code else {}),
+                self._identity.claims(card.server),
+                budget=policy.timeout or (READ_BUDGET if card.reads else WRITE_BUDGET),
+                retry=card.repeatable,
+            )
+        self._report(card, given, outcome)
+        return self._answer(card, given, outcome, ctx.function_call.call_id, policy.speak)
+
+    def _answer(
+        self,
+        card: ToolCard,
+        arguments: Mapping[str, Any],
+        outcome: Outcome,
+        call_id: str,
+        speak: str | None,
+    ) -> str:
+        if outcome.say and (speak or ("say" if self._speak_results else "model")) == "say":
+            self._spoken[call_id] = outcome.say
+        if outcome.error:
+            raise ToolError(outcome.text)
+        if self.agreement.asked(card, arguments, outcome):
+            return Outcome("", _without(outcome.data, CODE)).for_model
+        if not card.reads:
+            self.agreement.settle()
+        self._offered = _handles(outcome.data) or ([] if not card.reads else self._offered)
+        return outcome.for_model
+
+    def _report(self, card: ToolCard, arguments: Mapping[str, Any], outcome: Outcome) -> None:
+        self._publish(
+            "agent_tool_call",
+            {
+                "server": card.server,
+                "tool": card.tool,
+                "arguments": dict(arguments),
+                "ms": round(outcome.ms, 1),
+                "outcome": outcome.error or outcome.data.get("status", "ok"),
+                "chosen_by": "model",
+            },
+        )
+
+    def _server_tool(self, card: ToolCard) -> Raw:
+        async def call(raw_arguments: dict[str, object], ctx: RunContext[Any]) -> str:
+            return await self.run(card, raw_arguments, ctx)
+
+        return _raw(call, card.name, card.description, _for_model(card))
+
+    def _confirm_tool(self) -> Raw:
+        async def confirm(raw_arguments: dict[str, object], ctx: RunContext[Any]) -> str:
+            pending = self.agreement.pending
+            if pending is None:
+                raise ToolError(
+                    "Nothing waits for a yes. Read back what you would do, and ask the caller."
+                )
+            return await self.run(pending.card, pending.arguments, ctx)
+
+        example: dict[str, Any] = {
+            "before": "Read back: Friday at noon for two tickets. Shall I reserve them?",
+            "caller": "Yes, please do.",
+            "arguments": {},
+        }
+        parameters = {**_no_parameters(), EXAMPLES: [example]}
+        return _raw(confirm, CONFIRM, "The caller said yes to what was read back", parameters)
+
+    def _end_tool(self) -> Raw:
+        async def end(raw_arguments: dict[str, object], ctx: RunContext[Any]) -> str:
+            self._spoken[ctx.function_call.call_id] = GOODBYE
+            self._hang_up()
+            return "The call ends after this."
+
+        example: dict[str, Any] = {"caller": "That was all, bye.", "arguments": {}}
+        parameters = {**_no_parameters(), EXAMPLES: [example]}
+        return _raw(end, END, "Hang up after the caller's goodbye", parameters)
+
+
+def _raw(handler: Callable[..., Any], name: str, description: str, parameters: Any) -> Raw:
+    schema = {"name": name, "description": description, "parameters": parameters}
+    return function_tool(handler, raw_schema=schema)
+
+
+def _for_model(card: ToolCard) -> dict[str, Any]:
+    """Return the tool's schema as the model may see it: without the code, with its examples."""
+    parameters = copy.deepcopy(dict(card.parameters))
+    parameters.get("properties", {}).pop(CODE, None)
+    if card.examples:
+        parameters[EXAMPLES] = [dict(example) for example in card.examples]
+    return parameters
+
+
+def _no_parameters() -> dict[str, Any]:
+    return {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+def _used_since_the_caller_spoke(chat_ctx: ChatContext) -> set[str]:
+    used: set[str] = set()
+    for item in reversed(chat_ctx.items):
+        if item.type == "message" and item.role == "user":
+            break
+        if item.type == "function_call":
+            used.add(item.name)
+    return used
+
+
+def _handles(data: Mapping[str, Any]) -> list[str]:
+    offered = data.get("offered")
+    if not isinstance(offered, list):
+        return []
+    entries = cast("list[object]", offered)
+    found = [
+        cast("dict[str, object]", entry).get("handle")
+        for entry in entries
+        if isinstance(entry, dict)
+    ]
+    return [handle for handle in found if isinstance(handle, str)]
+
+
+def _without(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key != name}

@@ -1,0 +1,127 @@
+"""The worker: takes calls that it can serve, each in a job process that is warm before it comes.
+
+It also brings home the journals of calls whose process died on this machine.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
+
+from config.settings import Settings, required, settings
+from config.tokens import Signer
+from orchestrator.agent.recorder import replay
+from orchestrator.constellation import Constellation, warm_trust
+
+logger = logging.getLogger("antiphon.worker")
+
+_PRELOAD = [
+    "orchestrator.agent.call",
+    "litellm",
+    "litellm.main",
+    "livekit.plugins.deepgram",
+    "livekit.plugins.elevenlabs",
+    "livekit.plugins.openai",
+    "livekit.plugins.sarvam",
+]
+_REPLAY_EVERY = 3.0  # seconds
+_HEALTH_PATIENCE = 0.5
+
+
+def prepare(process: JobProcess) -> None:
+    """Do once per job process what no call should wait for."""
+    # Imported here: the worker's own process serves no calls and needs no models.
+    from orchestrator.agent.model import warm_up
+    from orchestrator.agent.voices import detector
+
+    process.userdata["vad"] = detector()
+    warm_trust()
+    warm_up()
+
+
+async def _serve_call(ctx: JobContext) -> None:
+    from orchestrator.agent.call import entrypoint
+
+    await entrypoint(ctx)
+
+
+class Capacity:
+    """How many calls this worker takes: what it could not serve, it leaves to another."""
+
+    def __init__(self, server: AgentServer, config: Settings) -> None:
+        self._server = server
+        self._config = config
+        self._limit = config.worker_max_calls or max(1, (os.cpu_count() or 1) // 2)
+
+    def load(self) -> float:
+        """Return how full this worker is, from 0 to 1."""
+        return min(1.0, len(self._server.active_jobs) / self._limit)
+
+    async def answer(self, request: JobRequest) -> None:
+        """Accept a call, or leave it to another worker."""
+        if len(self._server.active_jobs) >= self._limit or not await self._models_answer():
+            logger.warning("a call was refused: this worker could not serve it")
+            await request.reject(terminate=False)
+            return
+        await request.accept(name="agent")
+
+    async def _models_answer(self) -> bool:
+        if not self._config.embedded_models:
+            return True
+        url = self._config.models_url.removesuffix("/v1") + "/health"
+        try:
+            async with httpx2.AsyncClient(timeout=_HEALTH_PATIENCE) as client:
+                return (await client.get(url)).is_success
+        except httpx2.HTTPError:
+            return False
+
+
+def new_server(config: Settings) -> AgentServer:
+    """Return the worker's server, not yet running."""
+    server = AgentServer(
+        ws_url=required("LIVEKIT_URL", config.livekit_url),
+        api_key=required("LIVEKIT_API_KEY", config.livekit_api_key),
+        api_secret=required("LIVEKIT_API_SECRET", config.livekit_api_secret),
+        host="127.0.0.1",
+        port=config.worker_port,
+        num_idle_processes=config.worker_idle_processes,
+        initialize_process_timeout=60,
+        load_threshold=1.0,
+        setup_fnc=prepare,
+        preload_modules=_PRELOAD,
+    )
+    capacity = Capacity(server, config)
+    server.load_fnc = capacity.load
+    server.rtc_session(_serve_call, agent_name=config.agent_name, on_request=capacity.answer)
+    return server
+
+
+async def serve(ready: Callable[[], None] = lambda: None) -> None:
+    """Run the worker until it is cancelled; `ready` is called once it takes calls."""
+    config = settings()
+    server = new_server(config)
+    server.on("worker_registered", lambda *_: ready())
+    replaying = asyncio.create_task(_bring_home(config))
+    try:
+        await server.run()
+    finally:
+        replaying.cancel()
+        await server.aclose()
+
+
+async def _bring_home(config: Settings) -> None:
+    key = required("SERVICE_TOKEN_PRIVATE_KEY", config.service_token_private_key)
+    constellation = Constellation(Signer(key), config.mcp_server_url)
+    folder: Path = config.state_dir / "journal"
+    try:
+        while True:
+            count = await replay(constellation, folder)
+            if count:
+                logger.warning("calls were lost with their process", extra={"count": count})
+            await asyncio.sleep(_REPLAY_EVERY)
+    finally:
+        await constellation.aclose()
