@@ -39,10 +39,15 @@ class Settings(BaseSettings):
     models_port: int = 8091
     embedded_models: bool = False
     models_url: str = "http://127.0.0.1:8091/v1"
-    worker_port: int = 0
+    worker_port: int = 8092
     livekit_port: int = 7880
+    livekit_media_port: int = 7882
+    postgres_port: int = 5433
+    valkey_port: int = 6380
+    livekit_client: Path | None = None
 
     agent_name: str = "voice"
+    worker_ready_file: Path | None = None
     worker_max_calls: int | None = None
     worker_idle_processes: int = 2
     ice_servers: list[str] = Field(default_factory=list)

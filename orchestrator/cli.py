@@ -1,1 +1,233 @@
-app = None
+"""The command `antiphon`."""
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from config.constellation import constellation, load, sections
+from config.settings import MissingSettingError, settings
+from orchestrator.engines.errors import EngineError
+
+app = typer.Typer(
+    name="antiphon",
+    help="Voice agents whose every capability is its own MCP server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+keys = typer.Typer(help="API keys of a business.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+console = Console(stderr=True)
+
+Files = Annotated[list[Path], typer.Argument(help="Declarations, as YAML.")]
+Business = Annotated[str, typer.Option(help="The business's slug.")]
+
+
+class Failure(typer.Exit):
+    """Ends the command with a message and exit code 1."""
+
+    def __init__(self, message: str) -> None:
+        console.print(f"[bold red]error:[/] {message}", highlight=False)
+        super().__init__(1)
+
+
+def _log(level: str) -> None:
+    logging.basicConfig(
+        level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    # One line per request of ours is noise, and some of theirs would hold what was said.
+    for name in ("httpx2", "httpx", "LiteLLM", "aiohttp.access", "mcp", "fastmcp"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a command's work; what a person can mend is said in a sentence, not in a traceback."""
+    from config.bots import BotNotFoundError
+    from config.declarations import DeclarationError
+    from orchestrator.constellation import ServerUnreachableError
+
+    _log(settings().log_level)
+    try:
+        return asyncio.run(work)
+    except BotNotFoundError:
+        raise Failure("there is no such bot; `antiphon apply FILE` makes one") from None
+    except (DeclarationError, EngineError, MissingSettingError, ServerUnreachableError) as error:
+        raise Failure(str(error)) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+@app.command()
+def api() -> None:
+    """Serve REST, and the talk page."""
+    from orchestrator.api.serving import serve
+
+    _run(serve(settings()))
+
+
+@app.command()
+def worker() -> None:
+    """Take calls from LiveKit, one process per call."""
+    from orchestrator.agent.worker import serve
+
+    _run(serve())
+
+
+@app.command()
+def mcp(
+    names: Annotated[list[str] | None, typer.Argument(help="Servers; all without names.")] = None,
+) -> None:
+    """Serve MCP servers, several in one process, at /<name>/mcp."""
+    from orchestrator.serving import serve_mcp
+
+    known = constellation().servers
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise Failure(f"there is no server {unknown[0]!r}; there are {', '.join(known)}")
+    _run(serve_mcp(settings(), names or list(known)))
+
+
+@app.command()
+def models(
+    speech: Annotated[bool, typer.Option(help="Text to speech.")] = True,
+    hearing: Annotated[bool, typer.Option(help="Speech to text.")] = True,
+    llm: Annotated[bool, typer.Option(help="The language model.")] = True,
+) -> None:
+    """Serve the embedded models on loopback, behind the OpenAI wire."""
+    from orchestrator.models.parts import Options
+    from orchestrator.models.serving import serve
+    from orchestrator.models.weights import WeightsError
+
+    config = settings()
+    try:
+        options = Options(speech=speech, hearing=hearing, llm=llm)
+        serve(config.models_host, config.models_port, options)
+    except WeightsError as error:
+        raise Failure(str(error)) from None
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    from config import migrate as schema
+    from config.settings import required
+
+    config = settings()
+    try:
+        owner = required("MIGRATION_DATABASE_URL", config.migration_database_url)
+        schema.migrate(owner, required("DATABASE_URL", config.database_url))
+    except (MissingSettingError, ValueError) as error:
+        raise Failure(str(error)) from None
+    console.print("The schema is up to date.")
+
+
+@app.command()
+def apply(
+    files: Files,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema for editors, and stop.")
+    ] = False,
+) -> None:
+    """Show how declarations differ from what is stored, and apply them."""
+    from config.declarations import json_schema
+
+    if schema:
+        typer.echo(json.dumps(json_schema(sections()), indent=2))
+        return
+    _run(_apply(files, dry_run=dry_run))
+
+
+async def _apply(files: list[Path], *, dry_run: bool) -> None:
+    from orchestrator.applying import applied
+
+    for path in files:
+        changes = await applied(
+            settings(), path, dry_run=dry_run, progress=lambda line: console.print(f"  {line}")
+        )
+        signs = {"add": "[green]+[/]", "change": "[yellow]~[/]", "remove": "[red]-[/]"}
+        for change in changes:
+            detail = f": {change.detail}" if change.detail else ""
+            console.print(f"{signs[change.action]} {change.what}{detail}", highlight=False)
+        done = "would change" if dry_run else "changed"
+        console.print(f"{path}: {len(changes)} {done}" if changes else f"{path}: no difference")
+
+
+@app.command()
+def tools(
+    business: Business,
+    bot: Annotated[str, typer.Option(help="The bot's name.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the schemas themselves.")] = False,
+) -> None:
+    """Show what a bot's model sees of its tools, and how many tokens that is."""
+    seen = _run(_tools(business, bot))
+    if as_json:
+        typer.echo(json.dumps([entry.schema for entry in seen], indent=2, ensure_ascii=False))
+        return
+    table = Table("tool", "description", "arguments", "tokens")
+    for entry in seen:
+        table.add_row(entry.name, entry.description, ", ".join(entry.arguments), str(entry.tokens))
+    table.add_section()
+    table.add_row(f"{len(seen)} tools", "", "", str(sum(entry.tokens for entry in seen)))
+    Console().print(table)
+
+
+async def _tools(business: str, bot: str) -> Any:
+    from orchestrator.inspecting import seen_tools
+
+    return await seen_tools(settings(), business, bot)
+
+
+@app.command()
+def catalogue(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show every server, its providers and its tools, as the code has them."""
+    entries = {name: load(spec).catalogue() for name, spec in constellation().servers.items()}
+    if as_json:
+        typer.echo(json.dumps(entries, indent=2))
+        return
+    table = Table("server", "providers", "tools")
+    for name, entry in entries.items():
+        table.add_row(name, "\n".join(entry["providers"]), "\n".join(entry["tools"]))
+    Console().print(table)
+
+
+@keys.command("create")
+def create_key(
+    business: Business,
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "key",
+) -> None:
+    """Make a key of a business. It is printed once, and only its hash is stored."""
+    from orchestrator.applying import created_key
+
+    key = _run(created_key(settings(), business, name))
+    if key is None:
+        raise Failure(f"there is no business {business!r}; `antiphon apply FILE` makes one")
+    typer.echo(key)
+
+
+@app.command()
+def up() -> None:
+    """Run everything on this machine, on fixed ports, until Ctrl-C."""
+    from orchestrator.up import run
+
+    _run(run(settings(), console))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is there, what is missing, and the one command that helps."""
+    from orchestrator.doctor import examine
+
+    healthy = _run(examine(settings(), Console()))
+    sys.exit(0 if healthy else 1)

@@ -1,0 +1,1 @@
+"""What a business knows, from its own documents."""

@@ -7,17 +7,18 @@ _UNITS = (
     *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen"),
     *("eighteen", "nineteen"),
 )
-_TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50}
-_ORDINALS = {
-    **{"first": 1, "second": 2, "third": 3, "fifth": 5, "eighth": 8, "ninth": 9, "twelfth": 12},
-    **{f"{_UNITS[number]}th": number for number in (4, 6, 7, 10, 11, *range(13, 20))},
-    **{"twentieth": 20, "thirtieth": 30},
-}
-_CARDINALS = {word: number for number, word in enumerate(_UNITS)} | _TENS
-_SPOKEN = re.compile(
-    rf"\b(?:({'|'.join(_TENS)})[ -])?({'|'.join([*_UNITS[1:10], *list(_ORDINALS)[:7]])}"
-    rf"|fourth|sixth|seventh)\b|\b({'|'.join([*_CARDINALS, *_ORDINALS])})\b"
+_ORDINALS = (
+    *("zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"),
+    *("ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth"),
+    *("sixteenth", "seventeenth", "eighteenth", "nineteenth"),
 )
+_TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50}
+_ROUND_ORDINALS = {"twentieth": 20, "thirtieth": 30}
+_CARDINAL_OF = {word: number for number, word in enumerate(_UNITS)} | _TENS
+_ORDINAL_OF = {word: number for number, word in enumerate(_ORDINALS)} | _ROUND_ORDINALS
+_COMPOUND = "|".join(_UNITS[1:10] + _ORDINALS[1:10])
+_SINGLE = "|".join([*_CARDINAL_OF, *_ORDINAL_OF])
+_SPOKEN = re.compile(rf"\b(?:({'|'.join(_TENS)})[ -]({_COMPOUND})|({_SINGLE}))\b")
 _REPEATED = re.compile(r"\b(double|triple) (\w+)")
 _PHONE = range(3, 16)  # digits
 
@@ -44,15 +45,16 @@ def with_digits(text: str) -> str:
 
 def _digits(match: re.Match[str]) -> str:
     tens, unit, single = match.groups()
-    word = unit or single
-    number = _TENS.get(tens, 0) + _CARDINALS.get(word, _ORDINALS.get(word, 0))
-    return ordinal(number) if word in _ORDINALS else str(number)
+    word, tens_value = (unit, _TENS[tens]) if tens else (single, 0)
+    if word in _ORDINAL_OF:
+        return ordinal(tens_value + _ORDINAL_OF[word])
+    return str(tens_value + _CARDINAL_OF[word])
 
 
 def phone_number(said: str) -> str | None:
     """Return a phone number in digits, with its leading plus; None if there is none in `said`."""
     text = _REPEATED.sub(lambda m: f"{m[2]} " * (2 if m[1] == "double" else 3), said.lower())
-    text = re.sub(r"\b(?:oh|o)\b", "0", text)
+    text = re.sub(r"\b(?:oh|o)\b", "zero", text)
     plus = "+" if re.match(r"\s*(?:\+|plus\b)", text) else ""
     digits = "".join(re.findall(r"\d", with_digits(text)))
     return plus + digits if len(digits) in _PHONE else None

@@ -47,9 +47,10 @@ class Attendee(_Model):
 
 
 class Booking(_Model):
-    """A booked time."""
+    """A booked time. `reference` is the id in short, for a model to pass on."""
 
     id: str
+    reference: str
     service: Service
     starts_at: AwareDatetime
     attendee: Attendee
@@ -86,8 +87,8 @@ class SchedulingProvider(Protocol):
         """Return what the first attempt of this very call has booked, if there was one."""
         ...
 
-    async def booking(self, booking_id: str) -> Booking | None:
-        """Return a booking, whatever its status."""
+    async def booking(self, reference: str) -> Booking | None:
+        """Return a booking by its reference or its id, whatever its status."""
         ...
 
     async def upcoming(self, name: str | None, phone: str | None) -> list[Booking]:

@@ -40,6 +40,7 @@ class ServerSpec:
     unsupported: Mapping[str, Mapping[str, str]] = field(
         default_factory=dict[str, Mapping[str, str]]
     )
+    warm: Callable[[], Awaitable[None]] | None = None
 
     def catalogue(self) -> dict[str, Any]:
         """Return providers and tools as the catalogue shows them."""
@@ -143,6 +144,9 @@ async def serving(specs: Sequence[ServerSpec], settings: Settings) -> AsyncGener
             for spec in specs
         }
         try:
+            for spec in specs:
+                if spec.warm is not None:
+                    await spec.warm()
             yield mounted(servers, settings.mcp_allowed_hosts)
         finally:
             await database.aclose()

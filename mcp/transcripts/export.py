@@ -55,8 +55,8 @@ def _harmless(cell: object) -> object:
 
 def _text(_: ConversationView, entries: Sequence[Entry]) -> str:
     # One line each: what was said must not look like a line of somebody else.
-    lines = [f"{_SPEAKERS[entry.role]}: {' '.join(entry.text.split())}" for entry in entries]
-    return "\n".join(lines) + "\n"
+    said = ((_SPEAKERS[entry.role], " ".join(entry.text.split())) for entry in entries)
+    return "".join(f"{speaker}: {text}\n" for speaker, text in said)
 
 
 _Writer = Callable[[ConversationView, Sequence[Entry]], str]

@@ -1,7 +1,7 @@
 """What the transcript tools take and answer."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
@@ -18,8 +18,6 @@ from pydantic.json_schema import SkipJsonSchema
 from toolkit.results import Result
 
 LONGEST_TEXT = 20_000  # characters; what is beyond is cut, because a lost turn would be worse
-LONGEST_NAME = 200
-HIGHEST_INDEX = 2**31
 _YEARS = range(2000, 2100)  # the database can hold years that Python cannot read back
 
 
@@ -34,18 +32,6 @@ def _cut(text: str) -> str:
     return text[:LONGEST_TEXT]
 
 
-def _short(name: str) -> str:
-    if not 1 <= len(name) <= LONGEST_NAME:
-        raise ValueError(f"It must have 1 to {LONGEST_NAME} characters")
-    return name
-
-
-def _counted(index: int) -> int:
-    if not 0 <= index < HIGHEST_INDEX:
-        raise ValueError("It must be a count from 0")
-    return index
-
-
 def _plausible(moment: datetime) -> datetime:
     if moment.year not in _YEARS:
         raise ValueError("The year must be between 2000 and 2099")
@@ -56,11 +42,14 @@ def _utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-# Limits are checked here, not in the schemas: recorders are programs, and schemas cost tokens.
+# These limits stay out of the schemas: who records is a program, and schemas cost tokens.
+_STRING = WithJsonSchema({"type": "string"})
+_INTEGER = WithJsonSchema({"type": "integer"})
+
 Text = Annotated[str, BeforeValidator(storable), AfterValidator(_cut)]
-Name = Annotated[str, BeforeValidator(storable), AfterValidator(_short)]
-Index = Annotated[int, AfterValidator(_counted)]
-Page = Annotated[int, Field(ge=1, le=50)]
+Name = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(storable), _STRING]
+Index = Annotated[int, Field(ge=0, lt=2**31), _INTEGER]
+Page = Annotated[int, Field(ge=1, le=50), _INTEGER]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Happened = Annotated[AwareDatetime, AfterValidator(_plausible)]
 Stored = Annotated[datetime, AfterValidator(_utc)]
@@ -69,8 +58,7 @@ Facts = Annotated[
     Field(max_length=30),
     WithJsonSchema({"type": "object"}),
 ]
-T = TypeVar("T")
-Optional = T | SkipJsonSchema[None]
+Unset = SkipJsonSchema[None]  # an argument that may be left out, without a null in its schema
 
 Direction = Literal["inbound", "outbound"]
 Status = Literal["active", "ended"]
@@ -78,16 +66,17 @@ Role = Literal["user", "agent"]
 
 
 class UsageRow(BaseModel):
-    """What one request to a provider consumed."""
+    """One request to a provider."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     provider: Name
     operation: Literal["stt", "tts", "llm", "embed"]
     request_id: Name
-    metadata: Annotated[dict[Name, Name | int | Confidence | bool | None], Field(max_length=30)] = (
-        Field(default_factory=dict)
-    )
+    metadata: Facts = {}
+
+
+UsageRows = Annotated[list[UsageRow], Field(max_length=100)]
 
 
 class ConversationView(Result):
@@ -108,10 +97,10 @@ class ConversationView(Result):
 
 
 class ConversationPage(Result):
-    """Conversations, newest first. `next` continues the list."""
+    """Conversations, newest first; `next_before` is the `before` of the next page."""
 
     conversations: list[ConversationView]
-    next: UUID | None = None
+    next_before: UUID | None = None
 
 
 class Recorded(Result):

@@ -5,10 +5,22 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, desc, func, literal, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    SQLColumnExpression,
+    String,
+    desc,
+    func,
+    literal,
+    select,
+    tuple_,
+    type_coerce,
+    union_all,
+)
 from sqlmodel import col
 
-from transcripts.models import Entry, Match, Role, Status, Turn
+from transcripts.models import Entry, Match, Status, Turn
 from transcripts.store import AWAITED, Store
 from transcripts.tables import AgentResponse, Conversation, UserTurn
 
@@ -46,7 +58,7 @@ async def turns(store: Store, conversation: Conversation) -> list[Turn]:
     responses: defaultdict[int, list[Entry]] = defaultdict(list)
     for response, answered in await store.session.execute(spoken):
         entry = _agent_entry(response)
-        if answered is None:
+        if response.user_turn_id is None:
             unprompted.append(Turn(order_index=response.order_index, responses=[entry]))
         else:
             responses[answered].append(entry)
@@ -92,15 +104,15 @@ async def search(store: Store, words: str, limit: int) -> list[Match]:
 
 def _matching(
     store: Store,
-    role: Role,
+    role: str,
     table: type[UserTurn | AgentResponse],
-    text: ColumnElement[str],
+    text: SQLColumnExpression[str],
     wanted: ColumnElement[Any],
-) -> Select[Any]:
+) -> Select[*tuple[Any, ...]]:
     return (
         select(
-            literal(role).label("role"),
-            text.label("text"),
+            literal(role, String).label("role"),
+            type_coerce(text, String).label("text"),
             col(table.conversation_id),
             col(table.order_index),
             col(table.created_at),

@@ -25,14 +25,14 @@ from transcripts.models import (
     Matches,
     Name,
     Number,
-    Optional,
     Page,
     Recorded,
     Status,
     Text,
     Transcript,
+    Unset,
     UsageRecorded,
-    UsageRow,
+    UsageRows,
 )
 from transcripts.reading import entries, page, search, turns
 from transcripts.store import opened
@@ -43,12 +43,12 @@ from transcripts.tables import AgentResponse, Conversation, UserTurn
 async def start_conversation(
     room_name: Name,
     direction: Direction,
-    conversation_id: Optional[UUID] = None,
-    session_id: Optional[UUID] = None,
-    started_at: Optional[Happened] = None,
+    conversation_id: UUID | Unset = None,
+    session_id: UUID | Unset = None,
+    started_at: Happened | Unset = None,
     call: Call = CALL,
 ) -> ConversationView:
-    """Record that a conversation begins, under an id of your choice."""
+    """Record that a conversation begins."""
     async with opened(call) as store:
         conversation = await store.start(
             conversation_id,
@@ -65,10 +65,10 @@ async def append_user_turn(
     order_index: Index,
     text: Text,
     stt_provider: Name,
-    conversation_id: Optional[UUID] = None,
-    language: Optional[Name] = None,
-    stt_confidence: Optional[Number] = None,
-    spoken_at: Optional[Happened] = None,
+    conversation_id: UUID | Unset = None,
+    language: Name | Unset = None,
+    stt_confidence: Number | Unset = None,
+    spoken_at: Happened | Unset = None,
     call: Call = CALL,
 ) -> Recorded:
     """Record what the user said. Turns and responses share one order_index, from 0."""
@@ -92,20 +92,17 @@ async def append_user_turn(
 async def append_agent_response(
     order_index: Index,
     text: Text,
-    conversation_id: Optional[UUID] = None,
-    user_turn_index: Annotated[
-        Optional[Index],
-        Field(description="order_index of the turn it answers; none for a greeting."),
-    ] = None,
-    llm_provider: Optional[Name] = None,
-    tts_provider: Optional[Name] = None,
-    voice_id: Optional[Name] = None,
-    language: Optional[Name] = None,
+    conversation_id: UUID | Unset = None,
+    user_turn_index: Index | Unset = None,
+    llm_provider: Name | Unset = None,
+    tts_provider: Name | Unset = None,
+    voice_id: Name | Unset = None,
+    language: Name | Unset = None,
     interrupted: bool = False,
-    spoken_at: Optional[Happened] = None,
+    spoken_at: Happened | Unset = None,
     call: Call = CALL,
 ) -> Recorded:
-    """Record what the agent said."""
+    """Record what the agent said; a greeting has no user_turn_index."""
     if user_turn_index is not None and user_turn_index >= order_index:
         raise Invalid("user_turn_index must be smaller than order_index.")
     async with opened(call) as store:
@@ -128,12 +125,12 @@ async def append_agent_response(
 
 @tool(title="End a conversation", annotations=RECORDS, timeout=15.0)
 async def end_conversation(
-    conversation_id: Optional[UUID] = None,
-    reason: Optional[Name] = None,
-    ended_at: Optional[Happened] = None,
+    conversation_id: UUID | Unset = None,
+    reason: Name | Unset = None,
+    ended_at: Happened | Unset = None,
     call: Call = CALL,
 ) -> ConversationView:
-    """Record that a conversation is over. Late turns can still be appended."""
+    """Record that a conversation is over."""
     async with opened(call) as store:
         conversation = await store.conversation(conversation_id, locked=True)
         await store.end(conversation, ended_at, reason)
@@ -142,13 +139,13 @@ async def end_conversation(
 
 @tool(title="Update a conversation", annotations=RECORDS, timeout=15.0)
 async def update_conversation(
-    conversation_id: Optional[UUID] = None,
-    room_sid: Optional[Name] = None,
-    agent_job_id: Optional[Name] = None,
-    detected_language: Optional[Name] = None,
+    conversation_id: UUID | Unset = None,
+    room_sid: Name | Unset = None,
+    agent_job_id: Name | Unset = None,
+    detected_language: Name | Unset = None,
     call: Call = CALL,
 ) -> ConversationView:
-    """Record what became known later. The language of a user turn outranks the one given here."""
+    """Record what became known later. A user turn's language outranks this one."""
     async with opened(call) as store:
         conversation = await store.conversation(conversation_id, locked=True)
         await store.update(
@@ -159,8 +156,8 @@ async def update_conversation(
 
 @tool(title="Record usage", annotations=RECORDS, timeout=15.0)
 async def record_usage(
-    rows: Annotated[list[UsageRow], Field(min_length=1, max_length=100)],
-    conversation_id: Optional[UUID] = None,
+    rows: UsageRows,
+    conversation_id: UUID | Unset = None,
     call: Call = CALL,
 ) -> UsageRecorded:
     """Record what requests to providers consumed; each request_id counts once."""
@@ -173,7 +170,7 @@ async def record_usage(
 
 @tool(title="Get a conversation", annotations=READS, timeout=8.0)
 async def get_conversation(
-    conversation_id: Optional[UUID] = None, call: Call = CALL
+    conversation_id: UUID | Unset = None, call: Call = CALL
 ) -> ConversationView:
     """Look up when, where and by which bot a conversation was held."""
     async with opened(call) as store:
@@ -183,11 +180,9 @@ async def get_conversation(
 @tool(title="List conversations", annotations=READS, timeout=8.0)
 async def list_conversations(
     limit: Page = 8,
-    before: Annotated[
-        Optional[UUID], Field(description="The `next` of the page before this one.")
-    ] = None,
-    status: Optional[Status] = None,
-    bot_id: Optional[UUID] = None,
+    before: UUID | Unset = None,
+    status: Status | Unset = None,
+    bot_id: UUID | Unset = None,
     detail: Literal["short", "full"] = "short",
     call: Call = CALL,
 ) -> ConversationPage:
@@ -198,17 +193,15 @@ async def list_conversations(
     view = _full if detail == "full" else _short
     return ConversationPage(
         conversations=[view(conversation) for conversation in shown],
-        next=shown[-1].id if len(found) > limit else None,
+        next_before=shown[-1].id if len(found) > limit else None,
     )
 
 
 @tool(title="Get a transcript", annotations=READS, timeout=8.0)
 async def get_transcript(
-    conversation_id: Optional[UUID] = None,
+    conversation_id: UUID | Unset = None,
     view: Literal["entries", "turns"] = "entries",
-    turn: Annotated[
-        Optional[Index], Field(description="Only the turn with this order_index.")
-    ] = None,
+    turn: Index | Unset = None,
     call: Call = CALL,
 ) -> Transcript:
     """Read what was said, in order: entry by entry, or each user turn with its responses."""
@@ -226,7 +219,7 @@ async def get_transcript(
 
 @tool(title="Search transcripts", annotations=READS, timeout=8.0)
 async def search_transcripts(
-    query: Annotated[Name, Field(description='Words; "a phrase"; -not; or.')],
+    query: Annotated[Name, Field(description='Words or a "phrase".')],
     limit: Page = 5,
     call: Call = CALL,
 ) -> Matches:
@@ -237,7 +230,7 @@ async def search_transcripts(
 
 @tool(title="Export a transcript", annotations=READS, timeout=8.0)
 async def export_transcript(
-    format: Format, conversation_id: Optional[UUID] = None, call: Call = CALL
+    format: Format, conversation_id: UUID | Unset = None, call: Call = CALL
 ) -> Export:
     """Get a transcript as the content of a file."""
     async with opened(call) as store:

@@ -162,6 +162,8 @@ class Store:
 
     async def record_usage(self, conversation_id: UUID | None, rows: Sequence[UsageRow]) -> int:
         """Store each request's consumption once, and return how many were new."""
+        if not rows:
+            return 0
         values = [
             {
                 "business_id": self.claims.business_id,

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from livekit import api
 from livekit.agents import (
-    NOT_GIVEN,
     AgentSession,
     AgentStateChangedEvent,
     ConversationItemAddedEvent,
@@ -32,7 +31,8 @@ from orchestrator.agent.background import Background
 from orchestrator.agent.catalogue import Catalogue, offered
 from orchestrator.agent.events import ClientEvents
 from orchestrator.agent.journal import Header
-from orchestrator.agent.model import CascadeLLM, targets
+from orchestrator.agent.model import CascadeLLM
+from orchestrator.agent.providers import thinks
 from orchestrator.agent.recorder import Recorder
 from orchestrator.agent.retrieval import Retrieval
 from orchestrator.agent.toolset import CallTools
@@ -56,7 +56,6 @@ class Dispatch(BaseModel):
     business_id: UUID
     bot_id: UUID
     conversation_id: UUID
-    identifier: str | None = None
     direction: Literal["inbound", "outbound"] = "inbound"
 
 
@@ -126,16 +125,17 @@ class Call:
         self._listed: dict[str, tuple[ToolCard, ...]] = {}
         self._hearing: Hearing = hearing(bot, process.settings)
         self._speaking: Speaking = speaking(bot, process.settings)
+        cascade = thinks(bot.llm, process.settings)
         self._tools = CallTools(
             bot,
             self._identity,
             process.constellation,
             self._events.publish,
-            speak_results=targets(bot.llm, process.settings)[0].embedded,
+            speak_results=cascade[0].embedded,
             hang_up=lambda: self._end_soon("agent_ended"),
         )
         self._model = CascadeLLM(
-            targets(bot.llm, process.settings),
+            cascade,
             first_chunk_timeout=bot.llm_cascade_timeout_seconds,
             valid=self._tools.valid,
             cache=process.cache,
@@ -175,7 +175,7 @@ class Call:
             record=False,
             room_options=room_io.RoomOptions(
                 audio_input=room_io.AudioInputOptions(sample_rate=16000, frame_size_ms=20),
-                participant_identity=self._dispatch.identifier or NOT_GIVEN,
+                participant_identity=f"caller-{self._dispatch.conversation_id}",
             ),
         )
         self._background.start(self._watch_the_clock())

@@ -8,7 +8,6 @@ import copy
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 # Before the import: otherwise litellm fetches a list of prices from the network.
@@ -39,60 +38,19 @@ from livekit.agents.llm import (
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from config.settings import Settings
+from orchestrator.agent.providers import Target
 from orchestrator.agent.toolset import EXAMPLES, Valid
 
 logger = logging.getLogger("antiphon.model")
 
 litellm.suppress_debug_info = True
 
-EMBEDDED = "embedded"
 _REST = 30  # seconds that a model which failed is left out
 _CHUNK_GAP = 30.0  # seconds between chunks, once it has begun
 
 _NO_ANSWER = (TimeoutError, StopAsyncIteration, ModelError, ModelUnreachable)
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Target:
-    """One model of the cascade."""
-
-    name: str
-    model: str
-    options: Json = field(default_factory=dict[str, Any], repr=False)
-
-    @property
-    def embedded(self) -> bool:
-        """Say whether it is the small model of this machine, which chooses but does not word."""
-        return self.name == EMBEDDED
-
-
-def targets(names: Sequence[str], settings: Settings) -> list[Target]:
-    """Return the cascade for a bot's model names; `auto` is the best that there is a key for."""
-    return [_target(_automatic(settings) if name == "auto" else name, settings) for name in names]
-
-
-def _automatic(settings: Settings) -> str:
-    if settings.llm_model:
-        return settings.llm_model
-    for variable, model in (
-        ("OPENAI_API_KEY", "openai/gpt-4.1-mini"),
-        ("ANTHROPIC_API_KEY", "anthropic/claude-haiku-4-5"),
-        ("GEMINI_API_KEY", "gemini/gemini-2.5-flash"),
-        ("GROQ_API_KEY", "groq/llama-3.3-70b-versatile"),
-    ):
-        if os.environ.get(variable):
-            return model
-    return EMBEDDED
-
-
-def _target(name: str, settings: Settings) -> Target:
-    if name == EMBEDDED:
-        options = {"api_base": settings.models_url, "api_key": EMBEDDED}
-        return Target(name, "openai/embedded", options)
-    return Target(name, name)
 
 
 def warm_up() -> None:
@@ -105,6 +63,11 @@ def warm_up() -> None:
     )
     for _ in cast("Iterable[Any]", answer):
         pass
+
+
+def token_count(text: str) -> int:
+    """Return how many tokens `text` is to a model of the OpenAI family."""
+    return int(litellm.token_counter(model="gpt-4o", text=text))
 
 
 class CascadeLLM(LLM[Any]):
@@ -170,13 +133,12 @@ class CascadeLLM(LLM[Any]):
         self, target: Target, chat_ctx: ChatContext, tools: list[Tool], **options: Any
     ) -> Any:
         """Send one request to one model; `options` go to litellm as they are."""
-        converted = chat_ctx.to_provider_format("openai")
         schemas = ToolContext(tools).parse_function_tools("openai", strict=False)
         if schemas:
             options |= self._choice(target, schemas, chat_ctx)
         return await litellm.acompletion(
             model=target.model,
-            messages=cast("list[Json]", converted[0]),
+            messages=cast("list[Json]", chat_ctx.to_provider_format("openai")[0]),
             num_retries=0,
             max_retries=0,
             **target.options,

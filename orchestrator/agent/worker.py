@@ -6,7 +6,6 @@ It also brings home the journals of calls whose process died on this machine.
 import asyncio
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -100,11 +99,16 @@ def new_server(config: Settings) -> AgentServer:
     return server
 
 
-async def serve(ready: Callable[[], None] = lambda: None) -> None:
-    """Run the worker until it is cancelled; `ready` is called once it takes calls."""
+async def serve() -> None:
+    """Run the worker until it is cancelled; its ready file is there once it takes calls."""
     config = settings()
     server = new_server(config)
-    server.on("worker_registered", lambda *_: ready())
+
+    def registered(*_: object) -> None:
+        if config.worker_ready_file is not None:
+            config.worker_ready_file.touch()
+
+    server.on("worker_registered", registered)
     replaying = asyncio.create_task(_bring_home(config))
     try:
         await server.run()

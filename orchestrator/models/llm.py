@@ -7,6 +7,7 @@ import secrets
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,13 @@ class LanguageModel:
         try:
             return cls(process, await _address(process), key, slots)
         except BaseException:  # a cancelled start must not leave a process behind
-            process.kill()
+            _kill(process)
             raise
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether the model's process still runs."""
+        return self._process.returncode is None
 
     async def stream(
         self, turns: list[dict[str, str]], options: dict[str, Any]
@@ -102,8 +108,13 @@ class LanguageModel:
             async with asyncio.timeout(_END_SECONDS):
                 await self._process.wait()
         except TimeoutError:
-            self._process.kill()
+            _kill(self._process)
             await self._process.wait()
+
+
+def _kill(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        process.kill()
 
 
 def _weights(path: Path | None) -> Path:

@@ -84,9 +84,16 @@ class Parts:
             await self.llm.close()
 
     @property
+    def failure(self) -> str | None:
+        """What keeps the models from answering, if anything does."""
+        if self.llm and not self.llm.alive:
+            return "The language model's process has ended."
+        return self.error
+
+    @property
     def status(self) -> Literal["loading", "ok", "failed"]:
         """The state of the whole."""
-        if self.error:
+        if self.failure:
             return "failed"
         return "ok" if self.settled.is_set() else "loading"
 
@@ -98,7 +105,7 @@ class Parts:
             for name, each in self.progress.items()
         }
         report = {"status": self.status, "seconds": round(seconds, 2), "parts": parts}
-        return report | ({"error": self.error} if self.error else {})
+        return report | ({"error": self.failure} if self.failure else {})
 
     async def _load(self) -> None:
         options = self.options

@@ -1,4 +1,4 @@
-"""The real models, each started once: speech and hearing in this process, the LLM in its own."""
+"""The real models, each started once, in processes of their own."""
 
 import asyncio
 import re
@@ -10,9 +10,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import httpx2
 import pytest
 
-from orchestrator.models.parts import Options, Parts
+from orchestrator.models.parts import Options
 from orchestrator.models.weights import WeightsError
-from orchestrator.models.wire import create_app
 
 RunModels = Callable[..., AbstractAsyncContextManager[tuple[asyncio.subprocess.Process, str]]]
 
@@ -23,21 +22,6 @@ def _require(options: Options) -> None:
         options.require_installed()
     except WeightsError as error:
         pytest.skip(str(error))
-
-
-@pytest.fixture(scope="session")
-async def sound() -> AsyncGenerator[httpx2.AsyncClient]:
-    """A client of speech and hearing."""
-    options = Options(llm=False)
-    _require(options)
-    app = create_app(Parts(options))
-    client = httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1", timeout=60
-    )
-    async with app.router.lifespan_context(app), client:
-        ready = await client.get("/health", params={"wait": 60})
-        assert ready.status_code == 200, ready.text
-        yield client
 
 
 @asynccontextmanager
@@ -68,12 +52,26 @@ def run_models() -> RunModels:
 
 
 @pytest.fixture(scope="session")
+async def sound() -> AsyncGenerator[httpx2.AsyncClient]:
+    """A client of speech and hearing."""
+    _require(Options(llm=False))
+    async with _ready("--no-llm") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
 async def llm() -> AsyncGenerator[httpx2.AsyncClient]:
     """A client of the language model."""
     _require(Options(hearing=False, speech=False))
+    async with _ready("--no-hearing", "--no-speech") as client:
+        yield client
+
+
+@asynccontextmanager
+async def _ready(*arguments: str) -> AsyncGenerator[httpx2.AsyncClient]:
     async with (
-        _running("--no-hearing", "--no-speech") as (_, url),
-        httpx2.AsyncClient(base_url=url, timeout=120) as client,
+        _running(*arguments) as (_, url),
+        httpx2.AsyncClient(base_url=url, timeout=120, trust_env=False) as client,
     ):
         ready = await client.get("/health", params={"wait": 120})
         assert ready.status_code == 200, ready.text

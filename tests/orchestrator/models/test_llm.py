@@ -1,15 +1,21 @@
 """The real language model over the wire, as the agent uses it."""
 
 import asyncio
+import importlib
 import json
 import os
 import select
+import signal
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import litellm
 import pytest
+
+# As the fixture of that name gives it.
+RunModels = Callable[..., AbstractAsyncContextManager[tuple[asyncio.subprocess.Process, str]]]
 
 pytestmark = pytest.mark.model
 
@@ -80,26 +86,42 @@ FOUND = [
 CHOOSE = {"role": "user", "content": "At two please, my name is Ann Lee."}
 
 
-async def complete(client: httpx2.AsyncClient, messages: Any, **more: object) -> dict[str, Any]:
+def only_child(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+
+
+async def ended(watched: int) -> None:
+    """Wait until the process of a pidfd has ended."""
+    ready, _, _ = await asyncio.to_thread(select.select, [watched], [], [], 20)
+    os.close(watched)
+    assert ready
+
+
+async def complete(client: httpx2.AsyncClient, messages: Any, **more: object) -> Any:
     body = {"model": "local", "messages": messages, "tools": TOOLS, **more}
     response = await client.post("/v1/chat/completions", json=body)
     assert response.status_code == 200, response.text
     return response.json()
 
 
-async def test_a_tool_is_chosen_and_streamed_through_litellm(llm: httpx2.AsyncClient) -> None:
+@pytest.mark.filterwarnings("ignore:Items .*ReadOnly:UserWarning:pydantic")  # litellm's own types
+async def test_a_tool_is_chosen_and_streamed_through_litellm(
+    llm: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it looks for prices online
+    # Imported here and untyped: it takes seconds, and its own types are incomplete.
+    litellm: Any = importlib.import_module("litellm")
     await complete(llm, OPENING, max_tokens=1, slot=0)
     stream: Any = await litellm.acompletion(
         model="openai/local",
-        base_url=f"{llm.base_url}/v1".replace("//v1", "/v1"),
+        base_url=str(llm.base_url.join("/v1")),
         api_key="none",
         messages=[*OPENING, ASK],
         tools=TOOLS,
         stream=True,
         stream_options={"include_usage": True},
     )
-    chunks = [chunk async for chunk in stream]
-    whole: Any = litellm.stream_chunk_builder(chunks)
+    whole = litellm.stream_chunk_builder([chunk async for chunk in stream])
     [call] = whole.choices[0].message.tool_calls
     assert call.function.name == "find_times"
     assert json.loads(call.function.arguments) == {"tour": "garden", "when": "Saturday"}
@@ -195,14 +217,27 @@ async def test_a_client_that_hangs_up_frees_the_model(
         await complete(llm, OPENING, max_tokens=1)
 
 
-async def test_the_language_model_ends_with_its_parent(run_models: Any) -> None:
+async def test_the_language_model_ends_with_its_parent(run_models: RunModels) -> None:
     """Even a parent that is killed leaves no process behind."""
     async with run_models("--no-hearing", "--no-speech") as (process, url):
         async with httpx2.AsyncClient(base_url=url, timeout=120) as client:
             await client.get("/health", params={"wait": 120})
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-        watched = os.pidfd_open(int(children.split()[0]))
+        watched = os.pidfd_open(only_child(process.pid))
         process.kill()
-        ended, _, _ = await asyncio.to_thread(select.select, [watched], [], [], 20)
-        os.close(watched)
-        assert ended
+        await ended(watched)
+
+
+async def test_a_language_model_that_has_died_is_told(run_models: RunModels) -> None:
+    async with (
+        run_models("--no-hearing", "--no-speech") as (process, url),
+        httpx2.AsyncClient(base_url=url, timeout=120) as client,
+    ):
+        await client.get("/health", params={"wait": 120})
+        child = only_child(process.pid)
+        watched = os.pidfd_open(child)
+        os.kill(child, signal.SIGKILL)
+        await ended(watched)
+        answer = await client.post("/v1/chat/completions", json={"messages": [ASK]})
+        assert answer.status_code == 503
+        health = await client.get("/health")
+        assert (health.status_code, health.json()["status"]) == (503, "failed")

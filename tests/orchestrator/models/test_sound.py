@@ -100,6 +100,16 @@ async def test_pcm_is_the_same_speech_without_a_header(sound: httpx2.AsyncClient
     assert seconds == pytest.approx(len(samples(await say(sound, SENTENCES[0]))) / 24_000, rel=0.2)
 
 
+async def test_pcm_is_sent_before_the_last_clause_is_made(sound: httpx2.AsyncClient) -> None:
+    body = {"input": " ".join(SENTENCES), "response_format": "pcm"}
+    async with sound.stream("POST", "/v1/audio/speech", json=body) as response:
+        arrived = [
+            (asyncio.get_running_loop().time(), len(part)) async for part in response.aiter_raw()
+        ]
+    begun, ended = arrived[0][0], arrived[-1][0]
+    assert ended - begun > 0.1  # a clause takes longer; what is sent whole arrives at once
+
+
 async def test_speed_is_obeyed(sound: httpx2.AsyncClient) -> None:
     usual, fast = [len(await say(sound, SENTENCES[1], speed=speed)) for speed in (1.0, 1.6)]
     assert fast < 0.8 * usual

@@ -1,5 +1,6 @@
 import hashlib
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of installed packages, and a cache of its own."""
     folder = tmp_path / "site"
     folder.mkdir()
-    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
     monkeypatch.setenv("ANTIPHON_CACHE", str(tmp_path / "cache"))
     return folder
 
@@ -60,7 +61,7 @@ def test_parts_are_joined_once(installed_parts: list[Path]) -> None:
 
 def test_parts_with_a_wrong_digest_are_refused(installed_parts: list[Path], tmp_path: Path) -> None:
     installed_parts[1].write_bytes(b"something else")
-    with pytest.raises(WeightsError, match="sha256 differs.*--extra offline-llm"):
+    with pytest.raises(WeightsError, match=r"sha256 differs.*--extra offline-llm"):
         joined_file(two_parts())
     assert not list((tmp_path / "cache").rglob("*.gguf"))
     assert not list((tmp_path / "cache").rglob("*.unfinished"))

@@ -1,0 +1,34 @@
+"""Untrusted text, made fit to be read: what a person cannot see must not reach a model either."""
+
+import re
+import unicodedata
+
+_LINE_BREAKS = re.compile(r"\r\n?|[\v\f\x85\u2028\u2029]")
+# Persian, Hindi and others spell with joiners; anywhere else they only hide something.
+_JOINERS = re.compile("(.?)[\u200c\u200d]+", re.DOTALL)
+_JOINED = ("Lo", "Mn", "Mc")
+_BLANK_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+_VARIATION_SELECTORS = (range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
+_KEPT = "\n\t\u200c\u200d"
+
+
+def clean(text: str) -> str:
+    """Return `text` without control characters and without invisible ones."""
+    text = _JOINERS.sub(_kept_joiner, _LINE_BREAKS.sub("\n", text))
+    return text.translate({ord(character): None for character in set(text) if _hidden(character)})
+
+
+def _hidden(character: str) -> bool:
+    if character in _KEPT:
+        return False
+    return (
+        unicodedata.category(character).startswith("C")
+        or character in _BLANK_LETTERS
+        or any(ord(character) in selectors for selectors in _VARIATION_SELECTORS)
+    )
+
+
+def _kept_joiner(match: re.Match[str]) -> str:
+    before = match[1]
+    spelled = before and unicodedata.category(before) in _JOINED and not _hidden(before)
+    return match[0][:2] if spelled else before

@@ -1,0 +1,110 @@
+"""Opening hours, and the times that lie in them."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from scheduling.handles import moment
+
+WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_STEP = 30  # minutes between the times that are offered
+_RANGE = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
+
+Week = Mapping[str, Sequence[Sequence[str]]]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A week's opening hours, as stored: `{"mon": [["09:00", "18:00"]]}`."""
+
+    week: Week
+    zone: ZoneInfo
+
+    def bounds(self) -> tuple[time, time] | None:
+        """Return the earliest opening and the latest closing of the week."""
+        ranges = [each for day in self.week.values() for each in day]
+        if not ranges:
+            return None
+        return (
+            time.fromisoformat(min(opens for opens, _ in ranges)),
+            time.fromisoformat(max(closes for _, closes in ranges)),
+        )
+
+    def starts(self, first: date, last: date, minutes: int) -> Iterator[datetime]:
+        """Yield the times at which something of this length can start, from day to day."""
+        for offset in range((last - first).days + 1):
+            day = first + timedelta(days=offset)
+            for opens, closes in self._ranges(day):
+                yield from self._within(opens, closes, minutes)
+
+    def contains(self, start: datetime, minutes: int) -> bool:
+        """Say whether something of this length, from `start` on, ends before closing."""
+        end = start.astimezone(UTC) + timedelta(minutes=minutes)
+        day = start.astimezone(self.zone).date()
+        return any(opens <= start and end <= closes for opens, closes in self._ranges(day))
+
+    def _ranges(self, day: date) -> Iterator[tuple[datetime, datetime]]:
+        for opens, closes in self.week.get(WEEK[day.weekday()], ()):
+            yield (
+                datetime.combine(day, time.fromisoformat(opens), self.zone).astimezone(UTC),
+                datetime.combine(day, time.fromisoformat(closes), self.zone).astimezone(UTC),
+            )
+
+    def _within(self, opens: datetime, closes: datetime, minutes: int) -> Iterator[datetime]:
+        """Step along the clock on the wall, over the hour that a change of clocks skips."""
+        length, step = timedelta(minutes=minutes), timedelta(minutes=min(_STEP, minutes))
+        local = opens.astimezone(self.zone).replace(tzinfo=None)
+        closing = closes.astimezone(self.zone).replace(tzinfo=None)
+        while local < closing:
+            start = moment(local.date(), local.time(), self.zone)
+            if start and start.astimezone(UTC) + length <= closes:
+                yield start
+            local += step
+
+
+def week_of(hours: Mapping[str, str]) -> dict[str, list[list[str]]]:
+    """Read hours as they are declared: `{"mon-fri": "09:00-12:00, 14:00-18:00"}`.
+
+    Raises:
+        ValueError: they make no sense; the message says which and why.
+    """
+    week: dict[str, list[list[str]]] = {}
+    for days, ranges in hours.items():
+        for day in _days(days):
+            if day in week:
+                raise ValueError(f"{day} is given twice.")
+            week[day] = _hours(days, ranges)
+    return {day: week[day] for day in WEEK if day in week}
+
+
+def _days(text: str) -> list[str]:
+    first, _, last = (part.strip() for part in text.lower().partition("-"))
+    for day in filter(None, (first, last)):
+        if day not in WEEK:
+            raise ValueError(
+                f"{day!r} is not a day: use {', '.join(WEEK)} or a range like mon-fri."
+            )
+    if not first or (last and WEEK.index(last) < WEEK.index(first)):
+        raise ValueError(f"{text!r} is not a range of days like mon-fri.")
+    return list(WEEK[WEEK.index(first) : WEEK.index(last or first) + 1])
+
+
+def _hours(days: str, text: str) -> list[list[str]]:
+    ranges: list[list[str]] = []
+    if text.strip().lower() == "closed":
+        return ranges
+    for part in (part.strip() for part in text.split(",")):
+        match = _RANGE.fullmatch(part)
+        if match is None:
+            raise ValueError(f"{days}: {part!r} is not a range of hours like 09:00-18:00.")
+        opens, closes = f"{match[1]}:{match[2]}", f"{match[3]}:{match[4]}"
+        if opens >= closes:
+            raise ValueError(f"{days}: {part!r} ends before it begins.")
+        ranges.append([opens, closes])
+    ranges.sort()
+    if any(before[1] > after[0] for before, after in pairwise(ranges)):
+        raise ValueError(f"{days}: {text!r} overlaps itself.")
+    return ranges

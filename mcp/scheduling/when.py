@@ -1,0 +1,93 @@
+"""A caller's words, such as "Thursday after three", as days and a part of the day.
+
+Nothing is guessed: where no day is named, none is returned, and the caller is asked.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from scheduling.days import SOON, days_in
+from scheduling.daytime import Daytime, daytime_in
+from scheduling.numbers import with_digits
+
+_LONGEST = 300  # characters that are read at all
+_YEARS = range(-50, 6)  # from now; any other was misheard
+_GREETING = re.compile(r"\bgood (?:morning|afternoon|evening|day)\b")
+_SOONEST = re.compile(
+    r"\b(?:asap|as soon as|as early as|soonest|earliest|right away|straight ?away|immediately|now"
+    r"|(?:first|next) (?:available|free|possible|opening|slot|appointment|time))\b"
+)
+_ANY = re.compile(r"\b(?:any ?(?:time|day|(?=morning|afternoon|evening))|when ?ever)")
+_CLEANED: tuple[tuple[str, str], ...] = (
+    (r"\b([ap])\.? ?m\b\.?", r"\1m"),
+    (r"o'clock", "o clock"),
+    (r"['\u2019]", ""),
+    (r"\b(\d{1,2})\.([0-5]\d)\b(?!\.)", r"\1:\2"),
+    (r"\b(\d\d?)(am|pm)\b", r"\1 \2"),
+    (r"\.(?!\d)|(?<!\d)\.|[^\w\s:./-]", " "),
+    (r"(?<=[a-z])-|-(?=[a-z])", " "),
+    (r"\s+", " "),
+)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """When a caller would like to come."""
+
+    days: tuple[date, ...]
+    daytime: Daytime
+    soonest: bool = False
+
+    def includes(self, start: datetime) -> bool:
+        """Say whether a local time is one that was asked for; an exact time means its day."""
+        earliest, latest = self.daytime.earliest, self.daytime.latest
+        at = start.time()
+        return start.date() in self.days and earliest <= at and (latest is None or at < latest)
+
+
+def understand(
+    text: str, now: datetime, zone: ZoneInfo, opens: time = time(8), closes: time = time(18)
+) -> Wish | None:
+    """Return when the caller would like to come; None if no day is to be heard in it."""
+    today = now.astimezone(zone).date()
+    wish = _written(text.strip(), zone) or _spoken(text[:_LONGEST], today, opens, closes)
+    if wish is None or not wish.days:
+        return None
+    return wish if wish.days[-1].year - today.year in _YEARS else None
+
+
+def _spoken(text: str, today: date, opens: time, closes: time) -> Wish | None:
+    said = _plain(text)
+    soonest = _SOONEST.search(said) is not None
+    if reading := days_in(said, today):
+        days, rest = reading
+    elif soonest or _ANY.search(said):
+        days, rest = tuple(today + timedelta(days=n) for n in range(SOON)), said
+        soonest = True
+    else:
+        return None
+    daytime = daytime_in(_SOONEST.sub(" ", rest), opens, closes)
+    return Wish(days, daytime, soonest)
+
+
+def _written(text: str, zone: ZoneInfo) -> Wish | None:
+    """Read ISO 8601; a time without an offset is one of the calendar's zone."""
+    try:
+        start = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if not MINYEAR < start.year < MAXYEAR:
+        return None
+    start = start.astimezone(zone) if start.tzinfo else start.replace(tzinfo=zone)
+    # Models write midnight where they mean the day.
+    at = start.time().replace(second=0, microsecond=0)
+    return Wish((start.date(),), Daytime(at=at if at != time.min else None))
+
+
+def _plain(text: str) -> str:
+    said = text.lower()
+    for pattern, replacement in _CLEANED:
+        said = re.sub(pattern, replacement, said)
+    return with_digits(_GREETING.sub(" ", said)).strip()

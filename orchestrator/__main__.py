@@ -1,0 +1,5 @@
+"""`python -m orchestrator`: the same as `antiphon`."""
+
+from orchestrator.cli import app
+
+app()

@@ -1,0 +1,256 @@
+"""What requests say and answers hold."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+)
+from pydantic.json_schema import SkipJsonSchema
+
+from config.declarations import Name
+from orchestrator.api.operations import Given
+
+_LARGEST_METADATA = 1024  # bytes; it travels in the token, and that in an address
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("It must not contain NUL")
+    return text
+
+
+def _small(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(metadata)) > _LARGEST_METADATA:
+        raise ValueError(f"It must not be larger than {_LARGEST_METADATA} bytes")
+    return metadata
+
+
+Unset = SkipJsonSchema[None]  # may be left out
+Short = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
+Text = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(_storable)]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+Index = Annotated[int, Field(ge=0, lt=2**31)]
+Confidence = Annotated[float, Field(ge=0, le=1)]
+Direction = Literal["inbound", "outbound"]
+Status = Literal["active", "ended"]
+Metadata = Annotated[
+    dict[Short, str | int | float | bool], Field(max_length=20), AfterValidator(_small)
+]
+
+
+class Answer(BaseModel):
+    """Base of what is answered. A server may answer more than is passed on."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class StartSession(Given):
+    """A caller wants to talk. Without an API key, `business` names whose bot it is."""
+
+    bot: Name
+    business: Name | Unset = None
+    identifier: Short | Unset = Field(
+        default=None, description="Who the caller is to the business. Needs an API key."
+    )
+    direction: Direction = "inbound"
+    metadata: Metadata | Unset = Field(
+        default=None, description="Handed to the agent that takes the call."
+    )
+    language: Language | Unset = None
+
+
+class IceServer(Answer):
+    """A STUN or TURN server, as a browser's RTCPeerConnection takes it."""
+
+    urls: str
+
+
+class BotName(Answer):
+    """A bot, as far as its callers know it."""
+
+    name: str
+
+
+class Room(Answer):
+    """A room, and what opens it for ten minutes."""
+
+    conversation_id: UUID
+    room_name: str
+    livekit_url: str
+    token: str
+
+
+class SessionStarted(Room):
+    """A room where the agent is on its way. `conversation_token` reads what is said there."""
+
+    conversation_token: str
+    ice_servers: list[IceServer]
+    bot: BotName
+
+
+class OfConversation(Given):
+    """Which conversation."""
+
+    conversation_id: UUID
+
+
+class ListConversations(Given):
+    """Which page of which conversations, newest first."""
+
+    limit: Annotated[int, Field(ge=1, le=50)] = 20
+    before: UUID | Unset = Field(
+        default=None, description="The `next_before` of the page before this one."
+    )
+    status: Status | Unset = None
+    bot: Name | Unset = None
+
+
+class Conversation(Answer):
+    """A conversation."""
+
+    conversation_id: UUID
+    status: Status
+    direction: Direction
+    started_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
+    bot_id: UUID | None = None
+    session_id: UUID | None = None
+    room_name: str | None = None
+    room_sid: str | None = None
+    agent_job_id: str | None = None
+    detected_language: str | None = None
+    end_reason: str | None = None
+
+
+class Conversations(Answer):
+    """A page of conversations; `next_before` is the `before` of the next page."""
+
+    conversations: list[Conversation]
+    next_before: UUID | None = None
+
+
+class AgentJoined(Given):
+    """Which job took the call, and in which room."""
+
+    room_sid: Short
+    job_id: Short
+
+
+class NewTurn(Given):
+    """What the caller said. Left out, `order_index` is the next that is free."""
+
+    transcript: Text
+    stt_provider: Short
+    detected_language: Language | Unset = None
+    stt_confidence: Confidence | Unset = None
+    order_index: Index | Unset = None
+
+
+class NewResponse(Given):
+    """What the agent answered. Left out, `order_index` is the next that is free."""
+
+    response_text: Text
+    llm_provider: Short | Unset = None
+    tts_provider: Short | Unset = None
+    voice_id: Short | Unset = None
+    language: Language | Unset = None
+    interrupted: bool = False
+    order_index: Index | Unset = None
+
+
+class Recorded(Answer):
+    """Where something that was said is stored."""
+
+    conversation_id: UUID
+    order_index: int
+
+
+class Entry(Answer):
+    """One thing that was said."""
+
+    role: Literal["user", "agent"]
+    text: str
+    language: str | None = None
+    created_at: AwareDatetime
+    order_index: int
+    interrupted: bool = False
+
+
+class Turn(Answer):
+    """What the caller said and what was answered. A greeting is a turn without a user."""
+
+    order_index: int
+    user: Entry | None = None
+    responses: list[Entry]
+
+
+class EndConversation(Given):
+    """Why it is over."""
+
+    reason: Short | Unset = None
+
+
+class ExportFormat(Given):
+    """What kind of file."""
+
+    format: Literal["json", "csv", "text"] = "json"
+
+
+class Retrieve(Given):
+    """A question to the documents of a bot, which may be named by its conversation."""
+
+    query: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    conversation_id: UUID | Unset = None
+    bot: Name | Unset = None
+    top_k: Annotated[int, Field(ge=1, le=10)] = 5
+
+
+class Passage(Answer):
+    """A piece of a document."""
+
+    text: str
+    source: str
+    score: float
+
+
+class Passages(Answer):
+    """What may answer the question, best first."""
+
+    passages: list[Passage]
+
+
+class ExecuteTool(Given):
+    """A tool call for one bot, which `bot`, `bot_id` or `conversation_id` names."""
+
+    tool_key: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,127}$")]
+    params: dict[str, JsonValue] = Field(default_factory=dict)
+    bot: Name | Unset = None
+    bot_id: UUID | Unset = None
+    business_id: UUID | Unset = None
+    conversation_id: UUID | Unset = None
+    idempotency_key: Short | Unset = Field(
+        default=None, description="A write that is repeated with the same key is done once."
+    )
+
+
+class ToolResult(Answer):
+    """What a tool answered: as data, and as the text that a model reads."""
+
+    result: Mapping[str, JsonValue]
+    text: str
+    say: str | None = None
+
+
+class Health(Answer):
+    """It works."""
+
+    status: Literal["ok"] = "ok"

@@ -1,0 +1,1 @@
+"""A caller who shows what the platform does."""

@@ -1,0 +1,72 @@
+"""Recordings as 16 bit mono samples."""
+
+import io
+import wave
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.int16]
+
+_QUIET = 300  # of 32768: below it, a frame counts as silence
+
+
+class RecordingError(Exception):
+    """A file is not a recording that can be played."""
+
+
+def read_wav(path: Path) -> tuple[Samples, int]:
+    """Return the samples of a 16 bit WAV, mixed to one channel, and their rate in Hz.
+
+    Raises:
+        RecordingError: the file is missing, is no such WAV, or is empty.
+    """
+    try:
+        with wave.open(str(path), "rb") as file:
+            if file.getsampwidth() != 2:
+                raise RecordingError(f"{path}: must have 16 bit samples")
+            channels, rate = file.getnchannels(), file.getframerate()
+            data = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+    except FileNotFoundError:
+        raise RecordingError(f"{path}: there is no such file") from None
+    except (wave.Error, EOFError):
+        raise RecordingError(f"{path}: is not a WAV file with PCM samples") from None
+    if not len(data):
+        raise RecordingError(f"{path}: is empty")
+    return data.reshape(-1, channels).mean(axis=1).astype(np.int16), rate
+
+
+def write_wav(path: Path, samples: Samples, rate: int) -> None:
+    """Write samples as a WAV."""
+    path.write_bytes(wav_bytes(samples, rate))
+
+
+def wav_bytes(samples: Samples, rate: int) -> bytes:
+    """Return samples as a WAV file's content."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+    return buffer.getvalue()
+
+
+def loudness(samples: Samples) -> float:
+    """Return the standard deviation of a frame."""
+    return float(samples.astype(np.float32).std()) if len(samples) else 0.0
+
+
+def is_voice(samples: Samples) -> bool:
+    """Say whether a frame is louder than silence."""
+    return loudness(samples) > _QUIET
+
+
+def trimmed(samples: Samples, rate: int) -> Samples:
+    """Return samples without the silence around them, so that the end of speech is known."""
+    loud = np.nonzero(np.abs(samples.astype(np.int32)) > _QUIET)[0]
+    if not len(loud):
+        return samples
+    lead, tail = rate // 20, rate // 50
+    return samples[max(0, loud[0] - lead) : loud[-1] + tail]

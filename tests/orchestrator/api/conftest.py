@@ -1,0 +1,191 @@
+"""The API over real engines and real MCP servers; every answer is held against the document."""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+import pytest_asyncio
+import uvicorn
+from jsonschema import Draft202012Validator
+from redis.asyncio import Redis
+
+from config.database import Database
+from config.keys import create_key
+from config.tables import AgentConfig, McpConnection
+from config.tokens import Signer
+from knowledge.server import SERVER as KNOWLEDGE
+from orchestrator.api.app import OPERATIONS, create_app
+from orchestrator.api.dependencies import Dependencies, LiveKitAccess
+from orchestrator.api.openapi import document
+from orchestrator.constellation import Constellation
+from tests.conftest import Tenant, held, serve
+from tests.orchestrator.api.desk import DESK
+from transcripts.server import SERVER as TRANSCRIPTS
+
+OWN_ORIGIN = "http://127.0.0.1:8080"
+SECRET = "a-secret-of-at-least-thirty-two-bytes"
+DOCUMENT = document(OPERATIONS)
+Json = dict[str, Any]
+
+
+@asynccontextmanager
+async def listening(app: Any) -> AsyncGenerator[str]:
+    """Serve an app on a free port of this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(app, lifespan="off", log_level="warning", ws="none")
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await task
+
+
+@pytest_asyncio.fixture(scope="session")
+async def servers_url(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[str]:
+    """Where the servers listen."""
+    specs = [TRANSCRIPTS, KNOWLEDGE, DESK]
+    async with (
+        held(serve(specs, signer, database, cache)) as servers,
+        held(listening(servers.app)) as url,
+    ):
+        yield url
+
+
+@pytest_asyncio.fixture(scope="session")
+async def dependencies(
+    signer: Signer, database: Database, cache: Redis, servers_url: str
+) -> AsyncGenerator[Dependencies]:
+    """What the API runs on; nothing listens where LiveKit should be."""
+    constellation = Constellation(signer, lambda name: f"{servers_url}/{name}/mcp")
+    async with httpx2.AsyncClient(timeout=2, trust_env=False) as http:
+        yield Dependencies(
+            database,
+            cache,
+            constellation,
+            signer,
+            LiveKitAccess("ws://127.0.0.1:9", "APIkey", SECRET),
+            http,
+            ice_servers=("stun:127.0.0.1:3478",),
+            origins=frozenset({OWN_ORIGIN}),
+            health={"transcripts": f"{servers_url}/healthz"},
+            anonymous_per_minute=3,
+        )
+    await constellation.aclose()
+
+
+def as_documented(response: httpx2.Response) -> None:
+    """Fail for an answer that the document does not promise."""
+    method = response.request.method.lower()
+    for template, operations in DOCUMENT["paths"].items():
+        pattern = re.sub(r"\{\w+\}", "[^/]+", template)
+        if re.fullmatch(pattern, response.request.url.path) and method in operations:
+            promised = operations[method]["responses"]
+            answer = promised.get(str(response.status_code), promised["default"])
+            kind = response.headers["content-type"].partition(";")[0]
+            assert kind in answer["content"], response.text
+            if kind == "application/json":
+                schema = answer["content"][kind]["schema"]
+                whole = {**schema, "components": DOCUMENT["components"]}
+                Draft202012Validator(whole).validate(response.json())
+
+
+async def _check(response: httpx2.Response) -> None:
+    await response.aread()
+    as_documented(response)
+
+
+Client = Callable[..., httpx2.AsyncClient]
+
+
+def client_of(dependencies: Dependencies) -> Client:
+    """Return what opens clients of an API on these dependencies."""
+    app = create_app(dependencies)
+
+    def client(
+        token: str | None = None, origin: str | None = None, address: str = "127.0.0.1"
+    ) -> httpx2.AsyncClient:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers |= {"Origin": origin} if origin else {}
+        return httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(
+                app=app, client=(address, 1), raise_app_exceptions=False
+            ),
+            base_url=OWN_ORIGIN,
+            headers=headers,
+            event_hooks={"response": [_check]},
+        )
+
+    return client
+
+
+@pytest.fixture(scope="session")
+def client(dependencies: Dependencies) -> Client:
+    """Open a client of the API."""
+    return client_of(dependencies)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def key(database: Database, tenant: Tenant) -> str:
+    """An API key of the tenant."""
+    return await create_key(database, tenant.business_id, "tests")
+
+
+@pytest_asyncio.fixture(scope="session")
+async def other_key(database: Database, other_tenant: Tenant) -> str:
+    """An API key of the other tenant."""
+    return await create_key(database, other_tenant.business_id, "tests")
+
+
+@pytest.fixture
+def address() -> str:
+    """An address that has not asked for anything yet."""
+    number = uuid4().int
+    return f"10.{number % 250}.{number // 250 % 250}.{number // 62500 % 250}"
+
+
+def slug(tenant: Tenant) -> str:
+    """Return the slug of a tenant's business."""
+    return f"b{tenant.business_id.hex[:12]}"
+
+
+@dataclass(frozen=True)
+class NewBot:
+    """A bot that a test made."""
+
+    id: UUID
+    name: str
+
+
+async def new_bot(database: Database, tenant: Tenant, *connections: Json, **changes: Any) -> NewBot:
+    """Store one more bot of a tenant, like its first one but for `changes`."""
+    bot = NewBot(uuid4(), f"bot-{uuid4().hex[:8]}")
+    async with database.business(tenant.business_id) as session:
+        first = await session.get_one(AgentConfig, tenant.bot_id)
+        row: Json = {**first.model_dump(), "id": bot.id, "name": bot.name, **changes}
+        session.add(AgentConfig(**row))
+        await session.flush()
+        for connection in connections:
+            session.add(
+                McpConnection(business_id=tenant.business_id, agent_config_id=bot.id, **connection)
+            )
+    return bot
+
+
+async def started(client: Client, key: str, bot: str = "bot", **body: Any) -> Json:
+    """Start a conversation with a key."""
+    async with client(key) as http:
+        answer = await http.post("/api/sessions/start", json={"bot": bot, **body})
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def without(dependencies: Dependencies, **changes: Any) -> Dependencies:
+    """Return the dependencies with some of them replaced."""
+    return replace(dependencies, **changes)

@@ -1,0 +1,65 @@
+"""Calendars of the tests: a music school, open every day, and a museum."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx2
+
+from config.database import Database
+from config.declaring import Applying, Change
+from scheduling.declare import CALENDARS
+from scheduling.desk import Desk
+from scheduling.providers.builtin import Builtin
+from tests.conftest import Tenant
+from toolkit.tenancy import Account, BuiltinVault, Call, Runtime
+
+BERLIN = ZoneInfo("Europe/Berlin")
+SCHOOL: dict[str, Any] = {
+    "name": "school",
+    "services": [
+        {"id": "piano", "name": "Piano lesson", "minutes": 45},
+        {"id": "violin", "name": "Violin lesson", "minutes": 60},
+    ],
+    "hours": {"mon-sun": "09:00-18:00"},
+}
+MUSEUM: dict[str, Any] = {
+    "name": "museum",
+    "services": [{"id": "tour", "name": "Guided tour", "minutes": 60}],
+    "hours": {"mon-fri": "09:00-12:00, 14:00-18:00", "sat": "10:00-14:00"},
+}
+
+
+async def declare(
+    database: Database, tenant: Tenant, *calendars: dict[str, Any], time_zone: str = "Europe/Berlin"
+) -> list[Change]:
+    """Apply a declaration of calendars."""
+    items = [CALENDARS.item.model_validate(calendar) for calendar in calendars]
+    async with database.business(tenant.business_id) as session:
+        applying = Applying(session, tenant.business_id, time_zone, Path())
+        return await CALENDARS.apply(applying, items)
+
+
+def calendar_at(
+    database: Database,
+    tenant: Tenant,
+    now: datetime,
+    *,
+    name: str | None = None,
+    key: str | None = None,
+) -> Builtin:
+    """Return the tenant's calendar with its clock at `now`."""
+    runtime = Runtime(httpx2.AsyncClient(), BuiltinVault(), database)
+    call = Call(tenant.claims(), runtime, key)
+    return Builtin(Account("builtin", name), call, clock=lambda: now)
+
+
+async def desk_at(
+    database: Database, tenant: Tenant, now: datetime, *, name: str | None = None
+) -> Desk:
+    """Return the tenant's front desk with its clock at `now`."""
+    calendar = calendar_at(database, tenant, now, name=name)
+    agenda = await calendar.agenda()
+    zone = ZoneInfo(agenda.time_zone)
+    return Desk(calendar, agenda, zone, now.astimezone(zone))

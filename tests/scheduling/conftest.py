@@ -1,0 +1,35 @@
+"""Fixtures of the scheduling server."""
+
+from collections.abc import AsyncGenerator
+
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from config.database import Database
+from config.tokens import Signer
+from scheduling.server import SERVER
+from tests.conftest import Servers, Tenant, held, new_tenant, serve
+from tests.scheduling.calendars import MUSEUM, SCHOOL, declare
+
+
+@pytest_asyncio.fixture(scope="module")
+async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
+    """The server, over HTTP."""
+    async with held(serve([SERVER], signer, database, cache)) as servers:
+        yield servers
+
+
+@pytest_asyncio.fixture
+async def school(database: Database) -> Tenant:
+    """A business whose calendar has two services and is open every day from nine to six."""
+    tenant = await new_tenant(database)
+    await declare(database, tenant, SCHOOL)
+    return tenant
+
+
+@pytest_asyncio.fixture
+async def museum(database: Database) -> Tenant:
+    """A business whose calendar has one service, and a break at noon."""
+    tenant = await new_tenant(database)
+    await declare(database, tenant, MUSEUM)
+    return tenant

@@ -1,0 +1,136 @@
+"""The transcripts server on the real database, and a conversation to write down."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from config.database import Database
+from config.tokens import Claims, Signer
+from tests.conftest import Answer, Caller, Servers, Tenant, held, serve
+from transcripts.server import SERVER
+
+
+class Recorder:
+    """A client of the transcripts server; one tenant's, by default for every conversation."""
+
+    def __init__(self, servers: Servers, claims: Claims) -> None:
+        self._servers = servers
+        self.claims = claims
+
+    async def call(self, tool: str, **arguments: Any) -> Answer:
+        """Call a tool, whatever comes of it."""
+        async with self._servers.connect("transcripts", self.claims) as caller:
+            return await caller.call(tool, **arguments)
+
+    async def __call__(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Call a tool that is expected to succeed."""
+        answer = await self.call(tool, **arguments)
+        assert answer.error is None, answer.text
+        return answer.data
+
+    async def start(self) -> str:
+        """Start a conversation and return its id."""
+        named = str(uuid4())
+        await self(
+            "start_conversation", conversation_id=named, room_name="room", direction="inbound"
+        )
+        return named
+
+    async def record(self, conversation_id: str) -> None:
+        """Record a short conversation that was started before."""
+        async with self._servers.connect("transcripts", self.claims) as caller:
+            for tool, arguments in SAID:
+                await expected(caller, tool, conversation_id=conversation_id, **arguments)
+
+    def bound_to(self, conversation_id: str | UUID) -> "Recorder":
+        """Return a client whose token is for one conversation only."""
+        bound = self.claims.model_copy(update={"conversation_id": UUID(str(conversation_id))})
+        return Recorder(self._servers, bound)
+
+
+async def expected(caller: Caller, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Call a tool that is expected to succeed."""
+    answer = await caller.call(tool, **arguments)
+    assert answer.error is None, answer.text
+    return answer.data
+
+
+def at(second: int) -> str:
+    """Return a moment of the recorded conversation."""
+    return f"2026-03-02T10:00:{second:02}Z"
+
+
+SAID: list[tuple[str, dict[str, Any]]] = [
+    (
+        "append_agent_response",
+        {"order_index": 0, "text": "Hello, this is the bakery.", "spoken_at": at(0)},
+    ),
+    (
+        "append_user_turn",
+        {
+            "order_index": 1,
+            "text": "Do you have rye bread?",
+            "stt_provider": "deepgram",
+            "stt_confidence": 0.93,
+            "language": "en",
+            "spoken_at": at(4),
+        },
+    ),
+    (
+        "append_agent_response",
+        {
+            "order_index": 2,
+            "user_turn_index": 1,
+            "text": "Let me look.",
+            "language": "en",
+            "spoken_at": at(6),
+        },
+    ),
+    (
+        "append_agent_response",
+        {
+            "order_index": 3,
+            "user_turn_index": 1,
+            "text": "Two loaves are left, shall I",
+            "interrupted": True,
+            "llm_provider": "openai",
+            "tts_provider": "elevenlabs",
+            "voice_id": "v1",
+            "spoken_at": at(9),
+        },
+    ),
+    (
+        "append_user_turn",
+        {
+            "order_index": 4,
+            "text": "Merci, gardez-les.",
+            "stt_provider": "deepgram",
+            "language": "fr",
+            "spoken_at": at(11),
+        },
+    ),
+    (
+        "append_agent_response",
+        {"order_index": 5, "user_turn_index": 4, "text": "Avec plaisir.", "spoken_at": at(13)},
+    ),
+]
+
+
+@pytest_asyncio.fixture(scope="session")
+async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
+    async with held(serve([SERVER], signer, database, cache)) as servers:
+        yield servers
+
+
+@pytest.fixture
+def recorder(servers: Servers, tenant: Tenant) -> Recorder:
+    return Recorder(servers, tenant.claims())
+
+
+@pytest.fixture
+def other_recorder(servers: Servers, other_tenant: Tenant) -> Recorder:
+    return Recorder(servers, other_tenant.claims())
