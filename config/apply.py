@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -44,6 +45,9 @@ async def apply(
     changed_bots: list[UUID] = []
     async with database.business(business_id) as session:
         changes += await _apply_business(session, business_id, declaration.business)
+        if changes:
+            # Each of its bots knows the business's name and time zone.
+            changed_bots += await session.scalars(select(col(AgentConfig.id)))
         applying = Applying(
             session,
             business_id,
@@ -63,8 +67,11 @@ async def apply(
             await session.rollback()
             return changes
     if cache is not None:
-        for bot_id in changed_bots:
-            await announce(cache, business_id, bot_id)
+        try:
+            for bot_id in dict.fromkeys(changed_bots):
+                await announce(cache, business_id, bot_id)
+        except RedisError:
+            progress("The cache does not answer: what runs sees this within five minutes.")
     return changes
 
 

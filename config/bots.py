@@ -14,6 +14,7 @@ from sqlmodel import col
 
 from config.database import Database
 from config.declarations import ClientEvent, ServerUse, ToolPolicy, Voice
+from config.errors import Mendable
 from config.tables import (
     AgentConfig,
     AgentSystemTools,
@@ -26,8 +27,11 @@ CHANGES = "bots"  # the channel on which a changed bot is announced
 _LIFETIME = 300  # seconds
 
 
-class BotNotFoundError(Exception):
+class BotNotFoundError(Mendable):
     """There is no such bot for this business."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such bot. `antiphon apply FILE` stores what a file declares.")
 
 
 class Bot(BaseModel):

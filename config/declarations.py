@@ -9,9 +9,12 @@ from zoneinfo import available_timezones
 
 import yaml
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic.json_schema import models_json_schema
 
 from config.constellation import constellation
 from config.declaring import Declared, Section
+from config.errors import Mendable
+from config.parsing import MalformedError, line_of, parse
 
 Item = TypeVar("Item", bound=Declared)
 
@@ -122,7 +125,7 @@ class Declaration:
     sections: Mapping[str, Sequence[Declared]]
 
 
-class DeclarationError(Exception):
+class DeclarationError(Mendable):
     """A file says something that cannot be applied; the message names file and line."""
 
 
@@ -133,21 +136,15 @@ def read(path: Path, sections: Mapping[str, Section]) -> Declaration:
         DeclarationError: the file is missing, is not YAML, or holds something unknown or wrong.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
+        root, document = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DeclarationError(f"{path}: {error.strerror or 'cannot be read'}") from None
     except UnicodeDecodeError:
         raise DeclarationError(f"{path}: is not UTF-8 text") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise DeclarationError(f"{path}:{line}: {error.problem or 'is not YAML'}") from None
-    except yaml.YAMLError:
-        raise DeclarationError(f"{path}: is not YAML") from None
+    except MalformedError as error:
+        raise DeclarationError(f"{path}:{error.line}: {error}") from None
     if not isinstance(root, yaml.MappingNode):
         raise DeclarationError(f"{path}:1: must be a mapping with business and bots")
-    _refuse_repeated_keys(path, root)
     return _Checker(path, root).check(document, sections)
 
 
@@ -177,10 +174,10 @@ class _Checker:
         )
 
     def _items(self, model: type[Item], document: Mapping[str, Any], key: str) -> list[Item]:
-        value: object = document.get(key) or []
-        if not isinstance(value, list):
+        value: object = document.get(key)
+        if not isinstance(value, list | None):
             self._fail((key,), f"{key} must be a list")
-        entries = cast("list[object]", value)
+        entries = cast("list[object]", value or [])
         items: list[Item] = []
         names: set[object] = set()
         for index, entry in enumerate(entries):
@@ -196,8 +193,10 @@ class _Checker:
         try:
             return model.model_validate(value)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = (*at, *first["loc"])
+            errors = error.errors(include_url=False, include_input=False)
+            # A key that is misspelt is also missing; the first tells more.
+            first = min(errors, key=lambda each: each["type"] != "extra_forbidden")
+            where = (*at, *(part for part in first["loc"] if part != "[key]"))
             name = ".".join(str(part) for part in where)
             match first["type"]:
                 case "extra_forbidden":
@@ -209,44 +208,16 @@ class _Checker:
                     self._fail(where, f"{name}: {message}")
 
     def _fail(self, at: Sequence[str | int], message: str) -> NoReturn:
-        raise DeclarationError(f"{self.path}:{_line(self.root, at)}: {message}")
-
-
-def _line(node: yaml.Node, at: Sequence[str | int]) -> int:
-    """Return the line of the deepest part of `at` that stands in the file."""
-    line: int = node.start_mark.line + 1
-    if not at:
-        return line
-    head, rest = at[0], at[1:]
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == str(head):
-                return max(int(key.start_mark.line) + 1, _line(value, rest) if rest else 0)
-    if isinstance(node, yaml.SequenceNode) and isinstance(head, int) and head < len(node.value):
-        return _line(node.value[head], rest)
-    return line
-
-
-def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise DeclarationError(f"{path}:{line}: {key.value!r} stands twice")
-            seen.add(key.value)
-            _refuse_repeated_keys(path, value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_repeated_keys(path, value)
+        raise DeclarationError(f"{self.path}:{line_of(self.root, at)}: {message}")
 
 
 def json_schema(sections: Mapping[str, Section]) -> dict[str, Any]:
     """Return the JSON Schema of a declaration, for editors."""
-
-    def listed(model: type[Declared]) -> dict[str, Any]:
-        return {"type": "array", "items": model.model_json_schema()}
-
+    lists: dict[str, type[Declared]] = {"bots": BotDeclaration}
+    lists |= {name: section.item for name, section in sections.items()}
+    models: tuple[type[Declared], ...] = (BusinessDeclaration, *lists.values())
+    refs, definitions = models_json_schema([(model, "validation") for model in models])
+    items = {name: refs[model, "validation"] for name, model in lists.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Antiphon declaration",
@@ -254,8 +225,8 @@ def json_schema(sections: Mapping[str, Section]) -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["business"],
         "properties": {
-            "business": BusinessDeclaration.model_json_schema(),
-            "bots": listed(BotDeclaration),
-            **{name: listed(section.item) for name, section in sections.items()},
+            "business": refs[BusinessDeclaration, "validation"],
+            **{name: {"type": "array", "items": item} for name, item in items.items()},
         },
+        **definitions,
     }

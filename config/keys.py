@@ -7,8 +7,8 @@ password could not.
 
 import hashlib
 import secrets
-import time
 from dataclasses import dataclass
+from time import monotonic
 from typing import NamedTuple
 from uuid import UUID, uuid4
 from weakref import WeakKeyDictionary
@@ -58,7 +58,7 @@ async def find_key(database: Database, key: str) -> FoundKey | None:
     # Only keys that exist are remembered, so guessing cannot fill the memory.
     known = _remembered.setdefault(database, {})
     remembered = known.get(hashed)
-    if remembered is not None and remembered.until > time.monotonic():
+    if remembered is not None and remembered.until > monotonic():
         return remembered.found
     async with database.nobody() as session:
         row = (await session.execute(_FIND, {"hash": hashed})).one_or_none()
@@ -66,7 +66,7 @@ async def find_key(database: Database, key: str) -> FoundKey | None:
         known.pop(hashed, None)
         return None
     found = FoundKey(row.business_id, row.api_key_id)
-    known[hashed] = _Remembered(found, time.monotonic() + REMEMBERED)
+    known[hashed] = _Remembered(found, monotonic() + REMEMBERED)
     return found
 
 

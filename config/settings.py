@@ -6,6 +6,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from config.errors import Mendable
+
 
 class Settings(BaseSettings):
     """Every variable that Antiphon reads; `.env.example` explains each one."""
@@ -75,7 +77,7 @@ class Settings(BaseSettings):
         return self.mcp_urls.get(server) or self.mcp_url.format(server=server)
 
 
-class MissingSettingError(RuntimeError):
+class MissingSettingError(Mendable):
     """A process was started without a variable that it needs."""
 
     def __init__(self, name: str) -> None:

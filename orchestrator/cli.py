@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from config.constellation import constellation, load, sections
-from config.settings import MissingSettingError, settings
-from orchestrator.engines.errors import EngineError
+from config.errors import Mendable
+from config.settings import settings
 
 app = typer.Typer(
     name="antiphon",
@@ -51,16 +51,10 @@ def _log(level: str) -> None:
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
     """Run a command's work; what a person can mend is said in a sentence, not in a traceback."""
-    from config.bots import BotNotFoundError
-    from config.declarations import DeclarationError
-    from orchestrator.constellation import ServerUnreachableError
-
     _log(settings().log_level)
     try:
         return asyncio.run(work)
-    except BotNotFoundError:
-        raise Failure("there is no such bot; `antiphon apply FILE` makes one") from None
-    except (DeclarationError, EngineError, MissingSettingError, ServerUnreachableError) as error:
+    except Mendable as error:
         raise Failure(str(error)) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
@@ -125,7 +119,7 @@ def migrate() -> None:
     try:
         owner = required("MIGRATION_DATABASE_URL", config.migration_database_url)
         schema.migrate(owner, required("DATABASE_URL", config.database_url))
-    except (MissingSettingError, ValueError) as error:
+    except (Mendable, ValueError) as error:
         raise Failure(str(error)) from None
     console.print("The schema is up to date.")
 
@@ -222,6 +216,38 @@ def up() -> None:
     from orchestrator.up import run
 
     _run(run(settings(), console))
+
+
+@app.command()
+def demo(
+    declaration: Annotated[
+        Path, typer.Option("--bots", help="The declaration of the business to call.")
+    ] = Path("config/bots/demo-clinic.yaml"),
+    bot: Annotated[
+        str | None, typer.Option(help="Which of its bots; the first by default.")
+    ] = None,
+    wav: Annotated[
+        list[Path] | None, typer.Option(help="A recording to play; once for each utterance.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="End after the call.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the call as JSON.")] = False,
+    record: Annotated[
+        Path | None, typer.Option(help="A folder for what both sides said, as WAV.")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="A folder that keeps the databases; else they go.")
+    ] = None,
+) -> None:
+    """Set everything up, make a call, show it step by step, and leave a page to talk to."""
+    from orchestrator.demo.run import Options, demonstrate
+
+    logging.getLogger("livekit").setLevel(logging.CRITICAL)  # it calls a hang-up an error
+    options = Options(declaration, bot, tuple(wav or ()), once, record, state)
+    report = _run(demonstrate(settings(), options, console))
+    if as_json:
+        typer.echo(report.model_dump_json(indent=2))
+    if report.unanswered:
+        raise Failure(f"{report.unanswered} utterances were not answered")
 
 
 @app.command()

@@ -33,6 +33,7 @@ from mcp_types import (
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from config.bots import Bot
+from config.errors import Mendable
 from config.tokens import Claims, Grant, Signer, server_audience
 
 R = TypeVar("R", bound=BaseModel)
@@ -131,7 +132,7 @@ class Identity:
         return Grant(tools=tools, integration=use.integration, confirm=confirmed)
 
 
-class ServerUnreachableError(Exception):
+class ServerUnreachableError(Mendable):
     """A server could not be asked, or did not answer in time."""
 
 

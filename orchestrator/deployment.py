@@ -46,6 +46,7 @@ class Deployment:
     api_url: str
     models_url: str | None
     livekit_url: str
+    settings: Settings
     environment: Mapping[str, str] = field(repr=False)
     engines: Engines
     processes: tuple[Process, ...]
@@ -97,6 +98,7 @@ async def deployed(
             api_url=f"http://127.0.0.1:{environment['API_PORT']}",
             models_url=environment["MODELS_URL"] if plan.models else None,
             livekit_url=given.livekit_url,
+            settings=_settings(settings, given, environment),
             environment=environment,
             engines=engines,
             processes=tuple(task.result() for task in started),
@@ -139,7 +141,7 @@ def _programs(
 
 def _exists(path: Path) -> Ready:
     async def ready() -> bool:
-        return path.exists()
+        return await asyncio.to_thread(path.exists)
 
     return ready
 
@@ -176,6 +178,19 @@ def _environment(settings: Settings, plan: Plan, engines: Engines, home: Path) -
     if plan.livekit_client is not None:
         own["LIVEKIT_CLIENT"] = str(plan.livekit_client)
     return {**os.environ, **engines.endpoints.environment(), **own, **plan.extra}
+
+
+def _settings(settings: Settings, given: Endpoints, environment: Mapping[str, str]) -> Settings:
+    """Return the settings with which this process reaches what it started."""
+    return settings.model_copy(
+        update={
+            "database_url": SecretStr(given.database_url),
+            "redis_url": SecretStr(given.redis_url),
+            "service_token_private_key": SecretStr(environment["SERVICE_TOKEN_PRIVATE_KEY"]),
+            "mcp_url": environment["MCP_URL"],
+            "models_url": environment["MODELS_URL"],
+        }
+    )
 
 
 def _fresh(path: Path) -> Path:

@@ -1,17 +1,21 @@
 """What a bot's model sees of its tools."""
 
 import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from redis.asyncio import Redis
 from sqlalchemy import text
 
-from config.bots import BotNotFoundError, load
+from config.bots import Bot, BotNotFoundError, load
+from config.database import Database
 from config.settings import Settings, required
-from config.tokens import Signer
+from config.tokens import Grant, Signer
 from orchestrator.agent.catalogue import Catalogue, offered, servers_of
 from orchestrator.applying import stores
-from orchestrator.constellation import Constellation, Identity, ToolCard
+from orchestrator.constellation import Constellation, Identity, Outcome, ToolCard
 
 
 @dataclass(frozen=True)
@@ -26,30 +30,77 @@ class SeenTool:
 
 
 async def seen_tools(settings: Settings, business: str, bot_name: str) -> list[SeenTool]:
-    """Ask the bot's servers, and return what its model sees.
+    """Ask the bot's servers, and return what its model sees, counted.
 
     Raises:
         BotNotFoundError: there is no such bot.
         ServerUnreachableError: a server does not answer.
     """
-    signer = Signer(required("SERVICE_TOKEN_PRIVATE_KEY", settings.service_token_private_key))
-    constellation = Constellation(signer, settings.mcp_server_url)
-    async with stores(settings) as (database, cache):
-        async with database.nobody() as session:
-            query = text("select business_id, bot_id from find_bot(:business, :bot)")
-            row = (await session.execute(query, {"business": business, "bot": bot_name})).first()
-        if row is None:
-            raise BotNotFoundError
-        bot = await load(database, cache, row.business_id, row.bot_id)
-        identity = Identity("cli", bot.business_id, bot)
-        catalogue = Catalogue(constellation, cache)
-        try:
-            listed = {
-                server: await catalogue.refresh(identity, server) for server in servers_of(bot)
-            }
-        finally:
-            await constellation.aclose()
-    return [_seen(card) for card in offered(bot, listed)]
+    return [_seen(card) for card in await listed_tools(settings, business, bot_name)]
+
+
+async def listed_tools(settings: Settings, business: str, bot_name: str) -> list[ToolCard]:
+    """Ask the bot's servers for their tools, so that its next call finds them known.
+
+    Raises:
+        BotNotFoundError: there is no such bot.
+        ServerUnreachableError: a server does not answer.
+    """
+    async with _seat(settings, business, bot_name) as seat:
+        catalogue = Catalogue(seat.constellation, seat.cache)
+        names = servers_of(seat.bot)
+        listed = {name: await catalogue.refresh(seat.identity, name) for name in names}
+        return offered(seat.bot, listed)
+
+
+async def ask_server(
+    settings: Settings,
+    business: str,
+    bot_name: str,
+    server: str,
+    tool: str,
+    arguments: dict[str, Any],
+) -> Outcome:
+    """Call any tool of a server for a bot, as its operator.
+
+    Raises:
+        BotNotFoundError: there is no such bot.
+    """
+    async with _seat(settings, business, bot_name) as seat:
+        use = seat.bot.servers.get(server)
+        claims = seat.identity.claims(server, every_tool=True)
+        grant = Grant(integration=use.integration if use else None)
+        mine = claims.model_copy(update={"grant": grant})
+        return await seat.constellation.call(server, tool, arguments, mine)
+
+
+@dataclass(frozen=True)
+class _Seat:
+    bot: Bot
+    identity: Identity
+    constellation: Constellation
+    cache: Redis
+
+
+@asynccontextmanager
+async def _seat(settings: Settings, business: str, bot_name: str) -> AsyncGenerator[_Seat]:
+    key = required("SERVICE_TOKEN_PRIVATE_KEY", settings.service_token_private_key)
+    constellation = Constellation(Signer(key), settings.mcp_server_url)
+    try:
+        async with stores(settings) as (database, cache):
+            bot = await _bot(database, cache, business, bot_name)
+            yield _Seat(bot, Identity("cli", bot.business_id, bot), constellation, cache)
+    finally:
+        await constellation.aclose()
+
+
+async def _bot(database: Database, cache: Redis, business: str, name: str) -> Bot:
+    async with database.nobody() as session:
+        query = text("select business_id, bot_id from find_bot(:business, :bot)")
+        row = (await session.execute(query, {"business": business, "bot": name})).first()
+    if row is None:
+        raise BotNotFoundError
+    return await load(database, cache, row.business_id, row.bot_id)
 
 
 def _seen(card: ToolCard) -> SeenTool:

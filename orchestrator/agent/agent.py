@@ -1,6 +1,7 @@
 """The agent of one call: greeting, passages, the model's answers, and results spoken at once."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from orchestrator.agent.background import Background
 from orchestrator.agent.model import CascadeLLM
 from orchestrator.agent.prompt import instructions, passages
 from orchestrator.agent.retrieval import Retrieval
+from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.toolset import FILLER, CallTools, Raw
 
 Chunk = ChatChunk | str | FlushSentinel
@@ -28,6 +30,7 @@ class Parts:
     tools: CallTools
     retrieval: Retrieval
     background: Background
+    clock: TurnClock
     greeting: str
 
 
@@ -61,7 +64,7 @@ class VoiceAgent(Agent):
         text = (new_message.text_content or "").strip()
         if not text:
             raise StopResponse
-        self._parts.tools.agreement.caller_said(text)
+        self._parts.tools.caller_said(text)
 
     async def llm_node(
         self, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
@@ -78,9 +81,11 @@ class VoiceAgent(Agent):
     async def _informed(self, chat_ctx: ChatContext) -> ChatContext:
         """Return a copy that has what the documents say before the caller's last words."""
         last = _last_words(chat_ctx)
-        if last is None or self._parts.tools.agreement.waiting:
+        text = (last.text_content or "") if last else ""
+        if last is None or (self._parts.tools.awaits_choice and "?" not in text):
             return chat_ctx
-        found = await self._parts.retrieval.passages(last.text_content or "")
+        with self._parts.clock.measuring("retrieval"):
+            found = await self._parts.retrieval.passages(text)
         if not found:
             return chat_ctx
         context = chat_ctx.copy()
@@ -92,15 +97,19 @@ class VoiceAgent(Agent):
         self, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
     ) -> AsyncIterator[Chunk]:
         """Stream the model's answer; while it thinks for long, say so once."""
+        started = time.perf_counter()
         answer = aiter(_answer(self, chat_ctx, tools, model_settings))
         first = asyncio.ensure_future(anext(answer, None))
         patience = self._parts.bot.soft_timeout_seconds
         if patience >= 0:
             await asyncio.wait({first}, timeout=patience)
             if not first.done():
+                self._parts.clock.add("model", time.perf_counter() - started)
+                self._parts.clock.answered()
                 yield f"{FILLER} "
                 yield FlushSentinel()
         chunk = await first
+        self._parts.clock.add("model", time.perf_counter() - started)
         while chunk is not None:
             yield chunk
             chunk = await anext(answer, None)

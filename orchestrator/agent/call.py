@@ -35,6 +35,7 @@ from orchestrator.agent.model import CascadeLLM
 from orchestrator.agent.providers import thinks
 from orchestrator.agent.recorder import Recorder
 from orchestrator.agent.retrieval import Retrieval
+from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.toolset import CallTools
 from orchestrator.agent.usage import usage_row
 from orchestrator.agent.voices import Hearing, Speaking, detector, hearing, speaking
@@ -110,6 +111,7 @@ class Call:
             f"bot:{bot.id}", dispatch.business_id, bot, dispatch.conversation_id
         )
         self._background = Background()
+        self._clock = TurnClock()
         self._events = ClientEvents(ctx.room, bot.client_events, self._background)
         self._recorder = Recorder(
             process.constellation,
@@ -131,7 +133,8 @@ class Call:
             self._identity,
             process.constellation,
             self._events.publish,
-            speak_results=cascade[0].embedded,
+            self._clock,
+            small_model=cascade[0].embedded,
             hang_up=lambda: self._end_soon("agent_ended"),
         )
         self._model = CascadeLLM(
@@ -158,6 +161,7 @@ class Call:
             self._tools,
             self._retrieval,
             self._background,
+            self._clock,
             self._greeting(),
         )
         tools = self._tools.function_tools(offered(self._bot, self._listed))
@@ -176,6 +180,7 @@ class Call:
             room_options=room_io.RoomOptions(
                 audio_input=room_io.AudioInputOptions(sample_rate=16000, frame_size_ms=20),
                 participant_identity=f"caller-{self._dispatch.conversation_id}",
+                delete_room_on_close=True,  # else the job waits for the empty room to expire
             ),
         )
         self._background.start(self._watch_the_clock())
@@ -255,13 +260,22 @@ class Call:
             self._events.publish("agent_response", {"text": text})
             if item.interrupted:
                 self._events.publish("interruption", {})
-        self._publish_latency(item)
+        self._time(item)
 
-    def _publish_latency(self, item: ChatMessage) -> None:
-        metrics: dict[str, Any] = dict(item.metrics or {})
-        numbers = {k: round(v, 4) for k, v in metrics.items() if isinstance(v, float)}
-        if numbers:
-            self._events.publish("latency", {"role": item.role, "seconds": numbers})
+    def _time(self, item: ChatMessage) -> None:
+        """Take the framework's own measurements of hearing and speaking into the turn's clock."""
+        metrics = item.metrics
+        if item.role == "user":
+            self._clock.caller_stopped(metrics.get("stopped_speaking_at"))
+            hearing = metrics.get("transcription_delay", 0.0)
+            self._clock.add("hearing", hearing)
+            whole = metrics.get("end_of_turn_delay", 0.0)
+            self._clock.add("endpointing", max(0.0, whole - hearing))
+        elif item.role == "assistant":
+            self._clock.add("speech", metrics.get("tts_node_ttfb", 0.0))
+            parts = self._clock.agent_started(metrics.get("started_speaking_at"))
+            if parts:
+                self._events.publish("latency", {"seconds": parts})
 
     def _agent_changed(self, event: AgentStateChangedEvent) -> None:
         if event.new_state != "listening":

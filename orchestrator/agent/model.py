@@ -14,8 +14,6 @@ from typing import Any, cast
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 import litellm
-from litellm.exceptions import APIConnectionError as ModelUnreachable
-from litellm.exceptions import APIError as ModelError
 from livekit.agents import (
     DEFAULT_API_CONNECT_OPTIONS,
     NOT_GIVEN,
@@ -35,6 +33,7 @@ from livekit.agents.llm import (
     ToolChoice,
     ToolContext,
 )
+from openai import APIError as ModelError  # the base of whatever litellm raises
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -46,9 +45,10 @@ logger = logging.getLogger("antiphon.model")
 litellm.suppress_debug_info = True
 
 _REST = 30  # seconds that a model which failed is left out
+_LAST = 30.0  # seconds that the last model of a cascade has for its first chunk
 _CHUNK_GAP = 30.0  # seconds between chunks, once it has begun
 
-_NO_ANSWER = (TimeoutError, StopAsyncIteration, ModelError, ModelUnreachable)
+_NO_ANSWER = (TimeoutError, StopAsyncIteration, ModelError)
 
 Json = dict[str, Any]
 
@@ -126,7 +126,7 @@ class CascadeLLM(LLM[Any]):
             return
         try:
             await self.open(target, chat_ctx, tools, stream=False, max_tokens=1)
-        except (ModelError, ModelUnreachable) as error:
+        except ModelError as error:
             logger.info("warming failed", extra={"error": type(error).__name__})
 
     async def open(
@@ -193,17 +193,19 @@ class _Stream(LLMStream):
         for target in self._cascade.cascade:
             if target is not last and not await self._cascade.rested(target):
                 continue
-            chunks = await self._begin(target)
+            patience = self._cascade.first_chunk_timeout
+            # Nobody comes after the last one, so it may take its time.
+            chunks = await self._begin(target, max(patience, _LAST) if target is last else patience)
             if chunks is not None:
                 self._cascade.used = target
                 await self._forward(chunks)
                 return
         raise APIConnectionError("No language model answered.", retryable=False)
 
-    async def _begin(self, target: Target) -> AsyncIterator[Any] | None:
+    async def _begin(self, target: Target, patience: float) -> AsyncIterator[Any] | None:
         """Return the model's chunks once the first has come, or None if it comes too late."""
         try:
-            async with asyncio.timeout(self._cascade.first_chunk_timeout):
+            async with asyncio.timeout(patience):
                 answer = await self._cascade.open(
                     target,
                     self._chat_ctx,

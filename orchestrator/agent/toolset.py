@@ -12,6 +12,8 @@ from livekit.agents.llm import ChatContext, RawFunctionTool, ToolError, function
 from config.bots import Bot
 from orchestrator.agent.agreement import CODE, Agreement
 from orchestrator.agent.events import Publish
+from orchestrator.agent.grounding import grounded
+from orchestrator.agent.timing import TurnClock
 from orchestrator.constellation import (
     READ_BUDGET,
     WRITE_BUDGET,
@@ -47,25 +49,38 @@ class CallTools:
         identity: Identity,
         constellation: Constellation,
         publish: Publish,
+        clock: TurnClock,
         *,
-        speak_results: bool,
+        small_model: bool,
         hang_up: Callable[[], None],
     ) -> None:
         self._bot = bot
         self._identity = identity
         self._constellation = constellation
         self._publish = publish
-        self._speak_results = speak_results
+        self._clock = clock
+        self._small_model = small_model
         self._hang_up = hang_up
         self._cards: dict[str, ToolCard] = {}
         self._offered: list[str] = []
         self._spoken: dict[str, str] = {}
+        self._heard: list[str] = []
         self.agreement = Agreement()
 
     @property
     def cards(self) -> Sequence[ToolCard]:
         """Return the servers' tools, in the order that the model sees."""
         return list(self._cards.values())
+
+    @property
+    def awaits_choice(self) -> bool:
+        """Say whether the caller was asked to choose or to agree: then facts are not the point."""
+        return bool(self._offered) or self.agreement.waiting
+
+    def caller_said(self, text: str) -> None:
+        """Begin a new turn of the caller's."""
+        self._heard.append(text)
+        self.agreement.caller_said(text)
 
     def function_tools(self, cards: Sequence[ToolCard]) -> list[Raw]:
         """Take `cards` as the servers' tools from now on, and return all tools of the call."""
@@ -111,6 +126,8 @@ class CallTools:
         """
         policy = self._bot.policy(card.server, card.tool)
         given = {name: value for name, value in arguments.items() if name != CODE}
+        if self._small_model:
+            given = grounded(given, card.parameters.get("required", ()), self._heard)
         code = self.agreement.code_for(card, given)
         async with AsyncExitStack() as stack:
             if self._bot.soft_timeout_seconds >= 0:
@@ -125,6 +142,7 @@ class CallTools:
                 budget=policy.timeout or (READ_BUDGET if card.reads else WRITE_BUDGET),
                 retry=card.repeatable,
             )
+        self._clock.add("tools", outcome.ms / 1000)
         self._report(card, given, outcome)
         return self._answer(card, given, outcome, ctx.function_call.call_id, policy.speak)
 
@@ -136,7 +154,7 @@ class CallTools:
         call_id: str,
         speak: str | None,
     ) -> str:
-        if outcome.say and (speak or ("say" if self._speak_results else "model")) == "say":
+        if outcome.say and (speak or ("say" if self._small_model else "model")) == "say":
             self._spoken[call_id] = outcome.say
         if outcome.error:
             raise ToolError(outcome.text)
@@ -155,7 +173,8 @@ class CallTools:
                 "tool": card.tool,
                 "arguments": dict(arguments),
                 "ms": round(outcome.ms, 1),
-                "outcome": outcome.error or outcome.data.get("status", "ok"),
+                "outcome": outcome.error or _status(outcome.data),
+                "result": None if outcome.error else _without(outcome.data, CODE),
                 "chosen_by": "model",
             },
         )
@@ -233,6 +252,10 @@ def _handles(data: Mapping[str, Any]) -> list[str]:
         if isinstance(entry, dict)
     ]
     return [handle for handle in found if isinstance(handle, str)]
+
+
+def _status(data: Mapping[str, Any]) -> str:
+    return "needs_confirmation" if CODE in data else "ok"
 
 
 def _without(data: Mapping[str, Any], name: str) -> dict[str, Any]:

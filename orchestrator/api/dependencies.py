@@ -86,12 +86,17 @@ async def opened(settings: Settings) -> AsyncGenerator[Dependencies]:
                 health={
                     name: _health(settings.mcp_server_url(name)) for name in constellation().servers
                 },
-                livekit_client=_LIVEKIT_CLIENT if _LIVEKIT_CLIENT.is_file() else None,
+                livekit_client=_livekit_client(settings),
             )
     finally:
         await servers.aclose()
         await cache.aclose()
         await database.aclose()
+
+
+def _livekit_client(settings: Settings) -> Path | None:
+    path = settings.livekit_client or _LIVEKIT_CLIENT
+    return path if path.is_file() else None
 
 
 def _own_origins(settings: Settings) -> frozenset[str]:

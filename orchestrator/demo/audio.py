@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from config.errors import Mendable
+
 Samples = NDArray[np.int16]
 
 _QUIET = 300  # of 32768: below it, a frame counts as silence
 
 
-class RecordingError(Exception):
+class RecordingError(Mendable):
     """A file is not a recording that can be played."""
 
 
@@ -61,6 +63,21 @@ def loudness(samples: Samples) -> float:
 def is_voice(samples: Samples) -> bool:
     """Say whether a frame is louder than silence."""
     return loudness(samples) > _QUIET
+
+
+def sentences(samples: Samples, rate: int = 16_000, pause: float = 0.8) -> list[Samples]:
+    """Split samples where they are silent for `pause` seconds or more."""
+    frame = rate // 50
+    voiced = [i for i in range(0, len(samples), frame) if is_voice(samples[i : i + frame])]
+    if not voiced:
+        return []
+    spans = [[voiced[0], voiced[0]]]
+    for start in voiced[1:]:
+        if start - spans[-1][1] > pause * rate:
+            spans.append([start, start])
+        spans[-1][1] = start
+    margin = rate // 5
+    return [samples[max(0, first - margin) : last + frame + margin] for first, last in spans]
 
 
 def trimmed(samples: Samples, rate: int) -> Samples:

@@ -4,13 +4,14 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 import numpy as np
 from livekit import rtc
 
+from config.errors import Mendable
 from orchestrator.demo.audio import Samples, is_voice
 
 RATE = 24_000  # Hz, of what the caller sends
@@ -22,7 +23,7 @@ _POLL = 0.03
 Event = dict[str, Any]
 
 
-class CallError(Exception):
+class CallError(Mendable):
     """A call could not be made, or broke off."""
 
 
@@ -44,25 +45,22 @@ class Line:
     final: bool
 
 
-@dataclass
 class Caller:
     """Speaks, listens, and keeps what it heard."""
 
-    notice: Callable[[Event], None] = lambda _: None
-    heard: list[Heard] = field(default_factory=list[Heard])
-    sent: list[Samples] = field(default_factory=list[Samples])
-    lines: list[Line] = field(default_factory=list[Line])
-    events: list[Event] = field(default_factory=list[Event])
-    agent_state: str = ""
-    session: dict[str, Any] = field(default_factory=dict[str, Any])
-
-    def __post_init__(self) -> None:
+    def __init__(self, notice: Callable[[Event], None] = lambda _: None) -> None:
+        self.notice = notice
+        self.heard: list[Heard] = []
+        self.sent: list[Samples] = []
+        self.lines: list[Line] = []
+        self.events: list[Event] = []
+        self.agent_state = ""
+        self.session: dict[str, Any] = {}
         self.room = rtc.Room()
         self.gone = asyncio.Event()
         self._source = rtc.AudioSource(RATE, 1, queue_size_ms=200)
         self._to_say: asyncio.Queue[tuple[Samples, asyncio.Future[float]]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._changed = asyncio.Event()
 
     async def call(self, api_url: str, business: str, bot: str, key: str | None = None) -> None:
         """Start a session and join its room.
@@ -128,6 +126,7 @@ class Caller:
         """Leave the room."""
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.room.disconnect()
 
     def _silent_for(self) -> float:
@@ -184,9 +183,12 @@ class Caller:
 
     async def _hear(self, track: rtc.Track) -> None:
         stream = rtc.AudioStream(track, sample_rate=HEARD_RATE, num_channels=1)
-        async for event in stream:
-            samples = np.frombuffer(event.frame.data, np.int16)
-            self.heard.append(Heard(time.time(), samples))
+        try:
+            async for event in stream:
+                samples = np.frombuffer(event.frame.data, np.int16)
+                self.heard.append(Heard(time.time(), samples))
+        finally:
+            await stream.aclose()
 
     async def _send(self) -> None:
         """Send 20 ms frames by the clock, with silence between the words, as a phone does."""

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from num2words import num2words
+from orchestrator.models.spoken import number_in_words
 
+_LONGEST_COUNT = 4  # a longer number is a telephone number, spoken digit by digit
 _CONTRACTIONS = {
     "i'd": "i would",
     "i'm": "i am",
@@ -23,11 +24,11 @@ _CONTRACTIONS = {
 
 def normalised(text: str) -> list[str]:
     """Return the words of a text as they are spoken: numbers as words, no case, no marks."""
-    text = text.lower().replace("’", "'")
+    text = text.lower().replace("\u2019", "'")
     text = re.sub(r"\b(\d{1,2}):(\d{2})\b", _clock, text)
-    text = re.sub(r"\d+(?:st|nd|rd|th)\b", lambda m: _said(m[0][:-2], "ordinal"), text)
+    text = re.sub(r"\d+(?:st|nd|rd|th)\b", _ordinal, text)
     text = re.sub(r"\d[\d,]*(?:\.\d+)?", _number, text)
-    words = re.findall(r"[a-z']+", text.replace("-", " "))
+    words: list[str] = re.findall(r"[a-z']+", text.replace("-", " "))
     return " ".join(_CONTRACTIONS.get(word, word.strip("'")) for word in words).split()
 
 
@@ -53,13 +54,17 @@ def _clock(match: re.Match[str]) -> str:
     return _said(str(hour)) + (f" {_said(str(minute))}" if minute else "")
 
 
+def _ordinal(match: re.Match[str]) -> str:
+    return number_in_words(int(match[0][:-2]), to="ordinal")
+
+
 def _number(match: re.Match[str]) -> str:
     digits = match[0].replace(",", "").rstrip(".")
-    if len(digits) > 4 and digits.isdigit():  # a telephone number is spoken digit by digit
+    if len(digits) > _LONGEST_COUNT and digits.isdigit():
         return " ".join(_said(digit) for digit in digits)
     return _said(digits)
 
 
-def _said(number: str, to: str = "cardinal") -> str:
+def _said(number: str) -> str:
     value = float(number) if "." in number else int(number)
-    return str(num2words(value, to=to)).replace(" and ", " ")
+    return number_in_words(value, to="cardinal").replace(" and ", " ")

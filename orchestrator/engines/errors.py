@@ -1,7 +1,9 @@
 """What can go wrong with an engine, told to the person at the terminal."""
 
+from config.errors import Mendable
 
-class EngineError(RuntimeError):
+
+class EngineError(Mendable):
     """An engine cannot run here; the message says what to do about it."""
 
 

@@ -25,20 +25,27 @@ LiveKit is needed, and there are three ways to it:
   3. install Go {GO.wanted} or newer (https://go.dev/dl) and try again: it is then built here"""
 
 
+def known_livekit_server(cache: Path) -> Path | None:
+    """Return the path of `livekit-server` if it need not be built: on PATH, or in the cache."""
+    if installed := shutil.which(_BINARY):
+        return Path(installed)
+    binary = cache / "livekit" / VERSION / _BINARY
+    return binary if binary.exists() else None
+
+
 async def livekit_server(cache: Path, progress: Progress) -> Path:
     """Return the path of `livekit-server`: on PATH, in the cache, or built into it.
 
     Raises:
         EngineError: there is none and it could not be built; the message names the ways out.
     """
-    if installed := shutil.which(_BINARY):
-        return Path(installed)
+    if known := known_livekit_server(cache):
+        return known
     folder = cache / "livekit"
     binary = folder / VERSION / _BINARY
-    if not binary.exists():
-        async with locked(folder, progress):
-            if not binary.exists():
-                await _build(binary, cache, progress)
+    async with locked(folder, progress):
+        if not binary.exists():
+            await _build(binary, cache, progress)
     return binary
 
 

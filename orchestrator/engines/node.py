@@ -20,13 +20,24 @@ async def livekit_client(cache: Path, progress: Progress) -> Path:
     Raises:
         EngineError: Node or the registry cannot be reached.
     """
-    lock_file = (_CONSOLE / "package-lock.json").read_bytes()
-    folder = cache / "console" / hashlib.sha256(lock_file).hexdigest()[:12]
+    folder = _folder(cache)
     if not folder.exists():
         async with locked(cache / "console", progress):
             if not folder.exists():
                 await _install(folder, progress)
     return folder / _SCRIPT
+
+
+def known_livekit_client(cache: Path) -> Path | None:
+    """Return the path of `livekit-client.umd.js` if it is installed."""
+    script = _folder(cache) / _SCRIPT
+    return script if script.exists() else None
+
+
+def _folder(cache: Path) -> Path:
+    """Return where the packages of this package-lock.json are."""
+    lock_file = (_CONSOLE / "package-lock.json").read_bytes()
+    return cache / "console" / hashlib.sha256(lock_file).hexdigest()[:12]
 
 
 async def _install(folder: Path, progress: Progress) -> None:

@@ -52,7 +52,8 @@ class LanguageModel:
             base_url=address,
             headers={"Authorization": f"Bearer {key}"},
             timeout=httpx2.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS),
-            limits=httpx2.Limits(max_connections=None),
+            # A connection each: llama.cpp closes a kept one at times just as it is used again.
+            limits=httpx2.Limits(max_keepalive_connections=0),
             trust_env=False,
         )
 

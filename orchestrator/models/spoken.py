@@ -31,11 +31,11 @@ _PHONE_DIGITS = 7
 
 
 class _NumberWords(Protocol):
-    def __call__(self, number: int, *, to: str = "cardinal") -> str: ...
+    def __call__(self, number: float, *, to: str = "cardinal") -> str: ...
 
 
 # Imported by name because the package has no type hints.
-_words = cast(_NumberWords, importlib.import_module("num2words").num2words)
+number_in_words = cast(_NumberWords, importlib.import_module("num2words").num2words)
 
 
 def clauses(text: str) -> list[str]:
@@ -64,9 +64,9 @@ def _clock(match: re.Match[str]) -> str:
     hour, minute, half = int(match[1]) % 24, int(match[2]), (match[3] or "").lower()
     if not half and (hour > 12 or hour == 0):
         half = "p" if hour > 12 else "a"
-    parts = [_words(hour % 12 or 12)]
+    parts = [number_in_words(hour % 12 or 12)]
     if minute:
-        parts.append(_words(minute) if minute > 9 else f"oh {_words(minute)}")
+        parts.append(number_in_words(minute) if minute > 9 else f"oh {number_in_words(minute)}")
     elif not half:
         parts.append("o'clock")
     if half:
@@ -75,8 +75,8 @@ def _clock(match: re.Match[str]) -> str:
 
 
 def _date(match: re.Match[str]) -> str:
-    month, day = _MONTHS[int(match[2]) - 1], _words(int(match[3]), to="ordinal")
-    return f"{month} {day}, {_words(int(match[1]), to='year')}"
+    month, day = _MONTHS[int(match[2]) - 1], number_in_words(int(match[3]), to="ordinal")
+    return f"{month} {day}, {number_in_words(int(match[1]), to='year')}"
 
 
 def _phone(match: re.Match[str]) -> str:
@@ -92,7 +92,7 @@ def _spelled(code: str) -> str:
 
 def _character(character: str) -> str:
     if character.isdigit():
-        return _words(int(character))
+        return number_in_words(int(character))
     if character == "+":
         return "plus"
     # A lone "A" is read as the article.

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.errors import Mendable
+
 _BLOCK = 1 << 22
 
 
-class WeightsError(RuntimeError):
+class WeightsError(Mendable):
     """A model cannot be loaded; the message says what to do."""
 
 

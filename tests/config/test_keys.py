@@ -6,9 +6,18 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
+from config import keys
 from config.database import Database
-from config.keys import REMEMBERED, create_key, find_key
+from config.keys import PREFIX, REMEMBERED, FoundKey, create_key, find_key
+from orchestrator.engines.postgres import Postgres
 from tests.conftest import Tenant, fetch
+
+_REVOKE = text("update api_key set revoked_at = now() where id = :id")
+
+
+async def _revoke(database: Database, found: FoundKey) -> None:
+    async with database.business(found.business_id) as session:
+        await session.execute(_REVOKE, {"id": found.api_key_id})
 
 
 async def test_a_key_finds_its_business_and_its_row(database: Database, tenant: Tenant) -> None:
@@ -23,9 +32,9 @@ async def test_a_key_finds_its_business_and_its_row(database: Database, tenant: 
 
 
 async def test_keys_are_long_and_all_different(database: Database, tenant: Tenant) -> None:
-    keys = [await create_key(database, tenant.business_id, "one of many") for _ in range(3)]
-    assert len(set(keys)) == 3
-    for key in keys:
+    made = [await create_key(database, tenant.business_id, "one of many") for _ in range(3)]
+    assert len(set(made)) == 3
+    for key in made:
         assert key.startswith("ak_")
         assert len(key) == len("ak_") + 43  # 32 bytes
 
@@ -54,11 +63,37 @@ async def test_a_revoked_key_is_forgotten_in_time(
     key = await create_key(database, tenant.business_id, "lost")
     found = await find_key(database, key)
     assert found is not None
-    async with database.business(tenant.business_id) as session:
-        await session.execute(
-            text("update api_key set revoked_at = now() where id = :id"), {"id": found.api_key_id}
-        )
+    await _revoke(database, found)
     assert await find_key(database, key) == found
     later = time.monotonic() + REMEMBERED + 1
-    monkeypatch.setattr(time, "monotonic", lambda: later)
+    monkeypatch.setattr(keys, "monotonic", lambda: later)
     assert await find_key(database, key) is None
+
+
+async def test_another_process_hears_of_it_at_once(
+    database: Database, postgres_server: Postgres, tenant: Tenant
+) -> None:
+    key = await create_key(database, tenant.business_id, "lost")
+    found = await find_key(database, key)
+    assert found is not None
+    await _revoke(database, found)
+    elsewhere = Database(postgres_server.database_url, pool_size=1)
+    assert await find_key(elsewhere, key) is None
+    await elsewhere.aclose()
+
+
+@pytest.mark.parametrize("key", ["", "ak_", "ak_" + "x" * 43, "ak_" + "x" * 1_000_000, "ak_é\0"])
+async def test_what_was_never_a_key_is_none(database: Database, key: str) -> None:
+    assert await find_key(database, key) is None
+
+
+async def test_only_a_hash_is_stored(
+    database: Database, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    secret = (await create_key(database, tenant.business_id, "hashed")).removeprefix(PREFIX)
+    query = "select a::text as everything, key_hash from api_key a where name = 'hashed'"
+    [row] = await fetch(database, tenant, query)
+    assert len(row["key_hash"]) == 32
+    assert secret not in row["everything"]
+    assert secret.encode().hex() not in row["everything"]
+    assert await fetch(database, other_tenant, query) == []

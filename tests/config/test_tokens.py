@@ -124,9 +124,7 @@ async def test_a_server_refuses_forged_tokens(server: str, name: str, servers: S
 
 @pytest.mark.parametrize("token_for", SERVERS)
 @pytest.mark.parametrize("server", SERVERS)
-async def test_a_token_opens_one_server_only(
-    server: str, token_for: str, servers: Servers
-) -> None:
+async def test_a_token_opens_one_server_only(server: str, token_for: str, servers: Servers) -> None:
     token = signed(servers.signer, body(server_audience(token_for)))
     expected = 200 if token_for == server else 401
     assert await _status(servers, server, token) == expected

@@ -8,7 +8,7 @@ import numpy as np
 
 LOUD = 300  # root mean square of 16-bit samples; a line that is silent stays far below
 PACE = 0.2  # seconds of speech per interim transcript
-PATIENCE = 0.3  # seconds of silence that end an utterance
+PATIENCE = 0.4  # seconds of silence that end an utterance
 
 
 @dataclass(frozen=True)

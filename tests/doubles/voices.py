@@ -43,12 +43,13 @@ class Voices:
     url: str
     rules: Rules
     script: deque[Utterance]
+    patience: float = PATIENCE
     record: Record = field(default_factory=Record)
     texts: list[str] = field(default_factory=list[str])
 
     async def deepgram_listen(self, conversation: Conversation) -> None:
         """Hear as Deepgram: interim results, and a final one per pause or `Finalize`."""
-        ear = Ear(self.script, int(conversation.opening["sample_rate"]))
+        ear = Ear(self.script, int(conversation.opening["sample_rate"]), self.patience)
         request = str(uuid4())
         async for message in conversation:
             match message:
@@ -68,7 +69,7 @@ class Voices:
         """Hear as ElevenLabs: partial transcripts, and a committed one per commit."""
         by_hand = conversation.opening["commit_strategy"] == "manual"
         rate = int(conversation.opening["audio_format"].removeprefix("pcm_"))
-        ear = Ear(self.script, rate, None if by_hand else PATIENCE)
+        ear = Ear(self.script, rate, None if by_hand else self.patience)
         await conversation.send({"message_type": "session_started", "session_id": str(uuid4())})
         async for message in conversation:
             if isinstance(message, bytes):
@@ -81,7 +82,7 @@ class Voices:
 
     async def sarvam_listen(self, conversation: Conversation) -> None:
         """Hear as Sarvam: partial transcripts, and a final one per pause."""
-        ear = Ear(self.script, int(conversation.opening["sample_rate"]))
+        ear = Ear(self.script, int(conversation.opening["sample_rate"]), self.patience)
         language = conversation.opening["language_code"]
         await conversation.send({"event": "session.begin", "session_id": str(uuid4())})
         async for message in conversation:
@@ -146,12 +147,15 @@ class Voices:
 
 @asynccontextmanager
 async def voices(
-    script: Iterable[Utterance] = (), rules: Rules | None = None
+    script: Iterable[Utterance] = (), rules: Rules | None = None, patience: float = PATIENCE
 ) -> AsyncGenerator[Voices]:
-    """Play the three vendors on a free port of this machine."""
+    """Play the three vendors on a free port of this machine.
+
+    `patience` is the silence, in seconds of audio, after which an utterance is over.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        double = Voices(url, rules or Anything(), deque(script))
+        double = Voices(url, rules or Anything(), deque(script), patience)
         app = Starlette(
             routes=[
                 double.route(DEEPGRAM_LISTEN, _TOKEN, double.deepgram_listen),

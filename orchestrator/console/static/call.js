@@ -3,6 +3,8 @@
 const LiveKit = window.LivekitClient;
 const AGENT_PATIENCE = 15_000; // milliseconds
 
+LiveKit?.setLogLevel("warn"); // else the console shows the token
+
 /** A failure whose message is fit for the page. */
 export class CallError extends Error {}
 
@@ -74,7 +76,7 @@ export async function microphone() {
 
 /**
  * The call itself. Handlers:
- *   agent(state)                 the agent is there, and listening, thinking or speaking
+ *   agent(state)                 initializing until it is there, then listening, thinking, speaking
  *   line({id, who, text, final}) words of either side, the same id again as they grow
  *   event(event)                 what the agent publishes
  *   notice(text)                 something about the connection
@@ -117,6 +119,7 @@ export class Call {
       if (this.#ending) return;
       throw new CallError(`The room could not be entered: ${error.message}`);
     }
+    this.#handlers.agent("initializing");
     this.#patience = setTimeout(() => this.#giveUp(), AGENT_PATIENCE);
     this.#room.remoteParticipants.forEach((participant) => this.#meet(participant));
     await this.#room.startAudio().catch(() => {}); // the page then offers a button

@@ -7,24 +7,27 @@ const $ = (id) => document.getElementById(id);
 const timeline = new Timeline($("timeline"), $("announcer"));
 
 const STATES = {
-  initializing: "The agent is coming",
+  initializing: "Waiting for the agent",
   idle: "The agent is waiting",
   listening: "Listening",
   thinking: "Thinking",
   speaking: "Speaking",
 };
-const STEPS = {
-  transcription_delay: "hearing",
-  end_of_turn_delay: "end of turn",
-  llm_node_ttft: "model",
-  tts_node_ttfb: "voice",
+const PARTS = {
+  hearing: "hearing",
+  endpointing: "end of turn",
+  retrieval: "retrieval",
+  model: "model",
+  tools: "tools",
+  speech: "voice",
+  ours: "the rest",
 };
 
+let named = false; // whether the address says whom to call
 let call = null;
 let session = null;
 let startedAt = 0;
 let writtenAt = null; // when the caller wrote what has not been answered yet
-let steps = {};
 
 function show(phase, status, state = "") {
   document.body.dataset.phase = phase;
@@ -34,7 +37,8 @@ function show(phase, status, state = "") {
   $("call").hidden = phase !== "idle";
   $("hang-up").hidden = phase === "idle";
   $("mute").hidden = !talking;
-  $("who").inert = phase !== "idle";
+  $("who").hidden = phase !== "idle" || named;
+  $("change").hidden = phase !== "idle" || !named;
   $("words").disabled = $("send").disabled = !talking;
 }
 
@@ -52,7 +56,7 @@ async function place(event) {
   event.preventDefault();
   const [business, bot] = [$("business").value.trim(), $("bot").value.trim()];
   history.replaceState(null, "", `?${new URLSearchParams({ business, bot })}`);
-  title(business, bot);
+  name(business, bot);
   complain("");
   hint("");
   show("connecting", "Opening the microphone");
@@ -77,9 +81,7 @@ async function enter(business, bot, track) {
   $("empty").hidden = true;
   $("latency").hidden = true;
   $("export").hidden = false;
-  steps = {};
   call = new Call({ agent, line, event: happened, notice, playback, ended });
-  show("connecting", STATES.initializing);
   await call.join(started, track);
   showMicrophone();
 }
@@ -97,7 +99,7 @@ function agent(state) {
 function line(words) {
   timeline.line(words);
   if (words.who === "agent" && writtenAt !== null) {
-    latency((performance.now() - writtenAt) / 1000, "from your words to the answer's", {});
+    latency((performance.now() - writtenAt) / 1000, "after your message", {});
     writtenAt = null;
   }
 }
@@ -112,20 +114,17 @@ function happened(event) {
       timeline.interrupted();
       break;
     case "latency":
-      steps = event.role === "user" ? { ...event.seconds } : { ...steps, ...event.seconds };
-      if (event.seconds.e2e_latency !== undefined) {
-        latency(event.seconds.e2e_latency, "from your last word to the answer", steps);
-      }
+      latency(event.seconds.total, "after your last word", event.seconds);
       break;
   }
 }
 
-function latency(seconds, what, parts) {
+function latency(seconds, since, parts) {
   $("latency").hidden = false;
   $("latency-total").textContent = `${seconds.toFixed(2)} s`;
-  $("latency-what").textContent = what;
-  const rows = Object.entries(STEPS)
-    .filter(([key]) => parts[key] !== undefined)
+  $("latency-since").textContent = since;
+  const rows = Object.entries(PARTS)
+    .filter(([key]) => parts[key])
     .map(([key, name]) =>
       made("div", "", made("dt", "", name), made("dd", "", `${parts[key].toFixed(2)} s`)),
     );
@@ -170,7 +169,7 @@ function showMicrophone(muted = false) {
   const silent = muted || !call.hasMicrophone;
   $("mute").setAttribute("aria-pressed", String(muted));
   $("mute").classList.toggle("off", silent);
-  $("mute-label").textContent = call.hasMicrophone ? (muted ? "Unmute" : "Mute") : "Use microphone";
+  $("mute-label").textContent = call.hasMicrophone ? (muted ? "Unmute" : "Mute") : "Use mic";
 }
 
 async function write(event) {
@@ -204,10 +203,18 @@ async function download(event) {
   }
 }
 
-function title(business, bot) {
-  $("title").textContent = bot || "Talk to your bot";
-  $("subtitle").textContent = business && bot ? business : "Which one would you like to call?";
-  document.title = bot ? `${bot} · ${business}` : "Talk to your bot";
+/** Say whom this page calls, or ask. */
+function name(business, bot) {
+  named = Boolean(business && bot);
+  $("title").textContent = named ? bot : "Talk to your bot";
+  $("subtitle").textContent = named ? business : "Which one would you like to call?";
+  document.title = named ? `${bot} · ${business}` : "Talk to your bot";
+}
+
+function change() {
+  name("", "");
+  show("idle", $("status").textContent);
+  $("business").focus();
 }
 
 function drawLevels() {
@@ -223,8 +230,9 @@ function begin() {
   const given = new URLSearchParams(location.search);
   $("business").value = given.get("business") ?? "";
   $("bot").value = given.get("bot") ?? "";
-  title($("business").value, $("bot").value);
+  name($("business").value, $("bot").value);
   $("who").addEventListener("submit", place);
+  $("change").addEventListener("click", change);
   $("hang-up").addEventListener("click", () => call?.hangUp());
   $("mute").addEventListener("click", toggleMicrophone);
   $("sound").addEventListener("click", () => call?.playSound());

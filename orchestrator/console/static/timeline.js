@@ -60,7 +60,7 @@ export class Timeline {
     const head = made(
       "p",
       "tool-head",
-      made("span", "kind", event.type === "retrieval" ? "Knowledge" : "Tool"),
+      made("span", "kind", event.type === "retrieval" ? "Retrieval" : "Tool"),
       made("code", "tool-name", made("span", "server", `${event.server} `), String(event.tool)),
       made("span", `outcome ${grade(outcome)}`, label),
       made("span", "ms", milliseconds(event.ms)),

@@ -1,10 +1,12 @@
 """The talk page, and the headers of every answer."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.api.dependencies import Dependencies
+from orchestrator.constellation import Constellation, Outcome
 from tests.orchestrator.api.conftest import Client, client_of, without
 
 
@@ -63,3 +65,20 @@ async def test_without_a_page_there_is_nothing(dependencies: Dependencies, tmp_p
             for path in ("/", "/talk/", "/talk/livekit-client.umd.js")
         ]
     assert statuses == [404, 404, 404]
+
+
+class _Broken(Constellation):
+    """A mistake of ours."""
+
+    async def call(self, *_: Any, **__: Any) -> Outcome:
+        """Fail as no code of ours should."""
+        raise RuntimeError("canary")
+
+
+async def test_our_own_mistake_tells_nothing(dependencies: Dependencies, key: str) -> None:
+    broken = _Broken(dependencies.signer, str)
+    async with client_of(without(dependencies, constellation=broken))(key) as http:
+        answer = await http.get("/api/conversations")
+    assert (answer.status_code, answer.json()["error"]) == (500, "fault")
+    assert "canary" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"

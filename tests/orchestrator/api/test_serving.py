@@ -51,10 +51,11 @@ async def test_it_serves_until_it_is_asked_to_stop(
         SERVE,
         env=environment,
         cwd=tmp_path,
-        stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
-    assert process.stderr is not None
-    log = await process.stderr.readuntil(b"running on")
+    assert process.stdout is not None
+    log = await process.stdout.readuntil(b"running on")
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
         assert (await http.get("/healthz")).json() == {"status": "ok"}
         page = {"Origin": f"http://localhost:{port}", "Authorization": "Bearer ak_canary"}
@@ -64,7 +65,7 @@ async def test_it_serves_until_it_is_asked_to_stop(
     assert "server" not in refused.headers
     assert "livekit, scheduling, knowledge, transcripts" in ready.json()["message"]
     process.send_signal(signal.SIGTERM)
-    log += await process.stderr.read()
+    log += await process.stdout.read()
     assert await process.wait() == -signal.SIGTERM
     assert b"Finished server process" in log
     assert b"canary" not in log

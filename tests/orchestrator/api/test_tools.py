@@ -1,5 +1,6 @@
 """Calling a tool as a bot would."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -44,6 +45,31 @@ async def test_a_tool_acts_for_the_key_s_business_and_the_named_bot(
         bot_id=str(bot.id),
     )
     assert same.json()["result"] == answer.json()["result"]
+
+
+async def test_callers_at_the_same_time_are_not_mixed_up(
+    client: Client,
+    key: str,
+    other_key: str,
+    tenant: Tenant,
+    other_tenant: Tenant,
+    bot: NewBot,
+    database: Database,
+) -> None:
+    other = await new_bot(database, other_tenant, {"server": "scheduling"})
+    callers = [(key, bot, tenant), (other_key, other, other_tenant)] * 40
+    answers = await asyncio.gather(
+        *(
+            execute(client, token, "scheduling_tell_whose", bot=named.name)
+            for token, named, _ in callers
+        )
+    )
+    for answer, (_, named, owner) in zip(answers, callers, strict=True):
+        result = answer.json()["result"]
+        assert (result["bot_id"], result["business_id"]) == (
+            str(named.id),
+            str(owner.business_id),
+        )
 
 
 async def test_a_conversation_names_its_bot(client: Client, key: str, bot: NewBot) -> None:

@@ -1,0 +1,191 @@
+"""One demonstration call from the caller's side, and the report of it."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+
+from orchestrator.demo.audio import Samples, sentences, wav_bytes, write_wav
+from orchestrator.demo.caller import HEARD_RATE, RATE, Caller, CallError
+from orchestrator.demo.report import HeardBack, Played, Report, Speech, ToolCall, Turn
+from orchestrator.demo.script import Utterance
+from orchestrator.demo.timeline import Timeline
+from orchestrator.demo.words import word_error_rate
+
+_GREETING_PATIENCE = 40.0  # seconds
+_REPLY_PATIENCE = 60.0
+_HANG_UP_PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Whom to call, and how to look at what came of it."""
+
+    api_url: str
+    business: str
+    bot: str
+    key: str
+    models_url: str | None
+    providers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    utterance: Utterance | None
+    started: float
+    spoken: float
+    answered: float | None
+    ended: float
+
+
+async def converse(
+    scene: Scene, script: Sequence[Utterance], timeline: Timeline, record: Path | None = None
+) -> Report:
+    """Call, say every line of the script, and report what happened.
+
+    Raises:
+        CallError: the call could not be made, or nobody answered it.
+    """
+    caller = Caller(notice=timeline.event)
+    started = time.time()
+    await caller.call(scene.api_url, scene.business, scene.bot, scene.key)
+    greeted = await caller.reply(started, _GREETING_PATIENCE)
+    if greeted is None:
+        raise CallError("no agent answered the call: is a worker running? `antiphon doctor` says")
+    exchanges = [_Exchange(None, started, started, greeted, time.time())]
+    for utterance in script:
+        if caller.gone.is_set():
+            break
+        timeline.caller(utterance.file, utterance.text)
+        begun = time.time()
+        spoken = await caller.say(utterance.samples)
+        answered = await caller.reply(spoken, _REPLY_PATIENCE)
+        exchanges.append(_Exchange(utterance, begun, spoken, answered, time.time()))
+    hung_up = await _hung_up(caller)
+    await caller.hang_up()
+    if record is not None:
+        _record(caller, record)
+    return await _report(scene, caller, exchanges, greeted - started, hung_up)
+
+
+async def _hung_up(caller: Caller) -> bool:
+    try:
+        async with asyncio.timeout(_HANG_UP_PATIENCE):
+            await caller.gone.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _report(
+    scene: Scene,
+    caller: Caller,
+    exchanges: Sequence[_Exchange],
+    greeting_seconds: float,
+    hung_up: bool,
+) -> Report:
+    conversation_id = str(caller.session["conversation_id"])
+    path = f"/api/conversations/{conversation_id}/transcript"
+    headers = {"Authorization": f"Bearer {scene.key}"}
+    async with httpx2.AsyncClient(base_url=scene.api_url, headers=headers, timeout=15) as client:
+        transcript: list[dict[str, Any]] = (await client.get(path)).json()
+    heard_back = await _heard_back(scene.models_url, caller, exchanges)
+    spoken = [(e.utterance.text, _heard_of(caller, e)) for e in exchanges if e.utterance]
+    known = [(text, heard) for text, heard in spoken if text is not None]
+    return Report(
+        business=scene.business,
+        bot=scene.bot,
+        conversation_id=conversation_id,
+        providers=dict(scene.providers),
+        greeting_seconds=round(greeting_seconds, 3),
+        turns=_turns(caller, exchanges),
+        tool_calls=_tool_calls(caller),
+        heard_back=heard_back,
+        speech=Speech(
+            caller_wer=round(word_error_rate(known), 4) if known else None,
+            agent_wer=(
+                round(word_error_rate([(h.said, h.heard) for h in heard_back]), 4)
+                if heard_back
+                else None
+            ),
+        ),
+        booking=None,
+        transcript_url=scene.api_url + path,
+        transcript=transcript,
+        agent_hung_up=hung_up,
+        unanswered=sum(e.answered is None for e in exchanges),
+    )
+
+
+def _turns(caller: Caller, exchanges: Sequence[_Exchange]) -> list[Turn]:
+    turns: list[Turn] = []
+    for exchange in exchanges:
+        if exchange.utterance is not None:
+            played = Played(file=exchange.utterance.file, text=exchange.utterance.text)
+            turns.append(Turn(role="user", text=_heard_of(caller, exchange), played=played))
+        said = caller.said("agent", exchange.started, exchange.ended)
+        if said:
+            turns.append(Turn(role="agent", text=said, latency=_latency(caller, exchange)))
+    return turns
+
+
+def _heard_of(caller: Caller, exchange: _Exchange) -> str:
+    return caller.said("user", exchange.started, exchange.ended).strip()
+
+
+def _latency(caller: Caller, exchange: _Exchange) -> dict[str, float] | None:
+    if exchange.utterance is None or exchange.answered is None:
+        return None
+    measured: dict[str, float] = {}
+    for event in caller.events:
+        if event["type"] == "latency" and exchange.spoken < event["heard_at"] < exchange.ended:
+            measured = event["seconds"]
+            break
+    return {**measured, "heard": round(exchange.answered - exchange.spoken, 3)}
+
+
+def _tool_calls(caller: Caller) -> list[ToolCall]:
+    fields = set(ToolCall.model_fields)
+    return [
+        ToolCall.model_validate({k: v for k, v in event.items() if k in fields})
+        for event in caller.events
+        if event["type"] in ("retrieval", "agent_tool_call")
+    ]
+
+
+async def _heard_back(
+    models_url: str | None, caller: Caller, exchanges: Sequence[_Exchange]
+) -> list[HeardBack]:
+    """Transcribe what the caller heard, where there is a model on this machine to do it."""
+    if models_url is None:
+        return []
+    pairs: list[HeardBack] = []
+    async with httpx2.AsyncClient(timeout=60) as client:
+        for exchange in exchanges:
+            said = caller.said("agent", exchange.started, exchange.ended).strip()
+            samples = caller.heard_between(exchange.spoken, exchange.ended)
+            pieces = [await _transcribed(client, models_url, each) for each in sentences(samples)]
+            if said:
+                pairs.append(HeardBack(said=said, heard=" ".join(pieces)))
+    return pairs
+
+
+async def _transcribed(client: httpx2.AsyncClient, models_url: str, samples: Samples) -> str:
+    file = ("heard.wav", wav_bytes(samples, HEARD_RATE), "audio/wav")
+    data = {"model": "whisper-tiny.en"}
+    answer = await client.post(
+        f"{models_url}/audio/transcriptions", files={"file": file}, data=data
+    )
+    return str(answer.raise_for_status().json()["text"]).strip()
+
+
+def _record(caller: Caller, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_wav(folder / "caller.wav", np.concatenate(caller.sent), RATE)
+    heard = [h.samples for h in caller.heard] or [np.zeros(0, np.int16)]
+    write_wav(folder / "agent.wav", np.concatenate(heard), HEARD_RATE)

@@ -1,0 +1,78 @@
+"""What happens in a call, line by line, for a person who follows it."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from orchestrator.demo.report import Report
+
+_PARTS = ("hearing", "endpointing", "retrieval", "model", "tools", "speech", "ours", "heard")
+
+
+class Timeline:
+    """Prints events as they come, with the seconds since the start."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started = time.monotonic()
+
+    def step(self, text: str) -> None:
+        """Print what is being set up."""
+        self._line("dim", "·", escape(text))
+
+    def caller(self, file: str, text: str | None) -> None:
+        """Print what the caller is about to say."""
+        self._line("cyan", "caller", escape(text or file))
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Print one event of the room."""
+        match event["type"]:
+            case "transcript" if event["speaker"] == "user":
+                self._line("cyan", "heard", escape(str(event["text"])))
+            case "transcript":
+                self._line("green", "agent", escape(str(event["text"])))
+            case "retrieval":
+                found = " | ".join(event.get("passages", ()))
+                self._line("magenta", "retrieval", f"{_call(event)} → {escape(found)}")
+            case "agent_tool_call":
+                self._line("yellow", "tool", f"{_call(event)} → {event['outcome']}")
+            case "latency":
+                parts = event["seconds"]
+                text = ", ".join(f"{name} {parts[name]:.2f}" for name in _PARTS if name in parts)
+                self._line("dim", "latency", f"{parts['total']:.2f} s: {text}")
+            case "interruption":
+                self._line("dim", "·", "the caller interrupted")
+            case _:
+                pass
+
+    def summary(self, report: Report) -> None:
+        """Print the latency of each answer by its parts, and what came of the call."""
+        table = Table("turn", *_PARTS, title="Where the time went, in seconds", box=SIMPLE)
+        answers = [turn.latency for turn in report.turns if turn.latency]
+        for number, latency in enumerate(answers, 1):
+            cells = (f"{latency[part]:.2f}" if part in latency else "" for part in _PARTS)
+            table.add_row(str(number), *cells)
+        self._console.print(table)
+        if report.booking:
+            self._console.print(f"booking: {report.booking}", highlight=False)
+        for name, rate in report.speech.model_dump().items():
+            if rate is not None:
+                self._console.print(f"{name}: {rate:.1%}")
+        self._console.print(f"transcript: {report.transcript_url}")
+
+    def _line(self, colour: str, label: str, text: str) -> None:
+        seconds = time.monotonic() - self._started
+        self._console.print(
+            f"[dim]{seconds:7.2f}[/] [{colour}]{label:>9}[/] {text}", highlight=False
+        )
+
+
+def _call(event: Mapping[str, Any]) -> str:
+    arguments = ", ".join(f"{name}={value!r}" for name, value in event["arguments"].items())
+    ms = event["ms"]
+    return escape(f"{event['server']}.{event['tool']}({arguments}) {ms:.0f} ms")

@@ -1,0 +1,252 @@
+"""A real Chromium in front of a whole constellation, with a small declared business in it."""
+
+import base64
+import os
+import shutil
+import sys
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx2
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+
+from config.settings import Settings
+from orchestrator.applying import applied
+from orchestrator.deployment import Deployment, Plan, deployed
+from orchestrator.engines.node import livekit_client
+from orchestrator.engines.ports import free_port
+from orchestrator.engines.process import Program, running
+from orchestrator.models.parts import Options
+from orchestrator.models.weights import WeightsError
+from tests.conftest import held
+from tests.doubles.scripted_model import ScriptedModel, serving
+
+_CACHE = Path(os.environ.get("ANTIPHON_CACHE", Path.home() / ".cache" / "antiphon"))
+# Whatever .env says, nothing of the developer's own is touched.
+_OWN_ENGINES: dict[str, Any] = {
+    "database_url": None,
+    "migration_database_url": None,
+    "redis_url": None,
+    "livekit_url": None,
+    "ANTIPHON_CACHE": _CACHE,
+}
+_PATIENCE = 20_000  # milliseconds
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--allow-loopback-in-peer-connection",
+    "--autoplay-policy=user-gesture-required",
+    # Nothing of the browser's own leaves this machine.
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+]
+_DECLARATION = """
+business: {slug: potters, name: Hill Street Pottery, time_zone: Europe/Dublin}
+knowledge_bases:
+  - name: studio
+    documents:
+      - name: prices
+        text: |
+          A wheel lesson costs 45 euros and takes an hour.
+
+          A glazing class costs 30 euros.
+calendars:
+  - name: main
+    services:
+      - {id: wheel, name: wheel lesson, minutes: 60}
+      - {id: glazing, name: glazing class, minutes: 90}
+    hours: {mon-sun: "09:00-18:00"}
+bots:
+  - name: studio
+    system_prompt: You answer the phone of a pottery studio.
+    first_message_inbound: Hill Street Pottery, hello.
+    llm: [openai/scripted]
+    stt: embedded
+    tts: embedded
+    allow_anonymous: true
+    knowledge_base: studio
+    client_events:
+      [conversation_initiation_metadata, user_transcript, agent_response, retrieval,
+       agent_tool_call, latency, interruption]
+    servers:
+      scheduling:
+        integration: main
+        tools: [get_available_slots, create_booking]
+        policy: {create_booking: {confirm: true}}
+  - name: private
+    system_prompt: You answer nobody without a key.
+    first_message_inbound: Hello.
+    llm: [openai/scripted]
+"""
+
+
+@pytest_asyncio.fixture(scope="session")
+async def models_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
+    """Speech and hearing, without the language model."""
+    try:
+        Options(llm=False).require_installed()
+    except WeightsError as error:
+        pytest.skip(str(error))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    program = Program(
+        name="models",
+        command=[sys.executable, "-m", "orchestrator.models", "--no-llm", "--port", str(port)],
+        log=tmp_path_factory.mktemp("models") / "models.log",
+        deadline=120,
+    )
+    async with httpx2.AsyncClient(trust_env=False) as client:
+
+        async def ready(_: object) -> bool:
+            try:
+                return (await client.get(f"{url}/health")).is_success
+            except httpx2.HTTPError:
+                return False
+
+        async with held(running(program, ready)):
+            yield f"{url}/v1"
+
+
+@pytest_asyncio.fixture(scope="session")
+async def served_model() -> AsyncGenerator[tuple[ScriptedModel, str]]:
+    """The scripted model, and where it is served."""
+    model = ScriptedModel()
+    async with held(serving(model)) as url:
+        yield model, url
+
+
+@pytest.fixture
+def model(served_model: tuple[ScriptedModel, str]) -> ScriptedModel:
+    """The language model of the call, before it has a script."""
+    model, _ = served_model
+    model.play()
+    return model
+
+
+@pytest_asyncio.fixture(scope="session")
+async def constellation(
+    models_url: str,
+    served_model: tuple[ScriptedModel, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncGenerator[Deployment]:
+    """Everything that answers a call, with the bots of the declaration."""
+    plan = Plan(
+        folder=tmp_path_factory.mktemp("constellation"),
+        livekit_client=await livekit_client(_CACHE, print),
+        extra={
+            "EMBEDDED_MODELS": "true",
+            "MODELS_URL": models_url,
+            "OPENAI_API_BASE": served_model[1],
+            "OPENAI_API_KEY": "scripted",
+            "WORKER_MAX_CALLS": "3",
+            "WORKER_IDLE_PROCESSES": "1",
+        },
+    )
+    file = tmp_path_factory.mktemp("declared") / "potters.yaml"
+    file.write_text(_DECLARATION, encoding="utf-8")
+    async with held(deployed(Settings(**_OWN_ENGINES), plan, print)) as deployment:
+        environment = deployment.environment
+        urls: dict[str, Any] = {
+            "database_url": environment["DATABASE_URL"],
+            "redis_url": environment["REDIS_URL"],
+        }
+        await applied(Settings(**urls), file)
+        yield deployment
+
+
+def _chromium() -> str:
+    """Return the path of Chromium; without one, skip, or fail where it is required."""
+    path = shutil.which("chromium") or "/usr/bin/chromium"
+    if Path(path).exists():
+        return path
+    message = "There is no Chromium: apt-get install chromium"
+    if os.environ.get("ANTIPHON_REQUIRE_BROWSER") == "1":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def browser() -> AsyncGenerator[Browser]:
+    """A real browser."""
+    path = _chromium()
+    async with (
+        async_playwright() as playwright,
+        await playwright.chromium.launch(executable_path=path, args=_FLAGS) as browser,
+    ):
+        yield browser
+
+
+# A microphone that says what it is told, when it is told.
+_MICROPHONE = """
+const context = new AudioContext();
+const microphone = context.createMediaStreamDestination();
+navigator.mediaDevices.getUserMedia = async () => microphone.stream.clone();
+window.say = async (wav) => {
+  await context.resume();
+  const bytes = Uint8Array.from(atob(wav), (character) => character.charCodeAt(0));
+  const source = context.createBufferSource();
+  source.buffer = await context.decodeAudioData(bytes.buffer);
+  source.connect(microphone);
+  source.start();
+};
+"""
+
+
+@dataclass
+class TalkPage:
+    """The talk page in a fresh browser, and what went wrong in it."""
+
+    page: Page
+    api_url: str
+    models_url: str
+    errors: list[str] = field(default_factory=list[str])
+
+    async def open(self, query: str = "?business=potters&bot=studio") -> None:
+        """Go to the page of a bot."""
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._overhear)
+        await self.page.goto(f"{self.api_url}/talk/{query}")
+
+    async def open_with_a_microphone(self) -> None:
+        """Go to the page of the bot, with a microphone that `speak` uses."""
+        await self.page.add_init_script(_MICROPHONE)
+        await self.open()
+
+    async def call(self) -> None:
+        """Press the button."""
+        await self.page.click("#call")
+
+    async def speak(self, text: str) -> None:
+        """Say something into the microphone, once the agent listens."""
+        async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
+            body = {"input": text, "voice": "joe-high"}
+            audio = await client.post(f"{self.models_url}/audio/speech", json=body)
+        await expect(self.page.locator("#orb")).to_have_attribute("data-state", "listening")
+        await self.page.evaluate("wav => say(wav)", base64.b64encode(audio.content).decode())
+
+    async def says(self, who: Literal["you", "agent"], words: str) -> None:
+        """Wait until the page shows that one side has finished saying these words."""
+        line = self.page.locator(f".line.{who}:not(.interim)", has_text=words)
+        await expect(line).to_have_count(1, timeout=_PATIENCE)
+
+    def _overhear(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and "status of 4" not in message.text:
+            self.errors.append(message.text)
+
+
+@pytest_asyncio.fixture
+async def talk(
+    browser: Browser, constellation: Deployment, models_url: str
+) -> AsyncGenerator[TalkPage]:
+    """The talk page; no script error and no breach of its policy is let pass."""
+    context = await browser.new_context()
+    talk = TalkPage(await context.new_page(), constellation.api_url, models_url)
+    yield talk
+    await context.close()
+    assert talk.errors == []
