@@ -24,6 +24,7 @@ class Settings(BaseSettings):
     migration_database_url: SecretStr | None = None
     redis_url: SecretStr | None = None
     livekit_url: str | None = None
+    livekit_public_url: str | None = None
     livekit_api_key: str | None = None
     livekit_api_secret: SecretStr | None = None
     service_token_private_key: SecretStr | None = None

@@ -125,7 +125,7 @@ class Identity:
 
     def _grant(self, server: str) -> Grant:
         use = self.bot.servers.get(server) if self.bot else None
-        if use is None:
+        if use is None or not use.enabled:
             return Grant(tools=())
         confirmed = tuple(name for name, policy in use.policy.items() if policy.confirm)
         tools = use.tools or None

@@ -73,8 +73,7 @@ async def deployed(
         EngineError: a part could not be started; the others are stopped.
     """
     async with AsyncExitStack() as stack:
-        temporary = tempfile.TemporaryDirectory(prefix="antiphon-")
-        home = plan.folder or Path(stack.enter_context(temporary))
+        home = plan.folder or Path(stack.enter_context(_temporary()))
         engines = await stack.enter_async_context(
             start(
                 _endpoints(settings),
@@ -103,6 +102,10 @@ async def deployed(
             engines=engines,
             processes=tuple(task.result() for task in started),
         )
+
+
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="antiphon-")
 
 
 Ready = Callable[[], Awaitable[bool]]

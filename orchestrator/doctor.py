@@ -16,9 +16,10 @@ from config.cache import connect
 from config.database import Database
 from config.settings import Settings
 from orchestrator.agent.providers import AUTO, EMBEDDED, hears, speaks, thinks
+from orchestrator.engines.errors import PortInUseError
 from orchestrator.engines.livekit_binary import known_livekit_server
 from orchestrator.engines.node import known_livekit_client
-from orchestrator.engines.ports import Port, PortInUseError
+from orchestrator.engines.ports import Port
 
 _PATIENCE = 2.0  # seconds
 _EXTRAS = {

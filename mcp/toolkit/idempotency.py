@@ -25,7 +25,7 @@ from config.tokens import Claims
 from toolkit.confirmation import unconfirmed
 from toolkit.effects import guarded
 from toolkit.errors import OutcomeUnknown
-from toolkit.results import rendered
+from toolkit.results import rendered, without_nulls
 from toolkit.tenancy import Call, current_call, idempotency_key
 
 META_KEY = "antiphon/idempotency_key"
@@ -62,7 +62,7 @@ class Idempotency(Middleware):
             raise
         finally:
             idempotency_key.reset(reset)
-        await _remember(call, key, result.structured_content or {})
+        await _remember(call, key, without_nulls(result.structured_content or {}))
         return result
 
 

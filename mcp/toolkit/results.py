@@ -36,7 +36,7 @@ class Slim(Middleware):
 def rendered(structured: Mapping[str, Any]) -> ToolResult:
     """Return a result whose text is its `say` sentence and the rest as compact JSON."""
     rest = {key: value for key, value in structured.items() if key != "say"}
-    lines = [structured["say"]] if "say" in structured else []
+    lines = [str(structured["say"])] if structured.get("say") else []
     if rest:
         lines.append(json.dumps(rest, ensure_ascii=False, separators=(",", ":")))
     return ToolResult(content="\n".join(lines) or "Done.", structured_content=dict(structured))

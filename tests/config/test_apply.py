@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 from sqlalchemy import text
 
 from config.apply import apply
@@ -63,6 +65,13 @@ async def _stored(
     return await load(database, cache, *await _ids(database, declaration, name))
 
 
+async def _next_message(channel: PubSub) -> str:
+    while True:
+        message = cast(Any, await channel.get_message(ignore_subscribe_messages=True, timeout=5))
+        if message is not None:
+            return str(message["data"])
+
+
 @asynccontextmanager
 async def _announcements(cache: Redis) -> AsyncGenerator[list[str]]:
     """Collect what is announced meanwhile."""
@@ -72,11 +81,8 @@ async def _announcements(cache: Redis) -> AsyncGenerator[list[str]]:
         await channel.subscribe(CHANGES)
         yield heard
         await cache.publish(CHANGES, end)
-        async for message in channel.listen():
-            if message["data"] == end:
-                break
-            if message["type"] == "message":
-                heard.append(message["data"])
+        while (message := await _next_message(channel)) != end:
+            heard.append(message)
 
 
 def _said(changes: list[Change]) -> list[str]:

@@ -120,7 +120,8 @@ def test_a_tenants_rows_go_with_the_tenant(postgres_server: Postgres) -> None:
             name
             for name in of_tenants
             for key in schema.get_foreign_keys(name)
-            if key["referred_table"] == "business" and key["options"]["ondelete"] == "CASCADE"
+            if key["referred_table"] == "business"
+            and key.get("options", {}).get("ondelete") == "CASCADE"
         }
     assert of_tenants
     assert cascading == of_tenants

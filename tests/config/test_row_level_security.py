@@ -320,7 +320,7 @@ async def test_what_is_found_without_a_tenant_are_ids(owner: AsyncConnection) ->
     assert {row.proname for row in found} >= {"find_bot", "find_business", "find_api_key"}
     for name, definer, settings, public, result in found:
         assert definer, name
-        assert any(setting.startswith("search_path=") for setting in settings or []), name
+        assert "search_path=" in str(settings), name
         assert not public, name
         returned = result.removeprefix("TABLE(").removesuffix(")").split(", ")
         assert all(column.split()[-1] == "uuid" for column in returned), name

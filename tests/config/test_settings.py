@@ -1,6 +1,7 @@
-"""Every variable is explained in `.env.example`, which changes nothing when it is copied as it is."""
+"""`.env.example` explains every variable, and changes nothing when it is copied as it is."""
 
 import re
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from config.settings import MissingSettingError, Settings, required
-from orchestrator.agent import providers
+from orchestrator.agent.providers import AUTO, thinks
 
+READ_BY_LITELLM = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GROQ_API_KEY"}
 _VARIABLE = re.compile(r"^([A-Z][A-Z_]*)=(.*)$")
 
 
@@ -24,9 +26,12 @@ def example(repository: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in _names():
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder without `.env`, in an environment that says nothing."""
+    for name in _names() | READ_BY_LITELLM:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def _variables(example: Path) -> list[str]:
@@ -37,25 +42,44 @@ def _variables(example: Path) -> list[str]:
 def test_it_explains_every_variable_and_nothing_else(example: Path) -> None:
     variables = _variables(example)
     assert len(set(variables)) == len(variables)
-    read_by_litellm = {key for key, _ in providers.MODELS}
-    assert set(variables) == _names() | read_by_litellm
+    assert set(variables) == _names() | READ_BY_LITELLM
 
 
-def test_every_variable_has_a_comment_of_a_line_or_two(example: Path) -> None:
-    blocks = re.split(r"\n(?=#|\n)", example.read_text(encoding="utf-8"))
-    lines = example.read_text(encoding="utf-8").splitlines()
-    for before, line in pairwise(lines):
+@pytest.mark.parametrize("name", sorted(READ_BY_LITELLM))
+def test_a_key_of_a_language_model_is_used(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert thinks((AUTO,), Settings())[0].embedded
+    monkeypatch.setenv(name, "a key")
+    assert not thinks((AUTO,), Settings())[0].embedded
+
+
+def test_every_variable_has_its_comment_above(example: Path) -> None:
+    for before, line in pairwise(example.read_text(encoding="utf-8").splitlines()):
         if _VARIABLE.match(line):
-            assert before.startswith("# ") or _VARIABLE.match(before), line
-            assert not before.startswith("# ---"), line
-    assert blocks
+            assert re.match(r"# (?!-)", before) or _VARIABLE.match(before), line
 
 
-def test_every_line_shows_the_default(example: Path) -> None:
-    assert Settings(_env_file=example) == Settings(_env_file=None)
+def test_copied_as_it_is_it_changes_nothing(example: Path, folder: Path) -> None:
+    default = Settings()
+    shutil.copy(example, folder / ".env")
+    assert Settings() == default
+    with (folder / ".env").open("a") as file:
+        file.write("API_PORT=9999\n")
+    assert Settings().api_port == 9999
 
 
 def test_no_secret_has_a_value(example: Path) -> None:
-    for line in example.read_text(encoding="utf-8").splitlines():
-        if match := _VARIABLE.match(line):
-            assert not (re.search(r"KEY|SECRET|DATABASE_URL|REDIS_URL", match[1]) and match[2])
+    secrets = re.compile(r"^(\w*(KEY|SECRET)|\w*DATABASE_URL|REDIS_URL)=.+", re.MULTILINE)
+    assert not secrets.search(example.read_text(encoding="utf-8"))
+
+
+def test_a_wrong_value_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_PORT", "sk_live_canary")
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert "canary" not in str(refused.value)
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(MissingSettingError, match="DATABASE_URL is not set"):
+        required("DATABASE_URL", None)
+    assert required("DATABASE_URL", SecretStr("x")) == "x"
