@@ -28,12 +28,23 @@ class LiveKitAccess:
     url: str
     api_key: str
     api_secret: str = field(repr=False)
+    public_url: str | None = None  # as browsers reach it, where that differs
+
+    @property
+    def client_url(self) -> str:
+        """Return the address that callers are given."""
+        return self.public_url or self.url
 
     @property
     def http_url(self) -> str:
         """Return the address of the same server for plain HTTP."""
-        scheme, *rest = urlsplit(self.url)
-        return urlunsplit((scheme.replace("ws", "http", 1), *rest))
+        return plain_http(self.url)
+
+
+def plain_http(url: str) -> str:
+    """Return a WebSocket's address as one for plain HTTP."""
+    scheme, *rest = urlsplit(url)
+    return urlunsplit((scheme.replace("ws", "http", 1), *rest))
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,7 @@ async def opened(settings: Settings) -> AsyncGenerator[Dependencies]:
         required("LIVEKIT_URL", settings.livekit_url),
         required("LIVEKIT_API_KEY", settings.livekit_api_key),
         required("LIVEKIT_API_SECRET", settings.livekit_api_secret),
+        settings.livekit_public_url,
     )
     database = Database(required("DATABASE_URL", settings.database_url))
     cache = connect(required("REDIS_URL", settings.redis_url))

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.bots import Bot
-from orchestrator.api.dependencies import Dependencies, LiveKitAccess
+from orchestrator.api.dependencies import Dependencies, LiveKitAccess, plain_http
 
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
@@ -72,7 +72,7 @@ def _security(livekit: LiveKitAccess) -> dict[str, str]:
 
 
 def _both(livekit: LiveKitAccess) -> tuple[str, str]:
-    return livekit.url, livekit.http_url
+    return livekit.client_url, plain_http(livekit.client_url)
 
 
 def allows(dependencies: Dependencies, request: Request, bot: Bot) -> bool:

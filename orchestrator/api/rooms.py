@@ -76,6 +76,6 @@ def room(dependencies: Dependencies, calling: Calling) -> Room:
     return Room(
         conversation_id=calling.conversation_id,
         room_name=calling.room_name,
-        livekit_url=livekit.url,
+        livekit_url=livekit.client_url,
         token=token.to_jwt(),
     )

@@ -81,14 +81,15 @@ export async function microphone() {
  *   event(event)                 what the agent publishes
  *   notice(text)                 something about the connection
  *   playback(allowed)            whether the browser lets us be heard
- *   ended(reason)                once, however it ended
+ *   ended({reason, failed})      once, however it ended
  */
 export class Call {
   #room = new LiveKit.Room();
   #handlers;
   #meters = new Map();
   #patience;
-  #ending;
+  #ending; // why, once somebody has decided it
+  #ended = false;
 
   constructor(handlers) {
     this.#handlers = handlers;
@@ -107,7 +108,7 @@ export class Call {
       .on(RoomEvent.AudioPlaybackStatusChanged, () => this.#tellPlayback())
       .on(RoomEvent.Reconnecting, () => this.#handlers.notice("The connection was lost; trying again"))
       .on(RoomEvent.Reconnected, () => this.#handlers.notice("The connection is back"))
-      .on(RoomEvent.Disconnected, (reason) => this.#end(this.#ending ?? explainedEnd(reason)));
+      .on(RoomEvent.Disconnected, (reason) => this.#end(explainedEnd(reason)));
   }
 
   /** Enter the room. Without a track, the call is by text. */
@@ -116,7 +117,7 @@ export class Call {
     try {
       await this.#room.connect(session.livekit_url, session.token, { rtcConfig });
     } catch (error) {
-      if (this.#ending) return;
+      if (this.#ending) return this.#end(this.#ending);
       throw new CallError(`The room could not be entered: ${error.message}`);
     }
     this.#handlers.agent("initializing");
@@ -165,8 +166,12 @@ export class Call {
   }
 
   /** Leave. */
-  async hangUp(reason = "You hung up") {
-    this.#ending ??= reason;
+  async hangUp() {
+    await this.#leave({ reason: "You hung up", failed: false });
+  }
+
+  async #leave(ending) {
+    this.#ending ??= ending;
     await this.#room.disconnect();
   }
 
@@ -185,10 +190,10 @@ export class Call {
   }
 
   #giveUp() {
-    this.hangUp(
+    const reason =
       `No agent took this call within ${AGENT_PATIENCE / 1000} seconds. ` +
-        "The workers are busy, or none is running.",
-    );
+      "The workers are busy, or none is running.";
+    this.#leave({ reason, failed: true });
   }
 
   #hear(track, publication) {
@@ -237,27 +242,29 @@ export class Call {
     this.#handlers.playback(this.#room.canPlaybackAudio);
   }
 
-  #end(reason) {
+  #end(ending) {
+    if (this.#ended) return;
+    this.#ended = true;
     clearTimeout(this.#patience);
     this.#meters.forEach((meter) => meter.cleanup());
     this.#meters.clear();
-    this.#handlers.ended(reason);
+    this.#handlers.ended(this.#ending ?? ending);
   }
 }
 
-function explainedEnd(reason) {
+function explainedEnd(why) {
   const { DisconnectReason } = LiveKit;
-  switch (reason) {
+  switch (why) {
     case DisconnectReason.ROOM_DELETED:
     case DisconnectReason.ROOM_CLOSED:
-      return "The agent hung up";
+      return { reason: "The agent hung up", failed: false };
     case DisconnectReason.PARTICIPANT_REMOVED:
-      return "You were removed from the call";
+      return { reason: "You were removed from the call", failed: true };
     case DisconnectReason.DUPLICATE_IDENTITY:
-      return "The call goes on in another window";
+      return { reason: "The call goes on in another window", failed: true };
     case DisconnectReason.SERVER_SHUTDOWN:
-      return "The server was stopped";
+      return { reason: "The server was stopped", failed: true };
     default:
-      return "The connection was lost";
+      return { reason: "The connection was lost", failed: true };
   }
 }

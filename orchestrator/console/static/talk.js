@@ -35,7 +35,7 @@ function show(phase, status, state = "") {
   $("status").textContent = status;
   const talking = phase === "live";
   $("call").hidden = phase !== "idle";
-  $("hang-up").hidden = phase === "idle";
+  $("hang-up").hidden = !call;
   $("mute").hidden = !talking;
   $("who").hidden = phase !== "idle" || named;
   $("change").hidden = phase !== "idle" || !named;
@@ -67,7 +67,7 @@ async function place(event) {
     await enter(business, bot, track);
   } catch (error) {
     track?.stop();
-    ended("");
+    ended({ reason: "", failed: false });
     complain(error instanceof CallError ? error.message : "Something went wrong on this page.");
     if (!(error instanceof CallError)) throw error;
   }
@@ -75,6 +75,7 @@ async function place(event) {
 
 async function enter(business, bot, track) {
   show("connecting", "Connecting");
+  $("timeline").focus(); // the button that had it is gone
   const started = await startSession(business, bot);
   session = started;
   timeline.clear();
@@ -82,8 +83,10 @@ async function enter(business, bot, track) {
   $("latency").hidden = true;
   $("export").hidden = false;
   call = new Call({ agent, line, event: happened, notice, playback, ended });
+  show("connecting", "Connecting");
   await call.join(started, track);
-  showMicrophone();
+  if (call) showMicrophone();
+  else track?.stop();
 }
 
 function agent(state) {
@@ -124,7 +127,7 @@ function latency(seconds, since, parts) {
   $("latency-total").textContent = `${seconds.toFixed(2)} s`;
   $("latency-since").textContent = since;
   const rows = Object.entries(PARTS)
-    .filter(([key]) => parts[key])
+    .filter(([key]) => parts[key] >= 0.005)
     .map(([key, name]) =>
       made("div", "", made("dt", "", name), made("dd", "", `${parts[key].toFixed(2)} s`)),
     );
@@ -139,16 +142,16 @@ function playback(allowed) {
   $("sound").hidden = allowed;
 }
 
-function ended(reason) {
-  const seconds = startedAt && Math.round((Date.now() - startedAt) / 1000);
+function ended({ reason, failed }) {
+  const seconds = startedAt && Math.max(1, Math.round((Date.now() - startedAt) / 1000));
   call = null;
   startedAt = 0;
   writtenAt = null;
   $("sound").hidden = true;
   show("idle", reason ? "The call is over" : "Ready when you are");
   hint("");
-  if (seconds) timeline.note(`${reason}, after ${duration(seconds)}`);
-  else if (reason) complain(`${reason}.`.replace("..", "."));
+  if (seconds) timeline.note(`${reason}, after ${duration(seconds)}`, failed ? "failed" : "");
+  else if (failed) complain(reason);
   $("call").focus();
 }
 
@@ -165,7 +168,6 @@ async function toggleMicrophone() {
 }
 
 function showMicrophone(muted = false) {
-  if (!call) return;
   const silent = muted || !call.hasMicrophone;
   $("mute").setAttribute("aria-pressed", String(muted));
   $("mute").classList.toggle("off", silent);
@@ -205,7 +207,7 @@ async function download(event) {
 
 /** Say whom this page calls, or ask. */
 function name(business, bot) {
-  named = Boolean(business && bot);
+  named = Boolean(business && bot) && $("who").checkValidity();
   $("title").textContent = named ? bot : "Talk to your bot";
   $("subtitle").textContent = named ? business : "Which one would you like to call?";
   document.title = named ? `${bot} · ${business}` : "Talk to your bot";

@@ -1,0 +1,49 @@
+# Everything a person does here. `make help` lists it.
+SHELL := /bin/bash
+UV ?= $(shell command -v uv || echo $(CURDIR)/.antiphon/uv/bin/uv)
+PYTHON ?= python3
+RUN = UV=$(UV) $(UV) run --no-sync
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check lint types bench setup setup-all format
+
+help: ## Show the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | \
+		while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+# A machine without uv gets one of its own, in this folder.
+$(CURDIR)/.antiphon/uv/bin/uv:
+	@echo "uv is missing: fetching it (20 MB)"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .antiphon/uv uv
+
+setup: $(if $(findstring .antiphon,$(UV)),$(CURDIR)/.antiphon/uv/bin/uv) ## Install what Antiphon itself needs.
+	@[ -e .venv/lib ] || echo "first run: 500 MB of wheels for Antiphon itself; the demo says what else it needs"
+	@$(UV) sync --locked --inexact --no-dev --quiet
+
+setup-all: $(if $(findstring .antiphon,$(UV)),$(CURDIR)/.antiphon/uv/bin/uv)
+	@[ -e .venv/lib ] || echo "first run: 2 GB of wheels, the embedded models among them"
+	@$(UV) sync --locked --inexact --all-extras --quiet
+
+demo: setup ## Set everything up, make a call, leave a page to talk to. ARGS="--once --json" for data.
+	@$(RUN) antiphon demo $(ARGS)
+
+up: setup ## Run everything on this machine, on fixed ports.
+	@$(RUN) antiphon up $(ARGS)
+
+test: setup-all ## Run the tests, on real engines.
+	@$(RUN) pytest $(ARGS)
+
+lint: setup-all
+	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) lint-imports
+
+types: setup-all
+	@$(RUN) mypy && $(RUN) pyright
+
+check: lint types test ## Lint, types and tests: what CI runs.
+
+bench: setup-all ## Run the benchmarks that docs/performance.md reports.
+	@$(RUN) python -m benchmarks
+
+format: setup-all
+	@$(RUN) ruff check --fix . ; $(RUN) ruff format .

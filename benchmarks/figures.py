@@ -1,0 +1,26 @@
+"""What every benchmark says about its figures: the machine, its load, and how they are summed up."""
+
+import math
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+
+def heading() -> str:
+    """Return the machine, the day and the load, without which a figure says little."""
+    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+    today = datetime.now(UTC).date().isoformat()
+    return f"{today}, {os.cpu_count()} cores, load {load}, Python {platform.python_version()}"
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the smallest value that `percent` of all do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return the median and the 95th percentile of milliseconds."""
+    return f"{statistics.median(values):8.1f} {percentile(values, 95):8.1f}"
