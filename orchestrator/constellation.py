@@ -8,7 +8,7 @@ import json
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,6 +23,8 @@ from mcp_types import (
     CallToolRequest,
     CallToolRequestParams,
     CallToolResult,
+    DiscoverRequest,
+    DiscoverResult,
     ListToolsRequest,
     ListToolsResult,
     PaginatedRequestParams,
@@ -42,6 +44,7 @@ PROTOCOL = "2026-07-28"
 READ_BUDGET = 8.0  # seconds
 WRITE_BUDGET = 15.0
 _CONNECT = 1.0
+_KEPT = 60.0  # seconds without a request; our servers close a connection after 75
 _META = "antiphon"
 
 _bearer: ContextVar[str | None] = ContextVar("bearer", default=None)
@@ -173,6 +176,12 @@ class Constellation:
         self._clients: dict[str, _Pooled] = {}
         self._connecting: dict[str, asyncio.Lock] = {}
 
+    async def connect(self, server: str, claims: Claims) -> None:
+        """Open the way to `server`, so that its first call finds it open; it may be down."""
+        request = DiscoverRequest()
+        with suppress(ServerUnreachableError):
+            await self._ask(server, claims, request, DiscoverResult, READ_BUDGET, retry=False)
+
     async def list_tools(self, server: str, claims: Claims) -> list[ToolCard]:
         """Return every tool that `claims` are granted on `server`.
 
@@ -285,7 +294,9 @@ class Constellation:
 @asynccontextmanager
 async def _client_of(url: str) -> AsyncGenerator[Client]:
     timeout = httpx2.Timeout(WRITE_BUDGET * 2, connect=_CONNECT)
-    limits = httpx2.Limits(max_connections=200, max_keepalive_connections=50)
+    limits = httpx2.Limits(
+        max_connections=200, max_keepalive_connections=50, keepalive_expiry=_KEPT
+    )
     async with (
         httpx2.AsyncClient(verify=_trust(), auth=_Bearer(), timeout=timeout, limits=limits) as http,
         Client(streamable_http_client(url, http_client=http), mode=PROTOCOL) as client,

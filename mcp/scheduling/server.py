@@ -95,7 +95,7 @@ async def create_booking(
     service, start = desk.service_of(slot), desk.start(slot)
     await desk.require_free(service, start)
     attendee = Attendee(name=_tidy(name), phone=phone_number(phone or ""), email=email, notes=notes)
-    confirm(f"{service.name} on {desk.label(start)}, for {attendee.name}. Shall I book it?")
+    confirm(f"{_sentence(service.name)} on {desk.label(start)}, for {attendee.name}. Shall I book it?")
     booking = await desk.calendar.book(service, start, attendee)
     if booking is None:
         raise await desk.taken(service, start)
@@ -143,7 +143,7 @@ async def reschedule_booking(booking: Text, slot: Text, desk: Desk = DESK) -> Bo
     start = desk.start(slot)
     await desk.require_free(found.service, start, found)
     before, after = desk.label(found.starts_at), desk.label(start)
-    confirm(f"{found.service.name}, from {before} to {after}. Shall I move it?")
+    confirm(f"{_sentence(found.service.name)}, from {before} to {after}. Shall I move it?")
     moved = await desk.calendar.move(found, start)
     if moved is None:
         raise await desk.taken(found.service, start, found)
@@ -158,7 +158,7 @@ async def cancel_booking(
     found = await desk.open_booking(booking)
     label = desk.label(found.starts_at)
     if found.status != "cancelled":
-        confirm(f"{found.service.name} on {label}. Shall I cancel it?")
+        confirm(f"{_sentence(found.service.name)} on {label}. Shall I cancel it?")
     cancelled = await desk.calendar.cancel(found, reason)
     return _answer(desk, cancelled, f"Done, {label} is cancelled. {_ANYTHING_ELSE}")
 
@@ -177,6 +177,11 @@ SERVER = ServerSpec(
     TOOLS,
     providers=tuple(PROVIDERS),
 )
+
+
+def _sentence(name: str) -> str:
+    """Return a service's name as it begins a sentence."""
+    return name[:1].upper() + name[1:]
 
 
 def _booked(desk: Desk, booking: Booking) -> BookingAnswer:

@@ -18,10 +18,12 @@ from orchestrator.constellation import Constellation, warm_trust
 
 logger = logging.getLogger("antiphon.worker")
 
-_PRELOAD = [
+PRELOAD = [
     "orchestrator.agent.call",
     "litellm",
     "litellm.main",
+    "httpcore2",  # httpx2 imports it, and anyio its backend, with the first client: in a call
+    "anyio._backends._asyncio",
     "livekit.plugins.deepgram",
     "livekit.plugins.elevenlabs",
     "livekit.plugins.openai",
@@ -91,7 +93,7 @@ def new_server(config: Settings) -> AgentServer:
         initialize_process_timeout=60,
         load_threshold=1.0,
         setup_fnc=prepare,
-        preload_modules=_PRELOAD,
+        preload_modules=PRELOAD,
     )
     capacity = Capacity(server, config)
     server.load_fnc = capacity.load

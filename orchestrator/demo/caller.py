@@ -101,7 +101,7 @@ class Caller:
         while time.time() < deadline and not self.gone.is_set():
             await asyncio.sleep(_POLL)
             first = self.first_voice(after)
-            if first and self.agent_state == "listening" and self._silent_for() > _SETTLED:
+            if first and self._finished(after) and self._silent_for() > _SETTLED:
                 return first
         return self.first_voice(after)
 
@@ -128,6 +128,14 @@ class Caller:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.room.disconnect()
+
+    def _finished(self, after: float) -> bool:
+        """Say whether the agent waits for the caller; after a filler, more is to come."""
+        if self.agent_state != "listening":
+            return False
+        if not self.events:  # a bot that publishes none
+            return True
+        return any(e["type"] == "agent_response" and e["heard_at"] > after for e in self.events)
 
     def _silent_for(self) -> float:
         voices = (h.at for h in reversed(self.heard) if is_voice(h.samples))

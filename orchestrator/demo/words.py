@@ -27,6 +27,7 @@ def normalised(text: str) -> list[str]:
     text = text.lower().replace("\u2019", "'")
     text = re.sub(r"\b(\d{1,2}):(\d{2})\b", _clock, text)
     text = re.sub(r"\d+(?:st|nd|rd|th)\b", _ordinal, text)
+    text = re.sub(r"\b\d[\d() -]{4,}\d\b", _telephone, text)
     text = re.sub(r"\d[\d,]*(?:\.\d+)?", _number, text)
     words: list[str] = re.findall(r"[a-z']+", text.replace("-", " "))
     return " ".join(_CONTRACTIONS.get(word, word.strip("'")) for word in words).split()
@@ -52,6 +53,10 @@ def word_error_rate(pairs: Sequence[tuple[str, str]]) -> float:
 def _clock(match: re.Match[str]) -> str:
     hour, minute = int(match[1]), int(match[2])
     return _said(str(hour)) + (f" {_said(str(minute))}" if minute else "")
+
+
+def _telephone(match: re.Match[str]) -> str:
+    return " ".join(_said(digit) for digit in match[0] if digit.isdigit())
 
 
 def _ordinal(match: re.Match[str]) -> str:

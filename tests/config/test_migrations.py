@@ -17,6 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, ForeignKeyConstraint, String, create_engine, inspect, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
@@ -150,25 +151,27 @@ async def test_two_processes_may_migrate_at_once(empty: Postgres, tmp_path: Path
         "MIGRATION_DATABASE_URL": empty.migration_database_url,
         "DATABASE_URL": empty.database_url,
     }
-    processes = [
-        await asyncio.create_subprocess_exec(
-            ANTIPHON,
-            "migrate",
-            cwd=tmp_path,
-            env=environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        for _ in range(2)
-    ]
-    answers = await asyncio.gather(*(process.communicate() for process in processes))
-    assert [process.returncode for process in processes] == [0, 0], answers
-
-    def tables() -> set[str]:
-        with _as_owner(empty) as connection:
-            return _tables(connection)
-
-    assert "business" in await asyncio.to_thread(tables)
+    engine = create_async_engine(empty.migration_database_url)
+    async with engine.connect() as owner, asyncio.timeout(60):
+        # Both begin while this table is being made, and go on together when it is not made after all.
+        await owner.execute(text("create table alembic_version (version_num text)"))
+        processes = [
+            await asyncio.create_subprocess_exec(
+                *(ANTIPHON, "migrate"),
+                cwd=tmp_path,
+                env=environment,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            for _ in range(2)
+        ]
+        while await owner.scalar(text("select count(*) from pg_locks where not granted")) != 2:
+            assert [process.returncode for process in processes] == [None, None]
+        await owner.rollback()
+        answers = [await process.communicate() for process in processes]
+        assert [process.returncode for process in processes] == [0, 0], answers
+        assert "business" in await owner.run_sync(_tables)
+    await engine.dispose()
 
 
 def test_the_application_may_not_own_the_schema(postgres_server: Postgres) -> None:

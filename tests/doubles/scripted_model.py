@@ -4,22 +4,21 @@ Each step says what the model must have been told, and what it answers. A reques
 step does not expect is answered 500 and remembered, so that `assert_done` fails and says why.
 """
 
-import asyncio
 import json
 import re
-import socket
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import uuid4
 
-import uvicorn
 from pydantic import BaseModel, ConfigDict
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from tests.doubles.listening import listening
 
 Json = dict[str, Any]
 Place = tuple[tuple[str, str], ...]
@@ -184,9 +183,8 @@ class ScriptedModel:
         return self.steps[index].answer
 
 
-@asynccontextmanager
-async def serving(model: ScriptedModel) -> AsyncGenerator[str]:
-    """Serve the model on a free port; yields the base URL, which ends in /v1."""
+def application(model: ScriptedModel) -> Starlette:
+    """Return the model as an application that speaks the OpenAI wire."""
 
     async def completions(request: Request) -> Response:
         asked = ChatRequest.model_validate_json(await request.body())
@@ -195,16 +193,14 @@ async def serving(model: ScriptedModel) -> AsyncGenerator[str]:
             return JSONResponse({"error": {"message": model.unexpected[-1]}}, 500)
         return _stream(asked, answer) if asked.stream else _whole(answer)
 
-    app = Starlette(routes=[Route("/v1/chat/completions", completions, methods=["POST"])])
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, lifespan="off", log_level="warning", ws="none")
-        server = uvicorn.Server(config)
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        finally:
-            server.should_exit = True
-            await task
+    return Starlette(routes=[Route("/v1/chat/completions", completions, methods=["POST"])])
+
+
+@asynccontextmanager
+async def serving(model: ScriptedModel) -> AsyncGenerator[str]:
+    """Serve the model on a free port; yields the base URL, which ends in /v1."""
+    async with listening(application(model)) as url:
+        yield f"{url}/v1"
 
 
 def _whole(answer: str | Sequence[Call]) -> Response:

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from tests.doubles.scripted_model import Call, ScriptedModel, Step, serving
 
-TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {}}}
+TOOL: dict[str, Any] = {"type": "function", "function": {"name": "look_up", "parameters": {}}}
 HOURS: dict[str, Any] = {"role": "user", "content": "When do you open?"}
 LOOKS_UP = Step("open", [Call("look_up", {"what": "hours"})])
 ANSWERS = Step("open", "At nine.", results="9:00")
@@ -30,7 +30,7 @@ async def client(model: ScriptedModel) -> AsyncGenerator[httpx2.AsyncClient]:
 
 
 async def ask(client: httpx2.AsyncClient, *messages: dict[str, Any], **options: Any) -> Any:
-    body = {"messages": messages, "tools": [TOOL], **options}
+    body: dict[str, Any] = {"messages": messages, "tools": [TOOL], **options}
     return await client.post("/chat/completions", json=body)
 
 

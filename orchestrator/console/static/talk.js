@@ -27,6 +27,7 @@ let named = false; // whether the address says whom to call
 let call = null;
 let session = null;
 let startedAt = 0;
+let written = 0;
 let writtenAt = null; // when the caller wrote what has not been answered yet
 
 function show(phase, status, state = "") {
@@ -179,7 +180,7 @@ async function write(event) {
   const text = $("words").value.trim();
   if (!text || !call) return;
   $("words").value = "";
-  timeline.line({ id: crypto.randomUUID(), who: "you", text, final: true });
+  timeline.line({ id: `written-${++written}`, who: "you", text, final: true });
   writtenAt = performance.now();
   try {
     await call.write(text);

@@ -236,7 +236,7 @@ class TalkPage:
         await expect(line).to_have_count(1, timeout=_PATIENCE)
 
     def _overhear(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and "status of 4" not in message.text:
+        if "Content Security Policy" in message.text:
             self.errors.append(message.text)
 
 

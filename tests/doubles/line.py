@@ -1,0 +1,73 @@
+"""A TCP line to a server, that can go dead: it still takes connections, and nothing comes back."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+
+class Line:
+    """Passes connections on to a port of this machine while it is alive."""
+
+    def __init__(self, port: int) -> None:
+        self.url = ""
+        self.taken = 0
+        self.passed_on = 0
+        self._port = port
+        self._alive = asyncio.Event()
+        self._alive.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def die(self) -> None:
+        """Take new connections from now on, and pass nothing on."""
+        self.taken = self.passed_on = 0
+        self._alive.clear()
+
+    def revive(self) -> None:
+        """Pass everything on, also what has been waiting."""
+        self._alive.set()
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take a connection."""
+        self.taken += 1
+        task = asyncio.ensure_future(self._connect(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def aclose(self) -> None:
+        """Break what is connected."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far: asyncio.StreamWriter | None = None
+        try:
+            await self._alive.wait()
+            answers, far = await asyncio.open_connection("127.0.0.1", self._port)
+            self.passed_on += 1
+            await asyncio.gather(_pump(reader, far), _pump(answers, writer))
+        finally:
+            writer.close()
+            if far is not None:
+                far.close()
+
+
+async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while data := await source.read(65536):
+            target.write(data)
+            await target.drain()
+        target.write_eof()
+
+
+@asynccontextmanager
+async def line(port: int) -> AsyncGenerator[Line]:
+    """Open a line to `port`, on a free port of this machine."""
+    opened = Line(port)
+    server = await asyncio.start_server(opened.accept, "127.0.0.1", 0)
+    opened.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield opened
+    finally:
+        server.close()
+        await opened.aclose()

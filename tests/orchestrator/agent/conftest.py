@@ -1,0 +1,73 @@
+"""A whole constellation, started once, with the museum in it."""
+
+import json
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from config.database import Database
+from config.settings import Settings, required
+from orchestrator.applying import applied, business_called, created_key
+from orchestrator.deployment import Plan, deployed
+from orchestrator.engines.ports import free_port
+from tests.conftest import held
+from tests.doubles.line import line
+from tests.doubles.models import serving_models
+from tests.doubles.sockets import KEY
+from tests.doubles.voices import voices
+from tests.orchestrator.agent.museum import BUSINESS, CallersVoice, Museum, declaration
+
+_CACHE = Path(os.environ.get("ANTIPHON_CACHE", Path.home() / ".cache" / "antiphon"))
+# Whatever .env says, nothing of the developer's own is touched.
+_OWN_ENGINES: dict[str, Any] = {
+    "database_url": None,
+    "migration_database_url": None,
+    "redis_url": None,
+    "livekit_url": None,
+    "ANTIPHON_CACHE": _CACHE,
+}
+
+
+@pytest_asyncio.fixture(scope="session")
+async def museum(
+    models_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[Museum]:
+    """The museum: everything real but the language models and one provider of hearing."""
+    folder = tmp_path_factory.mktemp("museum")
+    mcp_port = free_port()
+    async with (
+        held(serving_models()) as (models, openai_url),
+        held(voices()) as heard,
+        held(line(mcp_port)) as knowledge,
+    ):
+        plan = Plan(
+            folder=folder / "constellation",
+            mcp_port=mcp_port,
+            extra={
+                "EMBEDDED_MODELS": "true",
+                "MODELS_URL": models_url,
+                "OPENAI_API_BASE": openai_url,
+                "OPENAI_API_KEY": "scripted",
+                "DEEPGRAM_API_KEY": KEY,
+                "DEEPGRAM_BASE_URL": heard.url,
+                "MCP_URLS": json.dumps({"knowledge": f"{knowledge.url}/knowledge/mcp"}),
+                "WORKER_MAX_CALLS": "3",
+                "WORKER_IDLE_PROCESSES": "1",
+            },
+        )
+        file = folder / "museum.yaml"
+        file.write_text(declaration(), encoding="utf-8")
+        async with held(deployed(Settings(**_OWN_ENGINES), plan, print)) as deployment:
+            await applied(deployment.settings, file)
+            database = Database(required("DATABASE_URL", deployment.settings.database_url))
+            business_id = await business_called(database, BUSINESS)
+            key = await created_key(deployment.settings, BUSINESS, "tests")
+            assert business_id is not None
+            assert key is not None
+            voice = CallersVoice(models_url)
+            yield Museum(deployment, models, heard, knowledge, database, business_id, key, voice)
+            await database.aclose()

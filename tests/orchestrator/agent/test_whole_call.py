@@ -1,0 +1,77 @@
+"""A call from the greeting to the goodbye, as its caller and as its business see it."""
+
+import pytest
+from livekit import api
+
+from orchestrator.demo.words import word_error_rate
+from tests.doubles.scripted_model import Call, Step
+from tests.orchestrator.agent.museum import GREETING, Museum, handle, tomorrow
+
+pytestmark = pytest.mark.room
+
+PRICE = "A guided tour costs twelve euros."
+OFFER = "Three in the afternoon is free. What is your name?"
+READ_BACK = "A highlights tour tomorrow at three, for Mary Brown. Shall I book it?"
+DONE = "It is booked. Is there anything else?"
+GOODBYE = "Thank you for calling. Goodbye."
+
+
+async def test_a_caller_asks_books_and_says_goodbye(museum: Museum) -> None:
+    start = tomorrow()
+    slot = {"slot": handle(start), "name": "Mary Brown"}
+    wish = {"service": "highlights tour", "when": "tomorrow at three in the afternoon"}
+    guide = museum.model("guide")
+    guide.play(
+        Step("tour", PRICE, facts="12 euros for adults"),
+        Step("tomorrow", [Call("scheduling_get_available_slots", wish)]),
+        Step("tomorrow", OFFER, results=handle(start)),
+        Step("mary", [Call("scheduling_create_booking", slot)]),
+        Step("mary", READ_BACK, results="needs_confirmation"),
+        Step("yes", [Call("confirm")]),
+        Step("yes", DONE, results="booked"),
+        Step("bye", [Call("end_conversation")]),
+    )
+    exchanges = [
+        ("How much is a guided tour for adults?", PRICE),
+        ("Is there a highlights tour tomorrow at three in the afternoon?", OFFER),
+        ("My name is Mary Brown.", READ_BACK),
+        ("Yes please, book it.", DONE),
+    ]
+    async with museum.call("guide") as visit:
+        heard: list[tuple[str, str]] = []
+        for words, answer in exchanges:
+            spoken = await visit.say(words)
+            assert await visit.answer(spoken) == answer, guide.script.unexpected
+            sound = visit.caller.heard_between(spoken, visit.caller.heard[-1].at)
+            heard.append((answer, await museum.voice.understand(sound)))
+        spoken = await visit.say("No, thank you. Goodbye.")
+        await visit.gone()
+        farewell = visit.caller.heard_between(spoken, visit.caller.heard[-1].at)
+        heard.append((GOODBYE, await museum.voice.understand(farewell)))
+    guide.script.assert_done()
+    assert word_error_rate(heard) <= 0.1, heard
+
+    conversation = await museum.ended(visit)
+    assert conversation["end_reason"] == "agent_ended"
+    assert await rooms(museum, conversation["room_name"]) == []
+    transcript = await museum.transcript(visit)
+    assert [role for role, _ in transcript] == ["agent", *["user", "agent"] * 5]
+    spoken_by_agent = [text for role, text in transcript if role == "agent"]
+    assert spoken_by_agent == [GREETING, PRICE, OFFER, READ_BACK, DONE, GOODBYE]
+    said = [*(words for words, _ in exchanges), "No, thank you. Goodbye."]
+    understood = [text for role, text in transcript if role == "user"]
+    assert word_error_rate(list(zip(said, understood, strict=True))) <= 0.1, understood
+
+    (booking,) = await museum.rows("select * from calendar_booking where status = 'booked'")
+    assert booking["service_key"] == "highlights"
+    assert booking["starts_at"] == start
+    assert booking["attendee_name"] == "Mary Brown"
+
+
+async def rooms(museum: Museum, name: str) -> list[str]:
+    """Return which of the rooms of this name there are."""
+    environment = museum.deployment.environment
+    access = environment["LIVEKIT_API_KEY"], environment["LIVEKIT_API_SECRET"]
+    async with api.LiveKitAPI(museum.deployment.livekit_url, *access) as livekit:
+        found = await livekit.room.list_rooms(api.ListRoomsRequest(names=[name]))
+    return [room.name for room in found.rooms]
