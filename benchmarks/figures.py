@@ -1,4 +1,4 @@
-"""What every benchmark says about its figures: the machine, its load, and how they are summed up."""
+"""What every benchmark says of its figures: on which machine, under which load, how spread."""
 
 import math
 import os

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from config.declaring import Section
+from config.jobs import Job
 
 
 class Constellation(BaseModel):
@@ -19,6 +20,7 @@ class Constellation(BaseModel):
 
     servers: Mapping[str, str]
     declares: Mapping[str, str]
+    jobs: Mapping[str, str]
     serve: str
     processes: Mapping[str, str]
 
@@ -39,3 +41,8 @@ def load(dotted: str) -> Any:
 def sections() -> dict[str, Section]:
     """Return the owners of the lists that a declaration may hold."""
     return {name: load(dotted) for name, dotted in constellation().declares.items()}
+
+
+def jobs() -> dict[str, Job]:
+    """Return what a worker can do."""
+    return {name: load(dotted) for name, dotted in constellation().jobs.items()}

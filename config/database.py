@@ -4,7 +4,7 @@ Every transaction names its business first; row-level security shows it nothing 
 application's role owns nothing, so that no query of ours can switch that off.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 _SET_BUSINESS = text("select set_config('app.business', :business_id, true)")
+_EVERY_BUSINESS = text("select every_business()")
 
 
 class Database:
@@ -40,6 +41,11 @@ class Database:
         """Open a transaction that sees no tenant's rows: for look-up functions that return ids."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    async def businesses(self) -> Sequence[UUID]:
+        """Return the id of every business: a sweep opens one after the other."""
+        async with self.nobody() as session:
+            return (await session.scalars(_EVERY_BUSINESS)).all()
 
     async def aclose(self) -> None:
         """Close every connection."""

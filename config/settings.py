@@ -51,6 +51,7 @@ class Settings(BaseSettings):
 
     agent_name: str = "voice"
     worker_ready_file: Path | None = None
+    jobs_ready_file: Path | None = None
     worker_max_calls: int | None = None
     worker_idle_processes: int = 2
     ice_servers: list[str] = Field(default_factory=list)

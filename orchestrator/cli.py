@@ -45,7 +45,7 @@ def _log(level: str) -> None:
         level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     # One line per request of ours is noise, and some of theirs would hold what was said.
-    for name in ("httpx2", "httpx", "LiteLLM", "aiohttp.access", "mcp", "fastmcp"):
+    for name in ("httpx2", "httpx", "LiteLLM", "aiohttp.access", "mcp", "fastmcp", "procrastinate"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
@@ -74,6 +74,14 @@ def worker() -> None:
     from orchestrator.agent.worker import serve
 
     _run(serve())
+
+
+@app.command()
+def jobs() -> None:
+    """Run what was enqueued, and what is due by the clock."""
+    from orchestrator.jobs.worker import serve
+
+    _run(serve(settings()))
 
 
 @app.command()

@@ -34,7 +34,9 @@ class Plan:
     models_port: int = 0
     worker_port: int = 0
     models: bool = False
+    llm: bool = True
     worker: bool = True
+    jobs: bool = False
     livekit_client: Path | None = None
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -135,10 +137,13 @@ def _programs(
     ]
     if plan.models:
         health = f"http://127.0.0.1:{port('MODELS_PORT')}/health"
-        programs.append((program("models", "models", deadline=300), _answers(health)))
+        options = ("models",) if plan.llm else ("models", "--no-llm")
+        programs.append((program("models", *options, deadline=300), _answers(health)))
     if plan.worker:
         registered = Path(port("WORKER_READY_FILE"))
         programs.append((program("worker", "worker", deadline=90), _exists(registered)))
+    if plan.jobs:
+        programs.append((program("jobs", "jobs"), _exists(Path(port("JOBS_READY_FILE")))))
     return programs
 
 
@@ -175,6 +180,7 @@ def _environment(settings: Settings, plan: Plan, engines: Engines, home: Path) -
         "EMBEDDED_MODELS": str(plan.models).lower(),
         "ANTIPHON_STATE": str(home),
         "WORKER_READY_FILE": str(_fresh(home / "worker.ready")),
+        "JOBS_READY_FILE": str(_fresh(home / "jobs.ready")),
         "ANTIPHON_CACHE": str(settings.cache_dir),
         **_service_keys(settings),
     }

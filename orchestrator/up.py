@@ -34,6 +34,7 @@ async def run(settings: Settings, console: Console) -> None:
         models_port=settings.models_port,
         worker_port=settings.worker_port,
         models=needs_models(settings),
+        jobs=True,
         livekit_client=await livekit_client(settings.cache_dir, progress),
     )
     async with deployed(settings, plan, progress) as deployment:

@@ -133,7 +133,7 @@ async def end_conversation(
     """Record that a conversation is over."""
     async with opened(call) as store:
         conversation = await store.conversation(conversation_id, locked=True)
-        await store.end(conversation, ended_at, reason)
+        conversation.end(ended_at or now(), reason)
     return _full(conversation)
 
 

@@ -7,7 +7,6 @@ as often as it takes, also after the conversation has ended.
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -147,18 +146,6 @@ class Store:
             if value is not None:
                 setattr(conversation, name, value)
         await self._hear(conversation, otherwise=language)
-
-    async def end(
-        self, conversation: Conversation, ended_at: datetime | None, reason: str | None
-    ) -> None:
-        """Note that a conversation is over; the first time counts."""
-        if conversation.ended_at is not None:
-            return
-        conversation.status = "ended"
-        conversation.ended_at = ended_at or now()
-        conversation.updated_at = now()
-        if reason is not None:
-            conversation.details = {**conversation.details, "end_reason": reason}
 
     async def record_usage(self, conversation_id: UUID | None, rows: Sequence[UsageRow]) -> int:
         """Store each request's consumption once, and return how many were new."""

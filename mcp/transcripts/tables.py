@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ForeignKeyConstraint, UniqueConstraint, text
+from sqlalchemy import Column, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from config.columns import TenantRow, maybe_moment, moment
+from config.columns import TenantRow, maybe_moment, moment, now
 
 
 def _of_conversation() -> ForeignKeyConstraint:
@@ -22,7 +22,15 @@ def _of_conversation() -> ForeignKeyConstraint:
 class Conversation(TenantRow, table=True):
     """One call, or one chat."""
 
-    __table_args__ = (UniqueConstraint("business_id", "id"),)
+    __table_args__ = (
+        UniqueConstraint("business_id", "id"),
+        Index(
+            "ix_conversation_active",
+            "business_id",
+            "updated_at",
+            postgresql_where=text("status = 'active'"),
+        ),
+    )
     session_id: UUID | None = None
     agent_config_id: UUID
     room_name: str
@@ -38,6 +46,16 @@ class Conversation(TenantRow, table=True):
         default_factory=dict,
         sa_column=Column("metadata", JSONB, nullable=False, server_default=text("'{}'")),
     )
+
+    def end(self, at: datetime, reason: str | None) -> None:
+        """Note that it is over; the first time counts."""
+        if self.ended_at is not None:
+            return
+        self.status = "ended"
+        self.ended_at = at
+        self.updated_at = now()
+        if reason is not None:
+            self.details = {**self.details, "end_reason": reason}
 
 
 class UserTurn(TenantRow, table=True):

@@ -82,7 +82,7 @@ class VoiceAgent(Agent):
         """Return a copy that has what the documents say before the caller's last words."""
         last = _last_words(chat_ctx)
         text = (last.text_content or "") if last else ""
-        if last is None or (self._parts.tools.awaits_choice and "?" not in text):
+        if last is None or not self._parts.tools.asks_for_facts(text):
             return chat_ctx
         with self._parts.clock.measuring("retrieval"):
             found = await self._parts.retrieval.passages(text)

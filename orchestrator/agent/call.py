@@ -28,12 +28,13 @@ from config.settings import Settings, required, settings
 from config.tokens import Signer
 from orchestrator.agent.agent import Parts, VoiceAgent
 from orchestrator.agent.background import Background
-from orchestrator.agent.catalogue import Catalogue, offered
+from orchestrator.agent.catalogue import Catalogue, offered, servers_of
 from orchestrator.agent.events import ClientEvents
 from orchestrator.agent.journal import Header
 from orchestrator.agent.model import CascadeLLM
 from orchestrator.agent.providers import thinks
 from orchestrator.agent.recorder import Recorder
+from orchestrator.agent.retrieval import SERVER as KNOWLEDGE
 from orchestrator.agent.retrieval import Retrieval
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.toolset import CallTools
@@ -184,6 +185,7 @@ class Call:
             ),
         )
         self._background.start(self._watch_the_clock())
+        self._connect()
 
     async def finish(self, reason: str) -> None:
         """Store what is left, and let the room go."""
@@ -215,6 +217,15 @@ class Call:
             return outbound
         return self._bot.first_message_inbound
 
+    def _connect(self) -> None:
+        """Open the way to the bot's servers while the caller hears the greeting."""
+        names = set(servers_of(self._bot))
+        if self._bot.knowledge_base_id is not None:
+            names.add(KNOWLEDGE)
+        for name in names:
+            claims = self._identity.claims(name)
+            self._background.start(self._process.constellation.connect(name, claims))
+
     def _arrived(self, server: str, cards: tuple[ToolCard, ...]) -> None:
         """Take a list that came while the call runs."""
         self._listed[server] = cards
@@ -233,7 +244,8 @@ class Call:
         self._model.on("metrics_collected", self._measured_model)
 
     def _heard(self, event: UserInputTranscribedEvent) -> None:
-        self._retrieval.hear(event.transcript)
+        if self._tools.asks_for_facts(event.transcript):
+            self._retrieval.hear(event.transcript)
 
     def _said(self, event: ConversationItemAddedEvent) -> None:
         item = event.item

@@ -72,10 +72,9 @@ class CallTools:
         """Return the servers' tools, in the order that the model sees."""
         return list(self._cards.values())
 
-    @property
-    def awaits_choice(self) -> bool:
-        """Say whether the caller was asked to choose or to agree: then facts are not the point."""
-        return bool(self._offered) or self.agreement.waiting
+    def asks_for_facts(self, text: str) -> bool:
+        """Say whether documents may help: not while the caller chooses or agrees, unless asking."""
+        return "?" in text or not (self._offered or self.agreement.waiting)
 
     def caller_said(self, text: str) -> None:
         """Begin a new turn of the caller's."""

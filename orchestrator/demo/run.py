@@ -49,7 +49,8 @@ async def demonstrate(settings: Settings, options: Options, console: Console) ->
     providers = _providers(declaration, bot, settings)
     needs = EMBEDDED in providers.values()
     client = await prepared(settings, timeline.step, models=needs, page=not options.once)
-    plan = Plan(folder=options.state, models=needs, livekit_client=client)
+    small = providers["llm"] == EMBEDDED
+    plan = Plan(folder=options.state, models=needs, llm=small, livekit_client=client)
     async with deployed(settings, plan, timeline.step) as deployment:
         here = deployment.settings
         await applied(here, options.declaration, progress=timeline.step)

@@ -26,7 +26,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from config.columns import now
 from config.database import Database
 
-NOT_OF_TENANTS = {"alembic_version": "the schema's own revision, which the application cannot read"}
+_QUEUE = "one worker serves every business: a job names ids, and reads the rest as its business"
+NOT_OF_TENANTS = {
+    "alembic_version": "the schema's own revision, which the application cannot read",
+    "procrastinate_events": _QUEUE,
+    "procrastinate_jobs": _QUEUE,
+    "procrastinate_periodic_defers": _QUEUE,
+    "procrastinate_workers": _QUEUE,
+}
 
 
 @dataclass(frozen=True)

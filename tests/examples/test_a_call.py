@@ -1,5 +1,6 @@
 """The example that calls a bot, with real speech in both directions."""
 
+import asyncio
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -82,7 +83,7 @@ async def recording(speech_url: str, text: str, file: Path) -> Path:
     async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
         body = {"input": text, "voice": "joe-high"}
         spoken = await client.post(f"{speech_url}/v1/audio/speech", json=body)
-    file.write_bytes(spoken.raise_for_status().content)
+    await asyncio.to_thread(file.write_bytes, spoken.raise_for_status().content)
     return file
 
 

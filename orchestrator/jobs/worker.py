@@ -1,0 +1,129 @@
+"""`antiphon jobs`: runs what is due, and runs again what a worker died over."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+
+from procrastinate import App, PsycopgConnector, RetryStrategy
+from procrastinate.exceptions import ConnectorException, UniqueViolation
+from procrastinate.jobs import Job as Row
+from procrastinate.jobs import Status
+from procrastinate.manager import JobManager
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from config.constellation import jobs
+from config.database import Database
+from config.jobs import Job, Payload
+from config.settings import Settings, required
+
+logger = logging.getLogger("antiphon.jobs")
+
+_CONCURRENCY = 8
+_HEARTBEAT_SECONDS = 3
+_STALLED_SECONDS = 10
+_REAP_SECONDS = 3
+_GRACE_SECONDS = 5
+_KEPT_HOURS = 24
+_ATTEMPTS = 8
+_RETRY = RetryStrategy(max_attempts=_ATTEMPTS, exponential_wait=3)  # 3 s, 9 s, … 1.8 h
+
+# One reaper at a time: a second one would take back what the first has just handed out.
+_ALONE = text("select pg_try_advisory_xact_lock(4627002)")
+
+
+async def serve(settings: Settings) -> None:
+    """Run jobs until SIGINT or SIGTERM, and let those that run finish."""
+    url = required("DATABASE_URL", settings.database_url)
+    database = Database(url, pool_size=_CONCURRENCY)
+    app = _app(url, database, jobs())
+    try:
+        async with app.open_async():
+            reaping = asyncio.create_task(_reap(database, app.job_manager))
+            if settings.jobs_ready_file is not None:
+                settings.jobs_ready_file.touch()
+            try:
+                await app.run_worker_async(
+                    concurrency=_CONCURRENCY,
+                    update_heartbeat_interval=_HEARTBEAT_SECONDS,
+                    stalled_worker_timeout=_STALLED_SECONDS,
+                    shutdown_graceful_timeout=_GRACE_SECONDS,
+                )
+            finally:
+                reaping.cancel()
+                with suppress(asyncio.CancelledError):
+                    await reaping
+    finally:
+        await database.aclose()
+
+
+def _app(url: str, database: Database, known: Mapping[str, Job]) -> App:
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    connector = PsycopgConnector(conninfo=plain, min_size=1, max_size=_CONCURRENCY)
+    app = App(connector=connector)
+    app.job_manager = _Manager(connector)
+    for name, job in known.items():
+        _register(app, name, job, database)
+
+    @app.periodic(cron="23 * * * *")
+    @app.task(name="jobs.forget")
+    async def forget(timestamp: int) -> None:  # pyright: ignore[reportUnusedFunction] - registered
+        """Delete what ended a day ago: a small table is a fast queue."""
+        await app.job_manager.delete_old_jobs(
+            _KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
+        )
+
+    return app
+
+
+def _register(app: App, name: str, job: Job, database: Database) -> None:
+    async def run(payload: Payload | None = None, timestamp: int | None = None) -> None:
+        await job.run(database, payload or {})
+
+    task = app.task(name=name, retry=_RETRY)(run)
+    if job.cron is not None:
+        # A run that is late neither overlaps with the next one nor queues up behind it.
+        app.periodic(cron=job.cron, queueing_lock=name, lock=name)(task)
+
+
+class _Manager(JobManager):
+    """Lets a job that has to run again give way to one with the same key, enqueued since."""
+
+    async def retry_job(
+        self,
+        job: Row,
+        retry_at: datetime | None = None,
+        priority: int | None = None,
+        queue: str | None = None,
+        lock: str | None = None,
+    ) -> None:
+        """Put a job back into the queue, unless another one there does the same."""
+        try:
+            await super().retry_job(job, retry_at, priority, queue, lock)
+        except UniqueViolation:
+            await self.finish_job(job, Status.ABORTED, delete_job=False)
+
+
+async def _reap(database: Database, manager: JobManager) -> None:
+    """Take back the jobs of dead workers, again and again."""
+    while True:
+        try:
+            async with database.nobody() as session:
+                if await session.scalar(_ALONE):
+                    await _take_back(manager)
+        except (ConnectorException, SQLAlchemyError):
+            logger.warning("The jobs of dead workers could not be looked for", exc_info=True)
+        await asyncio.sleep(_REAP_SECONDS)
+
+
+async def _take_back(manager: JobManager) -> None:
+    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=_STALLED_SECONDS):
+        about = {"job": job.task_name, "job_id": job.id, "attempts": job.attempts}
+        logger.warning("A worker died over a job", extra=about)
+        if job.attempts < _ATTEMPTS:
+            await manager.retry_job(job)
+        else:
+            await manager.finish_job(job, Status.FAILED, delete_job=False)

@@ -1,0 +1,137 @@
+"""`antiphon demo` as a person starts it: a whole call, told as data."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from orchestrator.demo.report import Report
+from orchestrator.models.parts import Options
+from orchestrator.models.weights import WeightsError
+from tests.doubles.scripted_model import Call, ScriptedModel, Step, serving
+from tests.orchestrator.demo.expecting import Expectations, agent_error, caller_error, report_of
+
+ROOT = Path(__file__).parents[3]
+FIXTURES = ROOT / "tests" / "fixtures"
+BICYCLE = FIXTURES / "bicycle.yaml"
+CLINIC = ROOT / "config" / "bots" / "demo-clinic.yaml"
+
+_KEYS = (
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "GEMINI_API_KEY",
+    "GROQ_API_KEY",
+    "DEEPGRAM_API_KEY",
+    "ELEVENLABS_API_KEY",
+    "SARVAM_API_KEY",
+    "LLM_MODEL",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "LIVEKIT_URL",
+)
+
+
+def require(options: Options) -> None:
+    try:
+        options.require_installed()
+    except WeightsError as error:
+        pytest.skip(str(error))
+
+
+async def demo(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[Report, str]:
+    """Run the command; what it printed for people comes second."""
+    clean = {name: value for name, value in os.environ.items() if name not in _KEYS}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "orchestrator", "demo", "--once", "--json"),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**clean, **environment},
+        cwd=ROOT,
+    )
+    printed, told = await process.communicate()
+    assert process.returncode == 0, told.decode()
+    return report_of(printed), told.decode()
+
+
+def recordings(voice: str) -> list[str]:
+    files = sorted((FIXTURES / "bicycle" / voice).glob("*.wav"))
+    assert len(files) == 5
+    return [argument for file in files for argument in ("--wav", str(file))]
+
+
+SCRIPT = (
+    Step("how much is a full service", "A full service costs 89 euros.", facts="89 euros"),
+    Step(
+        "day after tomorrow in the morning",
+        (
+            Call(
+                "scheduling_get_available_slots",
+                {"service": "full service", "when": "the day after tomorrow in the morning"},
+            ),
+        ),
+    ),
+    Step("day after tomorrow", "At ten, half past ten, or eleven. Which one?", results="eleven"),
+    Step(
+        "Susan Clark",
+        (
+            Call(
+                "scheduling_create_booking",
+                {
+                    "slot": "full service the day after tomorrow at eleven",
+                    "name": "Susan Clark",
+                    "phone": "555-7720",
+                },
+            ),
+        ),
+    ),
+    Step("Susan Clark", "At eleven, for Susan Clark. Shall I book it?", results="Shall I book"),
+    Step("yes", (Call("confirm"),)),
+    Step("yes", "Done, it is booked. Anything else?", results="booked"),
+    Step("goodbye", (Call("end_conversation"),)),
+)
+
+
+@pytest.mark.room
+@pytest.mark.parametrize("voice", ["first", "second"])
+async def test_a_business_of_another_trade_is_served_as_its_file_says(voice: str) -> None:
+    require(Options(llm=False))
+    model = ScriptedModel()
+    model.play(*SCRIPT)
+    expectations = Expectations.read(FIXTURES / "bicycle.calls.yaml", BICYCLE)
+    began = datetime.now(UTC)
+    async with serving(model) as url:
+        environment = {
+            "LLM_MODEL": "openai/scripted",
+            "OPENAI_API_BASE": url,
+            "OPENAI_API_KEY": "scripted",
+        }
+        arguments = ["--bots", str(BICYCLE), *recordings(voice)]
+        report, told = await demo(arguments, environment)
+    model.assert_done()
+    assert expectations.wrong(report, began) == []
+    assert caller_error(report) <= 0.10
+    assert agent_error(report) <= 0.15
+    assert report.agent_hung_up
+    assert [entry["role"] for entry in report.transcript].count("user") == 5
+    assert "scheduling.create_booking" in told.replace("\n", "")
+
+
+@pytest.mark.model
+@pytest.mark.room
+async def test_the_demo_serves_its_caller_with_the_embedded_model() -> None:
+    require(Options())
+    expectations = Expectations.read(FIXTURES / "demo-clinic.calls.yaml", CLINIC)
+    began = datetime.now(UTC)
+    report, _ = await demo([], {})
+    assert report.providers == {"stt": "embedded", "llm": "embedded", "tts": "embedded"}
+    assert expectations.wrong(report, began) == []
+    assert caller_error(report) <= 0.10
+    assert agent_error(report) <= 0.15
+    chosen = [c for c in report.tool_calls if c.server == "scheduling" and c.chosen_by == "model"]
+    assert len(chosen) >= 2
