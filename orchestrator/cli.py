@@ -192,8 +192,17 @@ async def _tools(business: str, bot: str) -> Any:
 @app.command()
 def catalogue(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    docs: Annotated[
+        Path | None, typer.Option(help="Write a page per server into this folder, and stop.")
+    ] = None,
 ) -> None:
     """Show every server, its providers and its tools, as the code has them."""
+    if docs is not None:
+        from orchestrator.docs import write_pages
+
+        for page in write_pages(docs):
+            console.print(str(page), highlight=False)
+        return
     entries = {name: load(spec).catalogue() for name, spec in constellation().servers.items()}
     if as_json:
         typer.echo(json.dumps(entries, indent=2))
@@ -216,6 +225,15 @@ def create_key(
     if key is None:
         raise Failure(f"there is no business {business!r}; `antiphon apply FILE` makes one")
     typer.echo(key)
+
+
+@keys.command("service")
+def service_keys() -> None:
+    """Print new secrets of a deployment, as the lines of .env that compose.yaml reads."""
+    from orchestrator.secrets import env_line, new_secrets
+
+    for name, value in new_secrets().items():
+        typer.echo(env_line(name, value))
 
 
 @app.command()

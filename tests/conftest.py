@@ -1,7 +1,10 @@
 """What every test shares: real engines, two tenants, and the way into a server."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+import os
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +26,9 @@ from config.database import Database
 from config.migrate import migrate
 from config.tables import AgentConfig, Business
 from config.tokens import Claims, Grant, Signer, Verifier, server_audience
-from orchestrator.engines.ports import Port
+from orchestrator.engines.ports import Port, free_port
 from orchestrator.engines.postgres import Postgres, postgres
+from orchestrator.engines.process import Program, running
 from orchestrator.engines.valkey import Valkey, valkey
 from toolkit.serving import ServerSpec, build_server, mounted
 from toolkit.tenancy import BuiltinVault, Runtime
@@ -251,3 +255,27 @@ async def fetch(database: Database, tenant: Tenant, query: str, **values: Any) -
     """Return rows as the tenant's own transaction sees them."""
     async with database.business(tenant.business_id) as session:
         return list((await session.execute(text(query), values)).mappings())
+
+
+@asynccontextmanager
+async def listening_servers(environment: Mapping[str, str]) -> AsyncGenerator[str]:
+    """Run `antiphon mcp` as a process of its own; yields where it listens."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        program = Program(
+            name="mcp",
+            command=[sys.executable, "-m", "orchestrator", "mcp"],
+            log=Path(folder) / "mcp.log",
+            env={**os.environ, **environment, "MCP_PORT": str(port)},
+        )
+        url = f"http://127.0.0.1:{port}"
+
+        async def ready(_: object) -> bool:
+            try:
+                async with httpx2.AsyncClient(timeout=1, trust_env=False) as client:
+                    return (await client.get(f"{url}/healthz")).is_success
+            except httpx2.HTTPError:
+                return False
+
+        async with held(running(program, ready)):
+            yield url
