@@ -38,19 +38,23 @@ async def enqueue(
     """
     if job not in constellation().jobs:
         raise ValueError(f"There is no job {job!r}.")
-    connection = await session.connection()
-    raw = await connection.get_raw_connection()
-    deferrer = _APP.configure_task(
-        job,
-        schedule_at=run_at,
-        queueing_lock=f"{job}:{key}" if key else None,
-        lock=lock,
-        connection=cast("AsyncConnection", raw.driver_connection),
-    )
     try:
         # A refused row would otherwise take the caller's transaction with it.
         async with session.begin_nested():
+            deferrer = _APP.configure_task(
+                job,
+                schedule_at=run_at,
+                queueing_lock=f"{job}:{key}" if key else None,
+                lock=lock,
+                connection=await _connection(session),
+            )
             await deferrer.defer_async(payload=dict(payload))
     except AlreadyEnqueued:
         return False
     return True
+
+
+async def _connection(session: AsyncSession) -> AsyncConnection:
+    """Return what runs the session's transaction; a savepoint exists only once this was asked."""
+    connection = await (await session.connection()).get_raw_connection()
+    return cast("AsyncConnection", connection.driver_connection)

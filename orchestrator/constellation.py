@@ -4,15 +4,14 @@ A client is dead for good after one transport error, so it is replaced; only rea
 """
 
 import asyncio
-import json
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx2
@@ -29,14 +28,13 @@ from mcp_types import (
     ListToolsResult,
     PaginatedRequestParams,
     Request,
-    TextContent,
-    Tool,
 )
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from config.bots import Bot
 from config.errors import Mendable
 from config.tokens import Claims, Grant, Signer, server_audience
+from orchestrator.tools import Outcome, ToolCard, outcome_of, unreachable
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -45,66 +43,8 @@ READ_BUDGET = 8.0  # seconds
 WRITE_BUDGET = 15.0
 _CONNECT = 1.0
 _KEPT = 60.0  # seconds without a request; our servers close a connection after 75
-_META = "antiphon"
 
 _bearer: ContextVar[str | None] = ContextVar("bearer", default=None)
-
-
-class ToolCard(BaseModel):
-    """A tool as its server lists it for one bot."""
-
-    model_config = ConfigDict(frozen=True)
-
-    server: str
-    tool: str
-    description: str
-    parameters: Mapping[str, Any]
-    reads: bool
-    repeatable: bool
-    voice: bool = False
-    examples: tuple[Mapping[str, Any], ...] = ()
-    handles: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Return the name that clients of several servers see."""
-        return f"{self.server}_{self.tool}"
-
-    @classmethod
-    def of(cls, server: str, tool: Tool) -> "ToolCard":
-        """Read a card from a server's listing."""
-        hints = tool.annotations
-        details = (tool.meta or {}).get(_META, {})
-        reads = bool(hints and hints.read_only_hint)
-        return cls(
-            server=server,
-            tool=tool.name,
-            description=tool.description or "",
-            parameters=tool.input_schema,
-            reads=reads,
-            repeatable=reads or bool(hints and hints.idempotent_hint),
-            voice=details.get("profile") == "voice",
-            examples=tuple(details.get("examples", ())),
-            handles=tuple(details.get("handles", ())),
-        )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a tool call ended. A failure has an `error` kind, and a text for the model."""
-
-    text: str
-    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    say: str | None = None
-    error: str | None = None
-    ms: float = 0.0
-
-    @property
-    def for_model(self) -> str:
-        """Return what the model reads: compact JSON, or the catalogue's words."""
-        if self.error or not self.data:
-            return self.text
-        return json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -221,8 +161,8 @@ class Constellation:
         try:
             answer = await self._ask(server, claims, request, CallToolResult, budget, retry=retry)
         except ServerUnreachableError as error:
-            return _unreachable(str(error), _since(started))
-        return _outcome(answer, _since(started))
+            return unreachable(str(error), _since(started))
+        return outcome_of(answer, _since(started))
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -302,25 +242,6 @@ async def _client_of(url: str) -> AsyncGenerator[Client]:
         Client(streamable_http_client(url, http_client=http), mode=PROTOCOL) as client,
     ):
         yield client
-
-
-def _outcome(result: CallToolResult, ms: float) -> Outcome:
-    text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
-    details: Mapping[str, Any] = (result.meta or {}).get(_META, {})
-    if result.is_error:
-        return Outcome(text, say=details.get("say"), error=details.get("error", "fault"), ms=ms)
-    content: object = result.structured_content
-    if not isinstance(content, dict):
-        return Outcome(text, ms=ms)
-    data = cast("dict[str, Any]", content)
-    say = data.get("say")
-    return Outcome(text, data, say if isinstance(say, str) else None, ms=ms)
-
-
-def _unreachable(what: str, ms: float) -> Outcome:
-    say = "That system is not answering right now."
-    text = f"{what} Tell the caller: {say} Next: Do not retry. Offer a follow-up."
-    return Outcome(text, say=say, error="unavailable", ms=ms)
 
 
 def _since(started: float) -> float:

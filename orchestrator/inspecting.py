@@ -15,7 +15,8 @@ from config.settings import Settings, required
 from config.tokens import Grant, Signer
 from orchestrator.agent.catalogue import Catalogue, offered, servers_of
 from orchestrator.applying import stores
-from orchestrator.constellation import Constellation, Identity, Outcome, ToolCard
+from orchestrator.constellation import Constellation, Identity
+from orchestrator.tools import Outcome, ToolCard
 
 
 @dataclass(frozen=True)

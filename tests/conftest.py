@@ -34,7 +34,16 @@ from toolkit.serving import ServerSpec, build_server, mounted
 from toolkit.tenancy import BuiltinVault, Runtime
 
 T = TypeVar("T")
+_CALLS = ("room", "model", "browser")
 ANY_PORT = Port(0, "POSTGRES_PORT")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares engines on one worker: all calls on one, the others folder by folder."""
+    for item in items:
+        calls = any(item.get_closest_marker(name) for name in _CALLS)
+        group = "calls" if calls else str(item.path.parent)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @asynccontextmanager

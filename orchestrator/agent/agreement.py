@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.constellation import Outcome, ToolCard
+from orchestrator.tools import Outcome, ToolCard
 
 CODE = "confirmation_code"
 _REFUSAL = re.compile(

@@ -2,10 +2,7 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
-from uuid import UUID
 
 from livekit import api
 from livekit.agents import (
@@ -19,17 +16,14 @@ from livekit.agents import (
 )
 from livekit.agents.llm import ChatMessage
 from livekit.agents.metrics import AgentMetrics
-from pydantic import BaseModel, ConfigDict
 
 from config.bots import Bot, load
-from config.cache import connect
-from config.database import Database
-from config.settings import Settings, required, settings
-from config.tokens import Signer
+from config.settings import settings
 from orchestrator.agent.agent import Parts, VoiceAgent
 from orchestrator.agent.background import Background
-from orchestrator.agent.catalogue import Catalogue, offered, servers_of
+from orchestrator.agent.catalogue import offered, servers_of
 from orchestrator.agent.events import ClientEvents
+from orchestrator.agent.job import Dispatch, Process
 from orchestrator.agent.journal import Header
 from orchestrator.agent.model import CascadeLLM
 from orchestrator.agent.providers import thinks
@@ -40,7 +34,8 @@ from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.toolset import CallTools
 from orchestrator.agent.usage import usage_row
 from orchestrator.agent.voices import Hearing, Speaking, detector, hearing, speaking
-from orchestrator.constellation import Constellation, Identity, ToolCard
+from orchestrator.constellation import Identity
+from orchestrator.tools import ToolCard
 
 logger = logging.getLogger("antiphon.call")
 
@@ -48,43 +43,6 @@ APOLOGY = "I'm sorry, I have trouble answering right now. Could you say that aga
 TIME_IS_UP = "I'm sorry, our time is up. Goodbye."
 _DELIVERY_PATIENCE = 5.0  # seconds that the end of a call waits for the transcripts server
 _ENDPOINTING = {"high": (0.2, 1.2), "normal": (0.3, 2.0), "low": (0.8, 4.0)}
-
-
-class Dispatch(BaseModel):
-    """What the API put into the dispatch of a job."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    business_id: UUID
-    bot_id: UUID
-    conversation_id: UUID
-    direction: Literal["inbound", "outbound"] = "inbound"
-
-
-@dataclass
-class Process:
-    """What a job process keeps; a process serves one call."""
-
-    settings: Settings
-    database: Database
-    constellation: Constellation
-    catalogue: Catalogue
-    cache: Any
-
-    @classmethod
-    def connect(cls, settings: Settings) -> "Process":
-        """Make the clients; none of them connects before it is used."""
-        cache = connect(required("REDIS_URL", settings.redis_url))
-        database = Database(required("DATABASE_URL", settings.database_url), pool_size=1)
-        private_key = required("SERVICE_TOKEN_PRIVATE_KEY", settings.service_token_private_key)
-        constellation = Constellation(Signer(private_key), settings.mcp_server_url)
-        return cls(settings, database, constellation, Catalogue(constellation, cache), cache)
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        await self.constellation.aclose()
-        await self.database.aclose()
-        await self.cache.aclose()
 
 
 async def entrypoint(ctx: JobContext) -> None:

@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from config.bots import Bot
-from orchestrator.constellation import Constellation, Identity, ServerUnreachableError, ToolCard
+from orchestrator.constellation import Constellation, Identity, ServerUnreachableError
+from orchestrator.tools import ToolCard
 
 logger = logging.getLogger("antiphon.catalogue")
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from config.tokens import Claims, Grant
 from orchestrator.agent.journal import SERVER, Entry, Header, Journal, Orphan, orphans
-from orchestrator.constellation import Constellation, Outcome
+from orchestrator.constellation import Constellation
+from orchestrator.tools import Outcome
 
 logger = logging.getLogger("antiphon.recorder")
 

@@ -10,7 +10,8 @@ from config.bots import Bot
 from config.tokens import Claims, Grant
 from orchestrator.agent.background import Background
 from orchestrator.agent.events import Publish
-from orchestrator.constellation import Constellation, Identity, Outcome
+from orchestrator.constellation import Constellation, Identity
+from orchestrator.tools import Outcome
 
 SERVER, TOOL = "knowledge", "search_knowledge"
 _BUDGET = 2.0  # seconds a turn may wait for passages that were asked for too late

@@ -14,14 +14,8 @@ from orchestrator.agent.agreement import CODE, Agreement
 from orchestrator.agent.events import Publish
 from orchestrator.agent.grounding import grounded
 from orchestrator.agent.timing import TurnClock
-from orchestrator.constellation import (
-    READ_BUDGET,
-    WRITE_BUDGET,
-    Constellation,
-    Identity,
-    Outcome,
-    ToolCard,
-)
+from orchestrator.constellation import READ_BUDGET, WRITE_BUDGET, Constellation, Identity
+from orchestrator.tools import Outcome, ToolCard
 
 CONFIRM = "confirm"
 END = "end_conversation"

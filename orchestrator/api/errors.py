@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ExceptionHandler
 
-from orchestrator.constellation import Outcome
+from orchestrator.tools import Outcome
 
 # The error kinds of the servers' catalogue.
 STATUSES: Mapping[str, int] = {

@@ -26,6 +26,7 @@ _CONCURRENCY = 8
 _HEARTBEAT_SECONDS = 3
 _STALLED_SECONDS = 10
 _REAP_SECONDS = 3
+_POLL_SECONDS = 1  # new jobs are announced; those whose time has come are not
 _GRACE_SECONDS = 5
 _KEPT_HOURS = 24
 _ATTEMPTS = 8
@@ -48,6 +49,7 @@ async def serve(settings: Settings) -> None:
             try:
                 await app.run_worker_async(
                     concurrency=_CONCURRENCY,
+                    fetch_job_polling_interval=_POLL_SECONDS,
                     update_heartbeat_interval=_HEARTBEAT_SECONDS,
                     stalled_worker_timeout=_STALLED_SECONDS,
                     shutdown_graceful_timeout=_GRACE_SECONDS,
@@ -80,7 +82,7 @@ def _app(url: str, database: Database, known: Mapping[str, Job]) -> App:
 
 
 def _register(app: App, name: str, job: Job, database: Database) -> None:
-    async def run(payload: Payload | None = None, timestamp: int | None = None) -> None:
+    async def run(timestamp: int = 0, payload: Payload | None = None) -> None:
         await job.run(database, payload or {})
 
     task = app.task(name=name, retry=_RETRY)(run)

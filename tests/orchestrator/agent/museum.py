@@ -28,7 +28,7 @@ from tests.doubles.voices import Voices
 BUSINESS = "museum"
 ZONE = ZoneInfo("Europe/Lisbon")
 GREETING = "City museum, hello."
-PATIENCE = 20.0  # seconds that a test waits for what must come
+PATIENCE = 30.0  # seconds that a test waits for what must come
 
 _BUSINESS = """
 business: {slug: museum, name: City Museum, time_zone: Europe/Lisbon}
@@ -40,13 +40,13 @@ knowledge_bases:
           A guided tour costs 12 euros for adults and 6 euros for children.
 
           The cloakroom is free. Large bags must be left there.
-calendars:
-  - name: tours
+"""
+_CALENDAR = """
+  - name: {name}
     services:
-      - {id: highlights, name: highlights tour, minutes: 60}
-      - {id: garden, name: garden tour, minutes: 45}
-    hours: {mon-sun: "09:00-18:00"}
-bots:
+      - {{id: highlights, name: highlights tour, minutes: 60}}
+      - {{id: garden, name: garden tour, minutes: 45}}
+    hours: {{mon-sun: "09:00-18:00"}}
 """
 _BOT = """
   - name: {name}
@@ -61,22 +61,23 @@ _BOT = """
     client_events: [user_transcript, agent_response, retrieval, agent_tool_call, interruption]
     servers:
       scheduling:
-        integration: tours
+        integration: {name}
         tools: [get_available_slots, create_booking]
-        policy: {{create_booking: {{confirm: true}}}}
+        policy: {{create_booking: {policy}}}
       knowledge: {{}}
 """
 
 
 @dataclass(frozen=True)
 class BotText:
-    """What is special about one bot."""
+    """What is special about one bot; its calendar is its own."""
 
     name: str
     llm: tuple[str, ...] = ()
     stt: str = "embedded"
     soft_timeout: float = 5
     cascade_timeout: float = 8
+    policy: str = "{confirm: true}"
 
     def yaml(self) -> str:
         """Return the bot as it is declared; its own model has its name."""
@@ -90,7 +91,7 @@ BOTS = (
     BotText("careful"),
     BotText("cascade", llm=("silent", "second"), cascade_timeout=0.5),
     BotText("early", stt="deepgram"),
-    BotText("patient", soft_timeout=1),
+    BotText("patient", soft_timeout=1, policy="{filler: Let me write that down.}"),
     BotText("lost"),
     BotText("cut-off"),
     BotText("listener"),
@@ -99,7 +100,9 @@ BOTS = (
 
 def declaration() -> str:
     """Return the museum as YAML."""
-    return _BUSINESS + "".join(bot.yaml() for bot in BOTS)
+    calendars = "".join(_CALENDAR.format(name=bot.name) for bot in BOTS)
+    bots = "".join(bot.yaml() for bot in BOTS)
+    return f"{_BUSINESS}calendars:{calendars}bots:{bots}"
 
 
 async def until(happened: Callable[[], Awaitable[bool] | bool], patience: float = PATIENCE) -> None:
@@ -265,6 +268,6 @@ def tomorrow() -> datetime:
     return day.replace(hour=15, minute=0, second=0, microsecond=0)
 
 
-def handle(start: datetime, service: str = "highlights") -> str:
+def handle(start: datetime, service: str = "garden") -> str:
     """Return the handle of a time within a week."""
     return f"{service}-{start:%a}-{start:%H:%M}".lower()

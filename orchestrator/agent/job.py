@@ -1,0 +1,52 @@
+"""A dispatched job: what it was told, what its process keeps, and the call that it serves."""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+from redis.asyncio import Redis
+
+from config.cache import connect
+from config.database import Database
+from config.settings import Settings, required
+from config.tokens import Signer
+from orchestrator.agent.catalogue import Catalogue
+from orchestrator.constellation import Constellation
+
+
+class Dispatch(BaseModel):
+    """What the API put into the dispatch of a job."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    business_id: UUID
+    bot_id: UUID
+    conversation_id: UUID
+    direction: Literal["inbound", "outbound"] = "inbound"
+
+
+@dataclass
+class Process:
+    """What a job process keeps; a process serves one call."""
+
+    settings: Settings
+    database: Database
+    constellation: Constellation
+    catalogue: Catalogue
+    cache: Redis
+
+    @classmethod
+    def connect(cls, settings: Settings) -> "Process":
+        """Make the clients; none of them connects before it is used."""
+        cache = connect(required("REDIS_URL", settings.redis_url))
+        database = Database(required("DATABASE_URL", settings.database_url), pool_size=1)
+        private_key = required("SERVICE_TOKEN_PRIVATE_KEY", settings.service_token_private_key)
+        constellation = Constellation(Signer(private_key), settings.mcp_server_url)
+        return cls(settings, database, constellation, Catalogue(constellation, cache), cache)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self.constellation.aclose()
+        await self.database.aclose()
+        await self.cache.aclose()

@@ -1,0 +1,58 @@
+"""What the documents say is looked up while the caller still speaks."""
+
+from typing import Any
+
+import pytest
+
+from tests.doubles.hearing import said
+from tests.doubles.scripted_model import Step
+from tests.orchestrator.agent.museum import GREETING, Museum, until
+
+pytestmark = pytest.mark.room
+
+QUESTION = "How much is a guided tour for adults?"
+PRICE = "It costs twelve euros."
+
+
+def finals(museum: Museum) -> list[str]:
+    """Return what Deepgram has understood in the end, so far."""
+    return [
+        message["channel"]["alternatives"][0]["transcript"]
+        for _, message in museum.voices.record.sent
+        if message["type"] == "Results" and message["is_final"]
+    ]
+
+
+async def test_the_search_is_done_before_the_words_are_final(museum: Museum) -> None:
+    model = museum.model("early")
+    model.play(Step("guided tour", PRICE, facts="12 euros for adults"))
+    museum.voices.script.append(said(QUESTION, "How much is", QUESTION[:-1]))
+    final_when_found: list[list[str]] = []
+
+    def notice(event: dict[str, Any]) -> None:
+        if event["type"] == "retrieval":
+            final_when_found.append(finals(museum))
+
+    async with museum.call("early") as visit:
+        museum.voices.record.sent.clear()
+        visit.caller.notice = notice
+        assert await visit.ask(QUESTION) == PRICE, model.script.unexpected
+    model.script.assert_done()
+    queries = [event["arguments"]["query"] for event in visit.events("retrieval")]
+    assert queries == ["How much is", QUESTION[:-1]]
+    assert final_when_found == [[], []]
+    assert finals(museum) == [QUESTION]
+
+
+async def test_a_sound_without_words_is_no_turn(museum: Museum) -> None:
+    model = museum.model("early")
+    model.play(Step("guided tour", PRICE))
+    async with museum.call("early") as visit:
+        museum.voices.record.sent.clear()
+        await visit.say("Hm.")
+        await until(lambda: finals(museum) == [""])
+        museum.voices.script.append(said(QUESTION))
+        assert await visit.ask(QUESTION) == PRICE, model.script.unexpected
+        transcript = await museum.transcript(visit)
+    model.script.assert_done()
+    assert transcript == [("agent", GREETING), ("user", QUESTION), ("agent", PRICE)]

@@ -1,0 +1,35 @@
+"""A caller who speaks while the agent does is listened to."""
+
+import pytest
+
+from tests.doubles.scripted_model import Step
+from tests.orchestrator.agent.museum import GREETING, Museum
+
+pytestmark = pytest.mark.room
+
+LONG = (
+    "The museum shows paintings of four centuries on three floors. On the first floor are the "
+    "old masters. On the second floor are the portraits, and the maps of the harbour. On the "
+    "third floor is the modern collection, with a view over the whole city and the river."
+)
+BAGS = "In the cloakroom."
+
+
+async def test_the_agent_stops_and_only_what_was_heard_is_kept(museum: Museum) -> None:
+    model = museum.model("listener")
+    model.play(Step("see", LONG), Step("bags", BAGS))
+    async with museum.call("listener") as visit:
+        spoken = await visit.say("What is there to see?")
+        await visit.voice_after(spoken)
+        assert await visit.ask("Excuse me, where can I leave my bags?") == BAGS
+        assert len(visit.events("interruption")) == 1
+        entries = await museum.get(visit, "/transcript")
+    model.script.assert_done()
+    assert [entry["role"] for entry in entries] == ["agent", "user", "agent", "user", "agent"]
+    greeting, cut, answer = (entry for entry in entries if entry["role"] == "agent")
+    assert (greeting["text"], answer["text"]) == (GREETING, BAGS)
+    assert cut["interrupted"] is True
+    assert LONG.startswith(cut["text"].rstrip(". "))
+    assert len(cut["text"]) < len(LONG) / 2
+    assert not greeting.get("interrupted")
+    assert not answer.get("interrupted")
