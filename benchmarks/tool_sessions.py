@@ -19,8 +19,8 @@ from livekit.agents.llm.mcp import MCPServerHTTP, MCPToolset
 from config.bots import Bot
 from config.settings import Settings
 from config.tokens import Signer, server_audience
-from orchestrator.agent.call import Process
 from orchestrator.agent.catalogue import offered, servers_of
+from orchestrator.agent.job import Process
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.toolset import CallTools
 from orchestrator.agent.worker import prepare

@@ -65,11 +65,8 @@ def scripted(asked: Json) -> Json:
 
 def _tool(tool: str, **arguments: str) -> Json:
     function = {"name": tool, "arguments": json.dumps(arguments)}
-    return {
-        "tool_calls": [
-            {"index": 0, "id": f"call_{uuid4().hex}", "type": "function", "function": function}
-        ]
-    }
+    call = {"index": 0, "id": f"call_{uuid4().hex}", "type": "function", "function": function}
+    return {"tool_calls": [call]}
 
 
 def _sentence(result: str) -> str:

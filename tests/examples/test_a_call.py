@@ -18,7 +18,8 @@ from tests.conftest import held
 from tests.doubles.scripted_model import ScriptedModel, Step, serving
 from tests.examples.conftest import Run
 
-pytestmark = pytest.mark.room
+# Its fixtures load models and start a worker.
+pytestmark = [pytest.mark.room, pytest.mark.timeout(300)]
 
 
 @pytest_asyncio.fixture

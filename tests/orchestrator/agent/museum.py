@@ -3,8 +3,8 @@
 import asyncio
 import time
 import wave
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from io import BytesIO
@@ -29,6 +29,7 @@ BUSINESS = "museum"
 ZONE = ZoneInfo("Europe/Lisbon")
 GREETING = "City museum, hello."
 PATIENCE = 30.0  # seconds that a test waits for what must come
+_OFTEN = 0.05  # seconds between looks
 
 _BUSINESS = """
 business: {slug: museum, name: City Museum, time_zone: Europe/Lisbon}
@@ -105,18 +106,17 @@ def declaration() -> str:
     return f"{_BUSINESS}calendars:{calendars}bots:{bots}"
 
 
-async def until(happened: Callable[[], Awaitable[bool] | bool], patience: float = PATIENCE) -> None:
+async def until(happened: Callable[[], object]) -> None:
     """Wait until something has happened.
 
     Raises:
         TimeoutError: it has not.
     """
-    async with asyncio.timeout(patience):
-        while True:
-            answer = happened()
-            if answer if isinstance(answer, bool) else await answer:
-                return
-            await asyncio.sleep(0.02)
+    async with asyncio.timeout(PATIENCE):
+        looked = happened()
+        while not looked:
+            await asyncio.sleep(_OFTEN)
+            looked = happened()
 
 
 @dataclass
@@ -168,10 +168,20 @@ class Visit:
         return await self.caller.say(await self.voice.say(words))
 
     async def answer(self, after: float) -> str:
-        """Wait for the agent's next words, and return them once it listens again."""
-        first = await self.caller.reply(after, PATIENCE)
-        assert first is not None, "the agent said nothing"
-        return self.caller.said("agent", after, time.time())
+        """Wait until the agent has said something and listens again; return its words."""
+        await until(lambda: self.caller.agent_state == "listening" and self.said("agent", after))
+        return " ".join(self.said("agent", after))
+
+    async def hears(self, after: float, *sentences: str) -> None:
+        """Wait until the agent has said exactly this since a moment."""
+        with suppress(TimeoutError):
+            await until(lambda: self.said("agent", after) == list(sentences))
+        assert self.said("agent", after) == list(sentences)
+
+    def said(self, speaker: str, after: float) -> list[str]:
+        """Return what one side has said since a moment."""
+        lines = [line for line in self.caller.lines if line.at > after and line.final]
+        return [" ".join(line.text.split()) for line in lines if line.speaker == speaker]
 
     async def ask(self, words: str) -> str:
         """Say something, and return what the agent answers."""
@@ -243,18 +253,27 @@ class Museum:
     async def ended(self, visit: Visit) -> Mapping[str, Any]:
         """Wait until a conversation is over, and return it."""
 
-        async def is_over() -> bool:
-            return bool((await self.get(visit))["status"] == "ended")
-
-        await until(is_over)
-        conversation: Mapping[str, Any] = await self.get(visit)
+        conversation: dict[str, Any] = {}
+        async with asyncio.timeout(PATIENCE):
+            while conversation.get("status") != "ended":
+                await asyncio.sleep(_OFTEN)
+                conversation = await self.get(visit)
         return conversation
 
-    async def transcript(self, visit: Visit) -> list[tuple[str, str]]:
-        """Return who said what, in order."""
-        entries = await self.get(visit, "/transcript")
-        assert [entry["order_index"] for entry in entries] == list(range(len(entries)))
-        return [(entry["role"], entry["text"]) for entry in entries]
+    async def entries(self, visit: Visit, count: int) -> list[dict[str, Any]]:
+        """Wait until so many things that were said are stored, and return them in order."""
+        entries: list[dict[str, Any]] = []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while len(entries) < count:
+                    await asyncio.sleep(_OFTEN)
+                    entries = await self.get(visit, "/transcript")
+        assert [entry["order_index"] for entry in entries] == list(range(count))
+        return entries
+
+    async def transcript(self, visit: Visit, count: int) -> list[tuple[str, str]]:
+        """Wait until so many things that were said are stored; return who said what, in order."""
+        return [(entry["role"], entry["text"]) for entry in await self.entries(visit, count)]
 
     async def rows(self, query: str, **values: Any) -> list[Any]:
         """Return what is stored of the museum."""

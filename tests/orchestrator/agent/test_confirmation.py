@@ -1,4 +1,4 @@
-"""What the bot wants confirmed happens after the caller's yes, and never because a model says so."""
+"""What is to be confirmed waits for the caller's yes, whatever the model says."""
 
 import json
 
@@ -53,6 +53,6 @@ async def issued_codes(museum: Museum) -> set[str]:
     url = required("REDIS_URL", museum.deployment.settings.redis_url)
     cache = connect(url)
     try:
-        return {key.removeprefix("confirm:") async for key in cache.scan_iter("confirm:*")}
+        return {str(key).removeprefix("confirm:") async for key in cache.scan_iter("confirm:*")}
     finally:
         await cache.aclose()

@@ -53,6 +53,6 @@ async def test_a_sound_without_words_is_no_turn(museum: Museum) -> None:
         await until(lambda: finals(museum) == [""])
         museum.voices.script.append(said(QUESTION))
         assert await visit.ask(QUESTION) == PRICE, model.script.unexpected
-        transcript = await museum.transcript(visit)
+        transcript = await museum.transcript(visit, 3)
     model.script.assert_done()
     assert transcript == [("agent", GREETING), ("user", QUESTION), ("agent", PRICE)]

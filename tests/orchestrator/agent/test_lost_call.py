@@ -25,7 +25,7 @@ async def test_every_completed_turn_survives_the_process(museum: Museum) -> None
 
         conversation = await museum.ended(visit)
         assert conversation["end_reason"] == "agent_lost"
-        transcript = await museum.transcript(visit)
+        transcript = await museum.transcript(visit, 5)
         assert [role for role, _ in transcript] == ["agent", "user", "agent", "user", "agent"]
         assert [text for role, text in transcript if role == "agent"] == [GREETING, PRICE, BAGS]
         assert not journal.exists()
