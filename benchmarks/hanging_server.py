@@ -19,13 +19,13 @@ from orchestrator.deployment import Plan, deployed
 
 _DECLARATION = Path(__file__).with_name("museum.yaml")
 _BUSINESS = "harbour-museum"
-_BOTS = ("answering", "answering-and-hanging")
+_BOTS = ("answering", "answering-again", "answering-and-hanging")
 _PATIENCE = 30.0  # seconds
-_REST = 3.0  # seconds in which the worker prepares the next process
+_REST = 2.0  # seconds in which the worker prepares the next process
 
 
 async def main(calls: int) -> None:
-    """Call both bots in turn: they differ by one server, which hangs."""
+    """Call three bots in turn: two are alike, the third has a server more, which hangs."""
     greetings: dict[str, list[float]] = {bot: [] for bot in _BOTS}
     async with model_server() as models, hanging_server() as hanging:
         servers = json.dumps({"knowledge": f"{hanging}/knowledge/mcp"})
@@ -36,14 +36,16 @@ async def main(calls: int) -> None:
                 await _greeting(deployment.api_url, bot)
             print(f"hanging_server: {calls} calls a bot, in turn; {heading()}")
             for number in range(calls):
-                for bot in _BOTS if number % 2 else reversed(_BOTS):
+                for bot in sorted(_BOTS, reverse=bool(number % 2)):
                     greetings[bot].append(await _greeting(deployment.api_url, bot))
             print(f"at the end: {heading()}")
     print(f"{'milliseconds from the start of the session':44}{'p50':>8}{'p95':>9}")
     for bot in _BOTS:
         print(f"{bot:44}{spread(greetings[bot])}")
-    without, with_hanging = (statistics.median(greetings[bot]) for bot in _BOTS)
-    print(f"difference of the medians: {with_hanging - without:+.0f} ms (aim: at most 50)")
+    first, again, hanging_too = (statistics.median(greetings[bot]) for bot in _BOTS)
+    print(f"between the two that are alike: {again - first:+.0f} ms (what chance does)")
+    both = statistics.median(greetings[_BOTS[0]] + greetings[_BOTS[1]])
+    print(f"with the hanging server: {hanging_too - both:+.0f} ms (aim: at most 50)")
 
 
 def _quiet(_: str) -> None:
@@ -63,4 +65,4 @@ async def _greeting(api_url: str, bot: str) -> float:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if sys.argv[1:] else 10))
+    asyncio.run(main(int(sys.argv[1]) if sys.argv[1:] else 15))

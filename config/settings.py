@@ -3,6 +3,7 @@
 from functools import cache
 from pathlib import Path
 
+from dotenv import load_dotenv
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     jobs_ready_file: Path | None = None
     worker_max_calls: int | None = None
     worker_idle_processes: int = 2
+    worker_drain_seconds: int = 3600
     ice_servers: list[str] = Field(default_factory=list)
 
     llm_model: str | None = None
@@ -73,6 +75,11 @@ class Settings(BaseSettings):
         validation_alias="ANTIPHON_STATE",
     )
     log_level: str = "INFO"
+
+    @property
+    def up_file(self) -> Path:
+        """Return where `antiphon up` tells other commands how to reach what it runs."""
+        return self.state_dir / "up.env"
 
     def mcp_server_url(self, server: str) -> str:
         """Return where `server` listens."""
@@ -103,4 +110,13 @@ def required(name: str, value: SecretStr | str | None) -> str:
 @cache
 def settings() -> Settings:
     """Return this process's settings."""
+    return Settings()
+
+
+def running() -> Settings:
+    """Return the settings that reach what `antiphon up` runs here, else this process's own.
+
+    For commands that look at a running constellation, or change what it has stored.
+    """
+    load_dotenv(settings().up_file)  # what the environment says already, stays
     return Settings()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.table import Table
 
 from config.constellation import constellation, load, sections
 from config.errors import Mendable
-from config.settings import settings
+from config.settings import running, settings
 
 app = typer.Typer(
     name="antiphon",
@@ -28,7 +29,7 @@ app.add_typer(keys, name="keys")
 
 console = Console(stderr=True)
 
-Files = Annotated[list[Path], typer.Argument(help="Declarations, as YAML.")]
+Files = Annotated[list[Path] | None, typer.Argument(help="Declarations, as YAML.")]
 Business = Annotated[str, typer.Option(help="The business's slug.")]
 
 
@@ -47,6 +48,12 @@ def _log(level: str) -> None:
     # One line per request of ours is noise, and some of theirs would hold what was said.
     for name in ("httpx2", "httpx", "LiteLLM", "aiohttp.access", "mcp", "fastmcp", "procrastinate"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _end_in_order() -> None:
+    """Treat SIGTERM as Ctrl-C, and both as such even where a shell has us ignore them."""
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.default_int_handler)
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -134,7 +141,7 @@ def migrate() -> None:
 
 @app.command()
 def apply(
-    files: Files,
+    files: Files = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema for editors, and stop.")
@@ -146,6 +153,8 @@ def apply(
     if schema:
         typer.echo(json.dumps(json_schema(sections()), indent=2))
         return
+    if not files:
+        raise Failure("name at least one file, such as config/bots/demo-clinic.yaml")
     _run(_apply(files, dry_run=dry_run))
 
 
@@ -154,7 +163,7 @@ async def _apply(files: list[Path], *, dry_run: bool) -> None:
 
     for path in files:
         changes = await applied(
-            settings(), path, dry_run=dry_run, progress=lambda line: console.print(f"  {line}")
+            running(), path, dry_run=dry_run, progress=lambda line: console.print(f"  {line}")
         )
         signs = {"add": "[green]+[/]", "change": "[yellow]~[/]", "remove": "[red]-[/]"}
         for change in changes:
@@ -186,7 +195,7 @@ def tools(
 async def _tools(business: str, bot: str) -> Any:
     from orchestrator.inspecting import seen_tools
 
-    return await seen_tools(settings(), business, bot)
+    return await seen_tools(running(), business, bot)
 
 
 @app.command()
@@ -221,7 +230,7 @@ def create_key(
     """Make a key of a business. It is printed once, and only its hash is stored."""
     from orchestrator.applying import created_key
 
-    key = _run(created_key(settings(), business, name))
+    key = _run(created_key(running(), business, name))
     if key is None:
         raise Failure(f"there is no business {business!r}; `antiphon apply FILE` makes one")
     typer.echo(key)
@@ -241,6 +250,7 @@ def up() -> None:
     """Run everything on this machine, on fixed ports, until Ctrl-C."""
     from orchestrator.up import run
 
+    _end_in_order()
     _run(run(settings(), console))
 
 
@@ -268,6 +278,7 @@ def demo(
     from orchestrator.demo.run import Options, demonstrate
 
     logging.getLogger("livekit").setLevel(logging.CRITICAL)  # it calls a hang-up an error
+    _end_in_order()
     options = Options(declaration, bot, tuple(wav or ()), once, record, state)
     report = _run(demonstrate(settings(), options, console))
     if as_json:
@@ -281,5 +292,5 @@ def doctor() -> None:
     """Say what is there, what is missing, and the one command that helps."""
     from orchestrator.doctor import examine
 
-    healthy = _run(examine(settings(), Console()))
+    healthy = _run(examine(running(), Console()))
     sys.exit(0 if healthy else 1)

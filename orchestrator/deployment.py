@@ -177,6 +177,7 @@ def _environment(settings: Settings, plan: Plan, engines: Engines, home: Path) -
         **ports,
         "MCP_URL": f"http://127.0.0.1:{ports['MCP_PORT']}/{{server}}/mcp",
         "MODELS_URL": f"http://127.0.0.1:{ports['MODELS_PORT']}/v1",
+        "WORKER_DRAIN_SECONDS": "1",  # who stops everything does not want to wait for calls
         "EMBEDDED_MODELS": str(plan.models).lower(),
         "ANTIPHON_STATE": str(home),
         "WORKER_READY_FILE": str(_fresh(home / "worker.ready")),

@@ -132,12 +132,13 @@ async def _database(settings: Settings) -> Finding:
     database = Database(settings.database_url.get_secret_value(), pool_size=1)
     try:
         async with database.nobody() as session:
-            version = await session.scalar(text("select version_num from alembic_version"))
+            there = await session.scalar(text("select to_regclass('agent_config') is not null"))
     except SQLAlchemyError as error:
-        return Finding("PostgreSQL", False, type(error).__name__, "antiphon migrate")
+        return Finding("PostgreSQL", False, type(error).__name__, "check DATABASE_URL")
     finally:
         await database.aclose()
-    return Finding("PostgreSQL", True, f"schema {version}")
+    detail = "its schema is there" if there else "it has no schema"
+    return Finding("PostgreSQL", bool(there), detail, "antiphon migrate")
 
 
 async def _cache(settings: Settings) -> Finding:

@@ -14,6 +14,7 @@ from config.database import Database
 from config.settings import Settings, required
 from config.tokens import Grant, Signer
 from orchestrator.agent.catalogue import Catalogue, offered, servers_of
+from orchestrator.agent.own_tools import own_tools, seen_by_model, without_examples
 from orchestrator.applying import stores
 from orchestrator.constellation import Constellation, Identity
 from orchestrator.tools import Outcome, ToolCard
@@ -37,7 +38,10 @@ async def seen_tools(settings: Settings, business: str, bot_name: str) -> list[S
         BotNotFoundError: there is no such bot.
         ServerUnreachableError: a server does not answer.
     """
-    return [_seen(card) for card in await listed_tools(settings, business, bot_name)]
+    async with _seat(settings, business, bot_name) as seat:
+        cards = await _listed(seat)
+        seen = [seen_by_model(card) for card in cards] + own_tools(seat.bot, cards)
+    return [_counted(without_examples(each)) for each in seen]
 
 
 async def listed_tools(settings: Settings, business: str, bot_name: str) -> list[ToolCard]:
@@ -48,10 +52,7 @@ async def listed_tools(settings: Settings, business: str, bot_name: str) -> list
         ServerUnreachableError: a server does not answer.
     """
     async with _seat(settings, business, bot_name) as seat:
-        catalogue = Catalogue(seat.constellation, seat.cache)
-        names = servers_of(seat.bot)
-        listed = {name: await catalogue.refresh(seat.identity, name) for name in names}
-        return offered(seat.bot, listed)
+        return await _listed(seat)
 
 
 async def ask_server(
@@ -104,15 +105,17 @@ async def _bot(database: Database, cache: Redis, business: str, name: str) -> Bo
     return await load(database, cache, row.business_id, row.bot_id)
 
 
-def _seen(card: ToolCard) -> SeenTool:
-    function = {
-        "name": card.name,
-        "description": card.description,
-        "parameters": dict(card.parameters),
-    }
+async def _listed(seat: _Seat) -> list[ToolCard]:
+    catalogue = Catalogue(seat.constellation, seat.cache)
+    names = servers_of(seat.bot)
+    listed = {name: await catalogue.refresh(seat.identity, name) for name in names}
+    return offered(seat.bot, listed)
+
+
+def _counted(function: dict[str, Any]) -> SeenTool:
     schema: dict[str, Any] = {"type": "function", "function": function}
-    arguments = tuple(card.parameters.get("properties", {}))
-    return SeenTool(card.name, card.description, arguments, schema, _tokens(schema))
+    arguments = tuple(function["parameters"].get("properties", {}))
+    return SeenTool(function["name"], function["description"], arguments, schema, _tokens(schema))
 
 
 def _tokens(schema: dict[str, Any]) -> int:

@@ -1,14 +1,41 @@
 """`antiphon up`: the whole constellation on this machine, on fixed ports."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 from rich.console import Console
 
 from config.settings import Settings
 from orchestrator.agent.providers import needs_models
-from orchestrator.deployment import Plan, deployed
+from orchestrator.deployment import Deployment, Plan, deployed
 from orchestrator.engines.engines import Ports
+from orchestrator.engines.files import write_private
 from orchestrator.engines.node import livekit_client
+from orchestrator.secrets import env_line
+
+_TOLD = (
+    "DATABASE_URL",
+    "MIGRATION_DATABASE_URL",
+    "REDIS_URL",
+    "LIVEKIT_URL",
+    "LIVEKIT_API_KEY",
+    "LIVEKIT_API_SECRET",
+    "SERVICE_TOKEN_PRIVATE_KEY",
+    "SERVICE_TOKEN_PUBLIC_KEY",
+    "MCP_URL",
+)
+
+
+@asynccontextmanager
+async def _told(settings: Settings, deployment: Deployment) -> AsyncGenerator[None]:
+    """Tell the other commands of this machine how to reach what runs, as long as it runs."""
+    lines = (env_line(name, deployment.environment[name]) for name in _TOLD)
+    write_private(settings.up_file, "\n".join(lines) + "\n")
+    try:
+        yield
+    finally:
+        settings.up_file.unlink(missing_ok=True)
 
 
 async def run(settings: Settings, console: Console) -> None:
@@ -37,8 +64,9 @@ async def run(settings: Settings, console: Console) -> None:
         jobs=True,
         livekit_client=await livekit_client(settings.cache_dir, progress),
     )
-    async with deployed(settings, plan, progress) as deployment:
+    async with deployed(settings, plan, progress) as deployment, _told(settings, deployment):
         console.print(f"[bold green]ready[/]: {deployment.api_url} (Ctrl-C stops everything)")
+        console.print("store a bot: antiphon apply config/bots/demo-clinic.yaml")
         failed = asyncio.ensure_future(deployment.failure())
         try:
             raise await failed

@@ -36,6 +36,15 @@ from toolkit.tenancy import BuiltinVault, Runtime
 T = TypeVar("T")
 _CALLS = ("room", "model", "browser")
 ANY_PORT = Port(0, "POSTGRES_PORT")
+CACHE = Path(os.environ.get("ANTIPHON_CACHE", Path.home() / ".cache" / "antiphon"))
+# Settings of a constellation of our own: whatever .env says, nothing of the developer's is touched.
+OWN_ENGINES: dict[str, Any] = {
+    "database_url": None,
+    "migration_database_url": None,
+    "redis_url": None,
+    "livekit_url": None,
+    "ANTIPHON_CACHE": CACHE,
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,7 +13,7 @@ from orchestrator.tools import Outcome, ToolCard
 
 CODE = "confirmation_code"
 _REFUSAL = re.compile(
-    r"\b(no|nope|not|don't|do not|never|wait|stop|wrong|instead|rather|cancel that)\b",
+    r"\b(no|nope|nah|not|cannot|\w+n't|never|wait|hold on|stop|wrong|instead|rather|cancel that)\b",
     re.IGNORECASE,
 )
 _NO_REFUSAL = re.compile(
@@ -37,12 +37,11 @@ class Agreement:
     def __init__(self) -> None:
         self._pending: Pending | None = None
         self._turn = 0
-        self._refused = False
 
     @property
     def pending(self) -> Pending | None:
         """Return what waits and may be agreed to in this turn."""
-        if self._pending is None or self._refused or self._turn <= self._pending.asked_in_turn:
+        if self._pending is None or self._turn <= self._pending.asked_in_turn:
             return None
         return self._pending
 
@@ -52,9 +51,10 @@ class Agreement:
         return self._pending is not None
 
     def caller_said(self, text: str) -> None:
-        """Begin a new turn of the caller's."""
+        """Begin a new turn of the caller's; after a refusal the action has to be asked again."""
         self._turn += 1
-        self._refused = refuses(text)
+        if refuses(text):
+            self.settle()
 
     def asked(self, card: ToolCard, arguments: Mapping[str, Any], outcome: Outcome) -> bool:
         """Keep the code of an answer that asks for confirmation, and say whether it was one."""
@@ -72,10 +72,11 @@ class Agreement:
         return pending.code if dict(arguments) == pending.arguments else None
 
     def settle(self) -> None:
-        """Forget what waited: it was done, or something else was."""
+        """Forget what waited: it was done, refused, or something else was done."""
         self._pending = None
 
 
 def refuses(text: str) -> bool:
     """Say whether the caller's words contain a refusal: then nothing is taken as agreed."""
-    return _REFUSAL.search(_NO_REFUSAL.sub("", text)) is not None
+    plain = text.replace("\u2019", "'")
+    return _REFUSAL.search(_NO_REFUSAL.sub("", plain)) is not None

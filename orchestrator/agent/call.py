@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from livekit import api
@@ -42,6 +43,7 @@ logger = logging.getLogger("antiphon.call")
 APOLOGY = "I'm sorry, I have trouble answering right now. Could you say that again?"
 TIME_IS_UP = "I'm sorry, our time is up. Goodbye."
 _DELIVERY_PATIENCE = 5.0  # seconds that the end of a call waits for the transcripts server
+_GREETING_PATIENCE = 3.0  # seconds that servers wait for the greeting to sound
 _ENDPOINTING = {"high": (0.2, 1.2), "normal": (0.3, 2.0), "low": (0.8, 4.0)}
 
 
@@ -82,6 +84,7 @@ class Call:
                 conversation_id=dispatch.conversation_id,
             ),
         )
+        self._greeted = asyncio.Event()
         self._ending: str | None = None
         self._listed: dict[str, tuple[ToolCard, ...]] = {}
         self._hearing: Hearing = hearing(bot, process.settings)
@@ -111,9 +114,7 @@ class Call:
     async def start(self) -> None:
         """Join the caller, greet, and answer until somebody hangs up."""
         self._recorder.joined(room_sid=await self._ctx.room.sid, agent_job_id=self._ctx.job.id)
-        self._listed, asked = await self._process.catalogue.tools(self._identity, self._arrived)
-        for task in asked:
-            self._background.keep(task)
+        self._listed = await self._process.catalogue.known(self._identity)
         parts = Parts(
             self._bot,
             self._model,
@@ -143,7 +144,7 @@ class Call:
             ),
         )
         self._background.start(self._watch_the_clock())
-        self._connect()
+        self._background.start(self._meet_servers())
 
     async def finish(self, reason: str) -> None:
         """Store what is left, and let the room go."""
@@ -175,8 +176,17 @@ class Call:
             return outbound
         return self._bot.first_message_inbound
 
-    def _connect(self) -> None:
-        """Open the way to the bot's servers while the caller hears the greeting."""
+    async def _meet_servers(self) -> None:
+        """List tools that are not known and open connections, once the greeting sounds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GREETING_PATIENCE):
+                await self._greeted.wait()
+        listed, asked = await self._process.catalogue.tools(self._identity, self._arrived)
+        for task in asked:
+            self._background.keep(task)
+        for server, cards in listed.items():
+            if cards != self._listed.get(server):  # another call has listed it meanwhile
+                self._arrived(server, cards)
         names = set(servers_of(self._bot))
         if self._bot.knowledge_base_id is not None:
             names.add(KNOWLEDGE)
@@ -248,6 +258,8 @@ class Call:
                 self._events.publish("latency", {"seconds": parts})
 
     def _agent_changed(self, event: AgentStateChangedEvent) -> None:
+        if event.new_state == "speaking":
+            self._greeted.set()
         if event.new_state != "listening":
             return
         if self._ending:

@@ -50,11 +50,13 @@ class Journal:
         """Begin a call's file."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / f"{header.conversation_id}.{os.getpid()}.jsonl"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        descriptor = os.open(path, flags, 0o600)
+        # Until it is locked and says whose it is, it must not be taken for an orphan.
+        unnamed = path.with_suffix(".new")
+        descriptor = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         journal = cls(path, descriptor)
         journal._write(header.model_dump(mode="json"))
+        unnamed.rename(path)
         return journal
 
     def append(self, entry: Entry) -> None:

@@ -37,8 +37,9 @@ from openai import APIError as ModelError  # the base of whatever litellm raises
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from orchestrator.agent.own_tools import without_examples
 from orchestrator.agent.providers import Target
-from orchestrator.agent.toolset import EXAMPLES, Valid
+from orchestrator.agent.toolset import Valid
 
 logger = logging.getLogger("antiphon.model")
 
@@ -277,10 +278,7 @@ def _rest_key(target: Target) -> str:
 
 
 def _plain(schema: Json) -> Json:
-    """Return a tool's schema without the examples that only a small model needs."""
-    plain = copy.deepcopy(schema)
-    plain["function"]["parameters"].pop(EXAMPLES, None)
-    return plain
+    return {**schema, "function": without_examples(schema["function"])}
 
 
 def _with_values(schema: Json, valid: Valid) -> Json:

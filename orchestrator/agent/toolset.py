@@ -1,7 +1,6 @@
 """The bot's tools in one call: filler while they run, confirmation, and what is spoken of them."""
 
-import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, cast
@@ -13,13 +12,11 @@ from config.bots import Bot
 from orchestrator.agent.agreement import CODE, Agreement
 from orchestrator.agent.events import Publish
 from orchestrator.agent.grounding import grounded
+from orchestrator.agent.own_tools import CONFIRM, END, own_tools, seen_by_model
 from orchestrator.agent.timing import TurnClock
 from orchestrator.constellation import READ_BUDGET, WRITE_BUDGET, Constellation, Identity
 from orchestrator.tools import Outcome, ToolCard
 
-CONFIRM = "confirm"
-END = "end_conversation"
-EXAMPLES = "x-examples"
 FILLER = "One moment, please."
 GOODBYE = "Thank you for calling. Goodbye."
 
@@ -78,12 +75,9 @@ class CallTools:
     def function_tools(self, cards: Sequence[ToolCard]) -> list[Raw]:
         """Take `cards` as the servers' tools from now on, and return all tools of the call."""
         self._cards = {card.name: card for card in cards}
-        tools = [self._server_tool(card) for card in cards]
-        if any(self._bot.policy(card.server, card.tool).confirm for card in cards):
-            tools.append(self._confirm_tool())
-        if END in self._bot.system_tools:
-            tools.append(self._end_tool())
-        return tools
+        own = {CONFIRM: self._confirm, END: self._end}
+        tools = [_raw(self._handler(card), seen_by_model(card)) for card in cards]
+        return tools + [_raw(own[each["name"]], each) for each in own_tools(self._bot, cards)]
 
     def spoken(self, chat_ctx: ChatContext) -> str | None:
         """Return the sentence of the last result, where it is spoken without a completion."""
@@ -172,56 +166,28 @@ class CallTools:
             },
         )
 
-    def _server_tool(self, card: ToolCard) -> Raw:
+    def _handler(self, card: ToolCard) -> Callable[..., Awaitable[str]]:
         async def call(raw_arguments: dict[str, object], ctx: RunContext[Any]) -> str:
             return await self.run(card, raw_arguments, ctx)
 
-        return _raw(call, card.name, card.description, _for_model(card))
+        return call
 
-    def _confirm_tool(self) -> Raw:
-        async def confirm(raw_arguments: dict[str, object], ctx: RunContext[Any]) -> str:
-            pending = self.agreement.pending
-            if pending is None:
-                raise ToolError(
-                    "Nothing waits for a yes. Read back what you would do, and ask the caller."
-                )
-            return await self.run(pending.card, pending.arguments, ctx)
+    async def _confirm(self, raw_arguments: dict[str, object], ctx: RunContext[Any]) -> str:
+        pending = self.agreement.pending
+        if pending is None:
+            raise ToolError(
+                "Nothing waits for a yes. Read back what you would do, and ask the caller."
+            )
+        return await self.run(pending.card, pending.arguments, ctx)
 
-        example: dict[str, Any] = {
-            "before": "Read back: Friday at noon for two tickets. Shall I reserve them?",
-            "caller": "Yes, please do.",
-            "arguments": {},
-        }
-        parameters = {**_no_parameters(), EXAMPLES: [example]}
-        return _raw(confirm, CONFIRM, "The caller said yes to what was read back", parameters)
-
-    def _end_tool(self) -> Raw:
-        async def end(raw_arguments: dict[str, object], ctx: RunContext[Any]) -> str:
-            self._spoken[ctx.function_call.call_id] = GOODBYE
-            self._hang_up()
-            return "The call ends after this."
-
-        example: dict[str, Any] = {"caller": "That was all, bye.", "arguments": {}}
-        parameters = {**_no_parameters(), EXAMPLES: [example]}
-        return _raw(end, END, "Hang up after the caller's goodbye", parameters)
+    async def _end(self, raw_arguments: dict[str, object], ctx: RunContext[Any]) -> str:
+        self._spoken[ctx.function_call.call_id] = GOODBYE
+        self._hang_up()
+        return "The call ends after this."
 
 
-def _raw(handler: Callable[..., Any], name: str, description: str, parameters: Any) -> Raw:
-    schema = {"name": name, "description": description, "parameters": parameters}
+def _raw(handler: Callable[..., Awaitable[str]], schema: dict[str, Any]) -> Raw:
     return function_tool(handler, raw_schema=schema)
-
-
-def _for_model(card: ToolCard) -> dict[str, Any]:
-    """Return the tool's schema as the model may see it: without the code, with its examples."""
-    parameters = copy.deepcopy(dict(card.parameters))
-    parameters.get("properties", {}).pop(CODE, None)
-    if card.examples:
-        parameters[EXAMPLES] = [dict(example) for example in card.examples]
-    return parameters
-
-
-def _no_parameters() -> dict[str, Any]:
-    return {"type": "object", "properties": {}, "additionalProperties": False}
 
 
 def _used_since_the_caller_spoke(chat_ctx: ChatContext) -> set[str]:

@@ -6,6 +6,7 @@ It also brings home the journals of calls whose process died on this machine.
 import asyncio
 import logging
 import os
+import signal
 from pathlib import Path
 
 import httpx2
@@ -112,11 +113,28 @@ async def serve() -> None:
 
     server.on("worker_registered", registered)
     replaying = asyncio.create_task(_bring_home(config))
+    told_to_end = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told_to_end.set)
+    serving = asyncio.create_task(server.run())
+    ending = asyncio.create_task(told_to_end.wait())
     try:
-        await server.run()
+        await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            await serving
+        await _drain(server, config.worker_drain_seconds)
     finally:
         replaying.cancel()
+        ending.cancel()
         await server.aclose()
+        serving.cancel()
+
+
+async def _drain(server: AgentServer, patience: int) -> None:
+    """Take no more calls, and let those in progress end; `patience` is in seconds."""
+    try:
+        await server.drain(timeout=patience)
+    except TimeoutError:
+        logger.warning("calls were cut off: they outlasted WORKER_DRAIN_SECONDS")
 
 
 async def _bring_home(config: Settings) -> None:

@@ -10,7 +10,7 @@ class Line:
 
     def __init__(self, port: int) -> None:
         self.url = ""
-        self.taken = 0
+        self.pending = 0  # connections that were taken, are not passed on, and not given up
         self.passed_on = 0
         self._port = port
         self._alive = asyncio.Event()
@@ -19,7 +19,7 @@ class Line:
 
     def die(self) -> None:
         """Take new connections from now on, and pass nothing on."""
-        self.taken = self.passed_on = 0
+        self.passed_on = 0
         self._alive.clear()
 
     def revive(self) -> None:
@@ -28,7 +28,6 @@ class Line:
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take a connection."""
-        self.taken += 1
         task = asyncio.ensure_future(self._connect(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -42,14 +41,37 @@ class Line:
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far: asyncio.StreamWriter | None = None
         try:
-            await self._alive.wait()
+            said = await self._held(reader)
+            if said is None:
+                return
             answers, far = await asyncio.open_connection("127.0.0.1", self._port)
             self.passed_on += 1
+            far.write(said)
             await asyncio.gather(_pump(reader, far), _pump(answers, writer))
         finally:
             writer.close()
             if far is not None:
                 far.close()
+
+    async def _held(self, reader: asyncio.StreamReader) -> bytes | None:
+        """Wait until the line is alive; return what was said meanwhile, None if nobody waits."""
+        said = b""
+        self.pending += 1
+        alive = asyncio.ensure_future(self._alive.wait())
+        try:
+            while not self._alive.is_set():
+                more = asyncio.ensure_future(reader.read(65536))
+                await asyncio.wait({alive, more}, return_when=asyncio.FIRST_COMPLETED)
+                if not more.done():
+                    more.cancel()
+                elif data := more.result():
+                    said += data
+                else:
+                    return None
+            return said
+        finally:
+            alive.cancel()
+            self.pending -= 1
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

@@ -6,26 +6,16 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from config.settings import Settings
 from orchestrator.deployment import Deployment, Plan, deployed
-from tests.conftest import held
+from tests.conftest import OWN_ENGINES, held
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-CACHE = Path(os.environ.get("ANTIPHON_CACHE", Path.home() / ".cache" / "antiphon"))
-# Whatever .env says, nothing of the developer's own is touched.
-_OWN_ENGINES: dict[str, Any] = {
-    "database_url": None,
-    "migration_database_url": None,
-    "redis_url": None,
-    "livekit_url": None,
-    "ANTIPHON_CACHE": CACHE,
-}
 Run = Callable[..., Awaitable["Ran"]]
 
 
@@ -56,7 +46,7 @@ async def run(*command: str | Path, **environment: str) -> Ran:
 async def deployment(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Deployment]:
     """API, servers and engines, without a worker."""
     plan = Plan(folder=tmp_path_factory.mktemp("deployment"), worker=False)
-    async with held(deployed(Settings(**_OWN_ENGINES), plan, print)) as deployment:
+    async with held(deployed(Settings(**OWN_ENGINES), plan, print)) as deployment:
         yield deployment
 
 

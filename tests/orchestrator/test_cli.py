@@ -142,12 +142,16 @@ def test_a_bots_tools_are_shown_with_their_tokens(
     wanted = ("tools", "--business", "nightbakers", "--bot", "counter")
     shown = antiphon(*wanted, environment=environment)
     assert "scheduling_create_booking" in shown.stdout
-    assert "2 tools" in shown.stdout
+    assert "3 tools" in shown.stdout
     schemas: list[dict[str, Any]] = json.loads(
         antiphon(*wanted, "--json", environment=environment).stdout
     )
     names = [schema["function"]["name"] for schema in schemas]
-    assert names == ["scheduling_get_available_slots", "scheduling_create_booking"]
+    assert names == [
+        "scheduling_get_available_slots",
+        "scheduling_create_booking",
+        "end_conversation",
+    ]
     unknown = antiphon(*wanted[:-1], "nobody", environment=environment)
     assert unknown.returncode == 1
     assert "no such bot" in unknown.stderr

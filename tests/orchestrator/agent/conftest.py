@@ -1,10 +1,7 @@
 """A whole constellation, started once, with the museum in it."""
 
 import json
-import os
 from collections.abc import AsyncGenerator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,22 +11,12 @@ from config.settings import Settings, required
 from orchestrator.applying import applied, business_called, created_key
 from orchestrator.deployment import Plan, deployed
 from orchestrator.engines.ports import free_port
-from tests.conftest import held
+from tests.conftest import OWN_ENGINES, held
 from tests.doubles.line import line
 from tests.doubles.models import serving_models
 from tests.doubles.sockets import KEY
 from tests.doubles.voices import voices
 from tests.orchestrator.agent.museum import BUSINESS, CallersVoice, Museum, declaration
-
-_CACHE = Path(os.environ.get("ANTIPHON_CACHE", Path.home() / ".cache" / "antiphon"))
-# Whatever .env says, nothing of the developer's own is touched.
-_OWN_ENGINES: dict[str, Any] = {
-    "database_url": None,
-    "migration_database_url": None,
-    "redis_url": None,
-    "livekit_url": None,
-    "ANTIPHON_CACHE": _CACHE,
-}
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -61,7 +48,7 @@ async def museum(
         )
         file = folder / "museum.yaml"
         file.write_text(declaration(), encoding="utf-8")
-        async with held(deployed(Settings(**_OWN_ENGINES), plan, print)) as deployment:
+        async with held(deployed(Settings(**OWN_ENGINES), plan, print)) as deployment:
             await applied(deployment.settings, file)
             database = Database(required("DATABASE_URL", deployment.settings.database_url))
             business_id = await business_called(database, BUSINESS)

@@ -67,6 +67,11 @@ _BOT = """
         policy: {{create_booking: {policy}}}
       knowledge: {{}}
 """
+_BOOKINGS = """
+select booking.* from calendar_booking as booking
+join calendar on calendar.id = booking.calendar_id where calendar.name = :calendar
+"""
+_USAGE = "select operation, metadata as amounts from api_usage where conversation_id = :id"
 
 
 @dataclass(frozen=True)
@@ -275,10 +280,19 @@ class Museum:
         """Wait until so many things that were said are stored; return who said what, in order."""
         return [(entry["role"], entry["text"]) for entry in await self.entries(visit, count)]
 
-    async def rows(self, query: str, **values: Any) -> list[Any]:
-        """Return what is stored of the museum."""
+    async def bookings(self, calendar: str) -> list[Mapping[str, Any]]:
+        """Return what is booked in a calendar."""
+        return await self._rows(_BOOKINGS, calendar=calendar)
+
+    async def usage(self, visit: Visit, *operations: str) -> list[list[Mapping[str, Any]]]:
+        """Return what the providers of a conversation will bill for, by operation."""
+        rows = await self._rows(_USAGE, id=visit.conversation_id)
+        return [[row["amounts"] for row in rows if row["operation"] == o] for o in operations]
+
+    async def _rows(self, query: str, **values: Any) -> list[Mapping[str, Any]]:
         async with self.database.business(self.business_id) as session:
-            return list((await session.execute(text(query), values)).mappings())
+            found = (await session.execute(text(query), values)).mappings()
+            return [dict(row) for row in found]
 
 
 def tomorrow() -> datetime:

@@ -1,6 +1,7 @@
 """What is to be confirmed waits for the caller's yes, whatever the model says."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -32,15 +33,13 @@ async def test_after_a_no_nothing_is_booked_whatever_the_model_does(museum: Muse
         asked = await visit.ask("I would like a garden tour tomorrow afternoon at three.")
         assert asked == ASKED, careful.script.unexpected
         codes = await issued_codes(museum)
-        answer = await visit.ask("No, please do not book it.")
+        answer = await visit.ask("Please do not book it.")
         assert answer == "I have not booked it.", careful.script.unexpected
         outcomes = [event["outcome"] for event in visit.events("agent_tool_call")]
         assert outcomes == ["needs_confirmation"] * 3
         codes |= await issued_codes(museum)
     careful.script.assert_done()
-    assert (
-        await museum.rows("select id from calendar_booking where attendee_name like 'John%'") == []
-    )
+    assert await museum.bookings("careful") == []
     assert len(codes) == 3
     requests = "\n".join(careful.bodies)
     assert "confirmation_code" not in requests
@@ -53,6 +52,7 @@ async def issued_codes(museum: Museum) -> set[str]:
     url = required("REDIS_URL", museum.deployment.settings.redis_url)
     cache = connect(url)
     try:
-        return {str(key).removeprefix("confirm:") async for key in cache.scan_iter("confirm:*")}
+        keys: list[Any] = await cache.keys("confirm:*")
     finally:
         await cache.aclose()
+    return {str(key).removeprefix("confirm:") for key in keys}

@@ -5,6 +5,7 @@ import time
 import pytest
 from livekit import api
 
+from orchestrator.demo.caller import RATE
 from orchestrator.demo.words import word_error_rate
 from tests.doubles.scripted_model import Call, Step
 from tests.orchestrator.agent.museum import GREETING, Museum, handle, tomorrow
@@ -12,8 +13,8 @@ from tests.orchestrator.agent.museum import GREETING, Museum, handle, tomorrow
 pytestmark = pytest.mark.room
 
 PRICE = "It costs twelve euros, and six for children."
-OFFER = "Three in the afternoon is free. What is your name?"
-READ_BACK = "That is tomorrow at three, for Mary Brown. Shall I book it?"
+OFFER = "There is a free place tomorrow afternoon. What is your name?"
+READ_BACK = "That is for Mary Brown, tomorrow afternoon. Do you want me to book it?"
 DONE = "It is booked. Is there anything else?"
 GOODBYE = "Thank you for calling. Goodbye."
 FAREWELL = "No, thank you, that was all. Goodbye."
@@ -64,12 +65,20 @@ async def test_a_caller_asks_books_and_says_goodbye(museum: Museum) -> None:
     heard = [await museum.voice.understand(visit.caller.heard_between(*span)) for span in sounds]
     assert word_error_rate(list(zip(spoken_by_agent[1:], heard, strict=True))) <= 0.1, heard
 
-    (booking,) = await museum.rows(
-        "select * from calendar_booking where attendee_name = 'Mary Brown'"
-    )
+    (booking,) = await museum.bookings("guide")
     assert booking["service_key"] == "garden"
     assert booking["starts_at"] == start
     assert booking["attendee_name"] == "Mary Brown"
+
+    seconds = sum([len(await museum.voice.say(words)) for words in said]) / RATE
+    characters = sum(map(len, spoken_by_agent))
+    hears, thinks, speaks = await museum.usage(visit, "stt", "llm", "tts")
+    assert {row["model"] for row in thinks} == {"openai/guide"}
+    assert sum(row["prompt_tokens"] for row in thinks) == len(guide.bodies)
+    assert sum(row["completion_tokens"] for row in thinks) == len(guide.bodies)
+    assert seconds <= sum(row["audio_seconds"] for row in hears) <= 2 * seconds
+    assert sum(row["characters"] for row in speaks) == pytest.approx(characters, rel=0.05)
+    assert 0.04 <= sum(row["audio_seconds"] for row in speaks) / characters <= 0.12
 
 
 async def rooms(museum: Museum, name: str) -> list[str]:

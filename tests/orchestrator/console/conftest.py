@@ -3,7 +3,6 @@
 import base64
 import os
 import shutil
-import sys
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,22 +17,9 @@ from config.settings import Settings
 from orchestrator.applying import applied
 from orchestrator.deployment import Deployment, Plan, deployed
 from orchestrator.engines.node import livekit_client
-from orchestrator.engines.ports import free_port
-from orchestrator.engines.process import Program, running
-from orchestrator.models.parts import Options
-from orchestrator.models.weights import WeightsError
-from tests.conftest import held
+from tests.conftest import CACHE, OWN_ENGINES, held
 from tests.doubles.scripted_model import ScriptedModel, serving
 
-_CACHE = Path(os.environ.get("ANTIPHON_CACHE", Path.home() / ".cache" / "antiphon"))
-# Whatever .env says, nothing of the developer's own is touched.
-_OWN_ENGINES: dict[str, Any] = {
-    "database_url": None,
-    "migration_database_url": None,
-    "redis_url": None,
-    "livekit_url": None,
-    "ANTIPHON_CACHE": _CACHE,
-}
 _PATIENCE = 20_000  # milliseconds
 _FLAGS = [
     "--no-sandbox",
@@ -87,33 +73,6 @@ bots:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def models_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
-    """Speech and hearing, without the language model."""
-    try:
-        Options(llm=False).require_installed()
-    except WeightsError as error:
-        pytest.skip(str(error))
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    program = Program(
-        name="models",
-        command=[sys.executable, "-m", "orchestrator.models", "--no-llm", "--port", str(port)],
-        log=tmp_path_factory.mktemp("models") / "models.log",
-        deadline=120,
-    )
-    async with httpx2.AsyncClient(trust_env=False) as client:
-
-        async def ready(_: object) -> bool:
-            try:
-                return (await client.get(f"{url}/health")).is_success
-            except httpx2.HTTPError:
-                return False
-
-        async with held(running(program, ready)):
-            yield f"{url}/v1"
-
-
-@pytest_asyncio.fixture(scope="session")
 async def served_model() -> AsyncGenerator[tuple[ScriptedModel, str]]:
     """The scripted model, and where it is served."""
     model = ScriptedModel()
@@ -138,7 +97,7 @@ async def constellation(
     """Everything that answers a call, with the bots of the declaration."""
     plan = Plan(
         folder=tmp_path_factory.mktemp("constellation"),
-        livekit_client=await livekit_client(_CACHE, print),
+        livekit_client=await livekit_client(CACHE, print),
         extra={
             "EMBEDDED_MODELS": "true",
             "MODELS_URL": models_url,
@@ -150,7 +109,7 @@ async def constellation(
     )
     file = tmp_path_factory.mktemp("declared") / "potters.yaml"
     file.write_text(_DECLARATION, encoding="utf-8")
-    async with held(deployed(Settings(**_OWN_ENGINES), plan, print)) as deployment:
+    async with held(deployed(Settings(**OWN_ENGINES), plan, print)) as deployment:
         environment = deployment.environment
         urls: dict[str, Any] = {
             "database_url": environment["DATABASE_URL"],

@@ -1,0 +1,95 @@
+"""A worker takes the calls that it can serve, and leaves the others to another one."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from livekit.agents import AgentServer, JobRequest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from config.settings import Settings
+from orchestrator.agent.worker import Capacity
+from tests.doubles.listening import listening
+
+
+@dataclass
+class Serving:
+    """A worker's server with some calls."""
+
+    active_jobs: list[str]
+
+
+@dataclass
+class Asked:
+    """LiveKit's question whether a worker takes a call, and the answers."""
+
+    answers: list[tuple[str, dict[str, Any]]] = field(
+        default_factory=list[tuple[str, dict[str, Any]]]
+    )
+
+    async def accept(self, **how: Any) -> None:
+        """Take note of a yes."""
+        self.answers.append(("accept", how))
+
+    async def reject(self, **how: Any) -> None:
+        """Take note of a no."""
+        self.answers.append(("reject", how))
+
+
+def capacity(calls: int, **settings: Any) -> Capacity:
+    """Return the capacity of a worker that has so many calls."""
+    server = cast(AgentServer, Serving([f"call {number}" for number in range(calls)]))
+    known: dict[str, Any] = {"worker_max_calls": 2, "embedded_models": False}
+    return Capacity(server, Settings.model_validate(known | settings))
+
+
+async def answer(of: Capacity) -> str:
+    """Ask whether it takes a call."""
+    asked = Asked()
+    await of.answer(cast(JobRequest, asked))
+    ((verdict, how),) = asked.answers
+    # With `terminate` nobody else would be asked.
+    assert verdict == "accept" or how == {"terminate": False}
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("calls", "verdict", "load"),
+    [(0, "accept", 0.0), (1, "accept", 0.5), (2, "reject", 1.0), (5, "reject", 1.0)],
+)
+async def test_calls_are_taken_up_to_the_limit(calls: int, verdict: str, load: float) -> None:
+    worker = capacity(calls)
+    assert await answer(worker) == verdict
+    assert worker.load() == load
+
+
+@pytest.mark.parametrize(
+    ("cores", "calls", "verdict"),
+    [(8, 3, "accept"), (8, 4, "reject"), (1, 0, "accept"), (1, 1, "reject"), (None, 0, "accept")],
+)
+async def test_without_a_limit_half_the_cores_are(
+    cores: int | None, calls: int, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert await answer(capacity(calls, worker_max_calls=None)) == verdict
+
+
+@pytest.mark.parametrize(("status", "verdict"), [(200, "accept"), (503, "reject")])
+async def test_a_call_needs_the_embedded_models_where_they_are_used(
+    status: int, verdict: str
+) -> None:
+    def health(_: Request) -> Response:
+        return Response(status_code=status)
+
+    async with listening(Starlette(routes=[Route("/health", health)])) as url:
+        worker = capacity(0, embedded_models=True, models_url=f"{url}/v1")
+        assert await answer(worker) == verdict
+
+
+async def test_models_that_are_not_there_cost_the_call_and_nothing_else() -> None:
+    worker = capacity(0, embedded_models=True, models_url="http://127.0.0.1:1/v1")
+    assert await answer(worker) == "reject"
+    assert worker.load() == 0.0

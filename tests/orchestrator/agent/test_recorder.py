@@ -1,0 +1,201 @@
+"""What was said arrives at the transcripts server, however long that is away."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from config.database import Database
+from config.tokens import Signer
+from orchestrator.agent.journal import Header, orphans
+from orchestrator.agent.recorder import Recorder, replay
+from orchestrator.constellation import Constellation
+from tests.conftest import Tenant, fetch, held, serve
+from tests.doubles.listening import listening
+from transcripts.server import SERVER
+
+NOBODY_THERE = "http://127.0.0.1:1/transcripts/mcp"
+
+
+@pytest_asyncio.fixture(scope="session")
+async def transcripts_url(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[str]:
+    """The real transcripts server, on a port of this machine."""
+    async with (
+        held(serve([SERVER], signer, database, cache)) as servers,
+        held(listening(servers.app)) as url,
+    ):
+        yield f"{url}/transcripts/mcp"
+
+
+@dataclass
+class Way:
+    """Where the transcripts server is looked for, and how often it was."""
+
+    url: str
+    asked: list[str] = field(default_factory=list[str])
+
+    def __call__(self, server: str) -> str:
+        """Return the address."""
+        self.asked.append(server)
+        return self.url
+
+    async def was_looked_for(self, times: int) -> None:
+        """Wait until the server was looked for so often."""
+        async with asyncio.timeout(10):
+            missing = times - len(self.asked)
+            while missing > 0:
+                await asyncio.sleep(0.02)
+                missing = times - len(self.asked)
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A conversation that has begun, and what is stored of it."""
+
+    tenant: Tenant
+    header: Header
+    database: Database
+
+    async def said(self) -> list[str]:
+        """Return what was said, in order."""
+        return [row["text"] for row in await self._rows(_SAID)]
+
+    async def end_reason(self) -> str | None:
+        """Return why it has ended, or None while it has not."""
+        (row,) = await self._rows("select status, metadata from conversation where id = :id")
+        return str(row["metadata"].get("end_reason")) if row["status"] == "ended" else None
+
+    async def _rows(self, query: str) -> list[Any]:
+        return await fetch(self.database, self.tenant, query, id=self.header.conversation_id)
+
+
+_SAID = """
+select order_index, transcribed_text as text from user_turn where conversation_id = :id
+union all
+select order_index, response_text from agent_response where conversation_id = :id
+order by order_index
+"""
+
+
+@pytest.fixture
+def way(transcripts_url: str) -> Way:
+    """The way to the server, which is not there yet."""
+    return Way(NOBODY_THERE)
+
+
+@pytest_asyncio.fixture
+async def constellation(signer: Signer, way: Way) -> AsyncGenerator[Constellation]:
+    constellation = Constellation(signer, way)
+    yield constellation
+    await constellation.aclose()
+
+
+@pytest_asyncio.fixture
+async def conversation(
+    signer: Signer, transcripts_url: str, tenant: Tenant, database: Database
+) -> Conversation:
+    header = Header(
+        subject=f"bot:{tenant.bot_id}",
+        business_id=tenant.business_id,
+        bot_id=tenant.bot_id,
+        conversation_id=uuid4(),
+    )
+    constellation = Constellation(signer, lambda _: transcripts_url)
+    outcome = await constellation.call(
+        "transcripts",
+        "start_conversation",
+        {"room_name": "room", "direction": "inbound"},
+        tenant.claims(conversation_id=header.conversation_id),
+    )
+    assert outcome.error is None, outcome.text
+    await constellation.aclose()
+    return Conversation(tenant, header, database)
+
+
+def talk(recorder: Recorder) -> None:
+    """Record a greeting, a question and its answer."""
+    spoken: dict[str, Any] = {
+        "llm_provider": "openai",
+        "tts_provider": "embedded",
+        "voice_id": None,
+        "language": "en",
+        "interrupted": False,
+    }
+    recorder.joined(room_sid="RM_1", agent_job_id="AJ_1")
+    recorder.agent_response("Hello.", **spoken)
+    recorder.user_turn("Are you open?", stt_provider="embedded", confidence=0.9)
+    recorder.agent_response("Until nine.", **spoken)
+
+
+async def test_what_could_not_be_delivered_is_tried_again_in_order(
+    constellation: Constellation,
+    conversation: Conversation,
+    way: Way,
+    transcripts_url: str,
+    tmp_path: Path,
+) -> None:
+    recorder = Recorder(constellation, tmp_path, conversation.header)
+    talk(recorder)
+    await way.was_looked_for(3)
+    assert await conversation.said() == []
+    way.url = transcripts_url
+    assert await recorder.end("caller_left", 10)
+    assert await conversation.said() == ["Hello.", "Are you open?", "Until nine."]
+    assert await conversation.end_reason() == "caller_left"
+    assert list(orphans(tmp_path)) == []
+
+
+async def test_a_call_that_ends_before_the_server_is_back_is_replayed(
+    constellation: Constellation,
+    conversation: Conversation,
+    way: Way,
+    transcripts_url: str,
+    tmp_path: Path,
+) -> None:
+    recorder = Recorder(constellation, tmp_path, conversation.header)
+    talk(recorder)
+    assert not await recorder.end("max_duration", 0.05)
+    way.url = transcripts_url
+    assert await replay(constellation, tmp_path) == 1
+    assert await conversation.said() == ["Hello.", "Are you open?", "Until nine."]
+    assert await conversation.end_reason() == "max_duration"
+    assert await replay(constellation, tmp_path) == 0
+
+
+async def test_an_entry_that_the_server_refuses_does_not_hold_up_the_others(
+    constellation: Constellation,
+    conversation: Conversation,
+    way: Way,
+    transcripts_url: str,
+    tmp_path: Path,
+) -> None:
+    way.url = transcripts_url
+    recorder = Recorder(constellation, tmp_path, conversation.header)
+    recorder.usage([{"provider": "p", "operation": "dance", "request_id": "r"}])
+    talk(recorder)
+    assert await recorder.end("caller_left", 10)
+    assert await conversation.said() == ["Hello.", "Are you open?", "Until nine."]
+
+
+async def test_usage_is_stored_once_however_often_it_is_told(
+    constellation: Constellation,
+    conversation: Conversation,
+    way: Way,
+    transcripts_url: str,
+    tmp_path: Path,
+) -> None:
+    way.url = transcripts_url
+    recorder = Recorder(constellation, tmp_path, conversation.header)
+    row = {"provider": "p", "operation": "llm", "request_id": str(uuid4()), "metadata": {"n": 1}}
+    recorder.usage([row])
+    recorder.usage([row])
+    assert await recorder.end("caller_left", 10)
+    query = "select metadata from api_usage where request_id = :id"
+    rows = await fetch(conversation.database, conversation.tenant, query, id=row["request_id"])
+    assert [stored["metadata"] for stored in rows] == [{"n": 1}]
