@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,8 @@ from orchestrator.engines.ports import Port, free_port
 from orchestrator.engines.postgres import Postgres, postgres
 from orchestrator.engines.process import Program, running
 from orchestrator.engines.valkey import Valkey, valkey
+from orchestrator.models.parts import Options
+from orchestrator.models.weights import WeightsError
 from toolkit.serving import ServerSpec, build_server, mounted
 from toolkit.tenancy import BuiltinVault, Runtime
 
@@ -275,6 +277,19 @@ async def fetch(database: Database, tenant: Tenant, query: str, **values: Any) -
         return list((await session.execute(text(query), values)).mappings())
 
 
+def answering(url: str) -> Callable[[object], Awaitable[bool]]:
+    """Return a check of whether `url` answers, for `running()`."""
+
+    async def ready(_: object) -> bool:
+        try:
+            async with httpx2.AsyncClient(timeout=1, trust_env=False) as client:
+                return (await client.get(url)).is_success
+        except httpx2.HTTPError:
+            return False
+
+    return ready
+
+
 @asynccontextmanager
 async def listening_servers(environment: Mapping[str, str]) -> AsyncGenerator[str]:
     """Run `antiphon mcp` as a process of its own; yields where it listens."""
@@ -287,13 +302,24 @@ async def listening_servers(environment: Mapping[str, str]) -> AsyncGenerator[st
             env={**os.environ, **environment, "MCP_PORT": str(port)},
         )
         url = f"http://127.0.0.1:{port}"
-
-        async def ready(_: object) -> bool:
-            try:
-                async with httpx2.AsyncClient(timeout=1, trust_env=False) as client:
-                    return (await client.get(f"{url}/healthz")).is_success
-            except httpx2.HTTPError:
-                return False
-
-        async with held(running(program, ready)):
+        async with held(running(program, answering(f"{url}/healthz"))):
             yield url
+
+
+@pytest_asyncio.fixture(scope="session")
+async def models_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
+    """Where the embedded speech and hearing are served, without the language model."""
+    try:
+        Options(llm=False).require_installed()
+    except WeightsError as error:
+        pytest.skip(str(error))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    program = Program(
+        name="models",
+        command=[sys.executable, "-m", "orchestrator.models", "--no-llm", "--port", str(port)],
+        log=tmp_path_factory.mktemp("models") / "models.log",
+        deadline=120,
+    )
+    async with held(running(program, answering(f"{url}/health"))):
+        yield f"{url}/v1"

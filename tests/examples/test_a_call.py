@@ -10,10 +10,7 @@ import pytest
 import pytest_asyncio
 
 from orchestrator.deployment import Deployment
-from orchestrator.engines.ports import free_port
 from orchestrator.engines.process import Program, running
-from orchestrator.models.parts import Options
-from orchestrator.models.weights import WeightsError
 from tests.conftest import held
 from tests.doubles.scripted_model import ScriptedModel, Step, serving
 from tests.examples.conftest import Run
@@ -23,35 +20,8 @@ pytestmark = [pytest.mark.room, pytest.mark.timeout(300)]
 
 
 @pytest_asyncio.fixture
-async def speech_url(tmp_path: Path) -> AsyncGenerator[str]:
-    """Hearing and speech, without the language model."""
-    try:
-        Options(llm=False).require_installed()
-    except WeightsError as error:
-        pytest.skip(str(error))
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    program = Program(
-        name="models",
-        command=[sys.executable, "-m", "orchestrator.models", "--no-llm", "--port", str(port)],
-        log=tmp_path / "models.log",
-        deadline=120,
-    )
-    async with httpx2.AsyncClient(trust_env=False) as client:
-
-        async def ready(_: object) -> bool:
-            try:
-                return (await client.get(f"{url}/health")).is_success
-            except httpx2.HTTPError:
-                return False
-
-        async with held(running(program, ready)):
-            yield url
-
-
-@pytest_asyncio.fixture
 async def model(
-    deployment: Deployment, speech_url: str, tmp_path: Path
+    deployment: Deployment, models_url: str, tmp_path: Path
 ) -> AsyncGenerator[ScriptedModel]:
     """The language model of a worker that takes calls."""
     model, registered = ScriptedModel(), tmp_path / "registered"
@@ -61,7 +31,7 @@ async def model(
 
     async with held(serving(model)) as model_url:
         told = {
-            "MODELS_URL": f"{speech_url}/v1",
+            "MODELS_URL": models_url,
             "OPENAI_API_BASE": model_url,
             "OPENAI_API_KEY": "scripted",
             "WORKER_MAX_CALLS": "1",
@@ -79,21 +49,21 @@ async def model(
             yield model
 
 
-async def recording(speech_url: str, text: str, file: Path) -> Path:
+async def recording(models_url: str, text: str, file: Path) -> Path:
     """Speak a text into a file."""
     async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
         body = {"input": text, "voice": "joe-high"}
-        spoken = await client.post(f"{speech_url}/v1/audio/speech", json=body)
+        spoken = await client.post(f"{models_url}/audio/speech", json=body)
     await asyncio.to_thread(file.write_bytes, spoken.raise_for_status().content)
     return file
 
 
 async def test_a_bot_is_called_with_recordings(
-    example: Run, model: ScriptedModel, speech_url: str, tmp_path: Path
+    example: Run, model: ScriptedModel, models_url: str, tmp_path: Path
 ) -> None:
     question = "How much is a new lining for a jacket?"
-    first = await recording(speech_url, question, tmp_path / "first.wav")
-    second = await recording(speech_url, "And do you deliver it?", tmp_path / "second.wav")
+    first = await recording(models_url, question, tmp_path / "first.wav")
+    second = await recording(models_url, "And do you deliver it?", tmp_path / "second.wav")
     model.play(
         Step(caller="jacket", facts="75 euros", answer="A new lining costs 75 euros."),
         Step(caller="deliver", answer="Yes, for 6 euros."),
