@@ -10,7 +10,8 @@ class Line:
 
     def __init__(self, port: int) -> None:
         self.url = ""
-        self.pending = 0  # connections that were taken, are not passed on, and not given up
+        self.pending = 0  # connections that were taken and wait
+        self.given_up = 0  # those whose client did not wait any longer
         self.passed_on = 0
         self._port = port
         self._alive = asyncio.Event()
@@ -19,7 +20,7 @@ class Line:
 
     def die(self) -> None:
         """Take new connections from now on, and pass nothing on."""
-        self.passed_on = 0
+        self.passed_on = self.given_up = 0
         self._alive.clear()
 
     def revive(self) -> None:
@@ -67,6 +68,7 @@ class Line:
                 elif data := more.result():
                     said += data
                 else:
+                    self.given_up += 1
                     return None
             return said
         finally:

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from config.database import Database
 from config.tokens import Signer
-from orchestrator.agent.journal import Header, orphans
+from orchestrator.agent.journal import Entry, Header, Journal, orphans
 from orchestrator.agent.recorder import Recorder, replay
 from orchestrator.constellation import Constellation
 from tests.conftest import Tenant, fetch, held, serve
@@ -166,6 +166,24 @@ async def test_a_call_that_ends_before_the_server_is_back_is_replayed(
     assert await conversation.said() == ["Hello.", "Are you open?", "Until nine."]
     assert await conversation.end_reason() == "max_duration"
     assert await replay(constellation, tmp_path) == 0
+
+
+async def test_a_call_whose_process_died_is_ended_as_lost(
+    constellation: Constellation,
+    conversation: Conversation,
+    way: Way,
+    transcripts_url: str,
+    tmp_path: Path,
+) -> None:
+    way.url = transcripts_url
+    journal = Journal.start(tmp_path, conversation.header)
+    said = {"order_index": 0, "text": "Are you open?", "stt_provider": "embedded"}
+    journal.append(Entry(tool="append_user_turn", arguments=said))
+    assert await replay(constellation, tmp_path) == 0
+    journal.close(delivered=False)
+    assert await replay(constellation, tmp_path) == 1
+    assert await conversation.said() == ["Are you open?"]
+    assert await conversation.end_reason() == "agent_lost"
 
 
 async def test_an_entry_that_the_server_refuses_does_not_hold_up_the_others(

@@ -4,6 +4,7 @@ import time
 
 import pytest
 from livekit import api
+from livekit.protocol.room import ListRoomsRequest
 
 from orchestrator.demo.caller import RATE
 from orchestrator.demo.words import word_error_rate
@@ -86,5 +87,5 @@ async def rooms(museum: Museum, name: str) -> list[str]:
     environment = museum.deployment.environment
     access = environment["LIVEKIT_API_KEY"], environment["LIVEKIT_API_SECRET"]
     async with api.LiveKitAPI(museum.deployment.livekit_url, *access) as livekit:
-        found = await livekit.room.list_rooms(api.ListRoomsRequest(names=[name]))
+        found = await livekit.room.list_rooms(ListRoomsRequest(names=[name]))
     return [room.name for room in found.rooms]

@@ -98,7 +98,7 @@ SCRIPT = (
 
 
 @pytest.mark.room
-@pytest.mark.parametrize("voice", ["first", "second"])
+@pytest.mark.parametrize("voice", ["first", pytest.param("second", marks=pytest.mark.slow)])
 async def test_a_business_of_another_trade_is_served_as_its_file_says(voice: str) -> None:
     require(Options(llm=False))
     model = ScriptedModel()
@@ -135,3 +135,21 @@ async def test_the_demo_serves_its_caller_with_the_embedded_model() -> None:
     assert agent_error(report) <= 0.15
     chosen = [c for c in report.tool_calls if c.server == "scheduling" and c.chosen_by == "model"]
     assert len(chosen) >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.model
+@pytest.mark.room
+async def test_a_business_of_another_trade_is_served_by_the_embedded_model() -> None:
+    require(Options())
+    expectations = Expectations.read(FIXTURES / "bicycle.calls.yaml", BICYCLE)
+    wrong: list[str] = []
+    wrong_turns = 0
+    for voice in ("first", "second"):
+        began = datetime.now(UTC)
+        report, _ = await demo(["--bots", str(BICYCLE), *recordings(voice)], {})
+        wrong += expectations.wrong(report, began)
+        wrong_turns += len(expectations.wrong_turns(report, began))
+        assert caller_error(report) <= 0.10
+        assert agent_error(report) <= 0.15
+    assert wrong_turns <= 2, wrong
