@@ -5,12 +5,13 @@ Run: `python -m benchmarks.hanging_server [CALLS]`
 
 import asyncio
 import json
-import statistics
+import random
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.figures import heading, spread
+from benchmarks.figures import heading, percentile
 from benchmarks.wire import hanging_server, model_server
 from config.settings import Settings
 from orchestrator.applying import applied
@@ -25,7 +26,8 @@ _REST = 2.0  # seconds in which the worker prepares the next process
 
 
 async def main(calls: int) -> None:
-    """Call three bots in turn: two are alike, the third has a server more, which hangs."""
+    """Call three bots: two are alike, the third has a server more, which hangs."""
+    order = random.Random(0)
     greetings: dict[str, list[float]] = {bot: [] for bot in _BOTS}
     async with model_server() as models, hanging_server() as hanging:
         servers = json.dumps({"knowledge": f"{hanging}/knowledge/mcp"})
@@ -34,18 +36,24 @@ async def main(calls: int) -> None:
             await applied(deployment.settings, _DECLARATION)
             for bot in _BOTS:  # the servers' first requests, and what a bot's first call caches
                 await _greeting(deployment.api_url, bot)
-            print(f"hanging_server: {calls} calls a bot, in turn; {heading()}")
-            for number in range(calls):
-                for bot in sorted(_BOTS, reverse=bool(number % 2)):
+            print(f"hanging_server: {calls} calls a bot, in a random order; {heading()}")
+            for _ in range(calls):
+                for bot in order.sample(_BOTS, len(_BOTS)):
                     greetings[bot].append(await _greeting(deployment.api_url, bot))
             print(f"at the end: {heading()}")
-    print(f"{'milliseconds from the start of the session':44}{'p50':>8}{'p95':>9}")
+    print(f"{'milliseconds from the start of the session':44}{'p25':>8}{'p50':>8}{'p95':>8}")
     for bot in _BOTS:
-        print(f"{bot:44}{spread(greetings[bot])}")
-    first, again, hanging_too = (statistics.median(greetings[bot]) for bot in _BOTS)
-    print(f"between the two that are alike: {again - first:+.0f} ms (what chance does)")
-    both = statistics.median(greetings[_BOTS[0]] + greetings[_BOTS[1]])
-    print(f"with the hanging server: {hanging_too - both:+.0f} ms (aim: at most 50)")
+        print(f"{bot:44}{''.join(f'{percentile(greetings[bot], p):8.0f}' for p in (25, 50, 95))}")
+    for percent in (25, 50):
+        _compare(greetings, percent)
+
+
+def _compare(greetings: Mapping[str, Sequence[float]], percent: float) -> None:
+    first, again, hanging = (greetings[bot] for bot in _BOTS)
+    chance = percentile(again, percent) - percentile(first, percent)
+    cost = percentile(hanging, percent) - percentile([*first, *again], percent)
+    alike = f"{chance:+.0f} ms between the two that are alike"
+    print(f"p{percent}: {cost:+.0f} ms with the hanging server, {alike}")
 
 
 def _quiet(_: str) -> None:

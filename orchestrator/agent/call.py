@@ -29,7 +29,6 @@ from orchestrator.agent.journal import Header
 from orchestrator.agent.model import CascadeLLM
 from orchestrator.agent.providers import thinks
 from orchestrator.agent.recorder import Recorder
-from orchestrator.agent.retrieval import SERVER as KNOWLEDGE
 from orchestrator.agent.retrieval import Retrieval
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.toolset import CallTools
@@ -187,10 +186,7 @@ class Call:
         for server, cards in listed.items():
             if cards != self._listed.get(server):  # another call has listed it meanwhile
                 self._arrived(server, cards)
-        names = set(servers_of(self._bot))
-        if self._bot.knowledge_base_id is not None:
-            names.add(KNOWLEDGE)
-        for name in names:
+        for name in {*servers_of(self._bot), *self._retrieval.servers}:
             claims = self._identity.claims(name)
             self._background.start(self._process.constellation.connect(name, claims))
 

@@ -46,6 +46,11 @@ class Retrieval:
         self._background = background
         self._search: _Search | None = None
 
+    @property
+    def servers(self) -> Sequence[str]:
+        """Return whom it asks."""
+        return (SERVER,) if self._enabled else ()
+
     def hear(self, text: str) -> None:
         """Search for what has been heard so far, unless that is being done."""
         words = _words(text)

@@ -16,7 +16,8 @@ from tests.doubles.line import line
 from tests.doubles.models import serving_models
 from tests.doubles.sockets import KEY
 from tests.doubles.voices import voices
-from tests.orchestrator.agent.museum import BUSINESS, CallersVoice, Museum, declaration
+from tests.orchestrator.agent.museum import BUSINESS, Museum, declaration
+from tests.orchestrator.agent.visits import CallersVoice
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -6,7 +6,8 @@ import pytest
 
 from tests.doubles.hearing import said
 from tests.doubles.scripted_model import Step
-from tests.orchestrator.agent.museum import GREETING, Museum, until
+from tests.orchestrator.agent.museum import GREETING, Museum
+from tests.orchestrator.agent.visits import until
 
 pytestmark = pytest.mark.room
 
