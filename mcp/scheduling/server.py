@@ -95,7 +95,9 @@ async def create_booking(
     service, start = desk.service_of(slot), desk.start(slot)
     await desk.require_free(service, start)
     attendee = Attendee(name=_tidy(name), phone=phone_number(phone or ""), email=email, notes=notes)
-    confirm(f"{_sentence(service.name)} on {desk.label(start)}, for {attendee.name}. Shall I book it?")
+    confirm(
+        f"{_sentence(service.name)} on {desk.label(start)}, for {attendee.name}. Shall I book it?"
+    )
     booking = await desk.calendar.book(service, start, attendee)
     if booking is None:
         raise await desk.taken(service, start)
