@@ -32,6 +32,7 @@ up: setup ## Run everything on this machine, on fixed ports.
 	@$(RUN) antiphon up $(ARGS)
 
 test: setup-all ## Run the tests, on real engines.
+	@$(RUN) python -m orchestrator.engines
 	@$(RUN) pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: setup-all

@@ -30,8 +30,8 @@ async def test_a_slow_tool_is_bridged_by_its_filler(museum: Museum) -> None:
     slot = {"slot": handle(tomorrow()), "name": "Mary Brown"}
     model = museum.model(BOT)
     model.play(
-        Step("book", [Call("scheduling_create_booking", slot)]),
-        Step("book", BOOKED, results="booked"),
+        Step("please|book", [Call("scheduling_create_booking", slot)]),
+        Step("please|book", BOOKED, results="booked"),
     )
     async with museum.call(BOT) as visit:
         async with calendar_locked(museum):
@@ -45,7 +45,7 @@ async def test_a_slow_tool_is_bridged_by_its_filler(museum: Museum) -> None:
 
 async def test_a_slow_model_is_bridged_once(museum: Museum) -> None:
     model = museum.model(BOT)
-    model.play(Step("bags", BAGS))
+    model.play(Step("where|leave|bags", BAGS))
     model.answering.clear()
     async with museum.call(BOT) as visit:
         spoken = await visit.say("Where can I leave my bags?")
