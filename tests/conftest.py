@@ -3,12 +3,11 @@
 import asyncio
 import os
 import sys
-import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
@@ -32,10 +31,10 @@ from orchestrator.engines.process import Program, running
 from orchestrator.engines.valkey import Valkey, valkey
 from orchestrator.models.parts import Options
 from orchestrator.models.weights import WeightsError
+from tests.processes import answering, held
 from toolkit.serving import ServerSpec, build_server, mounted
 from toolkit.tenancy import BuiltinVault, Runtime
 
-T = TypeVar("T")
 _CALLS = ("room", "model", "browser")
 ANY_PORT = Port(0, "POSTGRES_PORT")
 CACHE = Path(os.environ.get("ANTIPHON_CACHE", Path.home() / ".cache" / "antiphon"))
@@ -55,29 +54,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         calls = any(item.get_closest_marker(name) for name in _CALLS)
         group = "calls" if calls else str(item.path.parent)
         item.add_marker(pytest.mark.xdist_group(group))
-
-
-@asynccontextmanager
-async def held(context: AbstractAsyncContextManager[T]) -> AsyncGenerator[T]:
-    """Enter and leave `context` in one task: pytest-asyncio uses two, which anyio refuses."""
-    entered: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-    leave = asyncio.Event()
-
-    async def hold() -> None:
-        async with context as value:
-            entered.set_result(value)
-            await leave.wait()
-
-    holder = asyncio.create_task(hold())
-    holder.add_done_callback(lambda _: entered.cancel())
-    try:
-        yield await entered
-    except asyncio.CancelledError:
-        await holder  # raises what kept the context from being entered
-        raise
-    finally:
-        leave.set()
-        await holder
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -275,35 +251,6 @@ async def fetch(database: Database, tenant: Tenant, query: str, **values: Any) -
     """Return rows as the tenant's own transaction sees them."""
     async with database.business(tenant.business_id) as session:
         return list((await session.execute(text(query), values)).mappings())
-
-
-def answering(url: str) -> Callable[[object], Awaitable[bool]]:
-    """Return a check of whether `url` answers, for `running()`."""
-
-    async def ready(_: object) -> bool:
-        try:
-            async with httpx2.AsyncClient(timeout=1, trust_env=False) as client:
-                return (await client.get(url)).is_success
-        except httpx2.HTTPError:
-            return False
-
-    return ready
-
-
-@asynccontextmanager
-async def listening_servers(environment: Mapping[str, str]) -> AsyncGenerator[str]:
-    """Run `antiphon mcp` as a process of its own; yields where it listens."""
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        program = Program(
-            name="mcp",
-            command=[sys.executable, "-m", "orchestrator", "mcp"],
-            log=Path(folder) / "mcp.log",
-            env={**os.environ, **environment, "MCP_PORT": str(port)},
-        )
-        url = f"http://127.0.0.1:{port}"
-        async with held(running(program, answering(f"{url}/healthz"))):
-            yield url
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -20,7 +20,8 @@ from config.tokens import (
     server_audience,
 )
 from tests.config.forged import FORGED, body, signed
-from tests.conftest import Servers, held, serve
+from tests.conftest import Servers, serve
+from tests.processes import held
 
 AUDIENCE = "mcp:desk"
 SERVERS = tuple(constellation().servers)

@@ -12,7 +12,8 @@ import pytest_asyncio
 
 from config.settings import Settings
 from orchestrator.deployment import Deployment, Plan, deployed
-from tests.conftest import OWN_ENGINES, held
+from tests.conftest import OWN_ENGINES
+from tests.processes import held
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"

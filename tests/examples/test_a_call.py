@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from orchestrator.deployment import Deployment
 from orchestrator.engines.process import Program, running
-from tests.conftest import held
 from tests.doubles.scripted_model import ScriptedModel, Step, serving
 from tests.examples.conftest import Run
+from tests.processes import held
 
 # Its fixtures load models and start a worker.
 pytestmark = [pytest.mark.room, pytest.mark.timeout(300)]

@@ -16,7 +16,7 @@ from config.tokens import Signer
 from orchestrator.cli import app
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey
-from tests.conftest import listening_servers
+from tests.processes import listening_servers
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [

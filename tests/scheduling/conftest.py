@@ -8,7 +8,8 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.tokens import Signer
 from scheduling.server import SERVER
-from tests.conftest import Servers, Tenant, held, new_tenant, serve
+from tests.conftest import Servers, Tenant, new_tenant, serve
+from tests.processes import held
 from tests.scheduling.calendars import MUSEUM, SCHOOL, declare
 
 

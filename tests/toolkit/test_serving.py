@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 
 from config.database import Database
 from config.tokens import Signer
-from tests.conftest import Servers, Tenant, fetch, held, serve
+from tests.conftest import Servers, Tenant, fetch, serve
+from tests.processes import held
 from toolkit.confirmation import confirm
 from toolkit.effects import READS, WRITES
 from toolkit.errors import NotFound

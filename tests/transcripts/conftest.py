@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 
 from config.database import Database
 from config.tokens import Claims, Signer
-from tests.conftest import Answer, Caller, Servers, Tenant, held, serve
+from tests.conftest import Answer, Caller, Servers, Tenant, serve
+from tests.processes import held
 from transcripts.server import SERVER
 
 

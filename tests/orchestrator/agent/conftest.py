@@ -11,13 +11,14 @@ from config.settings import Settings, required
 from orchestrator.applying import applied, business_called, created_key
 from orchestrator.deployment import Plan, deployed
 from orchestrator.engines.ports import free_port
-from tests.conftest import OWN_ENGINES, held
+from tests.conftest import OWN_ENGINES
 from tests.doubles.line import line
 from tests.doubles.models import serving_models
 from tests.doubles.sockets import KEY
 from tests.doubles.voices import voices
 from tests.orchestrator.agent.museum import BUSINESS, Museum, declaration
 from tests.orchestrator.agent.visits import CallersVoice
+from tests.processes import held
 
 
 @pytest_asyncio.fixture(scope="session")

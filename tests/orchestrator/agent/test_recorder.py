@@ -16,8 +16,9 @@ from config.tokens import Signer
 from orchestrator.agent.journal import Entry, Header, Journal, orphans
 from orchestrator.agent.recorder import Recorder, replay
 from orchestrator.constellation import Constellation
-from tests.conftest import Tenant, fetch, held, serve
+from tests.conftest import Tenant, fetch, serve
 from tests.doubles.listening import listening
+from tests.processes import held
 from transcripts.server import SERVER
 
 NOBODY_THERE = "http://127.0.0.1:1/transcripts/mcp"

@@ -25,8 +25,9 @@ from orchestrator.api.app import OPERATIONS, create_app
 from orchestrator.api.dependencies import Dependencies, LiveKitAccess
 from orchestrator.api.openapi import document
 from orchestrator.constellation import Constellation
-from tests.conftest import Tenant, held, serve
+from tests.conftest import Tenant, serve
 from tests.orchestrator.api.desk import DESK
+from tests.processes import held
 from transcripts.server import SERVER as TRANSCRIPTS
 
 OWN_ORIGIN = "http://127.0.0.1:8080"

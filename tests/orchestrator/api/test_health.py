@@ -10,8 +10,8 @@ from config.database import Database
 from orchestrator.api.dependencies import Dependencies, LiveKitAccess
 from orchestrator.engines.livekit import livekit
 from orchestrator.engines.ports import Port
-from tests.conftest import held
 from tests.orchestrator.api.conftest import Client, client_of, without
+from tests.processes import held
 
 
 async def test_the_process_lives_whatever_else_does(client: Client) -> None:

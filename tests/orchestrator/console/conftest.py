@@ -17,8 +17,9 @@ from config.settings import Settings
 from orchestrator.applying import applied
 from orchestrator.deployment import Deployment, Plan, deployed
 from orchestrator.engines.node import livekit_client
-from tests.conftest import CACHE, OWN_ENGINES, held
+from tests.conftest import CACHE, OWN_ENGINES
 from tests.doubles.scripted_model import ScriptedModel, serving
+from tests.processes import held
 
 _PATIENCE = 20_000  # milliseconds
 _FLAGS = [
