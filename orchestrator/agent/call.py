@@ -43,7 +43,7 @@ APOLOGY = "I'm sorry, I have trouble answering right now. Could you say that aga
 TIME_IS_UP = "I'm sorry, our time is up. Goodbye."
 _DELIVERY_PATIENCE = 5.0  # seconds that the end of a call waits for the transcripts server
 _GREETING_PATIENCE = 3.0  # seconds that servers wait for the greeting to sound
-_ENDPOINTING = {"high": (0.2, 1.2), "normal": (0.3, 2.0), "low": (0.8, 4.0)}
+_ENDPOINTING = {"high": (0.2, 1.2), "normal": (0.5, 2.5), "low": (0.8, 4.0)}
 
 
 async def entrypoint(ctx: JobContext) -> None:

@@ -97,6 +97,7 @@ SCRIPT = (
 )
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.room
 @pytest.mark.parametrize("voice", ["first", pytest.param("second", marks=pytest.mark.slow)])
 async def test_a_business_of_another_trade_is_served_as_its_file_says(voice: str) -> None:
@@ -122,6 +123,7 @@ async def test_a_business_of_another_trade_is_served_as_its_file_says(voice: str
     assert "scheduling.create_booking" in told.replace("\n", "")
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.model
 @pytest.mark.room
 async def test_the_demo_serves_its_caller_with_the_embedded_model() -> None:
@@ -138,6 +140,7 @@ async def test_the_demo_serves_its_caller_with_the_embedded_model() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.model
 @pytest.mark.room
 async def test_a_business_of_another_trade_is_served_by_the_embedded_model() -> None:
