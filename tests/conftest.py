@@ -54,6 +54,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         calls = any(item.get_closest_marker(name) for name in _CALLS)
         group = "calls" if calls else str(item.path.parent)
         item.add_marker(pytest.mark.xdist_group(group))
+        if calls:
+            # Speech in real time suffers on a machine that is busy elsewhere: one more try.
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest_asyncio.fixture(scope="session")
