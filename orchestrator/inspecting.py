@@ -70,7 +70,7 @@ async def ask_server(
     """
     async with _seat(settings, business, bot_name) as seat:
         use = seat.bot.servers.get(server)
-        claims = seat.identity.claims(server, every_tool=True)
+        claims = seat.identity.claims(server)
         grant = Grant(integration=use.integration if use else None)
         mine = claims.model_copy(update={"grant": grant})
         return await seat.constellation.call(server, tool, arguments, mine)

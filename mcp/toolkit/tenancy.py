@@ -12,7 +12,7 @@ from fastmcp import Context
 from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.server.auth import AccessToken, TokenVerifier
 from fastmcp.server.dependencies import get_access_token
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,12 +24,6 @@ P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
 
 idempotency_key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
-
-
-class Credentials(BaseModel):
-    """Base of every provider's credentials; its errors never show what was typed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 @dataclass(frozen=True)

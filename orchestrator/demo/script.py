@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from livekit import rtc
 
 from orchestrator.demo.audio import RecordingError, Samples, read_wav, trimmed
@@ -48,6 +49,4 @@ def _resampled(samples: Samples, rate: int) -> Samples:
     resampler = rtc.AudioResampler(rate, RATE, quality=rtc.AudioResamplerQuality.HIGH)
     frame = rtc.AudioFrame(samples.tobytes(), rate, 1, len(samples))
     parts = [*resampler.push(frame), *resampler.flush()]
-    import numpy as np
-
     return np.concatenate([np.frombuffer(part.data, np.int16) for part in parts])
