@@ -10,11 +10,14 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from config import servers
 from config.bots import Bot, announce, stored_bot
 from config.columns import now
+from config.constellation import constellation
 from config.database import Database
 from config.declarations import BotDeclaration, BusinessDeclaration, Declaration, DeclarationError
-from config.declaring import Applying, Change, Section
+from config.declaring import Applying, Change, Section, Trial
+from config.sealing import Keyring
 from config.tables import (
     AgentConfig,
     AgentSystemTools,
@@ -33,6 +36,8 @@ async def apply(
     sections: Mapping[str, Section],
     *,
     dry_run: bool = False,
+    keyring: Keyring | None = None,
+    trial: Trial | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Change]:
     """Apply a declaration and return what that changed; a dry run changes nothing.
@@ -54,15 +59,23 @@ async def apply(
             declaration.business.time_zone,
             declaration.path.resolve().parent,
             dry_run,
+            keyring,
+            trial,
             progress,
         )
-        for name, items in declaration.sections.items():
-            changes += await sections[name].apply(applying, items)
+        late = [name for name in declaration.sections if sections[name].after_bots]
+        for name in declaration.sections:
+            if name not in late:
+                changes += await sections[name].apply(applying, declaration.sections[name])
+        changed_bots += applying.changed_bots
+        await _check_servers(session, declaration)
         for bot in declaration.bots:
             change, bot_id = await _apply_bot(session, business_id, declaration, bot)
             if change:
                 changes.append(change)
                 changed_bots.append(bot_id)
+        for name in late:
+            changes += await sections[name].apply(applying, declaration.sections[name])
         if dry_run:
             await session.rollback()
             return changes
@@ -95,6 +108,18 @@ async def _apply_business(
         return []
     stored.name, stored.time_zone, stored.updated_at = declared.name, declared.time_zone, now()
     return [Change("change", what, detail)]
+
+
+async def _check_servers(session: AsyncSession, declaration: Declaration) -> None:
+    known = [*constellation().servers, *(row.name for row in await servers.listed(session))]
+    for index, bot in enumerate(declaration.bots):
+        for name in bot.servers:
+            if name not in known:
+                where = declaration.place("bots", index, "servers", name)
+                raise DeclarationError(
+                    f"{where}: bots.{index}.servers.{name}: is not a server; "
+                    f"there are {', '.join(known)}"
+                )
 
 
 async def _apply_bot(

@@ -35,6 +35,11 @@ def json(default: Any) -> Any:
     return Field(default_factory=lambda: type(default)(default), sa_type=JSONB, nullable=False)
 
 
+def maybe_json() -> Any:
+    """Return a `jsonb` column that may be null, which is not the JSON value null."""
+    return Field(default=None, sa_type=JSONB(none_as_null=True), nullable=True)
+
+
 class Row(SQLModel):
     """A row of the table that is called like its class, in snake case."""
 

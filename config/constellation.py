@@ -22,6 +22,7 @@ class Constellation(BaseModel):
     declares: Mapping[str, str]
     jobs: Mapping[str, str]
     serve: str
+    trial: str
     processes: Mapping[str, str]
 
 

@@ -1,13 +1,19 @@
 """What `antiphon apply` hands to the owner of each part of a declaration."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from config.sealing import Keyring
+from config.vault import Account
+
+# Makes one harmless request with an account of a server, for a business; raises Mendable.
+Trial: TypeAlias = Callable[[str, Account, UUID], Awaitable[None]]
 
 
 class Declared(BaseModel):
@@ -34,7 +40,10 @@ class Applying:
     time_zone: str
     folder: Path
     dry_run: bool = False
+    keyring: Keyring | None = field(default=None, repr=False)
+    trial: Trial | None = None
     progress: Callable[[str], None] = field(default=lambda _: None)
+    changed_bots: list[UUID] = field(default_factory=list[UUID])  # to be announced afterwards
 
 
 class Section(Protocol):
@@ -43,6 +52,11 @@ class Section(Protocol):
     @property
     def item(self) -> type[Declared]:
         """Return the model of one entry."""
+        ...
+
+    @property
+    def after_bots(self) -> bool:
+        """Say whether its entries name bots, which are stored first then."""
         ...
 
     async def apply(self, applying: Applying, items: Sequence[Any]) -> list[Change]:

@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     livekit_api_secret: SecretStr | None = None
     service_token_private_key: SecretStr | None = None
     service_token_public_key: str | None = None
+    vault_keys: SecretStr | None = None
+    allow_private_hosts: bool = False
 
     api_host: str = "127.0.0.1"
     api_port: int = 8080
@@ -39,6 +41,8 @@ class Settings(BaseSettings):
     mcp_url: str = "http://127.0.0.1:8090/{server}/mcp"
     mcp_urls: dict[str, str] = Field(default_factory=dict)
     mcp_allowed_hosts: list[str] = Field(default_factory=list)
+    mcp_conformance: bool = False
+    mcp_calls_per_minute: int = 1200
     models_host: str = "127.0.0.1"
     models_port: int = 8091
     embedded_models: bool = False
@@ -75,6 +79,7 @@ class Settings(BaseSettings):
         validation_alias="ANTIPHON_STATE",
     )
     log_level: str = "INFO"
+    otel_exporter_otlp_endpoint: str | None = None
 
     @property
     def up_file(self) -> Path:

@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKeyConstraint, LargeBinary, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from config.columns import Row, TenantRow, json, maybe_moment, moment
+from config.columns import Row, TenantRow, json, maybe_json, maybe_moment, moment
 
 
 class Business(Row, table=True):
@@ -109,15 +109,54 @@ class McpConnection(TenantRow, table=True):
     server: str
     enabled: bool = True
     tools: list[str] = json([])
+    denied_tools: list[str] = json([])
     policy: dict[str, Any] = json({})
     integration: str | None = None
 
 
+class BusinessIntegration(TenantRow, table=True):
+    """An account of a business at a vendor. `integration_type` names the provider.
+
+    `credentials` are sealed; `status` is `connected`, or `revoked` once the vendor has said so.
+    """
+
+    __table_args__ = (UniqueConstraint("business_id", "name"),)
+    name: str
+    server: str
+    integration_type: str
+    credentials: dict[str, Any] = Field(sa_type=JSONB)
+    settings: dict[str, Any] = json({})
+    enabled: bool = True
+    status: str = "connected"
+    scoped_to_bot_ids: list[str] | None = maybe_json()
+    updated_at: datetime = moment()
+
+
+class McpServer(TenantRow, table=True):
+    """An MCP server that somebody else runs. `auth` are its headers, sealed.
+
+    `tools` holds the digest of each tool as it was accepted: one that has changed is withheld.
+    """
+
+    __table_args__ = (UniqueConstraint("business_id", "name"),)
+    name: str
+    url: str
+    transport: str = "streamable_http"
+    kind: str = "external"
+    auth: dict[str, Any] | None = maybe_json()
+    tools: dict[str, str] = json({})
+    updated_at: datetime = moment()
+
+
 class ApiKey(TenantRow, table=True):
-    """A key of a business; only its hash is stored."""
+    """A key of a business; only its hash is stored. What it is not limited in, is null."""
 
     name: str
     key_hash: bytes = Field(sa_type=LargeBinary, unique=True)
+    bots: list[str] | None = maybe_json()
+    servers: list[str] | None = maybe_json()
+    tools: list[str] | None = maybe_json()
+    read_only: bool = False
     revoked_at: datetime | None = maybe_moment()
 
 

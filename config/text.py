@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from typing import Any, cast
 
 _LINE_BREAKS = re.compile(r"\r\n?|[\v\f\x85\u2028\u2029]")
 # Persian, Hindi and others spell with joiners; anywhere else they only hide something.
@@ -14,8 +15,24 @@ _KEPT = "\n\t\u200c\u200d"
 
 def clean(text: str) -> str:
     """Return `text` without control characters and without invisible ones."""
+    if text.isascii() and text.isprintable():
+        return text
     text = _JOINERS.sub(_kept_joiner, _LINE_BREAKS.sub("\n", text))
     return text.translate({ord(character): None for character in set(text) if _hidden(character)})
+
+
+def clean_all(value: object) -> Any:
+    """Return `value`, as read from JSON, with each of its texts clean."""
+    match value:
+        case str():
+            return clean(value)
+        case dict():
+            items = cast("dict[str, object]", value).items()
+            return {key: clean_all(each) for key, each in items}
+        case list():
+            return [clean_all(each) for each in cast("list[object]", value)]
+        case _:
+            return value
 
 
 def _hidden(character: str) -> bool:

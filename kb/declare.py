@@ -20,7 +20,7 @@ from kb.errors import KnowledgeError, UnreadableDocumentError
 from kb.extract import Source, mime_type
 from kb.sync import sync
 from kb.tables import KnowledgeBase
-from kb.text import clean
+from config.text import clean
 
 DocumentName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 DocumentPath = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
@@ -87,6 +87,11 @@ class KnowledgeBases:
 
     def __init__(self, embedders: Embedders = embedder) -> None:
         self._embedders = embedders
+
+    @property
+    def after_bots(self) -> bool:
+        """Say that bots name these, not the other way round."""
+        return False
 
     async def apply(self, applying: Applying, items: Sequence[Any]) -> list[Change]:
         """Store each knowledge base and bring its documents up to date.

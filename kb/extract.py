@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from kb.errors import UnreadableDocumentError
-from kb.text import clean
+from config.text import clean
 
 MAX_BYTES = 2_000_000
 PLAIN = "text/plain"

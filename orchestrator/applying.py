@@ -1,8 +1,9 @@
-"""Declarations and keys, brought into the database that the settings name."""
+"""Declarations, brought into the database that the settings name."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -10,12 +11,17 @@ from sqlalchemy import text
 
 from config.apply import apply
 from config.cache import connect
-from config.constellation import sections
+from config.constellation import constellation, load, sections
 from config.database import Database
 from config.declarations import read
 from config.declaring import Change
-from config.keys import create_key
 from config.settings import Settings, required
+from config.vault import keyring
+
+
+def trial_of(settings: Settings) -> Any:
+    """Return what tries accounts: it knows the providers, which nobody here imports."""
+    return load(constellation().trial)(settings)
 
 
 @asynccontextmanager
@@ -35,9 +41,10 @@ async def applied(
     path: Path,
     *,
     dry_run: bool = False,
+    untried: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Change]:
-    """Apply one file, and return what that changed.
+    """Apply one file, and return what that changed; `untried` asks no vendor.
 
     Raises:
         DeclarationError: the file says something that cannot be applied.
@@ -45,14 +52,16 @@ async def applied(
     owners = sections()
     declaration = read(path, owners)
     async with stores(settings) as (database, cache):
-        return await apply(database, cache, declaration, owners, dry_run=dry_run, progress=progress)
-
-
-async def created_key(settings: Settings, slug: str, name: str) -> str | None:
-    """Make a key of the business, or return None where there is no such business."""
-    async with stores(settings) as (database, _):
-        business_id = await business_called(database, slug)
-        return None if business_id is None else await create_key(database, business_id, name)
+        return await apply(
+            database,
+            cache,
+            declaration,
+            owners,
+            dry_run=dry_run,
+            keyring=keyring(settings),
+            trial=None if untried else trial_of(settings),
+            progress=progress,
+        )
 
 
 async def business_called(database: Database, slug: str) -> UUID | None:

@@ -1,11 +1,9 @@
 """The command `antiphon`."""
 
-import asyncio
 import json
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +14,8 @@ from rich.table import Table
 from config.constellation import constellation, load, sections
 from config.errors import Mendable
 from config.settings import running, settings
+from orchestrator.commands import connect, integrations, keys, new, servers
+from orchestrator.terminal import Business, Failure, console, run
 
 app = typer.Typer(
     name="antiphon",
@@ -24,30 +24,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-keys = typer.Typer(help="API keys of a business.", no_args_is_help=True)
-app.add_typer(keys, name="keys")
-
-console = Console(stderr=True)
+app.add_typer(integrations.app, name="integrations")
+app.add_typer(keys.app, name="keys")
+app.add_typer(new.app, name="new")
+app.command("connect")(connect.connect)
+app.add_typer(servers.app, name="servers")
 
 Files = Annotated[list[Path] | None, typer.Argument(help="Declarations, as YAML.")]
-Business = Annotated[str, typer.Option(help="The business's slug.")]
-
-
-class Failure(typer.Exit):
-    """Ends the command with a message and exit code 1."""
-
-    def __init__(self, message: str) -> None:
-        console.print(f"[bold red]error:[/] {message}", highlight=False)
-        super().__init__(1)
-
-
-def _log(level: str) -> None:
-    logging.basicConfig(
-        level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    # One line per request of ours is noise, and some of theirs would hold what was said.
-    for name in ("httpx2", "httpx", "LiteLLM", "aiohttp.access", "mcp", "fastmcp", "procrastinate"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _end_in_order() -> None:
@@ -56,23 +39,12 @@ def _end_in_order() -> None:
         signal.signal(name, signal.default_int_handler)
 
 
-def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a command's work; what a person can mend is said in a sentence, not in a traceback."""
-    _log(settings().log_level)
-    try:
-        return asyncio.run(work)
-    except Mendable as error:
-        raise Failure(str(error)) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
 @app.command()
 def api() -> None:
     """Serve REST, and the talk page."""
     from orchestrator.api.serving import serve
 
-    _run(serve(settings()))
+    run(serve(settings()))
 
 
 @app.command()
@@ -80,7 +52,7 @@ def worker() -> None:
     """Take calls from LiveKit, one process per call."""
     from orchestrator.agent.worker import serve
 
-    _run(serve())
+    run(serve())
 
 
 @app.command()
@@ -88,7 +60,7 @@ def jobs() -> None:
     """Run what was enqueued, and what is due by the clock."""
     from orchestrator.jobs.worker import serve
 
-    _run(serve(settings()))
+    run(serve(settings()))
 
 
 @app.command()
@@ -102,7 +74,7 @@ def mcp(
     unknown = [name for name in names or () if name not in known]
     if unknown:
         raise Failure(f"there is no server {unknown[0]!r}; there are {', '.join(known)}")
-    _run(serve_mcp(settings(), names or list(known)))
+    run(serve_mcp(settings(), names or list(known)))
 
 
 @app.command()
@@ -143,6 +115,9 @@ def migrate() -> None:
 def apply(
     files: Files = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
+    untried: Annotated[
+        bool, typer.Option("--untried", help="Store new accounts without asking their vendor.")
+    ] = False,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema for editors, and stop.")
     ] = False,
@@ -155,15 +130,19 @@ def apply(
         return
     if not files:
         raise Failure("name at least one file, such as config/bots/demo-clinic.yaml")
-    _run(_apply(files, dry_run=dry_run))
+    run(_apply(files, dry_run=dry_run, untried=untried))
 
 
-async def _apply(files: list[Path], *, dry_run: bool) -> None:
+async def _apply(files: list[Path], *, dry_run: bool, untried: bool) -> None:
     from orchestrator.applying import applied
 
     for path in files:
         changes = await applied(
-            running(), path, dry_run=dry_run, progress=lambda line: console.print(f"  {line}")
+            running(),
+            path,
+            dry_run=dry_run,
+            untried=untried,
+            progress=lambda line: console.print(f"  {line}"),
         )
         signs = {"add": "[green]+[/]", "change": "[yellow]~[/]", "remove": "[red]-[/]"}
         for change in changes:
@@ -180,7 +159,7 @@ def tools(
     as_json: Annotated[bool, typer.Option("--json", help="Print the schemas themselves.")] = False,
 ) -> None:
     """Show what a bot's model sees of its tools, and how many tokens that is."""
-    seen = _run(_tools(business, bot))
+    seen = run(_tools(business, bot))
     if as_json:
         typer.echo(json.dumps([entry.schema for entry in seen], indent=2, ensure_ascii=False))
         return
@@ -222,36 +201,13 @@ def catalogue(
     Console().print(table)
 
 
-@keys.command("create")
-def create_key(
-    business: Business,
-    name: Annotated[str, typer.Option(help="What the key is for.")] = "key",
-) -> None:
-    """Make a key of a business. It is printed once, and only its hash is stored."""
-    from orchestrator.applying import created_key
-
-    key = _run(created_key(running(), business, name))
-    if key is None:
-        raise Failure(f"there is no business {business!r}; `antiphon apply FILE` makes one")
-    typer.echo(key)
-
-
-@keys.command("service")
-def service_keys() -> None:
-    """Print new secrets of a deployment, as the lines of .env that compose.yaml reads."""
-    from orchestrator.secrets import env_line, new_secrets
-
-    for name, value in new_secrets().items():
-        typer.echo(env_line(name, value))
-
-
 @app.command()
 def up() -> None:
     """Run everything on this machine, on fixed ports, until Ctrl-C."""
-    from orchestrator.up import run
+    from orchestrator.up import run as serve_everything
 
     _end_in_order()
-    _run(run(settings(), console))
+    run(serve_everything(settings(), console))
 
 
 @app.command()
@@ -280,7 +236,9 @@ def demo(
     logging.getLogger("livekit").setLevel(logging.CRITICAL)  # it calls a hang-up an error
     _end_in_order()
     options = Options(declaration, bot, tuple(wav or ()), once, record, state)
-    report = _run(demonstrate(settings(), options, console))
+    report = run(demonstrate(settings(), options, console))
+    if report is None:
+        return
     if as_json:
         typer.echo(report.model_dump_json(indent=2))
     if report.unanswered:
@@ -292,5 +250,5 @@ def doctor() -> None:
     """Say what is there, what is missing, and the one command that helps."""
     from orchestrator.doctor import examine
 
-    healthy = _run(examine(running(), Console()))
+    healthy = run(examine(running(), Console()))
     sys.exit(0 if healthy else 1)

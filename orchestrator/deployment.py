@@ -13,10 +13,12 @@ import httpx2
 from pydantic import SecretStr
 
 from config.migrate import migrate
+from config.sealing import Keyring
 from config.settings import Settings
 from config.tokens import Signer
 from orchestrator.engines.engines import Endpoints, Engines, Ports, start
 from orchestrator.engines.errors import EngineError
+from orchestrator.engines.files import write_private
 from orchestrator.engines.ports import Port
 from orchestrator.engines.process import Process, Program, Progress, running
 
@@ -184,6 +186,7 @@ def _environment(settings: Settings, plan: Plan, engines: Engines, home: Path) -
         "JOBS_READY_FILE": str(_fresh(home / "jobs.ready")),
         "ANTIPHON_CACHE": str(settings.cache_dir),
         **_service_keys(settings),
+        "VAULT_KEYS": _vault_keys(settings, home),
     }
     if plan.livekit_client is not None:
         own["LIVEKIT_CLIENT"] = str(plan.livekit_client)
@@ -197,6 +200,7 @@ def _settings(settings: Settings, given: Endpoints, environment: Mapping[str, st
             "database_url": SecretStr(given.database_url),
             "redis_url": SecretStr(given.redis_url),
             "service_token_private_key": SecretStr(environment["SERVICE_TOKEN_PRIVATE_KEY"]),
+            "vault_keys": SecretStr(environment["VAULT_KEYS"]),
             "mcp_url": environment["MCP_URL"],
             "models_url": environment["MODELS_URL"],
         }
@@ -217,6 +221,16 @@ def _service_keys(settings: Settings) -> dict[str, str]:
         "SERVICE_TOKEN_PRIVATE_KEY": signer.private_key,
         "SERVICE_TOKEN_PUBLIC_KEY": signer.public_key(),
     }
+
+
+def _vault_keys(settings: Settings, home: Path) -> str:
+    """Return the vault's keys: given, else made once and kept beside the database they open."""
+    if settings.vault_keys is not None:
+        return settings.vault_keys.get_secret_value()
+    kept = home / "vault.keys"
+    if not kept.exists():
+        write_private(kept, Keyring.new_key("k1"))
+    return kept.read_text(encoding="utf-8")
 
 
 def _endpoints(settings: Settings) -> Endpoints:

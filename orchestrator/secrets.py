@@ -2,6 +2,7 @@
 
 import secrets
 
+from config.sealing import Keyring
 from config.tokens import Signer
 
 
@@ -12,6 +13,7 @@ def new_secrets() -> dict[str, str]:
     return {
         "SERVICE_TOKEN_PRIVATE_KEY": signer.private_key,
         "SERVICE_TOKEN_PUBLIC_KEY": signer.public_key(),
+        "VAULT_KEYS": Keyring.new_key("k1"),
         "LIVEKIT_API_KEY": f"API{secrets.token_hex(6)}",
         "LIVEKIT_API_SECRET": secrets.token_urlsafe(32),
         # They stand in URLs, so they hold nothing that would have to be quoted there.

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from config.constellation import constellation, load
 from config.settings import Settings
+from config.telemetry import trace
 
 logger = logging.getLogger("antiphon.serving")
 
@@ -33,6 +34,7 @@ async def serve_mcp(settings: Settings, names: Sequence[str]) -> None:
     """Serve these MCP servers in one process."""
     known = constellation()
     specs = [load(known.servers[name]) for name in names]
+    trace("mcp", settings)
     async with load(known.serve)(specs, settings) as app:
         logger.info("serving %s", ", ".join(names))
         await serve_app(app, settings.mcp_host, settings.mcp_port)

@@ -7,12 +7,12 @@ from uuid import UUID
 from fastmcp.tools import tool
 from pydantic import BaseModel, Field
 
+from config.text import clean
 from kb.chunk import joined
 from kb.embed import LOCAL
 from kb.errors import EmbeddingError
 from kb.retrieve import MAX_PASSAGES, Passage, Questions, retrieve
 from kb.store import READY
-from kb.text import clean
 from knowledge.bases import base_of, document_of, documents_of, passages_of
 from knowledge.budget import cut, fitting
 from toolkit.effects import READS

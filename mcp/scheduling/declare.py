@@ -64,6 +64,11 @@ class Calendars:
         """Return the model of one entry."""
         return CalendarDeclaration
 
+    @property
+    def after_bots(self) -> bool:
+        """Say that bots name these, not the other way round."""
+        return False
+
     async def apply(self, applying: Applying, items: Sequence[Any]) -> list[Change]:
         """Bring the calendars in line with what is declared; bookings stay as they are."""
         changes: list[Change] = []

@@ -8,7 +8,7 @@ import pytest
 from kb.chunk import chunks, joined
 from kb.errors import UnreadableDocumentError
 from kb.extract import MARKDOWN, MAX_BYTES, PLAIN, Source, extract, mime_type
-from kb.text import clean
+from config.text import clean
 
 
 def text_of(data: bytes, mime_type: str = PLAIN) -> str:

@@ -1,0 +1,47 @@
+"""What every command does at a terminal: run, log, and say in a sentence what a person can mend."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from config.errors import Mendable
+from config.settings import settings
+
+T = TypeVar("T")
+
+console = Console(stderr=True)
+
+Business = Annotated[str, typer.Option(help="The business's slug.")]
+
+
+class Failure(typer.Exit):
+    """Ends the command with a message and exit code 1."""
+
+    def __init__(self, message: str) -> None:
+        console.print(f"[bold red]error:[/] {message}", highlight=False)
+        super().__init__(1)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work; what a person can mend is said in a sentence, not in a traceback."""
+    _log(settings().log_level)
+    try:
+        return asyncio.run(work)
+    except Mendable as error:
+        raise Failure(str(error)) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _log(level: str) -> None:
+    logging.basicConfig(
+        level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    # One line per request of ours is noise, and some of theirs would hold what was said.
+    for name in ("httpx2", "httpx", "LiteLLM", "aiohttp.access", "mcp", "fastmcp", "procrastinate"):
+        logging.getLogger(name).setLevel(logging.WARNING)
