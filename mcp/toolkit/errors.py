@@ -8,8 +8,11 @@ aloud, so none carries a secret, a vendor's body or what was typed.
   x UnknownTool       there is no such tool for this caller
   x NotFound          the caller named something that does not exist, or is not theirs
   x Rejected          it was understood and refused; other arguments may succeed
+  x Conflict          it clashes with what is there, or was changed meanwhile
   x Disconnected      the account's credentials are refused; a person must reconnect it
-  x Unavailable       it is down, slow or limiting us; later may succeed
+  x Forbidden         the account may not do that; a person must give it the right
+  x Limited           too many requests for now
+  x Unavailable       it is down, slow or garbled; later may succeed
   x TimedOut          no answer came in time
   x OutcomeUnknown    a write was sent and its outcome is not known
   x Fault             our own mistake
@@ -24,8 +27,13 @@ from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from toolkit.effects import guarded
 
 META = "antiphon"
+DATABASE_DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
 
 
 class ToolFailure(ToolError):
@@ -83,12 +91,36 @@ class Rejected(ToolFailure):
     next = "Offer what is possible instead."
 
 
+class Conflict(ToolFailure):
+    """The request clashes with what is stored, or with a change made meanwhile."""
+
+    kind = "conflict"
+    say = "That has just changed. Let me look again."
+    next = "Read the record again, then decide with the caller."
+
+
 class Disconnected(ToolFailure):
     """The account's credentials are missing or no longer work."""
 
     kind = "disconnected"
     say = "I can't reach that system at the moment."
     next = "Do not retry. Someone has to reconnect the account; offer a follow-up."
+
+
+class Forbidden(ToolFailure):
+    """The account is known, and lacks the right to do this."""
+
+    kind = "forbidden"
+    say = "I'm not able to do that here."
+    next = "Do not retry. Someone has to give the account that right; offer a follow-up."
+
+
+class Limited(ToolFailure):
+    """Too many requests were made, by us or by everyone together."""
+
+    kind = "rate_limited"
+    say = "That system is very busy right now."
+    next = "Do not retry now. Go on with something else, or offer a follow-up."
 
 
 class Unavailable(ToolFailure):
@@ -139,11 +171,29 @@ class Failures(Middleware):
             return Invalid(_what_does_not_fit(error)).result()
         except NotFoundError:
             return UnknownTool().result()
+        except DATABASE_DOWN:
+            return _unreachable_records().result()
         except ToolError as error:
-            # FastMCP cuts a tool off at its deadline with an MCPError, and masks it.
-            if isinstance(error.__cause__, MCPError):
-                return TimedOut(f"{context.message.name} did not finish in time.").result()
-            return Fault().result()
+            return _masked(error, context.message.name, await _writes(context)).result()
+
+
+async def _writes(context: MiddlewareContext[CallToolRequestParams]) -> bool:
+    ctx = context.fastmcp_context
+    tool = ctx and await ctx.fastmcp.get_tool(context.message.name)
+    return bool(tool and guarded(tool.annotations))
+
+
+def _masked(error: ToolError, tool: str, writes: bool) -> ToolFailure:
+    """Say what FastMCP has masked: its own deadline, the database, or a mistake of ours."""
+    cause = error.__cause__
+    if isinstance(cause, MCPError):
+        late = f"{tool} did not finish in time."
+        return OutcomeUnknown(late) if writes else TimedOut(late)
+    return _unreachable_records() if isinstance(cause, DATABASE_DOWN) else Fault()
+
+
+def _unreachable_records() -> ToolFailure:
+    return Unavailable("The records cannot be reached.")
 
 
 def _what_does_not_fit(error: ValidationError) -> str:

@@ -1,6 +1,7 @@
 """Listing and calling are both filtered by the grant in the caller's token."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from fastmcp import Context
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
@@ -10,13 +11,19 @@ from mcp_types import CallToolRequestParams, ListToolsRequest
 from config.tokens import Grant
 from toolkit.confirmation import with_code
 from toolkit.errors import UnknownTool
-from toolkit.tenancy import claims_of_request, runtime_of
+from toolkit.tenancy import Connect, claims_of_request, runtime_of
 
 DETAILS_KEY = "antiphon/details"
 
 
 class Grants(Middleware):
-    """Shows and runs only what the caller may use; the rest does not exist for them."""
+    """Shows and runs only what the caller may use and their vendor can do.
+
+    The rest does not exist for them.
+    """
+
+    def __init__(self, providers: Mapping[str, Connect[Any]]) -> None:
+        self._providers = providers
 
     async def on_list_tools(
         self,
@@ -25,7 +32,8 @@ class Grants(Middleware):
     ) -> Sequence[Tool]:
         """List the granted tools; those that are confirmed first also take a code."""
         grant = _grant(context.fastmcp_context)
-        tools = [tool for tool in await call_next(context) if _may(grant, tool)]
+        able = await self._able(context.fastmcp_context)
+        tools = [tool for tool in await call_next(context) if able(tool) and _may(grant, tool)]
         if not _wants_details(context.fastmcp_context):
             tools = [tool.model_copy(update={"meta": None, "tags": set()}) for tool in tools]
         return [with_code(tool) if tool.name in grant.confirm else tool for tool in tools]
@@ -38,9 +46,20 @@ class Grants(Middleware):
         """Run a granted tool."""
         ctx = context.fastmcp_context
         tool = ctx and await ctx.fastmcp.get_tool(context.message.name)
-        if not tool or not _may(_grant(context.fastmcp_context), tool):
+        if not tool or not _may(_grant(ctx), tool) or not (await self._able(ctx))(tool):
             raise UnknownTool
         return await call_next(context)
+
+    async def _able(self, ctx: Context | None) -> Callable[[Tool], bool]:
+        """Return what says whether the caller's provider has a counterpart for a tool."""
+        if ctx is None or not self._providers:
+            return lambda _: True
+        runtime = runtime_of(ctx)
+        name = await runtime.vault.provider(ctx.fastmcp.name, claims_of_request(runtime))
+        provider = self._providers.get(name or "")
+        if provider is None:
+            return lambda _: False
+        return lambda tool: tool.name not in provider.unsupported
 
 
 def _may(grant: Grant, tool: Tool) -> bool:

@@ -11,9 +11,10 @@ from datetime import timedelta
 from typing import Any
 
 from fastmcp import Context
-from fastmcp.exceptions import ToolError, ValidationError
+from fastmcp.exceptions import ValidationError
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
+from fastmcp.tools.base import InputRequiredToolResult
 from mcp_types import CallToolRequestParams
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -24,9 +25,9 @@ from config.tables import IdempotentCall
 from config.tokens import Claims
 from toolkit.confirmation import unconfirmed
 from toolkit.effects import guarded
-from toolkit.errors import OutcomeUnknown
+from toolkit.errors import OutcomeUnknown, ToolFailure
 from toolkit.results import rendered, without_nulls
-from toolkit.tenancy import Call, current_call, idempotency_key
+from toolkit.tenancy import Attempt, Call, attempt, current_call
 
 META_KEY = "antiphon/idempotency_key"
 _IN_FLIGHT = timedelta(seconds=15)  # the budget of a write: after it, nobody is at work on it
@@ -49,19 +50,24 @@ class Idempotency(Middleware):
         call = current_call(ctx)
         if call.runtime.database is None:
             return await call_next(context)
-        remembered = await _claim(call, key)
-        if remembered is not None:
-            return rendered(remembered)
-        reset = idempotency_key.set(key)
+        claimed = await _claim(call, key)
+        if not isinstance(claimed, Attempt):
+            return rendered(claimed)
+        reset = attempt.set(claimed)
         try:
             result = await call_next(context)
         except OutcomeUnknown:
             raise
-        except (ToolError, ValidationError):
+        except (ToolFailure, ValidationError):
+            # It said itself that nothing was done. After its deadline, or a mistake of ours, nobody
+            # knows: then the key stays claimed, and the next try looks before it writes.
             await _forget(call, key)
             raise
         finally:
-            idempotency_key.reset(reset)
+            attempt.reset(reset)
+        if isinstance(result, InputRequiredToolResult):  # it has asked, and done nothing yet
+            await _forget(call, key)
+            return result
         await _remember(call, key, without_nulls(result.structured_content or {}))
         return result
 
@@ -85,7 +91,7 @@ def _digest(claims: Claims, tool: str, what: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-async def _claim(call: Call, key: str) -> dict[str, Any] | None:
+async def _claim(call: Call, key: str) -> Attempt | dict[str, Any]:
     """Reserve the key, or return what its first call answered.
 
     Raises:
@@ -100,15 +106,16 @@ async def _claim(call: Call, key: str) -> dict[str, Any] | None:
     taken = select(IdempotentCall).where(col(IdempotentCall.key) == key).with_for_update()
     async with call.transaction() as session:
         if (await session.execute(mine)).scalar() is not None:
-            return None
+            return Attempt(key)
         first = (await session.execute(taken)).scalar_one()
         age = now() - first.created_at
         if first.result is not None and age < _MEMORY:
             return first.result
         if first.result is None and age < _IN_FLIGHT:
             raise OutcomeUnknown("The same request is still being worked on.")
+        lost = first.result is None
         first.created_at, first.result = now(), None
-        return None
+        return Attempt(key, again=lost)
 
 
 async def _remember(call: Call, key: str, result: dict[str, Any]) -> None:

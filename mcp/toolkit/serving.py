@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import httpx2
@@ -14,40 +15,50 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from config.cache import connect
+from config.constellation import load
 from config.database import Database
+from config.guard import guarded_transport
 from config.settings import Settings, required
 from config.tokens import Verifier, server_audience
+from config.vault import DatabaseVault, keyring
 from toolkit.audit import AuditTrail
 from toolkit.confirmation import NEEDS_CONFIRMATION_SCHEMA, Confirmation
 from toolkit.effects import guarded
 from toolkit.errors import META, Failures
 from toolkit.grants import Grants
 from toolkit.idempotency import Idempotency
+from toolkit.limits import RateLimits
 from toolkit.results import Slim
-from toolkit.tenancy import BuiltinVault, Runtime, ServiceTokens
+from toolkit.tenancy import Checked, Connect, Runtime, ServiceTokens
+from toolkit.vendor import CONNECT_BUDGET, READ_BUDGET
 
-VENDOR_TIMEOUT = httpx2.Timeout(8.0, connect=1.0)  # a caller is waiting on the line
+_CONFORMANCE = "toolkit.conformance.server:SERVER"  # loaded where it is asked for only
 
 
 @dataclass(frozen=True)
 class ServerSpec:
-    """One MCP server: its name, its tools, and the providers behind them."""
+    """One MCP server: its name, its tools, and the providers behind them.
+
+    Without providers it keeps its own records, for every business.
+    """
 
     name: str
     instructions: str
     tools: Sequence[Callable[..., Awaitable[Any]]]
-    providers: Sequence[str] = ("builtin",)
-    unsupported: Mapping[str, Mapping[str, str]] = field(
-        default_factory=dict[str, Mapping[str, str]]
-    )
+    providers: Mapping[str, Connect[Checked]] = field(default_factory=dict[str, Connect[Checked]])
     warm: Callable[[], Awaitable[None]] | None = None
+    extras: Callable[[FastMCP[Any]], None] | None = None  # what is not a tool
 
     def catalogue(self) -> dict[str, Any]:
         """Return providers and tools as the catalogue shows them."""
         return {
-            "providers": list(self.providers),
+            "providers": list(self.providers) or ["builtin"],
             "tools": [FunctionTool.from_function(tool).name for tool in self.tools],
-            "unsupported": {name: dict(tools) for name, tools in self.unsupported.items()},
+            "unsupported": {
+                name: dict(provider.unsupported)
+                for name, provider in self.providers.items()
+                if provider.unsupported
+            },
         }
 
 
@@ -71,15 +82,17 @@ def build_server(
     async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Runtime]]:
         yield {"runtime": runtime}
 
-    return FastMCP(
+    server: FastMCP[Any] = FastMCP(
         spec.name,
+        version=version("antiphon"),
         instructions=spec.instructions,
         auth=ServiceTokens(verifier) if verifier else None,
         # Outermost first.
         middleware=[
             AuditTrail(),
             Failures(),
-            Grants(),
+            RateLimits(),
+            Grants(spec.providers),
             Slim(),
             Confirmation(),
             Idempotency(),
@@ -91,6 +104,9 @@ def build_server(
         cache_scope="private",
         cache_ttl=60,
     )
+    if spec.extras is not None:
+        spec.extras(server)
+    return server
 
 
 def _tool(function: Callable[..., Awaitable[Any]]) -> FunctionTool:
@@ -129,14 +145,33 @@ async def _healthz(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+def vendor_client(settings: Settings) -> httpx2.AsyncClient:
+    """Return the client that all vendors of all tenants are reached with."""
+    return httpx2.AsyncClient(
+        transport=guarded_transport(allow_private=settings.allow_private_hosts),
+        timeout=httpx2.Timeout(READ_BUDGET, connect=CONNECT_BUDGET),
+        follow_redirects=False,
+        headers={"User-Agent": "antiphon"},
+        trust_env=False,
+    )
+
+
 @asynccontextmanager
 async def serving(specs: Sequence[ServerSpec], settings: Settings) -> AsyncGenerator[Starlette]:
     """Yield the app of these servers, with the database and the cache that the settings name."""
+    if settings.mcp_conformance:
+        specs = [*specs, load(_CONFORMANCE)]
     public_key = required("SERVICE_TOKEN_PUBLIC_KEY", settings.service_token_public_key)
     database = Database(required("DATABASE_URL", settings.database_url))
     cache = connect(required("REDIS_URL", settings.redis_url))
-    async with httpx2.AsyncClient(timeout=VENDOR_TIMEOUT) as client:
-        runtime = Runtime(client, BuiltinVault(), database, cache)
+    async with vendor_client(settings) as client:
+        runtime = Runtime(
+            client,
+            DatabaseVault(database, keyring(settings)),
+            database,
+            cache,
+            calls_per_minute=settings.mcp_calls_per_minute,
+        )
         servers = {
             spec.name: build_server(
                 spec, runtime, verifier=Verifier(public_key, server_audience(spec.name))

@@ -1,54 +1,96 @@
 """Whom a tool call acts for, and with what. The model never sees or chooses either."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import httpx2
 from fastmcp import Context
 from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.server.auth import AccessToken, TokenVerifier
 from fastmcp.server.dependencies import get_access_token
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.database import Database
 from config.tokens import Claims, InvalidTokenError, Verifier
-from toolkit.errors import Disconnected, Unavailable
+from config.vault import Account, NoAccountError
+from toolkit.blocking import Threads
+from toolkit.breaker import Breakers
+from toolkit.errors import Disconnected, OutcomeUnknown, Unavailable
+from toolkit.kept import Kept
+from toolkit.vendor import Wire
 
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
-
-idempotency_key: ContextVar[str | None] = ContextVar("idempotency_key", default=None)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Account:
-    """One tenant's login at one vendor. A builtin provider has no secrets."""
+class Attempt:
+    """One try at a write: its key, and whether an earlier one was lost without an answer."""
 
-    provider: str
-    name: str | None = None
-    secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    key: str
+    again: bool = False
+
+
+attempt: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
+
+
+class Credentials(BaseModel):
+    """Base of what a tenant gives to connect a vendor; its errors never show what was typed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class HeldAccount(Protocol):
+    """An account that nobody else can change now."""
+
+    account: Account
+
+    def store(self, secrets: Mapping[str, str]) -> Account:
+        """Replace its secrets; they are stored when it is let go."""
+        ...
+
+    def revoke(self) -> None:
+        """Note that the vendor no longer accepts it."""
+        ...
 
 
 class Vault(Protocol):
     """Where accounts are kept."""
 
-    async def account(self, server: str, claims: Claims) -> Account | None:
-        """Return the account that the caller's business connected for `server`, if any."""
+    async def account(self, server: str, claims: Claims) -> Account:
+        """Return the account that the caller uses on `server`.
+
+        Raises:
+            NoAccountError: there is none for them.
+        """
+        ...
+
+    async def provider(self, server: str, claims: Claims) -> str | None:
+        """Return whose tools the caller has on `server`; None where no account can be used."""
+        ...
+
+    def alone(
+        self, business_id: UUID, account: Account
+    ) -> AbstractAsyncContextManager[HeldAccount]:
+        """Hold an account as it is now, with everyone else waiting.
+
+        Raises:
+            NoAccountError: it has been removed.
+        """
         ...
 
 
-class BuiltinVault:
-    """Every business has the builtin provider of every server."""
-
-    async def account(self, server: str, claims: Claims) -> Account | None:
-        """Return the builtin account that the grant names."""
-        return Account("builtin", claims.grant.integration)
+def _no_locks() -> WeakValueDictionary[object, asyncio.Lock]:
+    return WeakValueDictionary()
 
 
 @dataclass(frozen=True)
@@ -60,6 +102,15 @@ class Runtime:
     database: Database | None = None
     cache: Redis | None = None
     standalone: Claims | None = None
+    calls_per_minute: int = 1200
+    breakers: Breakers = field(default_factory=Breakers)
+    kept: Kept = field(default_factory=Kept)
+    threads: Threads = field(default_factory=Threads)
+    _locks: WeakValueDictionary[object, asyncio.Lock] = field(default_factory=_no_locks)
+
+    def lock(self, what: object) -> asyncio.Lock:
+        """Return this process's lock on `what`, the same one for everybody who waits for it."""
+        return self._locks.setdefault(what, asyncio.Lock())
 
     @property
     def records(self) -> Database:
@@ -75,12 +126,31 @@ class Call:
 
     claims: Claims
     runtime: Runtime
-    idempotency_key: str | None = None
+    attempt: Attempt | None = None
 
     @property
     def business_id(self) -> UUID:
         """Return the tenant."""
         return self.claims.business_id
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """Return what names this write, the same whenever it is repeated."""
+        return self.attempt.key if self.attempt else None
+
+    @property
+    def again(self) -> bool:
+        """Say whether an earlier try of this write was lost: it may have been done."""
+        return self.attempt is not None and self.attempt.again
+
+    def once(self, vendor: str) -> None:
+        """Let a write go that cannot be looked for afterwards, unless it may have been done.
+
+        Raises:
+            OutcomeUnknown: an earlier try was lost; doing it again could do it twice.
+        """
+        if self.again:
+            raise OutcomeUnknown(f"{vendor} cannot be asked whether it was done the first time.")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
@@ -88,12 +158,50 @@ class Call:
         async with self.runtime.records.business(self.business_id) as session:
             yield session
 
+    def wire(self, account: Account) -> Wire:
+        """Return the way to the account's vendor."""
+        breaker = self.runtime.breakers.of(self.business_id, account.provider)
+        return Wire(self.runtime.client, breaker)
+
+    async def kept(
+        self,
+        account: Account,
+        what: Hashable,
+        seconds: float,
+        fetch: Callable[[], Awaitable[T]],
+    ) -> T:
+        """Return what this account's vendor said about `what` in the last `seconds`, or ask."""
+        key = (self.business_id, account.provider, account.id, what)
+        return await self.runtime.kept.get(key, seconds, fetch)
+
 
 class Connect(Protocol[P_co]):
-    """Opens one tenant's account: usually the provider class itself."""
+    """Opens one tenant's account: the provider class itself."""
+
+    @property
+    def credentials(self) -> type[Credentials]:
+        """Return what a tenant gives to connect."""
+        ...
+
+    @property
+    def unsupported(self) -> Mapping[str, str]:
+        """Return the tools that the vendor has no counterpart for, each with the reason."""
+        ...
 
     def __call__(self, account: Account, call: Call, /) -> P_co:
         """Validate the account and return the provider. Must not touch the network."""
+        ...
+
+
+class Checked(Protocol):
+    """What every provider can do besides its tools."""
+
+    async def check(self) -> None:
+        """Make one harmless request, to see that the account works.
+
+        Raises:
+            ToolFailure: it does not.
+        """
         ...
 
 
@@ -122,7 +230,7 @@ def runtime_of(ctx: Context) -> Runtime:
 def current_call(ctx: Context = CurrentContext()) -> Call:
     """Return the call being served; a dependency, absent from the tool's schema."""
     runtime = runtime_of(ctx)
-    return Call(claims_of_request(runtime), runtime, idempotency_key.get())
+    return Call(claims_of_request(runtime), runtime, attempt.get())
 
 
 CALL: Call = Depends(current_call)
@@ -134,15 +242,27 @@ def connected(providers: Mapping[str, Connect[P]]) -> Callable[..., Awaitable[P]
     async def open_provider(ctx: Context = CurrentContext()) -> P:
         call = current_call(ctx)
         server = ctx.fastmcp.name
-        account = await call.runtime.vault.account(server, call.claims)
-        if account is None:
-            raise Disconnected(f"No {server} account is connected.")
         try:
-            return providers[account.provider](account, call)
-        except (KeyError, ValidationError):
-            raise Disconnected(f"The {account.provider} account must be reconnected.") from None
+            account = await call.runtime.vault.account(server, call.claims)
+        except NoAccountError as error:
+            raise Disconnected(str(error)) from None
+        if account.provider not in providers:
+            raise Disconnected(f"No {server} account is connected.")
+        return opened(providers[account.provider], account, call)
 
     return open_provider
+
+
+def opened(connect: Connect[P], account: Account, call: Call) -> P:
+    """Return the provider of an account.
+
+    Raises:
+        Disconnected: its credentials are not complete.
+    """
+    try:
+        return connect(account, call)
+    except ValidationError:
+        raise Disconnected(f"The {account.provider} account must be reconnected.") from None
 
 
 class ServiceTokens(TokenVerifier):

@@ -1,66 +1,17 @@
 """What every server does, whatever its tools: seen by a client over HTTP."""
 
-import asyncio
 from collections.abc import AsyncGenerator
-from typing import Annotated
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from fastmcp.tools import tool
-from pydantic import Field
 from redis.asyncio import Redis
 
 from config.database import Database
 from config.tokens import Signer
 from tests.conftest import Servers, Tenant, fetch, serve
 from tests.processes import held
-from toolkit.confirmation import confirm
-from toolkit.effects import READS, WRITES
-from toolkit.errors import NotFound
-from toolkit.results import Result
-from toolkit.serving import ServerSpec
-from toolkit.tenancy import CALL, Call
-
-done: list[str] = []
-Name = Annotated[str, Field(max_length=20)]
-
-
-class Note(Result):
-    text: str
-    author: str | None = None
-
-
-@tool(title="Read a note", annotations=READS)
-async def read_note(name: Name, call: Call = CALL) -> Note:
-    """Read a note."""
-    if name == "gone":
-        raise NotFound("There is no such note.")
-    if name == "broken":
-        raise RuntimeError("sk_live_canary")
-    if name == "slow":
-        await asyncio.Event().wait()
-    return Note(say=f"The note says {name}.", text=f"{name} of {call.business_id}")
-
-
-@tool(title="Write a note", annotations=WRITES)
-async def write_note(name: Name, call: Call = CALL) -> Note:
-    """Write a note."""
-    if name == "refused":
-        raise NotFound("There is no such note.")
-    confirm(f"I will write {name}. Shall I?")
-    done.append(f"{call.business_id} {name}")
-    return Note(say="Written.", text=name)
-
-
-@tool(title="Slow", annotations=READS, timeout=0.05)
-async def dawdle() -> Note:
-    """Take too long."""
-    await asyncio.Event().wait()
-    return Note(text="never")
-
-
-SPEC = ServerSpec("notes", "Notes.", (read_note, write_note, dawdle))
+from tests.toolkit.notes import SPEC, done
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -79,7 +30,7 @@ async def test_answers_are_short_and_speakable(servers: Servers, tenant: Tenant)
 async def test_listing_has_no_metadata_of_the_framework(servers: Servers, tenant: Tenant) -> None:
     async with servers.connect("notes", tenant.claims()) as caller:
         tools = await caller.tools()
-    assert list(tools) == ["read_note", "write_note", "dawdle"]
+    assert list(tools) == ["read_note", "write_note", "dawdle", "write_slowly"]
     assert all(not tool.meta for tool in tools.values())
     assert all(tool.input_schema["additionalProperties"] is False for tool in tools.values())
 

@@ -1,0 +1,101 @@
+"""A server with one tool and one vendor, for what every vendor's server has."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from fastmcp.dependencies import Depends
+from fastmcp.tools import tool
+from pydantic import BaseModel
+
+from config.database import Database
+from config.tables import BusinessIntegration
+from config.vault import Account, sealed
+from tests.conftest import KEYRING, Tenant
+from toolkit.effects import READS, WRITES
+from toolkit.oauth import OAuth, OAuthCredentials
+from toolkit.results import Result
+from toolkit.serving import ServerSpec
+from toolkit.tenancy import Call, Credentials, connected
+from toolkit.vendor import VendorApi
+
+TOKEN_URL = "https://login.vendor.test/token"
+API_URL = "https://api.vendor.test"
+
+
+class _Thing(BaseModel):
+    name: str
+
+
+class Vendor:
+    """A tenant's account at a vendor with OAuth."""
+
+    credentials: ClassVar[type[Credentials]] = OAuthCredentials
+    unsupported: ClassVar[Mapping[str, str]] = {"erase_thing": "The vendor forgets nothing."}
+
+    def __init__(self, account: Account, call: Call) -> None:
+        OAuthCredentials.model_validate(account.secrets)
+        self._call = call
+        auth = OAuth("Vendor", TOKEN_URL, account, call)
+        self._api = VendorApi("Vendor", account.base_url(API_URL), call.wire(account), auth)
+
+    async def check(self) -> None:
+        """Read whose account it is."""
+        await self._api.call("GET", ("me",), _Thing)
+
+    async def read(self, name: str) -> str:
+        """Read a thing."""
+        return (await self._api.call("GET", ("things", name), _Thing)).name
+
+    async def write(self, name: str) -> str:
+        """Write a thing, of which the vendor cannot be asked afterwards."""
+        self._call.once("Vendor")
+        return (await self._api.call("POST", ("things",), _Thing, json={"name": name})).name
+
+
+VENDOR: Vendor = Depends(connected({"vendor": Vendor}))
+
+
+class Thing(Result):
+    name: str
+
+
+@tool(title="Read a thing", annotations=READS, timeout=8.0)
+async def read_thing(name: str, vendor: Vendor = VENDOR) -> Thing:
+    """Read a thing."""
+    return Thing(name=await vendor.read(name))
+
+
+@tool(title="Write a thing", annotations=WRITES, timeout=15.0)
+async def write_thing(name: str, vendor: Vendor = VENDOR) -> Thing:
+    """Write a thing."""
+    return Thing(name=await vendor.write(name))
+
+
+@tool(title="Erase a thing", annotations=WRITES)
+async def erase_thing(name: str, vendor: Vendor = VENDOR) -> Thing:
+    """Erase a thing."""
+    return Thing(name=name)
+
+
+THINGS = ServerSpec("things", "Things.", (read_thing, write_thing, erase_thing), {"vendor": Vendor})
+SECRETS = {
+    "client_id": "app",
+    "client_secret": "canary-secret",
+    "access_token": "canary-stale",
+    "refresh_token": "canary-refresh-0",
+}
+
+
+async def connect(database: Database, tenant: Tenant, **changes: str) -> None:
+    """Store the tenant's account at the vendor."""
+    row = BusinessIntegration(
+        business_id=tenant.business_id,
+        name="vendor",
+        server="things",
+        integration_type="vendor",
+        credentials={},
+    )
+    secrets = {**SECRETS, **changes}
+    row.credentials = sealed(row, KEYRING, secrets, secrets)
+    async with database.business(tenant.business_id) as session:
+        session.add(row)
