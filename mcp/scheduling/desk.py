@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from scheduling import handles, services, spoken
 from scheduling.answers import BookingDetails, Offer, Offers
 from scheduling.choosing import OFFERED, chosen, nearest
-from scheduling.provider import Agenda, Booking, SchedulingProvider, Service
+from scheduling.provider import Agenda, Attendee, Booking, SchedulingProvider, Service
 from scheduling.when import Wish, understand
 from toolkit.errors import NotFound, Rejected
 
@@ -97,6 +97,22 @@ class Desk:
             say = f"{self._full(wish)} {self._offer(starts) if starts else ''}".strip()
         offered = [self._offered(service, start) for start in starts]
         return Offers(say=say, offered=offered, more=len(free) > len(starts))
+
+    def require_complete(self, attendee: Attendee) -> None:
+        """Make sure that the calendar takes a booking for this person.
+
+        Raises:
+            Rejected: something is missing; the caller is to be asked for it.
+        """
+        given = {"email": attendee.email, "phone": attendee.phone}
+        for name in self.agenda.needs:
+            if not given[name]:
+                wanted = "e-mail address" if name == "email" else "phone number"
+                raise Rejected(
+                    f"This calendar books with {name} only.",
+                    say=f"What is your {wanted}, please?",
+                    next=f"Call again with the caller's {name}.",
+                )
 
     async def require_free(
         self, service: Service, start: datetime, moving: Booking | None = None

@@ -21,11 +21,13 @@ class Service(_Model):
 class Agenda(_Model):
     """What can be booked, and the clock that its callers mean.
 
-    `opens` and `closes` tell which half of the day "at eight" is in.
+    `opens` and `closes` tell which half of the day "at eight" is in; `needs` is what a booking
+    takes besides a name.
     """
 
     time_zone: str
     services: tuple[Service, ...]
+    needs: tuple[Literal["email", "phone"], ...] = ()
     opens: time = time(8)
     closes: time = time(18)
 
@@ -60,6 +62,10 @@ class Booking(_Model):
 class SchedulingProvider(Protocol):
     """One tenant's calendar at one vendor."""
 
+    async def check(self) -> None:
+        """Make one harmless request, to see that the account works."""
+        ...
+
     async def agenda(self) -> Agenda:
         """Return the services and the time zone."""
         ...
@@ -83,8 +89,14 @@ class SchedulingProvider(Protocol):
         """Book a time; return None when it is no longer free."""
         ...
 
-    async def booked_before(self) -> Booking | None:
-        """Return what the first attempt of this very call has booked, if there was one."""
+    async def booked_before(
+        self, service: Service, start: AwareDatetime, attendee: Attendee
+    ) -> Booking | None:
+        """Return what an earlier try of this very call has booked, if there was one.
+
+        Raises:
+            OutcomeUnknown: there was one, and nobody can tell what became of it.
+        """
         ...
 
     async def booking(self, reference: str) -> Booking | None:

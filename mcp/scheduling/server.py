@@ -90,11 +90,12 @@ async def create_booking(
     desk: Desk = DESK,
 ) -> BookingAnswer:
     """Book one of the offered times. slot: its handle."""
-    if before := await desk.calendar.booked_before():
-        return _booked(desk, before)
     service, start = desk.service_of(slot), desk.start(slot)
-    await desk.require_free(service, start)
     attendee = Attendee(name=_tidy(name), phone=phone_number(phone or ""), email=email, notes=notes)
+    if before := await desk.calendar.booked_before(service, start, attendee):
+        return _booked(desk, before)
+    desk.require_complete(attendee)
+    await desk.require_free(service, start)
     confirm(
         f"{_sentence(service.name)} on {desk.label(start)}, for {attendee.name}. Shall I book it?"
     )
@@ -177,7 +178,7 @@ SERVER = ServerSpec(
     "scheduling",
     "Free times and bookings. Times are passed on as handles or in the caller's own words.",
     TOOLS,
-    providers=tuple(PROVIDERS),
+    providers=PROVIDERS,
 )
 
 

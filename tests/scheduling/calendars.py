@@ -9,11 +9,12 @@ import httpx2
 
 from config.database import Database
 from config.declaring import Applying, Change
+from config.vault import Account, DatabaseVault
 from scheduling.declare import CALENDARS
 from scheduling.desk import Desk
 from scheduling.providers.builtin import Builtin
 from tests.conftest import Tenant
-from toolkit.tenancy import Account, BuiltinVault, Call, Runtime
+from toolkit.tenancy import Attempt, Call, Runtime
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SCHOOL: dict[str, Any] = {
@@ -50,8 +51,8 @@ def calendar_at(
     key: str | None = None,
 ) -> Builtin:
     """Return the tenant's calendar with its clock at `now`."""
-    runtime = Runtime(httpx2.AsyncClient(), BuiltinVault(), database)
-    call = Call(tenant.claims(), runtime, key)
+    runtime = Runtime(httpx2.AsyncClient(), DatabaseVault(database, None), database)
+    call = Call(tenant.claims(), runtime, Attempt(key) if key else None)
     return Builtin(Account("builtin", name), call, clock=lambda: now)
 
 

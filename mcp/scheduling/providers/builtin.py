@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import ClassVar
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -12,11 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from config.columns import now
+from config.vault import Account
 from scheduling.opening import Opening
 from scheduling.provider import Agenda, Attendee, Booking, Service, Slot
 from scheduling.tables import Calendar, CalendarBooking, CalendarService
 from toolkit.errors import Disconnected
-from toolkit.tenancy import Account, Call
+from toolkit.tenancy import Call, Credentials
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f-]{0,27})?")
 _REFERENCE = 8  # characters of an id: they tell a calendar's bookings apart, in few tokens
@@ -25,10 +27,18 @@ _REFERENCE = 8  # characters of an id: they tell a calendar's bookings apart, in
 class Builtin:
     """The calendar that the integration names, or the only one there is."""
 
+    credentials: ClassVar[type[Credentials]] = Credentials
+    unsupported: ClassVar[Mapping[str, str]] = {}
+
     def __init__(self, account: Account, call: Call, clock: Callable[[], datetime] = now) -> None:
         self._name = account.name
         self._call = call
         self._clock = clock
+
+    async def check(self) -> None:
+        """See that there is such a calendar."""
+        async with self._call.transaction() as session:
+            await self._calendar(session)
 
     async def agenda(self) -> Agenda:
         """Return the services and the time zone."""
@@ -89,7 +99,9 @@ class Builtin:
             session.add(row)
             return _booking(row, {service.id: service})
 
-    async def booked_before(self) -> Booking | None:
+    async def booked_before(
+        self, service: Service, start: AwareDatetime, attendee: Attendee
+    ) -> Booking | None:
         """Return what the first attempt of this very call has booked, if there was one."""
         async with self._call.transaction() as session:
             return await self._booked_before(session)
