@@ -1,0 +1,1 @@
+"""Lays out what is new: a vendor's file, its test, and the line that registers it."""
