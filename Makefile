@@ -33,6 +33,7 @@ up: setup ## Run everything on this machine, on fixed ports.
 
 test: setup-all ## Run the tests, on real engines.
 	@$(RUN) python -m orchestrator.engines
+	@$(RUN) python -m tests.node_tools
 	@$(RUN) pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: setup-all

@@ -1,4 +1,4 @@
-"""The REST API, put together."""
+"""The API, put together: REST, MCP, and the talk page."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,9 +6,19 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from orchestrator.api import agents, conversations, health, knowledge, sessions, tools
+from orchestrator.api import (
+    agents,
+    bot_servers,
+    conversations,
+    health,
+    knowledge,
+    registry,
+    sessions,
+    tools,
+)
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import HANDLERS
+from orchestrator.api.gateway import gateway
 from orchestrator.api.headers import Headers
 from orchestrator.api.openapi import document
 from orchestrator.api.operations import Ask, Nothing, Operation, routes
@@ -27,6 +37,8 @@ OPERATIONS: Sequence[Operation[Any]] = (
     *knowledge.OPERATIONS,
     *agents.OPERATIONS,
     *tools.OPERATIONS,
+    *registry.OPERATIONS,
+    *bot_servers.OPERATIONS,
     *health.OPERATIONS,
     Operation("GET", "/openapi.json", get_document, Nothing, dict[str, Any], "public"),
 )
@@ -35,7 +47,7 @@ OPERATIONS: Sequence[Operation[Any]] = (
 def create_app(dependencies: Dependencies) -> ASGIApp:
     """Return the API over what it needs, which somebody else opens and closes."""
     app = Starlette(
-        routes=[*routes(dependencies, OPERATIONS), *pages(dependencies)],
+        routes=[*routes(dependencies, OPERATIONS), *gateway(dependencies), *pages(dependencies)],
         exception_handlers=HANDLERS,
     )
     # Outermost, so that even an answer to our own mistake has its headers.

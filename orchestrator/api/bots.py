@@ -40,6 +40,8 @@ async def bot_called(dependencies: Dependencies, business_id: UUID, name: str) -
     Raises:
         ApiError: this business has no such bot.
     """
+    if "\x00" in name:  # which PostgreSQL takes in no text
+        raise not_found("bot")
     query = select(col(AgentConfig.id)).where(col(AgentConfig.name) == name)
     async with dependencies.database.business(business_id) as session:
         bot_id = await session.scalar(query)

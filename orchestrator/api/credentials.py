@@ -7,7 +7,7 @@ from uuid import UUID
 from starlette.requests import Request
 
 from config.bots import Bot
-from config.keys import PREFIX, find_key
+from config.keys import PREFIX, UNLIMITED, Rights, find_key
 from config.tokens import Claims, Grant, InvalidTokenError, Signer, Verifier
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import forbidden, unauthorized
@@ -16,8 +16,9 @@ from orchestrator.constellation import Identity
 AUDIENCE = "api"
 CONVERSATION_TOKEN_LIFETIME = 3600  # seconds
 
-# `anyone` need not say who they are, but is somebody if they do.
-Access = Literal["public", "anyone", "key", "conversation"]
+# `anyone` need not say who they are, but is somebody if they do. `key` is one without limits,
+# `limited` also one that has some.
+Access = Literal["public", "anyone", "key", "limited", "conversation"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Caller:
     business_id: UUID
     bot_id: UUID | None = None
     conversation_id: UUID | None = None
+    rights: Rights = UNLIMITED
 
     def identity(self, bot: Bot | None = None, conversation_id: UUID | None = None) -> Identity:
         """Return for whom a server is asked."""
@@ -51,6 +53,8 @@ async def admitted(
         raise unauthorized()
     if caller is not None and caller.conversation_id is not None and access != "conversation":
         raise forbidden("A conversation token can only read its conversation.")
+    if caller is not None and caller.rights.limited and access != "limited":
+        raise forbidden("This API key is limited: it opens MCP and /api/tools/execute only.")
     return caller
 
 
@@ -67,7 +71,8 @@ async def _caller(
         found = await find_key(dependencies.database, credential)
         if found is None:
             raise unauthorized()
-        return Caller(f"key:{found.api_key_id}", found.business_id)
+        subject = f"key:{found.api_key_id}"
+        return Caller(subject, found.business_id, rights=found.rights)
     try:
         claims = verifier.verify(credential)
     except InvalidTokenError:

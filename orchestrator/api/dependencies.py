@@ -14,7 +14,10 @@ from config.constellation import constellation
 from config.database import Database
 from config.settings import Settings, required
 from config.tokens import Signer
+from config.vault import keyring
 from orchestrator.constellation import Constellation
+from orchestrator.registered import Registry
+from orchestrator.registry import Terms
 
 CONSOLE = Path(__file__).parents[1] / "console"
 _LIVEKIT_CLIENT = CONSOLE / "node_modules/livekit-client/dist/livekit-client.umd.js"
@@ -63,6 +66,7 @@ class Dependencies:
     health: Mapping[str, str] = field(default_factory=dict[str, str])  # URL by server
     anonymous_per_minute: int = 10
     livekit_client: Path | None = None
+    terms: Terms = field(default_factory=Terms)  # on which servers of others are asked
     static: Path = CONSOLE / "static"
 
 
@@ -82,7 +86,9 @@ async def opened(settings: Settings) -> AsyncGenerator[Dependencies]:
     )
     database = Database(required("DATABASE_URL", settings.database_url))
     cache = connect(required("REDIS_URL", settings.redis_url))
-    servers = Constellation(signer, settings.mcp_server_url)
+    terms = Terms(keyring(settings), settings.allow_private_hosts)
+    registry = Registry.of(settings, database, cache)
+    servers = Constellation(signer, settings.mcp_server_url, registry)
     try:
         async with httpx2.AsyncClient(timeout=_CHECK_TIMEOUT, trust_env=False) as http:
             yield Dependencies(
@@ -99,6 +105,7 @@ async def opened(settings: Settings) -> AsyncGenerator[Dependencies]:
                     name: _health(settings.mcp_server_url(name)) for name in constellation().servers
                 },
                 livekit_client=_livekit_client(settings),
+                terms=terms,
             )
     finally:
         await servers.aclose()

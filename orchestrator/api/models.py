@@ -231,7 +231,9 @@ class Passages(Answer):
 class ExecuteTool(Given):
     """A tool call for one bot, which `bot`, `bot_id` or `conversation_id` names."""
 
-    tool_key: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,127}$")]
+    tool_key: Annotated[
+        str, StringConstraints(pattern=r"^[a-z][a-z0-9]{0,31}(_[A-Za-z0-9_.-]{1,128})?$")
+    ]
     params: dict[str, JsonValue] = Field(default_factory=dict)
     bot: Name | Unset = None
     bot_id: UUID | Unset = None

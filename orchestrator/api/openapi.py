@@ -35,6 +35,7 @@ _SECURITY: Mapping[str, list[Json]] = {
     "public": [],
     "anyone": [{"key": []}, {}],
     "key": [{"key": []}],
+    "limited": [{"key": []}],
     "conversation": [{"key": []}, {"conversation": []}],
 }
 

@@ -53,7 +53,7 @@ class Ask(Generic[B]):
 class Operation(Generic[B]):
     """One method of one path. `answers` is a type; `files` are a file's media types."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     handler: Callable[[Ask[B]], Awaitable[Any]]
     takes: type[B]

@@ -3,6 +3,7 @@
 import uvicorn
 
 from config.settings import Settings
+from config.telemetry import trace
 from orchestrator.api.app import create_app
 from orchestrator.api.dependencies import opened
 
@@ -15,6 +16,7 @@ async def serve(settings: Settings) -> None:
     Raises:
         MissingSettingError: a variable is not set.
     """
+    trace("api", settings)
     async with opened(settings) as dependencies:
         config = uvicorn.Config(
             create_app(dependencies),

@@ -1,11 +1,10 @@
 """Calls a tool as a bot would."""
 
-from config.constellation import constellation
-from orchestrator.api.errors import ApiError, failed, forbidden
+from orchestrator.api.errors import failed, forbidden
 from orchestrator.api.identities import meant
 from orchestrator.api.models import ExecuteTool, ToolResult
 from orchestrator.api.operations import Ask, Operation
-from orchestrator.constellation import WRITE_BUDGET
+from orchestrator.api.seats import Seat, Tools
 
 
 async def execute(ask: Ask[ExecuteTool]) -> ToolResult:
@@ -20,22 +19,12 @@ async def execute(ask: Ask[ExecuteTool]) -> ToolResult:
         bot_id=given.bot_id,
         conversation_id=given.conversation_id,
     )
-    server, _, tool = given.tool_key.partition("_")
-    use = identity.bot.servers.get(server) if identity.bot else None
-    if use is None or not use.enabled or server not in constellation().servers:
-        raise ApiError(404, "unknown_tool", "There is no such tool.")
-    policy = use.policy.get(tool)
-    outcome = await dependencies.constellation.call(
-        server,
-        tool,
-        given.params,
-        identity.claims(server),
-        budget=(policy and policy.timeout) or WRITE_BUDGET,
-        key=given.idempotency_key,
+    outcome = await Tools(dependencies).call(
+        Seat(identity, ask.known.rights), given.tool_key, given.params, given.idempotency_key
     )
     if outcome.error is not None:
         raise failed(outcome)
     return ToolResult(result=outcome.data, text=outcome.text, say=outcome.say)
 
 
-OPERATIONS = (Operation("POST", "/api/tools/execute", execute, ExecuteTool, ToolResult),)
+OPERATIONS = (Operation("POST", "/api/tools/execute", execute, ExecuteTool, ToolResult, "limited"),)

@@ -1,4 +1,4 @@
-"""The console's one script from npm, installed into the user's cache."""
+"""Packages from npm, installed into the user's cache: the console's one script comes from there."""
 
 import hashlib
 import shutil
@@ -20,46 +20,55 @@ async def livekit_client(cache: Path, progress: Progress) -> Path:
     Raises:
         EngineError: Node or the registry cannot be reached.
     """
-    folder = _folder(cache)
-    if not folder.exists():
-        async with locked(cache / "console", progress):
-            if not folder.exists():
-                await _install(folder, progress)
-    return folder / _SCRIPT
+    return await installed(cache, _CONSOLE, progress) / _SCRIPT
 
 
 def known_livekit_client(cache: Path) -> Path | None:
     """Return the path of `livekit-client.umd.js` if it is installed."""
-    script = _folder(cache) / _SCRIPT
+    script = known(cache, _CONSOLE) / _SCRIPT
     return script if script.exists() else None
 
 
-def _folder(cache: Path) -> Path:
-    """Return where the packages of this package-lock.json are."""
-    lock_file = (_CONSOLE / "package-lock.json").read_bytes()
-    return cache / "console" / hashlib.sha256(lock_file).hexdigest()[:12]
+async def installed(cache: Path, packages: Path, progress: Progress) -> Path:
+    """Return a folder whose `node_modules` is what the package-lock.json in `packages` says.
+
+    Raises:
+        EngineError: Node or the registry cannot be reached.
+    """
+    folder = known(cache, packages)
+    if not folder.exists():
+        async with locked(folder.parent, progress):
+            if not folder.exists():
+                await _install(packages, folder, progress)
+    return folder
 
 
-async def _install(folder: Path, progress: Progress) -> None:
-    require_space(folder.parent, 0.5, "The console's packages")
-    progress("console: installing livekit-client")
+def known(cache: Path, packages: Path) -> Path:
+    """Return where the packages of this package-lock.json are, once they are installed."""
+    lock_file = (packages / "package-lock.json").read_bytes()
+    return cache / packages.name / hashlib.sha256(lock_file).hexdigest()[:12]
+
+
+async def _install(packages: Path, folder: Path, progress: Progress) -> None:
+    require_space(folder.parent, 0.5, f"What {packages.name} takes from npm")
+    progress(f"{packages.name}: installing its packages from npm")
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        unfinished = _copy_of_console(Path(temporary))
+        unfinished = _copy(packages, Path(temporary))
         flags = ("--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund")
         try:
             node = await source(NODE)
             await run([*node.prefix, "npm", "ci", *flags], cwd=unfinished)
         except EngineError as error:
             raise EngineError(
-                f"{error}\nThe console's script comes from npm, once: that takes Node "
+                f"{error}\nThe packages of {packages.name} come from npm, once: that takes Node "
                 f"{NODE.wanted} or newer, or uv, and npm's registry."
             ) from None
         unfinished.rename(folder)
 
 
-def _copy_of_console(parent: Path) -> Path:
-    copy = parent / "console"
+def _copy(packages: Path, parent: Path) -> Path:
+    copy = parent / packages.name
     copy.mkdir()
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(_CONSOLE / name, copy)
+        shutil.copy(packages / name, copy)
     return copy

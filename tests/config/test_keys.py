@@ -2,13 +2,25 @@
 
 import time
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import NoResultFound
 
 from config import keys
 from config.database import Database
-from config.keys import PREFIX, REMEMBERED, FoundKey, create_key, find_key
+from config.keys import (
+    PREFIX,
+    REMEMBERED,
+    FoundKey,
+    Rights,
+    create_key,
+    find_key,
+    keys_of,
+    revoke_key,
+)
+from config.tokens import Grant
 from orchestrator.engines.postgres import Postgres
 from tests.conftest import Tenant, fetch
 
@@ -97,3 +109,64 @@ async def test_only_a_hash_is_stored(
     assert secret not in row["everything"]
     assert secret.encode().hex() not in row["everything"]
     assert await fetch(database, other_tenant, query) == []
+
+
+async def test_a_key_brings_its_rights(database: Database, tenant: Tenant) -> None:
+    rights = Rights(
+        bots=(tenant.bot_id,), servers=("crm",), tools=("crm_get_lead",), read_only=True
+    )
+    key = await create_key(database, tenant.business_id, "brings", rights)
+    found = await find_key(database, key)
+    assert found is not None
+    assert found.rights == rights
+    stored = [each for each in await keys_of(database, tenant.business_id) if each.name == "brings"]
+    assert [(each.id, each.rights) for each in stored] == [(found.api_key_id, rights)]
+
+
+async def test_a_key_is_revoked_at_once_where_that_is_done(
+    database: Database, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    key = await create_key(database, tenant.business_id, "lost")
+    found = await find_key(database, key)
+    assert found is not None
+    with pytest.raises(NoResultFound):
+        await revoke_key(database, other_tenant.business_id, found.api_key_id)
+    assert await find_key(database, key) == found
+    await revoke_key(database, tenant.business_id, found.api_key_id)
+    assert await find_key(database, key) is None
+
+
+ALL = Grant(integration="main", confirm=("book", "cancel"))
+NOTHING = Grant(tools=(), write=False)
+
+
+@pytest.mark.parametrize(
+    ("rights", "grant", "left"),
+    [
+        (Rights(), ALL, ALL),
+        (Rights(servers=("crm",)), ALL, NOTHING),
+        (Rights(servers=("desk",)), ALL, ALL),
+        (Rights(read_only=True), ALL, ALL.model_copy(update={"write": False})),
+        (
+            Rights(tools=("desk_book", "desk_look", "crm_cancel")),
+            ALL,
+            Grant(tools=("book", "look"), integration="main", confirm=("book",)),
+        ),
+        (Rights(tools=("desk_book",)), Grant(tools=("look",)), Grant(tools=())),
+        (Rights(tools=("desk_book", "desk_look")), Grant(denied=("book",)), Grant(tools=("look",))),
+        (Rights(tools=("crm_book",)), ALL, Grant(tools=(), integration="main")),
+        (Rights(), Grant(write=False), Grant(write=False)),
+    ],
+)
+def test_rights_only_ever_narrow_a_grant(rights: Rights, grant: Grant, left: Grant) -> None:
+    assert rights.narrowed("desk", grant) == left
+
+
+def test_a_key_is_limited_by_any_of_its_rights() -> None:
+    limits = [Rights(bots=()), Rights(servers=()), Rights(tools=()), Rights(read_only=True)]
+    assert all(rights.limited for rights in limits)
+    assert not Rights().limited
+    bot_id = uuid4()
+    assert Rights().includes(bot_id)
+    assert Rights(bots=(bot_id,)).includes(bot_id)
+    assert not Rights(bots=(uuid4(),)).includes(bot_id)

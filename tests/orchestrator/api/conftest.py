@@ -27,6 +27,7 @@ from orchestrator.api.openapi import document
 from orchestrator.constellation import Constellation
 from tests.conftest import Tenant, serve
 from tests.orchestrator.api.desk import DESK
+from tests.orchestrator.api.outside import House, opened
 from tests.processes import held
 from transcripts.server import SERVER as TRANSCRIPTS
 
@@ -79,6 +80,15 @@ async def dependencies(
             anonymous_per_minute=3,
         )
     await constellation.aclose()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def house(
+    dependencies: Dependencies, signer: Signer, database: Database, cache: Redis
+) -> AsyncGenerator[House]:
+    """The API and its servers, on ports that stay."""
+    async with held(opened(dependencies, signer, database, cache)) as house:
+        yield house
 
 
 def as_documented(response: httpx2.Response) -> None:

@@ -1,4 +1,4 @@
-"""The console's script: installed once, from a lock file that names no host."""
+"""Packages from npm: installed once, from a lock file that names no host."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.engines.errors import EngineError
-from orchestrator.engines.node import livekit_client
+from orchestrator.engines.node import installed, livekit_client
+from tests.node_tools import PACKAGES
 
 Scripts = Callable[[str, str], Path]
 Calls = Callable[[], list[str]]
@@ -47,9 +48,31 @@ async def test_a_failed_install_leaves_nothing(tmp_path: Path, stand_in: Scripts
     assert [path.name for path in (tmp_path / "cache/console").iterdir()] == [".lock"]
 
 
-def test_the_lock_file_pins_by_hash_and_names_no_host() -> None:
-    packages = json.loads((CONSOLE / "package-lock.json").read_text())["packages"]
-    assert packages["node_modules/livekit-client"]["version"].startswith("2.")
+async def test_two_sets_of_packages_do_not_meet(
+    tmp_path: Path, stand_in: Scripts, calls: Calls
+) -> None:
+    stand_in("node", "echo v22.3.0")
+    stand_in("npm", INSTALLS)
+    script = await livekit_client(tmp_path / "cache", print)
+    folder = await installed(tmp_path / "cache", PACKAGES, print)
+    assert folder == await installed(tmp_path / "cache", PACKAGES, print)
+    assert not script.is_relative_to(folder)
+    assert "antiphon-tests" in (folder / "package.json").read_text()
+    assert len(calls()) == 2
+
+
+@pytest.mark.parametrize(
+    ("folder", "pinned", "version"),
+    [
+        (CONSOLE, "livekit-client", "2."),
+        (PACKAGES, "@modelcontextprotocol/conformance", "0.2.0-alpha.12"),
+    ],
+)
+def test_the_lock_file_pins_by_hash_and_names_no_host(
+    folder: Path, pinned: str, version: str
+) -> None:
+    packages = json.loads((folder / "package-lock.json").read_text())["packages"]
+    assert packages[f"node_modules/{pinned}"]["version"].startswith(version)
     for name, package in packages.items():
         assert "resolved" not in package
         assert not name or package["integrity"].startswith("sha512-")
