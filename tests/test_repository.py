@@ -17,7 +17,11 @@ LONGEST = 300
 # A long file is a question; these have an answer.
 LONG_FILES: Mapping[str, str] = {
     "config/migrations/versions/0001_first_call.py": "one revision, never edited again",
+    "mcp/scheduling/providers/acuity.py": "one vendor, which tells its free times day by day",
     "tests/knowledge/test_server.py": "three tools, every promise of each",
+    "tests/scheduling/contract.py": "one contract, which every vendor shares",
+    "tests/scheduling/test_acuity.py": "a vendor with a memory, and what only it does",
+    "tests/scheduling/test_housecallpro.py": "what only this vendor does",
     "tests/scheduling/test_calendar.py": "one contract, which a vendor's calendar will share",
     "tests/scheduling/test_server.py": "six tools, every promise of each",
 }

@@ -1,9 +1,19 @@
 """What a scheduling vendor must be able to do, in our words."""
 
 from datetime import time
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
+from zoneinfo import available_timezones
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+
+
+def _known(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("is not a time zone of the IANA database")
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known)]
 
 
 class _Model(BaseModel):
@@ -25,7 +35,7 @@ class Agenda(_Model):
     takes besides a name.
     """
 
-    time_zone: str
+    time_zone: TimeZone
     services: tuple[Service, ...]
     needs: tuple[Literal["email", "phone"], ...] = ()
     opens: time = time(8)

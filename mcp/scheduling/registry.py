@@ -3,9 +3,15 @@
 from collections.abc import Mapping
 
 from scheduling.provider import SchedulingProvider
+from scheduling.providers.acuity import Acuity
 from scheduling.providers.builtin import Builtin
+from scheduling.providers.calcom import CalCom
+from scheduling.providers.housecallpro import HousecallPro
 from toolkit.tenancy import Connect
 
 PROVIDERS: Mapping[str, Connect[SchedulingProvider]] = {
+    "calcom": CalCom,
+    "housecallpro": HousecallPro,
+    "acuity": Acuity,
     "builtin": Builtin,
 }

@@ -25,6 +25,10 @@ class Http(Protocol):
         """Say how a request breaks it."""
         ...
 
+    def example(self, method: str, path: str) -> tuple[int, Any]:
+        """Return the vendor's own example of an answer: its status, and its body."""
+        ...
+
 
 class Specifications:
     """The folder of the vendors' specifications."""

@@ -181,6 +181,7 @@ class SchedulingContract:
                 "create_booking", slot=offer.data["offered"][0]["handle"], **ANN
             )
         assert answer.error == "rejected", answer
+        assert "Free instead" in answer.text
         assert [each.name for each in line.vendor.calendar.standing()] == ["Somebody Else"]
 
     def race(self, line: Line, start: datetime) -> None:

@@ -25,9 +25,8 @@ class Socket:
 
     async def answer(self, request: Request) -> Response:
         """Do what is asked, and perhaps say so."""
-        url = f"{self.vendor.base}{request.url.path}"
-        if request.url.query:
-            url = f"{url}?{request.url.query}"
+        origin = httpx2.URL(self.vendor.base)
+        url = origin.copy_with(raw_path=_target(request))
         headers = {
             name: value
             for name, value in request.headers.items()
@@ -40,6 +39,12 @@ class Socket:
             self.committed.set()
             await asyncio.Event().wait()
         return Response(played.content, played.status_code, media_type="application/json")
+
+
+def _target(request: Request) -> bytes:
+    path: bytes = request.scope["raw_path"]
+    query: bytes = request.scope["query_string"]
+    return path + b"?" + query if query else path
 
 
 @asynccontextmanager

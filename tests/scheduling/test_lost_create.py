@@ -24,9 +24,11 @@ from tests.conftest import VAULT_KEYS, Answer, Caller, Tenant, new_tenant
 from tests.processes import answering, held
 from tests.scheduling.contract import ANN, SchedulingContract, connect
 from tests.scheduling.sockets import Socket, listening
+from tests.scheduling.test_acuity import TestAcuity as AcuityContract
 from tests.scheduling.test_calcom import TestCalCom as CalComContract
+from tests.scheduling.test_housecallpro import TestHousecallPro as HousecallProContract
 
-VENDORS: list[type[SchedulingContract]] = [CalComContract]
+VENDORS: list[type[SchedulingContract]] = [AcuityContract, CalComContract, HousecallProContract]
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ Where Cal.com's own description leaves an answer open, only what is used here is
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, SecretStr
@@ -12,8 +12,9 @@ from pydantic import AwareDatetime, BaseModel, SecretStr
 from config.columns import now
 from config.vault import Account
 from scheduling.matching import is_person
+from scheduling.moments import utc
 from scheduling.numbers import phone_number
-from scheduling.provider import Agenda, Attendee, Booking, Service, Slot
+from scheduling.provider import Agenda, Attendee, Booking, Service, Slot, TimeZone
 from toolkit.errors import Conflict, NotFound, Rejected
 from toolkit.tenancy import Call, Credentials
 from toolkit.vendor import HeaderAuth, VendorApi
@@ -34,7 +35,7 @@ class CalComCredentials(Credentials):
 
 
 class _Me(BaseModel):
-    timeZone: str
+    timeZone: TimeZone
 
 
 class _MeAnswer(BaseModel):
@@ -118,7 +119,7 @@ class CalCom:
         moving: Booking | None = None,
     ) -> list[Slot]:
         """Return the free times that start in [start, end)."""
-        params = {"eventTypeId": service.id, "start": _utc(start), "end": _utc(end)}
+        params = {"eventTypeId": service.id, "start": utc(start), "end": utc(end)}
         if moving is not None:
             params["bookingUidToReschedule"] = moving.id
         answer = await self._api.call("GET", ("v2", "slots"), _Times, params=params, headers=_SLOTS)
@@ -142,7 +143,7 @@ class CalCom:
         }
         body: dict[str, Any] = {
             "eventTypeId": int(service.id),
-            "start": _utc(start),
+            "start": utc(start),
             "attendee": {name: value for name, value in who.items() if value is not None},
         }
         if attendee.notes:
@@ -159,9 +160,7 @@ class CalCom:
         if not self._call.again:
             return None
         end = start + timedelta(minutes=service.minutes)
-        found = await self._list(
-            eventTypeId=service.id, afterStart=_utc(start), beforeEnd=_utc(end)
-        )
+        found = await self._list(eventTypeId=service.id, afterStart=utc(start), beforeEnd=utc(end))
         services = await self._services()
         for each in found:
             if (each.metadata or {}).get(_KEY) == self._call.idempotency_key:
@@ -187,7 +186,7 @@ class CalCom:
         """Move a booking, which gets a new uid; return None when the time is no longer free."""
         path = ("v2", "bookings", booking.id, "reschedule")
         return await self._unless_taken(
-            booking.service, start, path, {"start": _utc(start)}, booking
+            booking.service, start, path, {"start": utc(start)}, booking
         )
 
     async def cancel(self, booking: Booking, reason: str | None) -> Booking:
@@ -255,10 +254,6 @@ def _booking(found: _Booking, services: Mapping[str, Service]) -> Booking:
         attendee=Attendee(name=who.name, phone=who.phoneNumber, email=who.email),
         status="cancelled" if found.status in ("cancelled", "rejected") else "booked",
     )
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _international(phone: str | None) -> str | None:

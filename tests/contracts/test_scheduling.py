@@ -1,0 +1,143 @@
+"""Scheduling vendors against their own specifications: what is asked, and what is answered."""
+
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import httpx2
+import pytest
+from redis.asyncio import Redis
+
+from config.columns import now
+from config.database import Database
+from config.tokens import Signer
+from config.vault import Account, DatabaseVault
+from scheduling.provider import Attendee, SchedulingProvider
+from scheduling.registry import PROVIDERS
+from scheduling.server import SERVER
+from tests.conftest import Tenant, new_tenant, serve
+from tests.contracts.specifications import Specifications
+from tests.processes import held
+from tests.scheduling.contract import ANN, Line, SchedulingContract, connect
+from tests.scheduling.test_calcom import TestCalCom as CalComContract
+from tests.scheduling.test_housecallpro import TestHousecallPro as HousecallProContract
+from tests.vendors import Vendor, specification
+from toolkit.tenancy import Attempt, Call, Runtime
+
+SPECIFIED: list[type[SchedulingContract]] = [CalComContract, HousecallProContract]
+TOOLS: list[str] = SERVER.catalogue()["tools"]
+
+
+@pytest.mark.parametrize("contract", SPECIFIED, ids=lambda each: each.provider)
+async def test_every_tool_asks_what_the_specification_allows(
+    contract: type[SchedulingContract],
+    contracts: Path,
+    signer: Signer,
+    database: Database,
+    cache: Redis,
+) -> None:
+    """Each request is held against it by the transport that all of a vendor's tests share."""
+    assert contracts.name
+    vendor, tenant = contract().new_vendor(), await new_tenant(database)
+    assert vendor.specification is not None
+    assert specification(vendor.specification) is not None
+    await connect(database, tenant, contract.provider, contract.secrets, contract.settings)
+    asked: dict[str, int] = {}
+    async with held(
+        serve([SERVER], signer, database, cache, vendors=vendor.transport())
+    ) as servers:
+        line = Line(servers, tenant, vendor, database)
+        async with line.caller() as caller:
+
+            async def call(tool: str, **arguments: Any) -> dict[str, Any]:
+                before = len(vendor.requests)
+                answer = await caller.call(tool, **arguments)
+                assert answer.error is None, answer
+                asked[tool] = len(vendor.requests) - before
+                return answer.data
+
+            offer = await call("get_available_slots", service="piano lesson", when="tomorrow")
+            first, *_, last = [each["handle"] for each in offer["offered"]]
+            booked = await call("create_booking", slot=first, notes="please ring twice", **ANN)
+            await call("get_booking", booking=booked["id"])
+            await call("list_bookings", phone=ANN["phone"])
+            moved = await call("reschedule_booking", booking=booked["id"], slot=last)
+            await call("cancel_booking", booking=moved["id"], reason="ill")
+    assert set(asked) == set(TOOLS) - contract.unsupported
+    assert all(asked.values()), asked
+
+
+class Exemplary(Vendor):
+    """Answers each request with the specification's own example."""
+
+    def __init__(self, contract: type[SchedulingContract], specifications: Specifications) -> None:
+        super().__init__()
+        played = contract().new_vendor()
+        assert played.specification is not None
+        self._api = specifications.http(played.specification)
+        self._base = played.base
+
+    base: ClassVar[str] = ""
+
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
+        path = str(request.url).removeprefix(self._base)
+        status, body = self._api.example(request.method, path)
+        return httpx2.Response(status, json=_plausible(body))
+
+
+# Where a specification has no example, or one that says "string", this is what it leaves out.
+_PLAUSIBLE: dict[str, Any] = {
+    "time_zone": "America/Denver",
+    "timeZone": "America/Denver",
+    "start_time": "2050-09-05T09:00:00Z",
+    "scheduled_start": "2050-09-05T09:00:00Z",
+    "scheduled_end": "2050-09-05T10:00:00Z",
+    "hidden": False,
+}
+_VOID = ("text", "string", True)
+
+
+def _plausible(body: Any) -> Any:
+    """Return an example with what its schema could not say."""
+    match body:
+        case dict():
+            items = cast("dict[str, Any]", body).items()
+            named = {"id": "cus_1"} if "mobile_number" in body else {}
+            return named | {
+                name: _PLAUSIBLE[name]
+                if name in _PLAUSIBLE and value in _VOID
+                else _plausible(value)
+                for name, value in items
+            }
+        case list():
+            return [_plausible(each) for each in cast("list[Any]", body)]
+        case _:
+            return body
+
+
+@pytest.mark.parametrize("contract", SPECIFIED, ids=lambda each: each.provider)
+async def test_the_vendor_s_own_examples_are_understood(
+    contract: type[SchedulingContract],
+    specifications: Specifications,
+    database: Database,
+    tenant: Tenant,
+) -> None:
+    vendor = Exemplary(contract, specifications)
+    async with httpx2.AsyncClient(transport=vendor.transport()) as client:
+        runtime = Runtime(client, DatabaseVault(database, None), database)
+        call = Call(tenant.claims(), runtime, Attempt("key", again=True))
+        account = Account(contract.provider, None, contract.secrets, contract.settings)
+        calendar: SchedulingProvider = PROVIDERS[contract.provider](account, call)
+        await calendar.check()
+        agenda = await calendar.agenda()
+        assert agenda.time_zone
+        assert agenda.services
+        service, start = agenda.services[0], now()
+        ann = Attendee(**ANN)
+        await calendar.free(service, start, start)
+        await calendar.upcoming("Ann One", ANN["phone"])
+        await calendar.booked_before(service, start, ann)
+        found = await calendar.booking("1")
+        assert found is not None
+        await calendar.move(found, found.starts_at)
+        await calendar.cancel(found.model_copy(update={"status": "booked"}), "ill")
+    assert {request.method for request in vendor.requests} > {"GET"}
