@@ -1,6 +1,7 @@
 """A page for each MCP server, made from what its code declares."""
 
 from collections.abc import Mapping
+from inspect import getdoc
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def server_page(name: str) -> str:
         spec.instructions,
         f"Served at `/{name}/mcp`, to bearers of a token for `{server_audience(name)}`. "
         f"Providers: {_listed(catalogue['providers'])}.",
+        *_accounts(name, spec.providers),
         _table(tools),
         *(_section(tool) for tool in tools),
         *_unsupported(catalogue["unsupported"]),
@@ -38,6 +40,28 @@ def write_pages(folder: Path) -> list[Path]:
     for path, text in pages.items():
         path.write_text(text, encoding="utf-8")
     return list(pages)
+
+
+def _accounts(server: str, providers: Mapping[str, Any]) -> list[str]:
+    """Say what connecting each vendor takes."""
+    rows = [
+        f"| {name} | {_listed(list(provider.credentials.model_fields))} "
+        f"| `antiphon integrations add --business B --server {server} --provider {name}` |"
+        for name, provider in providers.items()
+        if provider.credentials.model_fields
+    ]
+    if not rows:
+        return []
+    notes = [
+        f"- **{name}**: {' '.join((getdoc(provider) or '').split())}"
+        for name, provider in providers.items()
+        if provider.credentials.model_fields
+    ]
+    return [
+        "\n".join(["| vendor | secrets | connect it |", "|---|---|---|", *rows]),
+        "\n".join(notes),
+        "A setting `base_url` is the address of a vendor's self-hosted edition.",
+    ]
 
 
 def _table(tools: list[FunctionTool]) -> str:

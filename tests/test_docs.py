@@ -20,9 +20,11 @@ from config.declarations import (
     Voice,
     json_schema,
 )
+from config.integrations import IntegrationDeclaration
 from kb.declare import FileDocument, KnowledgeBaseDeclaration, TextDocument
 from orchestrator.api.app import OPERATIONS
 from orchestrator.api.errors import STATUSES
+from orchestrator.registry import McpServerDeclaration
 from scheduling.declare import CalendarDeclaration, ServiceDeclaration
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +40,8 @@ MODELS: Sequence[type[BaseModel]] = (
     TextDocument,
     CalendarDeclaration,
     ServiceDeclaration,
+    IntegrationDeclaration,
+    McpServerDeclaration,
     BotDeclaration,
     Voice,
     ServerUse,
@@ -82,7 +86,7 @@ def test_every_client_event_is_explained() -> None:
 
 
 def test_every_endpoint_is_listed_with_who_may_use_it() -> None:
-    listed = re.findall(r"^\| (GET|POST) \| `(\S+)` \| (\w+) \|", API, re.M)
+    listed = re.findall(r"^\| (GET|POST|PUT|DELETE) \| `(\S+)` \| (\w+) \|", API, re.M)
     there = [(each.method, re.sub(r":\w+}", "}", each.path), each.access) for each in OPERATIONS]
     assert sorted(listed) == sorted(there)
     explained = re.findall(r"^\| (\w+) \| ", API.partition("## Endpoints")[0], re.M)

@@ -119,8 +119,9 @@ class HousecallPro(Telephone):
         return customer
 
     def _move_in(self, customer: dict[str, Any], address: dict[str, Any]) -> dict[str, Any]:
-        customer["addresses"].append({"id": f"adr_{customer['id']}", "type": "service", **address})
-        return customer["addresses"][-1]  # type: ignore[no-any-return]
+        moved_to = {"id": f"adr_{customer['id']}", "type": "service", **address}
+        customer["addresses"].append(moved_to)
+        return moved_to
 
     def _customer(self, customer_id: str) -> dict[str, Any]:
         return next(each for each in self.customers if each["id"] == customer_id)

@@ -56,7 +56,10 @@ class _Office:
 
 
 class Acuity:
-    """A tenant's Acuity account, or one calendar of it. A service is an appointment type."""
+    """A tenant's Acuity account, or one calendar of it. A service is an appointment type.
+
+    The setting `calendar_id` limits it to one calendar, on whose clock its callers then are.
+    """
 
     credentials: ClassVar[type[Credentials]] = AcuityCredentials
     unsupported: ClassVar[Mapping[str, str]] = {}

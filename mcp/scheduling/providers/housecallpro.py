@@ -47,7 +47,13 @@ class _Offer:
 
 
 class HousecallPro:
-    """A tenant's Housecall Pro company. A service is one that can be booked online."""
+    """A tenant's Housecall Pro company. A service is one that can be booked online.
+
+    The key is an Application API Key: a company's own key may not read the price book. A caller
+    who is no customer yet is booked at the settings `default_street`, `default_city`,
+    `default_state`, `default_zip` and `default_country` (US), until the office knows better;
+    without them such a booking is refused.
+    """
 
     credentials: ClassVar[type[Credentials]] = HousecallProCredentials
     unsupported: ClassVar[Mapping[str, str]] = {}
