@@ -45,7 +45,7 @@ types: setup-all
 check: lint types test ## Lint, types and tests: what CI runs.
 
 bench: setup-all ## Run the benchmarks that docs/performance.md reports.
-	@for name in tools_ready hanging_server turns; do $(RUN) python -m benchmarks.$$name; done
+	@for name in tool_call tools_ready hanging_server turns; do $(RUN) python -m benchmarks.$$name; done
 
 format: setup-all
 	@$(RUN) ruff check --fix . ; $(RUN) ruff format .

@@ -1,14 +1,15 @@
 """A bot's tools at the start of a session, in a job process as the worker has it: ours, LiveKit's.
 
 Both do what an agent has to do before its model can be asked: ours reads the lists from the cache,
-LiveKit's own client connects to every server and asks for its list.
+LiveKit's own client connects to every server and asks for its list. The second session finds what
+the first has left: of ours the connection to the cache, of LiveKit's nothing but imports.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -19,13 +20,14 @@ from livekit.agents.llm.mcp import MCPServerHTTP, MCPToolset
 from config.bots import Bot
 from config.settings import Settings
 from config.tokens import Signer, server_audience
-from orchestrator.agent.catalogue import offered, servers_of
+from orchestrator.agent.catalogue import Catalogue, offered, servers_of
 from orchestrator.agent.job import Process
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.toolset import CallTools
 from orchestrator.agent.worker import prepare
-from orchestrator.constellation import READ_BUDGET, Identity
+from orchestrator.constellation import READ_BUDGET, Constellation, Identity
 
+HANGING = "hanging"  # the server that accepts and never answers
 SERVER, TOOL = "scheduling", "get_available_slots"
 ARGUMENTS = {"service": "guided tour", "when": "next Thursday after two"}
 GREETING = 1.0  # seconds of greeting before anyone can want a tool
@@ -36,9 +38,10 @@ Ask = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Timing:
-    """What one session took, in milliseconds."""
+    """What the two sessions of one process took, in milliseconds; the first one makes calls."""
 
-    ready: float
+    fresh: float
+    warm: float
     calls: tuple[float, ...]
 
 
@@ -57,60 +60,62 @@ class Job:
 
 
 def run(name: str, job: Job, answers: Connection) -> None:
-    """Hold two sessions in this process, and send what each took."""
+    """Hold two sessions in this process, and send what they took."""
     prepare(JobProcess(executor_type=JobExecutorType.PROCESS, user_arguments=None, http_proxy=None))
-    answers.send(asyncio.run(_both(name, job)))
+    asyncio.run({"ours": _ours, "livekit": _livekit}[name](job, answers))
 
 
-async def _both(name: str, job: Job) -> tuple[Timing, Timing]:
-    session = {"ours": _ours, "livekit": _livekit}[name]
-    return await session(job), await session(job)
-
-
-async def _ours(job: Job) -> Timing:
+async def _ours(job: Job, answers: Connection) -> None:
     started = time.perf_counter()
     process = Process.connect(job.settings)
-    try:
-        listed, asked = await process.catalogue.tools(job.identity, lambda _, __: None)
-        toolset = CallTools(
-            job.bot,
-            job.identity,
-            process.constellation,
-            lambda _, __: None,
-            TurnClock(),
-            small_model=False,
-            hang_up=lambda: None,
+    # Servers that are no part of this installation would be looked for among a business's own.
+    constellation = Constellation(job.signer, job.settings.mcp_server_url)
+    catalogue = Catalogue(constellation, process.cache)
+    process = replace(process, constellation=constellation, catalogue=catalogue)
+    await _list(process, job)
+    fresh = _since(started)
+    _, listing = await process.catalogue.tools(job.identity, lambda _, __: None)
+    met = [  # as a call does, while the caller hears the greeting
+        asyncio.create_task(process.constellation.connect(name, job.identity.claims(name)))
+        for name in servers_of(job.bot)
+    ]
+
+    async def ask() -> None:
+        outcome = await process.constellation.call(
+            SERVER, TOOL, ARGUMENTS, job.identity.claims(SERVER), budget=READ_BUDGET
         )
-        toolset.function_tools(offered(job.bot, listed))
-        ready = _since(started)
-        assert set(listed) == set(servers_of(job.bot)), "the lists were to be in the cache"
-        asked += [
-            asyncio.create_task(process.constellation.connect(name, job.identity.claims(name)))
-            for name in listed  # as a call does, while the caller hears the greeting
-        ]
+        assert outcome.error is None, outcome.text
 
-        async def ask() -> None:
-            outcome = await process.constellation.call(
-                SERVER, TOOL, ARGUMENTS, job.identity.claims(SERVER), budget=READ_BUDGET
-            )
-            assert outcome.error is None, outcome.text
-
-        timing = Timing(ready, await _calls(ask))
-        await asyncio.gather(*asked)
-        return timing
-    finally:
-        await process.aclose()
-
-
-async def _livekit(job: Job) -> Timing:
-    headers = {name: _headers(job, name) for name in servers_of(job.bot)}
+    calls = await _calls(ask)
+    for task in (tasks := [*listing, *met]):
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     started = time.perf_counter()
+    await _list(process, job)
+    answers.send(Timing(fresh, _since(started), calls))
+
+
+async def _list(process: Process, job: Job) -> None:
+    """Do what a call does before its model can be asked, as far as it is about tools."""
+    listed = await process.catalogue.known(job.identity)
+    toolset = CallTools(
+        job.bot,
+        job.identity,
+        process.constellation,
+        lambda _, __: None,
+        TurnClock(),
+        small_model=False,
+        hang_up=lambda: None,
+    )
+    toolset.function_tools(offered(job.bot, listed))
+    assert set(listed) == {*servers_of(job.bot)} - {HANGING}, "the lists were to be in the cache"
+
+
+async def _livekit(job: Job, answers: Connection) -> None:
     async with AsyncExitStack() as stack:
-        toolsets = {name: _toolset(job, name, headers[name]) for name in headers}
-        for toolset in toolsets.values():
-            stack.push_async_callback(toolset.aclose)
-        await asyncio.gather(*(toolset.setup() for toolset in toolsets.values()))
-        ready = _since(started)
+        started = time.perf_counter()
+        toolsets = await _set_up(job, stack)
+        fresh = _since(started)
         tool: Any = next(tool for tool in toolsets[SERVER].tools if tool.id == TOOL)
 
         async def ask() -> None:
@@ -119,7 +124,22 @@ async def _livekit(job: Job) -> Timing:
             except ToolError as error:
                 raise AssertionError(error.message) from None
 
-        return Timing(ready, await _calls(ask))
+        calls = await _calls(ask)
+        started = time.perf_counter()
+        await _set_up(job, stack)
+        answers.send(Timing(fresh, _since(started), calls))
+
+
+async def _set_up(job: Job, stack: AsyncExitStack) -> dict[str, MCPToolset]:
+    toolsets = {name: _toolset(job, name, _headers(job, name)) for name in servers_of(job.bot)}
+    for toolset in toolsets.values():
+        stack.push_async_callback(toolset.aclose)
+    setups = (toolset.setup() for toolset in toolsets.values())
+    # Its session only logs a server that does not answer, and goes on without its tools.
+    await asyncio.gather(*setups, return_exceptions=True)
+    missing = [name for name, each in toolsets.items() if not each.tools and name != HANGING]
+    assert not missing, f"{missing} did not list their tools"
+    return toolsets
 
 
 def _headers(job: Job, server: str) -> Mapping[str, str]:

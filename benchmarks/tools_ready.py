@@ -1,5 +1,7 @@
 """How soon a session has its tools, and what its first call costs: ours, LiveKit's own client.
 
+With 1, 6 and 13 servers, and with one of 6 and 13 hanging: it accepts and never answers.
+
 Run: `python -m benchmarks.tools_ready [SAMPLES]`
 """
 
@@ -7,100 +9,163 @@ import asyncio
 import multiprocessing
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from sqlalchemy import text
 
 from benchmarks.figures import heading, spread
-from benchmarks.tool_sessions import GREETING, Job, Timing, run
+from benchmarks.peers import CALENDARS, peer
+from benchmarks.tool_sessions import GREETING, HANGING, Job, Timing, run
+from benchmarks.wire import hanging_server
 from config.bots import Bot, load
+from config.declarations import ServerUse
 from config.settings import Settings, required
 from config.tokens import Signer
+from orchestrator.agent.catalogue import Catalogue, servers_of
 from orchestrator.agent.worker import PRELOAD
 from orchestrator.applying import applied, stores
+from orchestrator.constellation import Constellation
 from orchestrator.deployment import Deployment, Plan, deployed
-from orchestrator.inspecting import listed_tools
+from orchestrator.engines.ports import free_port
 
 _DECLARATION = Path(__file__).with_name("museum.yaml")
 _BUSINESS, _BOT = "harbour-museum", "three-servers"
 _SIDES = ("ours", "livekit")
 _PATIENCE = 60.0  # seconds
 
-Sessions = dict[str, list[tuple[Timing, Timing]]]
+
+@dataclass(frozen=True)
+class Case:
+    """How many servers the bot has, the hanging one among them."""
+
+    servers: int
+    hanging: bool = False
+
+    def __str__(self) -> str:
+        """Return a title."""
+        many = "1 server" if self.servers == 1 else f"{self.servers} servers"
+        return f"{many}, one hanging" if self.hanging else many
+
+
+_CASES = (Case(1), Case(6), Case(13), Case(6, hanging=True), Case(13, hanging=True))
+
+Timings = dict[tuple[Case, str], list[Timing]]
 
 
 async def main(samples: int) -> None:
     """Measure both sides in turn, each in a fresh process."""
-    async with deployed(Settings(), Plan(folder=None, worker=False), _quiet) as deployment:
+    async with AsyncExitStack() as stack:
+        plan = Plan(folder=None, worker=False)
+        deployment = await stack.enter_async_context(deployed(Settings(), plan, _quiet))
         await applied(deployment.settings, _DECLARATION)
-        await listed_tools(deployment.settings, _BUSINESS, _BOT)
-        job = await _job(deployment)
-        jobs = multiprocessing.get_context("forkserver")
-        jobs.set_forkserver_preload([*PRELOAD, "benchmarks.tool_sessions"])
+        jobs = await _jobs(deployment, stack)
+        processes = multiprocessing.get_context("forkserver")
+        processes.set_forkserver_preload([*PRELOAD, "benchmarks.tool_sessions"])
         for side in _SIDES:  # the servers' first requests, and the fork server's imports
-            await asyncio.to_thread(_sample, jobs, side, job)
-        print(f"tools_ready: {samples} processes a side, in turn; {heading()}")
-        sessions: Sessions = {side: [] for side in _SIDES}
+            await asyncio.to_thread(_sample, processes, side, jobs[Case(13)])
+        print(f"tools_ready: {samples} processes a side and case, in turn; {heading()}")
+        timings: Timings = {(case, side): [] for case in _CASES for side in _SIDES}
         for _ in range(samples):
-            for side in _SIDES:
-                sessions[side].append(await asyncio.to_thread(_sample, jobs, side, job))
+            for case, side in timings:
+                timing = await asyncio.to_thread(_sample, processes, side, jobs[case])
+                timings[case, side].append(timing)
         print(f"at the end: {heading()}")
-    _report(sessions)
+    _report(timings)
 
 
 def _quiet(_: str) -> None:
     pass
 
 
-async def _job(deployment: Deployment) -> Job:
-    settings = deployment.settings
+async def _jobs(deployment: Deployment, stack: AsyncExitStack) -> dict[Case, Job]:
+    """Start the other servers, and return a job for each case, its lists of tools in the cache."""
+    logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antiphon-")))
+    calendars = await stack.enter_async_context(
+        peer("calendars", free_port(), "/{server}/mcp", deployment.environment, logs)
+    )
+    hanging = await stack.enter_async_context(hanging_server())
+    urls = {name: calendars.url.format(server=name) for name in CALENDARS}
+    urls[HANGING] = f"{hanging}/mcp"
+    settings = deployment.settings.model_copy(update={"mcp_urls": urls})
+    key = required("SERVICE_TOKEN_PRIVATE_KEY", settings.service_token_private_key)
+    stored = await _stored_bot(settings)
+    others = {name: ServerUse(integration="tours") for name in CALENDARS}
+    jobs: dict[Case, Job] = {}
+    for number, case in enumerate(_CASES):
+        answering = case.servers - case.hanging
+        servers = dict(list({**stored.servers, **others}.items())[:answering])
+        servers |= {HANGING: ServerUse()} if case.hanging else {}
+        # Lists are kept per version of a bot.
+        bot = stored.model_copy(update={"servers": servers, "version": 1000 + number})
+        jobs[case] = Job(settings, Signer(key), bot)
+        await _listed(jobs[case])
+    return jobs
+
+
+async def _stored_bot(settings: Settings) -> Bot:
     async with stores(settings) as (database, cache):
         async with database.nobody() as session:
             query = text("select business_id, bot_id from find_bot(:business, :bot)")
             found = await session.execute(query, {"business": _BUSINESS, "bot": _BOT})
             row = found.one()
-        bot: Bot = await load(database, cache, row.business_id, row.bot_id)
-    key = required("SERVICE_TOKEN_PRIVATE_KEY", settings.service_token_private_key)
-    return Job(settings, Signer(key), bot)
+        bot = await load(database, cache, row.business_id, row.bot_id)
+    first = {"scheduling": bot.servers["scheduling"]}
+    return bot.model_copy(update={"servers": {**first, **bot.servers}})
 
 
-def _sample(jobs: ForkServerContext, side: str, job: Job) -> tuple[Timing, Timing]:
-    answers, sender = jobs.Pipe(duplex=False)
-    process = jobs.Process(target=run, args=(side, job, sender))
+async def _listed(job: Job) -> None:
+    """Have the bot's lists of tools put into the cache, as its first call does."""
+    constellation = Constellation(job.signer, job.settings.mcp_server_url)
+    async with stores(job.settings) as (_, cache):
+        catalogue = Catalogue(constellation, cache)
+        for name in servers_of(job.bot):
+            if name != HANGING:
+                await catalogue.refresh(job.identity, name)
+    await constellation.aclose()
+
+
+def _sample(processes: ForkServerContext, side: str, job: Job) -> Timing:
+    answers, sender = processes.Pipe(duplex=False)
+    process = processes.Process(target=run, args=(side, job, sender))
     process.start()
     sender.close()
     try:
         if not answers.poll(_PATIENCE):
             raise TimeoutError(f"a session of {side} took more than {_PATIENCE:g} s")
-        both: tuple[Timing, Timing] = answers.recv()
-        return both
+        timing: Timing = answers.recv()
+        return timing
     finally:
         process.kill()
         process.join()
 
 
-def _report(sessions: Sessions) -> None:
-    rows: list[tuple[str, Callable[[tuple[Timing, Timing]], float]]] = [
-        ("tools ready, first session of the process", lambda both: both[0].ready),
-        ("tools ready, second session", lambda both: both[1].ready),
-        (f"first tool call, {GREETING:g} s after that", lambda both: both[0].calls[0]),
-        ("second tool call", lambda both: both[0].calls[1]),
-        ("later tool calls", lambda both: statistics.median(both[0].calls[2:])),
+def _report(timings: Mapping[tuple[Case, str], Sequence[Timing]]) -> None:
+    rows: list[tuple[str, Callable[[Timing], float]]] = [
+        ("tools ready, first session of the process", lambda each: each.fresh),
+        ("tools ready, second session", lambda each: each.warm),
+        (f"first tool call, {GREETING:g} s after the first", lambda each: each.calls[0]),
+        ("second tool call", lambda each: each.calls[1]),
+        ("later tool calls", lambda each: statistics.median(each.calls[2:])),
     ]
-    print(f"{'milliseconds':44}{'ours p50':>9}{'p95':>9}{'livekit p50':>13}{'p95':>9}{'ratio':>7}")
-    for name, of in rows:
-        ours, theirs = ([of(both) for both in sessions[side]] for side in _SIDES)
-        ratio = statistics.median(theirs) / statistics.median(ours)
-        print(f"{name:44}{spread(ours)}     {spread(theirs)}{ratio:6.1f}x")
-    for side in _SIDES:
-        print(f"{side}: first call / second call {_first_to_second(sessions[side]):.2f} (median)")
+    for case in _CASES:
+        print(f"\n{case!s:44}{'ours p50':>9}{'p95':>9}{'livekit p50':>13}{'p95':>9}{'ratio':>7}")
+        for name, of in rows:
+            ours, theirs = ([of(each) for each in timings[case, side]] for side in _SIDES)
+            ratio = statistics.median(theirs) / statistics.median(ours)
+            print(f"{name:44}{spread(ours)}     {spread(theirs)}{ratio:6.1f}x")
+        compared = (f"{side} {_first_to_second(timings[case, side]):.2f}" for side in _SIDES)
+        print(f"first call / second call, median: {', '.join(compared)}")
+    print("\nmilliseconds; tools are ready where the model could be asked")
 
 
-def _first_to_second(sessions: Sequence[tuple[Timing, Timing]]) -> float:
-    return statistics.median(both[0].calls[0] / both[0].calls[1] for both in sessions)
+def _first_to_second(timings: Sequence[Timing]) -> float:
+    return statistics.median(each.calls[0] / each.calls[1] for each in timings)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if sys.argv[1:] else 20))
+    asyncio.run(main(int(sys.argv[1]) if sys.argv[1:] else 10))

@@ -90,7 +90,7 @@ class Bot(BaseModel):
             voice=Voice.model_validate(spoken),
             servers={
                 row.server: ServerUse.model_validate(
-                    row.model_dump(include={"enabled", "tools", "policy", "integration"})
+                    row.model_dump(include=set(ServerUse.model_fields))
                 )
                 for row in connections
             },

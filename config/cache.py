@@ -18,5 +18,6 @@ def connect(url: str) -> Redis:
         socket_timeout=_PATIENCE,
         socket_connect_timeout=_PATIENCE,
         decode_responses=True,
+        driver_info=None,  # it looks its own version up among all packages, in a call
     )
     return Redis.from_pool(pool)

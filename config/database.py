@@ -4,25 +4,44 @@ Every transaction names its business first; row-level security shows it nothing 
 application's role owns nothing, so that no query of ours can switch that off.
 """
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import cached_property
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlmodel import SQLModel
 
 _SET_BUSINESS = text("select set_config('app.business', :business_id, true)")
 _EVERY_BUSINESS = text("select every_business()")
+# One statement, and so one trip: it names its business and adds the rows.
+_APPEND = """
+insert into {table} select rows.* from
+    (select set_config('app.business', :business_id, true) as business) as named,
+    jsonb_populate_recordset(null::{table}, cast(:rows as jsonb)) as rows
+where named.business is not null
+on conflict do nothing
+"""
 
 
 class Database:
     """A pool of connections, handed out one transaction at a time."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        self.engine: AsyncEngine = create_async_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=pool_size,
+    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+        self._url = url
+        self._pool_size = pool_size
+
+    # Made when it is first used: a call begins with what the cache has.
+    @cached_property
+    def engine(self) -> AsyncEngine:
+        """Return the pool."""
+        return create_async_engine(
+            self._url,
+            pool_size=self._pool_size,
+            max_overflow=0,  # what overflows is closed after each use, and opened for the next
             pool_timeout=2,
             pool_pre_ping=True,
             hide_parameters=True,
@@ -42,6 +61,10 @@ class Database:
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
+    def appender(self, table: str) -> "Appender":
+        """Return what adds rows of one table, of whichever business, one statement at a time."""
+        return Appender(self.engine, table)
+
     async def businesses(self) -> Sequence[UUID]:
         """Return the id of every business: a sweep opens one after the other."""
         async with self.nobody() as session:
@@ -49,4 +72,42 @@ class Database:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self.engine.dispose()
+        if "engine" in self.__dict__:
+            await self.engine.dispose()
+
+
+class Appender:
+    """Adds rows over a connection of its own, which it opens again when it was lost."""
+
+    def __init__(self, engine: AsyncEngine, table: str) -> None:
+        self._engine = engine
+        self._statement = text(_APPEND.format(table=table))
+        self._connection: AsyncConnection | None = None
+
+    async def append(self, business_id: UUID, rows: Sequence[SQLModel]) -> None:
+        """Add rows of one business, whole ones: the table's own defaults do not count."""
+        values = {
+            "business_id": str(business_id),
+            "rows": json.dumps([row.model_dump(mode="json") for row in rows]),
+        }
+        fresh = self._connection is None
+        try:
+            await self._execute(values)
+        except (OperationalError, InterfaceError):
+            await self.aclose()
+            if fresh:
+                raise
+            await self._execute(values)
+
+    async def aclose(self) -> None:
+        """Let the connection go."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(OperationalError, InterfaceError):
+                await connection.close()
+
+    async def _execute(self, values: Mapping[str, str]) -> None:
+        if self._connection is None:
+            connection = await self._engine.connect()
+            self._connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await self._connection.execute(self._statement, values)

@@ -1,17 +1,17 @@
 """What a YAML file may declare, and where in the file it goes wrong."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TypeVar, cast
+from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar, cast
 from zoneinfo import available_timezones
 
 import yaml
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 from pydantic.json_schema import models_json_schema
 
-from config.constellation import constellation
 from config.declaring import Declared, Section
 from config.errors import Mendable
 from config.parsing import MalformedError, line_of, parse
@@ -19,9 +19,13 @@ from config.parsing import MalformedError, line_of, parse
 Item = TypeVar("Item", bound=Declared)
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+# Without `_`, which stands between the server and the tool where both are one name.
+_SERVER_NAME = r"^[a-z][a-z0-9]{0,31}$"
+ServerName = Annotated[str, StringConstraints(pattern=_SERVER_NAME)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+_LONGEST_NAMES = 2000  # bytes, of the 4096 that a token may have
 
 
 def _known_zone(name: str) -> str:
@@ -30,10 +34,10 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _known_server(name: str) -> str:
-    known = constellation().servers
-    if name not in known:
-        raise ValueError(f"is not a server; there are {', '.join(known)}")
+def _server_name(name: str) -> str:
+    # As a pattern of keys, it would have editors take any key that does not match.
+    if not re.fullmatch(_SERVER_NAME, name):
+        raise ValueError("cannot be a server: they have small letters and digits only")
     return name
 
 
@@ -57,12 +61,16 @@ class BusinessDeclaration(Declared):
 
 
 class ToolPolicy(Declared):
-    """How a bot uses one tool. `speak: say` speaks the result's own sentence at once."""
+    """How a bot uses one tool. `speak: say` speaks the result's own sentence at once.
+
+    `duplicates` is about a write that was done in this conversation with the same arguments.
+    """
 
     confirm: bool = False
     filler: Text | None = None
     timeout: Seconds | None = None
     speak: Literal["say", "model"] | None = None
+    duplicates: Literal["replay", "reject", "allow"] = "replay"
 
 
 class ServerUse(Declared):
@@ -70,8 +78,21 @@ class ServerUse(Declared):
 
     enabled: bool = True
     tools: tuple[str, ...] = ()
+    denied_tools: tuple[str, ...] = ()
     policy: Mapping[str, ToolPolicy] = Field(default_factory=dict)
     integration: str | None = None
+
+    @property
+    def confirmed(self) -> tuple[str, ...]:
+        """Return the tools that are read back before they do anything."""
+        return tuple(name for name, policy in self.policy.items() if policy.confirm)
+
+    @model_validator(mode="after")
+    def _fits_a_token(self) -> Self:
+        names = json.dumps([*self.tools, *self.denied_tools, *self.confirmed])
+        if len(names) > _LONGEST_NAMES:
+            raise ValueError("names more tools than the token of a request can hold")
+        return self
 
 
 class Voice(Declared):
@@ -97,7 +118,7 @@ class BotDeclaration(Declared):
     llm: Annotated[tuple[Text, ...], Field(min_length=1, max_length=4)] = ("auto",)
     voice: Voice = Voice()
     knowledge_base: str | None = None
-    servers: Mapping[Annotated[str, AfterValidator(_known_server)], ServerUse] = Field(
+    servers: Mapping[Annotated[str, AfterValidator(_server_name)], ServerUse] = Field(
         default_factory=dict
     )
     system_tools: tuple[Literal["end_conversation"], ...] = ("end_conversation",)
@@ -123,6 +144,11 @@ class Declaration:
     business: BusinessDeclaration
     bots: Sequence[BotDeclaration]
     sections: Mapping[str, Sequence[Declared]]
+    root: yaml.MappingNode = field(repr=False, compare=False)
+
+    def place(self, *at: str | int) -> str:
+        """Return file and line of a part."""
+        return f"{self.path}:{line_of(self.root, at)}"
 
 
 class DeclarationError(Mendable):
@@ -171,6 +197,7 @@ class _Checker:
                 for name, section in sections.items()
                 if name in document
             },
+            self.root,
         )
 
     def _items(self, model: type[Item], document: Mapping[str, Any], key: str) -> list[Item]:

@@ -5,17 +5,22 @@ An EdDSA JWT per server. The orchestrator holds the private key, the servers onl
 
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Self
 from uuid import UUID, uuid4
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
+    load_pem_public_key,
 )
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -31,18 +36,19 @@ class InvalidTokenError(Exception):
 
 
 class Grant(BaseModel):
-    """What the bearer may do on one server. `tools` of None means every tool."""
+    """What the bearer may do on one server. `tools` of None means all but the denied ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     tools: tuple[str, ...] | None = None
+    denied: tuple[str, ...] = ()
     write: bool = True
     integration: str | None = None
     confirm: tuple[str, ...] = ()
 
     def allows(self, tool: str) -> bool:
         """Say whether `tool` is among the granted ones."""
-        return self.tools is None or tool in self.tools
+        return tool not in self.denied and (self.tools is None or tool in self.tools)
 
 
 class Claims(BaseModel):
@@ -106,7 +112,7 @@ class Verifier:
         try:
             body = jwt.decode(
                 token,
-                self.public_key,
+                _public_key(self.public_key),
                 algorithms=["EdDSA"],
                 audience=self.audience,
                 issuer=ISSUER,
@@ -118,6 +124,15 @@ class Verifier:
             return Claims.model_validate(body)
         except (jwt.PyJWTError, ValidationError, TypeError, ValueError):
             raise InvalidTokenError from None
+
+
+@cache
+def _public_key(pem: str) -> Ed25519PublicKey:
+    """Return a key that is read once: every request of a process is verified with it."""
+    key = load_pem_public_key(pem.encode())
+    if not isinstance(key, Ed25519PublicKey):
+        raise TypeError("SERVICE_TOKEN_PUBLIC_KEY must be an Ed25519 key in PEM form.")
+    return key
 
 
 def server_audience(server: str) -> str:

@@ -44,7 +44,7 @@ def api() -> None:
     """Serve REST, and the talk page."""
     from orchestrator.api.serving import serve
 
-    run(serve(settings()))
+    run(serve(settings()), serving=True)
 
 
 @app.command()
@@ -74,7 +74,7 @@ def mcp(
     unknown = [name for name in names or () if name not in known]
     if unknown:
         raise Failure(f"there is no server {unknown[0]!r}; there are {', '.join(known)}")
-    run(serve_mcp(settings(), names or list(known)))
+    run(serve_mcp(settings(), names or list(known)), serving=True)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Reaches the MCP servers: one pooled client per server for all tenants, a token per request.
 
 A client is dead for good after one transport error, so it is replaced; only reads are tried again.
+A server that a business has added is reached by its name alike, without a token of ours.
 """
 
 import asyncio
@@ -17,7 +18,6 @@ from uuid import UUID
 import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CallToolRequest,
     CallToolRequestParams,
@@ -29,12 +29,23 @@ from mcp_types import (
     PaginatedRequestParams,
     Request,
 )
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from config.bots import Bot
-from config.errors import Mendable
+from config.constellation import constellation
+from config.tables import McpServer
 from config.tokens import Claims, Grant, Signer, server_audience
-from orchestrator.tools import Outcome, ToolCard, outcome_of, unreachable
+from orchestrator.pooling import Pool, Way
+from orchestrator.registered import Registry
+from orchestrator.strangers import Strangers
+from orchestrator.tools import (
+    Outcome,
+    ServerUnreachableError,
+    ToolCard,
+    outcome_of,
+    unknown_tool,
+    unreachable,
+)
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -56,6 +67,11 @@ class Identity:
     bot: Bot | None = None
     conversation_id: UUID | None = None
 
+    @property
+    def servers(self) -> list[str]:
+        """Return the servers that may be used."""
+        return [name for name, use in self.bot.servers.items() if use.enabled] if self.bot else []
+
     def claims(self, server: str, *, every_tool: bool = False) -> Claims:
         """Return what the token for `server` says."""
         return Claims(
@@ -70,13 +86,14 @@ class Identity:
         use = self.bot.servers.get(server) if self.bot else None
         if use is None or not use.enabled:
             return Grant(tools=())
-        confirmed = tuple(name for name, policy in use.policy.items() if policy.confirm)
-        tools = use.tools or None
-        return Grant(tools=tools, integration=use.integration, confirm=confirmed)
+        tools, denied = None, use.denied_tools
+        if use.tools:
+            tools, denied = tuple(name for name in use.tools if name not in denied), ()
+        return Grant(tools=tools, denied=denied, integration=use.integration, confirm=use.confirmed)
 
 
-class ServerUnreachableError(Mendable):
-    """A server could not be asked, or did not answer in time."""
+class UnknownServerError(ServerUnreachableError):
+    """There is no such server for this business."""
 
 
 class _Bearer(httpx2.Auth):
@@ -100,26 +117,25 @@ def _trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-@dataclass
-class _Pooled:
-    client: Client
-    leave: asyncio.Event
-    owner: asyncio.Task[None]
-
-
 class Constellation:
     """All servers, as one process reaches them."""
 
-    def __init__(self, signer: Signer, url: Callable[[str], str]) -> None:
+    def __init__(
+        self, signer: Signer, url: Callable[[str], str], registry: Registry | None = None
+    ) -> None:
         self._signer = signer
         self._url = url
-        self._clients: dict[str, _Pooled] = {}
-        self._connecting: dict[str, asyncio.Lock] = {}
+        self._registry = registry
+        self._pool = Pool()
+        self._strangers = Strangers(registry) if registry else None
 
     async def connect(self, server: str, claims: Claims) -> None:
         """Open the way to `server`, so that its first call finds it open; it may be down."""
         request = DiscoverRequest()
         with suppress(ServerUnreachableError):
+            if (added := await self._added(server, claims)) is not None:
+                await added.strangers.meet(added.row, READ_BUDGET)
+                return
             await self._ask(server, claims, request, DiscoverResult, READ_BUDGET, retry=False)
 
     async def list_tools(self, server: str, claims: Claims) -> list[ToolCard]:
@@ -128,6 +144,8 @@ class Constellation:
         Raises:
             ServerUnreachableError: it did not answer within the budget of a read.
         """
+        if (added := await self._added(server, claims)) is not None:
+            return await added.strangers.cards(added.row, claims, READ_BUDGET)
         cards: list[ToolCard] = []
         cursor: str | None = None
         while True:
@@ -154,6 +172,16 @@ class Constellation:
     ) -> Outcome:
         """Call a tool; whatever goes wrong is an outcome, too. `budget` is in seconds."""
         started = time.perf_counter()
+        try:
+            added = await self._added(server, claims)
+        except UnknownServerError:
+            return unknown_tool()
+        except ServerUnreachableError as error:
+            return unreachable(str(error), _since(started))
+        if added is not None:
+            return await added.strangers.call(
+                added.row, tool, arguments, claims, budget=budget, retry=retry
+            )
         asked: dict[str, Any] = {"name": tool, "arguments": dict(arguments)}
         if key is not None:
             asked["_meta"] = {"antiphon/idempotency_key": key}
@@ -164,13 +192,25 @@ class Constellation:
             return unreachable(str(error), _since(started))
         return outcome_of(answer, _since(started))
 
+    def forget(self, business_id: UUID) -> None:
+        """Read the servers that a business has added anew: they have been changed."""
+        if self._registry is not None:
+            self._registry.forget(business_id)
+
     async def aclose(self) -> None:
         """Close every connection."""
-        pooled = list(self._clients.values())
-        self._clients.clear()
-        for entry in pooled:
-            entry.leave.set()
-        await asyncio.gather(*(entry.owner for entry in pooled), return_exceptions=True)
+        await self._pool.aclose()
+        if self._strangers is not None:
+            await self._strangers.aclose()
+
+    async def _added(self, server: str, claims: Claims) -> "_Added | None":
+        """Return the server if the business has added it, and None for one that is built in."""
+        if self._registry is None or self._strangers is None or server in constellation().servers:
+            return None
+        row = await self._registry.find(claims.business_id, server)
+        if row is None:
+            raise UnknownServerError(f"There is no server {server}.")
+        return _Added(self._strangers, row)
 
     async def _ask(
         self,
@@ -183,52 +223,18 @@ class Constellation:
         retry: bool,
     ) -> R:
         _bearer.set(self._signer.mint(server_audience(server), claims))
-        deadline = asyncio.get_running_loop().time() + budget
-        for attempt in (1, 2):
-            pooled = await self._client(server)
-            try:
-                async with asyncio.timeout_at(deadline):
-                    return await pooled.client.session.send_request(request, result)
-            except TimeoutError:
-                raise ServerUnreachableError(f"{server} did not answer in time.") from None
-            except (MCPError, httpx2.HTTPError, OSError, ValidationError):
-                self._evict(server, pooled)
-                if attempt == 2 or not retry:
-                    raise ServerUnreachableError(f"{server} is not available.") from None
-        raise AssertionError("unreachable: both attempts return or raise")
+        return await self._pool.ask(
+            Way(server, server, lambda: _client_of(self._url(server))),
+            lambda session: session.send_request(request, result),
+            asyncio.get_running_loop().time() + budget,
+            retry=retry,
+        )
 
-    async def _client(self, server: str) -> _Pooled:
-        async with self._connecting.setdefault(server, asyncio.Lock()):
-            if server not in self._clients:
-                self._clients[server] = await self._open(server)
-            return self._clients[server]
 
-    async def _open(self, server: str) -> _Pooled:
-        entered: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
-        leave = asyncio.Event()
-        # The client's scopes must be left by the task that entered them, so it has an owner.
-        owner = asyncio.create_task(self._own(server, entered, leave))
-        owner.add_done_callback(lambda _: entered.cancel())
-        try:
-            return _Pooled(await entered, leave, owner)
-        except asyncio.CancelledError:
-            if not entered.cancelled() or not owner.done():
-                owner.cancel()
-                raise
-            raise ServerUnreachableError(f"{server} is not available.") from None
-
-    async def _own(
-        self, server: str, entered: "asyncio.Future[Client]", leave: asyncio.Event
-    ) -> None:
-        async with _client_of(self._url(server)) as client:
-            if not entered.cancelled():
-                entered.set_result(client)
-            await leave.wait()
-
-    def _evict(self, server: str, pooled: _Pooled) -> None:
-        if self._clients.get(server) is pooled:
-            del self._clients[server]
-        pooled.leave.set()
+@dataclass(frozen=True)
+class _Added:
+    strangers: Strangers
+    row: McpServer
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from orchestrator.agent.catalogue import Catalogue, offered, servers_of
 from orchestrator.agent.own_tools import own_tools, seen_by_model, without_examples
 from orchestrator.applying import stores
 from orchestrator.constellation import Constellation, Identity
+from orchestrator.registered import Registry
 from orchestrator.tools import Outcome, ToolCard
 
 
@@ -87,13 +88,14 @@ class _Seat:
 @asynccontextmanager
 async def _seat(settings: Settings, business: str, bot_name: str) -> AsyncGenerator[_Seat]:
     key = required("SERVICE_TOKEN_PRIVATE_KEY", settings.service_token_private_key)
-    constellation = Constellation(Signer(key), settings.mcp_server_url)
-    try:
-        async with stores(settings) as (database, cache):
+    async with stores(settings) as (database, cache):
+        registry = Registry.of(settings, database, cache)
+        constellation = Constellation(Signer(key), settings.mcp_server_url, registry)
+        try:
             bot = await _bot(database, cache, business, bot_name)
             yield _Seat(bot, Identity("cli", bot.business_id, bot), constellation, cache)
-    finally:
-        await constellation.aclose()
+        finally:
+            await constellation.aclose()
 
 
 async def _bot(database: Database, cache: Redis, business: str, name: str) -> Bot:

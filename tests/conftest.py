@@ -16,6 +16,10 @@ import pytest_asyncio
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 from mcp_types import TextContent, Tool
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import set_tracer_provider
 from redis.asyncio import Redis
 from sqlalchemy import text
 from starlette.applications import Starlette
@@ -23,17 +27,24 @@ from starlette.applications import Starlette
 from config.cache import connect
 from config.database import Database
 from config.migrate import migrate
+from config.sealing import Keyring
 from config.tables import AgentConfig, Business
 from config.tokens import Claims, Grant, Signer, Verifier, server_audience
+from config.vault import DatabaseVault
 from orchestrator.engines.ports import Port, free_port
 from orchestrator.engines.postgres import Postgres, postgres
 from orchestrator.engines.process import Program, running
 from orchestrator.engines.valkey import Valkey, valkey
 from orchestrator.models.parts import Options
 from orchestrator.models.weights import WeightsError
+from tests.node_tools import NodeTools, node_tools_of
 from tests.processes import answering, held
 from toolkit.serving import ServerSpec, build_server, mounted
-from toolkit.tenancy import BuiltinVault, Runtime
+from toolkit.tenancy import Runtime
+
+VAULT_KEYS = Keyring.new_key("k1")
+KEYRING = Keyring.parse(VAULT_KEYS)
+pytest.register_assert_rewrite("tests.scheduling.contract", "tests.vendors")
 
 _CALLS = ("room", "model", "browser")
 ANY_PORT = Port(0, "POSTGRES_PORT")
@@ -91,6 +102,23 @@ async def cache(valkey_server: Valkey) -> AsyncGenerator[Redis]:
     client = connect(valkey_server.redis_url)
     yield client
     await client.aclose()
+
+
+@pytest.fixture(scope="session")
+def all_spans() -> InMemorySpanExporter:
+    """Every span of this process."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    set_tracer_provider(provider)
+    return exporter
+
+
+@pytest.fixture
+def spans(all_spans: InMemorySpanExporter) -> InMemorySpanExporter:
+    """The spans of this test."""
+    all_spans.clear()
+    return all_spans
 
 
 @pytest.fixture(scope="session")
@@ -227,11 +255,18 @@ class Servers:
 
 @asynccontextmanager
 async def serve(
-    specs: Sequence[ServerSpec], signer: Signer, database: Database, cache: Redis
+    specs: Sequence[ServerSpec],
+    signer: Signer,
+    database: Database,
+    cache: Redis,
+    *,
+    vendors: httpx2.AsyncBaseTransport | None = None,
+    **runtime_options: Any,
 ) -> AsyncGenerator[Servers]:
-    """Serve these servers on the real database and cache."""
-    async with httpx2.AsyncClient() as client:
-        runtime = Runtime(client, BuiltinVault(), database, cache)
+    """Serve these servers on the real database and cache; `vendors` plays whom they ask."""
+    async with httpx2.AsyncClient(transport=vendors) as client:
+        vault = DatabaseVault(database, KEYRING)
+        runtime = Runtime(client, vault, database, cache, **runtime_options)
         key = signer.public_key()
         servers = {
             spec.name: build_server(
@@ -254,6 +289,12 @@ async def fetch(database: Database, tenant: Tenant, query: str, **values: Any) -
     """Return rows as the tenant's own transaction sees them."""
     async with database.business(tenant.business_id) as session:
         return list((await session.execute(text(query), values)).mappings())
+
+
+@pytest_asyncio.fixture(scope="session")
+async def node_tools() -> NodeTools:
+    """Programs from npm, and a Node that runs them."""
+    return await node_tools_of(CACHE, print)
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -30,8 +30,6 @@ from mcp_types import CallToolRequestParams
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from toolkit.effects import guarded
-
 META = "antiphon"
 DATABASE_DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
 
@@ -155,7 +153,13 @@ class Fault(ToolFailure):
 
 
 class Failures(Middleware):
-    """Turns every failure of a call into an answer from the catalogue."""
+    """Turns every failure of a call into an answer from the catalogue.
+
+    `writing` are the tools that do their work twice if they are called twice.
+    """
+
+    def __init__(self, writing: frozenset[str]) -> None:
+        self._writing = writing
 
     async def on_call_tool(
         self,
@@ -174,13 +178,8 @@ class Failures(Middleware):
         except DATABASE_DOWN:
             return _unreachable_records().result()
         except ToolError as error:
-            return _masked(error, context.message.name, await _writes(context)).result()
-
-
-async def _writes(context: MiddlewareContext[CallToolRequestParams]) -> bool:
-    ctx = context.fastmcp_context
-    tool = ctx and await ctx.fastmcp.get_tool(context.message.name)
-    return bool(tool and guarded(tool.annotations))
+            tool = context.message.name
+            return _masked(error, tool, tool in self._writing).result()
 
 
 def _masked(error: ToolError, tool: str, writes: bool) -> ToolFailure:

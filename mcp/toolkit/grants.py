@@ -22,8 +22,9 @@ class Grants(Middleware):
     The rest does not exist for them.
     """
 
-    def __init__(self, providers: Mapping[str, Connect[Any]]) -> None:
+    def __init__(self, providers: Mapping[str, Connect[Any]], tools: Mapping[str, Tool]) -> None:
         self._providers = providers
+        self._tools = tools
 
     async def on_list_tools(
         self,
@@ -45,7 +46,7 @@ class Grants(Middleware):
     ) -> ToolResult:
         """Run a granted tool."""
         ctx = context.fastmcp_context
-        tool = ctx and await ctx.fastmcp.get_tool(context.message.name)
+        tool = self._tools.get(context.message.name)
         if not tool or not _may(_grant(ctx), tool) or not (await self._able(ctx))(tool):
             raise UnknownTool
         return await call_next(context)

@@ -7,13 +7,14 @@ a process that died between doing and remembering does the work once.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from fastmcp import Context
 from fastmcp.exceptions import ValidationError
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
-from fastmcp.tools import ToolResult
+from fastmcp.tools import Tool, ToolResult
 from fastmcp.tools.base import InputRequiredToolResult
 from mcp_types import CallToolRequestParams
 from sqlalchemy import delete, select, update
@@ -35,7 +36,10 @@ _MEMORY = timedelta(hours=24)
 
 
 class Idempotency(Middleware):
-    """Remembers what each write answered."""
+    """Remembers what each write answered. `tools` are those of the server."""
+
+    def __init__(self, tools: Mapping[str, Tool]) -> None:
+        self._tools = tools
 
     async def on_call_tool(
         self,
@@ -44,7 +48,7 @@ class Idempotency(Middleware):
     ) -> ToolResult:
         """Do the write once, and answer its repeats."""
         ctx = context.fastmcp_context
-        key = ctx and await _key(ctx, context.message)
+        key = ctx and _key(ctx, self._tools.get(context.message.name), context.message)
         if ctx is None or not key or unconfirmed():
             return await call_next(context)
         call = current_call(ctx)
@@ -72,8 +76,7 @@ class Idempotency(Middleware):
         return result
 
 
-async def _key(ctx: Context, message: CallToolRequestParams) -> str | None:
-    tool = await ctx.fastmcp.get_tool(message.name)
+def _key(ctx: Context, tool: Tool | None, message: CallToolRequestParams) -> str | None:
     if tool is None or not guarded(tool.annotations):
         return None
     call = current_call(ctx)

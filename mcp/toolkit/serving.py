@@ -21,7 +21,7 @@ from config.guard import guarded_transport
 from config.settings import Settings, required
 from config.tokens import Verifier, server_audience
 from config.vault import DatabaseVault, keyring
-from toolkit.audit import AuditTrail
+from toolkit.audit import AuditTrail, Trail
 from toolkit.confirmation import NEEDS_CONFIRMATION_SCHEMA, Confirmation
 from toolkit.effects import guarded
 from toolkit.errors import META, Failures
@@ -77,10 +77,16 @@ def build_server(
     spec: ServerSpec, runtime: Runtime, *, verifier: Verifier | None = None
 ) -> FastMCP[Any]:
     """Return a server whose tools act for the tenant named by the caller's token."""
+    tools = [_tool(function) for function in spec.tools]
+    by_name = {tool.name: tool for tool in tools}
+    writing = frozenset(tool.name for tool in tools if guarded(tool.annotations))
+    trail = Trail(runtime.database) if runtime.database else None
 
     @asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Runtime]]:
         yield {"runtime": runtime}
+        if trail is not None:
+            await trail.aclose()
 
     server: FastMCP[Any] = FastMCP(
         spec.name,
@@ -89,15 +95,15 @@ def build_server(
         auth=ServiceTokens(verifier) if verifier else None,
         # Outermost first.
         middleware=[
-            AuditTrail(),
-            Failures(),
+            AuditTrail(trail),
+            Failures(writing),
             RateLimits(),
-            Grants(spec.providers),
+            Grants(spec.providers, by_name),
             Slim(),
             Confirmation(),
-            Idempotency(),
+            Idempotency(by_name),
         ],
-        tools=[_tool(function) for function in spec.tools],
+        tools=tools,
         lifespan=lifespan,
         mask_error_details=True,
         on_duplicate="error",
@@ -106,6 +112,10 @@ def build_server(
     )
     if spec.extras is not None:
         spec.extras(server)
+    # The SDK would list all tools before each call, to compare headers with a tool's schema. Its
+    # server may be told where the schemas are; FastMCP only hides that server.
+    lowlevel = server._mcp_server  # pyright: ignore[reportPrivateUsage]
+    lowlevel.get_tool_input_schema = {tool.name: tool.parameters for tool in tools}.get
     return server
 
 

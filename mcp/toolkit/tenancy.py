@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mappi
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -212,8 +212,8 @@ def claims_of_request(runtime: Runtime) -> Claims:
         Unavailable: there is none; the transport should have refused the request.
     """
     token = get_access_token()
-    if token is not None:
-        return Claims.model_validate(token.claims)
+    if isinstance(token, VerifiedToken):
+        return token.verified
     if runtime.standalone is None:
         raise Unavailable("The request carries no identity.")
     return runtime.standalone
@@ -265,6 +265,12 @@ def opened(connect: Connect[P], account: Account, call: Call) -> P:
         raise Disconnected(f"The {account.provider} account must be reconnected.") from None
 
 
+class VerifiedToken(AccessToken):
+    """A token whose claims have been read, and need not be read again."""
+
+    verified: Claims
+
+
 class ServiceTokens(TokenVerifier):
     """Lets in the bearers of tokens that were minted for this server within the last minute."""
 
@@ -278,5 +284,10 @@ class ServiceTokens(TokenVerifier):
             claims = self._verifier.verify(token)
         except InvalidTokenError:
             return None
-        body: dict[str, Any] = claims.model_dump(mode="json")
-        return AccessToken(token=token, client_id=claims.sub, scopes=[], claims=body)
+        return VerifiedToken(
+            token=token,
+            client_id=claims.sub,
+            scopes=[],
+            claims={"sub": claims.sub},
+            verified=claims,
+        )

@@ -22,20 +22,19 @@ from config.bots import Bot, load
 from config.settings import settings
 from orchestrator.agent.agent import Parts, VoiceAgent
 from orchestrator.agent.background import Background
-from orchestrator.agent.catalogue import offered, servers_of
 from orchestrator.agent.events import ClientEvents
 from orchestrator.agent.job import Dispatch, Process
 from orchestrator.agent.journal import Header
+from orchestrator.agent.live_tools import LiveTools, Seen
 from orchestrator.agent.model import CascadeLLM
 from orchestrator.agent.providers import thinks
 from orchestrator.agent.recorder import Recorder
 from orchestrator.agent.retrieval import Retrieval
 from orchestrator.agent.timing import TurnClock
-from orchestrator.agent.toolset import CallTools
+from orchestrator.agent.toolset import CallTools, Raw
 from orchestrator.agent.usage import usage_row
 from orchestrator.agent.voices import Hearing, Speaking, detector, hearing, speaking
 from orchestrator.constellation import Identity
-from orchestrator.tools import ToolCard
 
 logger = logging.getLogger("antiphon.call")
 
@@ -85,7 +84,6 @@ class Call:
         )
         self._greeted = asyncio.Event()
         self._ending: str | None = None
-        self._listed: dict[str, tuple[ToolCard, ...]] = {}
         self._hearing: Hearing = hearing(bot, process.settings)
         self._speaking: Speaking = speaking(bot, process.settings)
         cascade = thinks(bot.llm, process.settings)
@@ -107,13 +105,15 @@ class Call:
         self._retrieval = Retrieval(
             bot, self._identity, process.constellation, self._events.publish, self._background
         )
+        seen = Seen(self._tools, self._update)
+        self._live = LiveTools(process, bot, self._identity, seen, self._background)
         self._session = self._new_session()
         self._agent: VoiceAgent | None = None
 
     async def start(self) -> None:
         """Join the caller, greet, and answer until somebody hangs up."""
         self._recorder.joined(room_sid=await self._ctx.room.sid, agent_job_id=self._ctx.job.id)
-        self._listed = await self._process.catalogue.known(self._identity)
+        tools = await self._live.known()
         parts = Parts(
             self._bot,
             self._model,
@@ -123,7 +123,6 @@ class Call:
             self._clock,
             self._greeting(),
         )
-        tools = self._tools.function_tools(offered(self._bot, self._listed))
         self._agent = VoiceAgent(parts, tools, datetime.now(UTC))
         self._listen()
         self._events.publish(
@@ -180,22 +179,12 @@ class Call:
         with suppress(TimeoutError):
             async with asyncio.timeout(_GREETING_PATIENCE):
                 await self._greeted.wait()
-        listed, asked = await self._process.catalogue.tools(self._identity, self._arrived)
-        for task in asked:
-            self._background.keep(task)
-        for server, cards in listed.items():
-            if cards != self._listed.get(server):  # another call has listed it meanwhile
-                self._arrived(server, cards)
-        for name in {*servers_of(self._bot), *self._retrieval.servers}:
-            claims = self._identity.claims(name)
-            self._background.start(self._process.constellation.connect(name, claims))
+        await self._live.meet(self._retrieval.servers)
+        await self._live.follow()
 
-    def _arrived(self, server: str, cards: tuple[ToolCard, ...]) -> None:
-        """Take a list that came while the call runs."""
-        self._listed[server] = cards
+    async def _update(self, tools: list[Raw]) -> None:
         if self._agent is not None:
-            tools = self._tools.function_tools(offered(self._bot, self._listed))
-            self._background.start(self._agent.update_tools([*tools]))
+            await self._agent.update_tools([*tools])
 
     def _listen(self) -> None:
         session = self._session

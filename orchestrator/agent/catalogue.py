@@ -10,8 +10,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from config.bots import Bot
-from orchestrator.constellation import Constellation, Identity, ServerUnreachableError
-from orchestrator.tools import ToolCard
+from config.declarations import ServerUse
+from orchestrator.constellation import Constellation, Identity
+from orchestrator.tools import ServerUnreachableError, ToolCard
 
 logger = logging.getLogger("antiphon.catalogue")
 
@@ -49,7 +50,7 @@ class Catalogue:
         now = time.time()
         asked = [
             asyncio.create_task(self._ask(identity, server, listings.get(server), arrived))
-            for server in servers_of(identity.bot)
+            for server in identity.servers
             if server not in listings or now - listings[server].listed_at > _FRESH
         ]
         return {server: listing.cards for server, listing in listings.items()}, asked
@@ -85,7 +86,7 @@ class Catalogue:
             arrived(server, cards)
 
     async def _cached(self, identity: Identity) -> dict[str, _Listing]:
-        names = servers_of(identity.bot)
+        names = identity.servers
         if not names:
             return {}
         try:
@@ -109,18 +110,21 @@ def servers_of(bot: Bot | None) -> list[str]:
 
 
 def offered(bot: Bot, listed: dict[str, tuple[ToolCard, ...]]) -> list[ToolCard]:
-    """Return what the model sees: the tools that the bot names, else the voice profile."""
+    """Return what the model sees: the tools that the bot names, else the voice profile.
+
+    A server of somebody else has no profiles: all of its tools that were accepted are seen.
+    """
     cards: list[ToolCard] = []
     for server in servers_of(bot):
-        cards += _chosen(bot.servers[server].tools, listed.get(server, ()))
+        cards += _chosen(bot.servers[server], listed.get(server, ()))
     return cards
 
 
-def _chosen(named: Sequence[str], cards: Sequence[ToolCard]) -> list[ToolCard]:
-    if named:
-        by_name = {card.tool: card for card in cards}
-        return [by_name[name] for name in named if name in by_name]
-    return [card for card in cards if card.voice]
+def _chosen(use: ServerUse, cards: Sequence[ToolCard]) -> list[ToolCard]:
+    allowed = {card.tool: card for card in cards if card.tool not in use.denied_tools}
+    if use.tools:
+        return [allowed[name] for name in use.tools if name in allowed]
+    return [card for card in allowed.values() if card.voice]
 
 
 def _key(identity: Identity, server: str) -> str:

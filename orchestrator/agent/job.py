@@ -13,6 +13,7 @@ from config.settings import Settings, required
 from config.tokens import Signer
 from orchestrator.agent.catalogue import Catalogue
 from orchestrator.constellation import Constellation
+from orchestrator.registered import Registry
 
 
 class Dispatch(BaseModel):
@@ -42,7 +43,8 @@ class Process:
         cache = connect(required("REDIS_URL", settings.redis_url))
         database = Database(required("DATABASE_URL", settings.database_url), pool_size=1)
         private_key = required("SERVICE_TOKEN_PRIVATE_KEY", settings.service_token_private_key)
-        constellation = Constellation(Signer(private_key), settings.mcp_server_url)
+        registry = Registry.of(settings, database, cache)
+        constellation = Constellation(Signer(private_key), settings.mcp_server_url, registry)
         return cls(settings, database, constellation, Catalogue(constellation, cache), cache)
 
     async def aclose(self) -> None:

@@ -1,9 +1,11 @@
 """The bot's tools in one call: filler while they run, confirmation, and what is spoken of them."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, cast
+from uuid import uuid4
 
 from livekit.agents import RunContext
 from livekit.agents.llm import ChatContext, RawFunctionTool, ToolError, function_tool
@@ -19,6 +21,7 @@ from orchestrator.tools import Outcome, ToolCard
 
 FILLER = "One moment, please."
 GOODBYE = "Thank you for calling. Goodbye."
+ALREADY_DONE = "You have already done that in this call."
 
 Raw = RawFunctionTool[..., Any]
 
@@ -56,6 +59,7 @@ class CallTools:
         self._offered: list[str] = []
         self._spoken: dict[str, str] = {}
         self._heard: list[str] = []
+        self._done: dict[str, Outcome] = {}
         self.agreement = Agreement()
 
     @property
@@ -71,6 +75,11 @@ class CallTools:
         """Begin a new turn of the caller's."""
         self._heard.append(text)
         self.agreement.caller_said(text)
+
+    def take(self, bot: Bot, identity: Identity) -> None:
+        """Go by another version of the bot, and what it grants, from now on."""
+        self._bot = bot
+        self._identity = identity
 
     def function_tools(self, cards: Sequence[ToolCard]) -> list[Raw]:
         """Take `cards` as the servers' tools from now on, and return all tools of the call."""
@@ -116,6 +125,12 @@ class CallTools:
         if self._small_model:
             given = grounded(given, card.parameters.get("required", ()), self._heard)
         code = self.agreement.code_for(card, given)
+        done = None if card.reads else self._done.get(_what(card, given))
+        if done is not None and policy.duplicates == "reject":
+            raise ToolError(ALREADY_DONE)
+        if done is not None and card.foreign and policy.duplicates == "replay":
+            # Its server remembers nothing for us; our own replay by themselves.
+            return self._answer(card, given, done, ctx.function_call.call_id, policy.speak)
         async with AsyncExitStack() as stack:
             if self._bot.soft_timeout_seconds >= 0:
                 filler = policy.filler or FILLER
@@ -128,6 +143,7 @@ class CallTools:
                 self._identity.claims(card.server),
                 budget=policy.timeout or (READ_BUDGET if card.reads else WRITE_BUDGET),
                 retry=card.repeatable,
+                key=uuid4().hex if done is not None and policy.duplicates == "allow" else None,
             )
         self._clock.add("tools", outcome.ms / 1000)
         self._report(card, given, outcome)
@@ -148,6 +164,7 @@ class CallTools:
         if self.agreement.asked(card, arguments, outcome):
             return Outcome("", _without(outcome.data, CODE)).for_model
         if not card.reads:
+            self._done[_what(card, arguments)] = outcome
             self.agreement.settle()
         self._offered = _handles(outcome.data) or ([] if not card.reads else self._offered)
         return outcome.for_model
@@ -188,6 +205,10 @@ class CallTools:
 
 def _raw(handler: Callable[..., Awaitable[str]], schema: dict[str, Any]) -> Raw:
     return function_tool(handler, raw_schema=schema)
+
+
+def _what(card: ToolCard, arguments: Mapping[str, Any]) -> str:
+    return f"{card.name} {json.dumps(dict(arguments), sort_keys=True)}"
 
 
 def _used_since_the_caller_spoke(chat_ctx: ChatContext) -> set[str]:

@@ -13,6 +13,7 @@ import httpx2
 from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
 
 from config.settings import Settings, required, settings
+from config.telemetry import trace
 from config.tokens import Signer
 from orchestrator.agent.recorder import replay
 from orchestrator.constellation import Constellation, warm_trust
@@ -25,6 +26,7 @@ PRELOAD = [
     "litellm.main",
     "httpcore2",  # httpx2 imports it, and anyio its backend, with the first client: in a call
     "anyio._backends._asyncio",
+    "psycopg",  # SQLAlchemy imports it with the first engine: in a call
     "livekit.plugins.deepgram",
     "livekit.plugins.elevenlabs",
     "livekit.plugins.openai",
@@ -41,6 +43,7 @@ def prepare(process: JobProcess) -> None:
     from orchestrator.agent.voices import detector
 
     process.userdata["vad"] = detector()
+    trace("worker", settings())
     warm_trust()
     warm_up()
 

@@ -14,7 +14,7 @@ from config.constellation import sections
 from config.declarations import Declaration, read
 from config.settings import Settings
 from orchestrator.agent.providers import EMBEDDED, hears, speaks, thinks
-from orchestrator.applying import applied, created_key
+from orchestrator.applying import applied
 from orchestrator.demo.conversation import Scene, converse
 from orchestrator.demo.report import Report
 from orchestrator.demo.script import Utterance, recordings_beside, utterances
@@ -22,6 +22,7 @@ from orchestrator.demo.setup import prepared
 from orchestrator.demo.timeline import Timeline
 from orchestrator.deployment import Deployment, Plan, deployed
 from orchestrator.inspecting import ask_server, listed_tools
+from orchestrator.keys import created_key
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,6 @@ async def _call(
 ) -> Report:
     business = declaration.business.slug
     key = await created_key(deployment.settings, business, "demo")
-    if key is None:
-        raise BotNotFoundError
     scene = Scene(deployment.api_url, business, bot, key, deployment.models_url, providers)
     report = await converse(scene, script, timeline, options.record)
     return report.model_copy(update={"booking": await _stored_booking(deployment.settings, report)})

@@ -147,6 +147,30 @@ async def test_a_change_is_named_counted_and_heard(
     assert (await _stored(database, cache, shop, "evening")).version == 1
 
 
+async def test_a_server_that_nobody_knows_is_refused_with_its_line(
+    database: Database, cache: Redis, shop: str, write: Write
+) -> None:
+    path = write(shop.replace("      knowledge: {}", "      planning: {}"))
+    with pytest.raises(DeclarationError, match="there are scheduling, knowledge") as refused:
+        await apply(database, cache, read(path, sections()), sections())
+    assert str(refused.value).startswith(f"{path}:14: bots.0.servers.planning: is not a server")
+    async with database.nobody() as session:
+        query = text("select find_business(:slug)")
+        assert await session.scalar(query, {"slug": _slug(shop)}) is None
+
+
+async def test_denied_tools_and_policies_are_stored(
+    database: Database, cache: Redis, shop: str, write: Write
+) -> None:
+    use = "{denied_tools: [cancel_booking], policy: {create_booking: {duplicates: reject}}}"
+    path = write(shop.replace("      knowledge: {}", f"      knowledge: {use}"))
+    await apply(database, cache, read(path, sections()), sections())
+    bot = await _stored(database, cache, shop)
+    assert bot.servers["knowledge"].denied_tools == ("cancel_booking",)
+    assert bot.policy("knowledge", "create_booking").duplicates == "reject"
+    assert bot.policy("knowledge", "anything").duplicates == "replay"
+
+
 async def test_the_time_zone_of_the_business_reaches_its_bots(
     database: Database, cache: Redis, shop: str, write: Write
 ) -> None:

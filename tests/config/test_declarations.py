@@ -62,7 +62,7 @@ WRONG: Mapping[str, tuple[str, str, int, str]] = {
     "an unknown key of a voice": ("speed", "pace", 16, "'pace'"),
     "an unknown key of a server": ("        integration", "        account", 20, "'account'"),
     "an unknown key of a policy": ("{confirm", "{ask", 22, "'ask'"),
-    "an unknown server": ("      scheduling", "      planning", 19, "knowledge, transcripts"),
+    "a server with a joint in its name": ("      scheduling", "      plan_it", 19, "small letters"),
     "a policy that is no mapping": ("{confirm: true}", f"[{CANARY}]", 22, "create_booking"),
     "a policy with a wrong value": ("confirm: true", f"confirm: {CANARY}", 22, "confirm"),
     "a policy of no known kind": ("confirm: true", f"speak: {CANARY}", 22, "'say' or 'model'"),

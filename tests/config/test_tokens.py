@@ -6,10 +6,12 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from config.constellation import constellation, load
 from config.database import Database
+from config.declarations import ServerUse
 from config.tokens import (
     LIFETIME,
     Claims,
@@ -36,6 +38,28 @@ def test_a_minted_token_carries_its_claims(signer: Signer, verifier: Verifier) -
     grant = Grant(tools=("read",), write=False, integration="main", confirm=("cancel",))
     claims = Claims(
         sub="bot:1", business_id=uuid4(), bot_id=uuid4(), conversation_id=uuid4(), grant=grant
+    )
+    assert verifier.verify(signer.mint(AUDIENCE, claims)) == claims
+
+
+def test_what_is_denied_is_not_granted_however_it_is_listed() -> None:
+    assert not Grant(denied=("cancel",)).allows("cancel")
+    assert Grant(denied=("cancel",)).allows("read")
+    assert not Grant(tools=("cancel",), denied=("cancel",)).allows("cancel")
+
+
+def test_the_longest_use_of_a_server_fits_a_token(signer: Signer, verifier: Verifier) -> None:
+    names = tuple(f"tool_{n:058}" for n in range(28))
+    with pytest.raises(ValidationError, match="more tools than the token"):
+        ServerUse(tools=names, denied_tools=names)
+    use = ServerUse(denied_tools=names, integration="x" * 63)
+    grant = Grant(denied=use.denied_tools, integration=use.integration)
+    claims = Claims(
+        sub=f"key:{uuid4()}",
+        business_id=uuid4(),
+        bot_id=uuid4(),
+        conversation_id=uuid4(),
+        grant=grant,
     )
     assert verifier.verify(signer.mint(AUDIENCE, claims)) == claims
 

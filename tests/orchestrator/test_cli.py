@@ -21,7 +21,7 @@ from tests.processes import listening_servers
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
     *("up", "demo", "api", "worker", "mcp", "models"),
-    *("migrate", "jobs", "apply", "tools", "catalogue", "doctor", "keys"),
+    *("migrate", "jobs", "apply", "tools", "catalogue", "doctor", "keys", "connect", "servers"),
 ]
 DECLARATION = """
 business: {slug: nightbakers, name: The Night Bakers, time_zone: Europe/Paris}

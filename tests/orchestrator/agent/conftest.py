@@ -8,9 +8,10 @@ import pytest_asyncio
 
 from config.database import Database
 from config.settings import Settings, required
-from orchestrator.applying import applied, business_called, created_key
+from orchestrator.applying import applied, business_called
 from orchestrator.deployment import Plan, deployed
 from orchestrator.engines.ports import free_port
+from orchestrator.keys import created_key
 from tests.conftest import OWN_ENGINES
 from tests.doubles.line import line
 from tests.doubles.models import serving_models
@@ -56,7 +57,6 @@ async def museum(
             business_id = await business_called(database, BUSINESS)
             key = await created_key(deployment.settings, BUSINESS, "tests")
             assert business_id is not None
-            assert key is not None
             voice = CallersVoice(models_url)
             yield Museum(deployment, models, heard, knowledge, database, business_id, key, voice)
             await database.aclose()

@@ -12,8 +12,8 @@ from config.cache import connect
 from config.declarations import ServerUse
 from config.tokens import Claims
 from orchestrator.agent.catalogue import Catalogue, offered
-from orchestrator.constellation import Constellation, Identity, ServerUnreachableError
-from orchestrator.tools import ToolCard
+from orchestrator.constellation import Constellation, Identity
+from orchestrator.tools import ServerUnreachableError, ToolCard
 from tests.orchestrator.agent.talking import bot
 
 USES = {"ovens": ServerUse(), "shop": ServerUse(), "garage": ServerUse(enabled=False)}

@@ -1,0 +1,82 @@
+"""A server with one tool that asks its vendor once: what else a call of it costs is ours."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from fastmcp.dependencies import Depends
+from fastmcp.tools import tool
+from pydantic import BaseModel, Field, SecretStr
+
+from config.vault import Account
+from toolkit.effects import READS
+from toolkit.results import Result
+from toolkit.serving import ServerSpec
+from toolkit.tenancy import Call, Credentials, connected
+from toolkit.vendor import HeaderAuth, VendorApi
+
+NAME, TOOL, PROVIDER = "parcels", "get_parcel", "courier"
+
+
+class CourierCredentials(Credentials):
+    """What a tenant would paste in."""
+
+    api_key: SecretStr
+
+
+class CourierParcel(BaseModel):
+    """A parcel in the vendor's words."""
+
+    number: str
+    status: str
+    place: str
+    expected: str
+
+
+class Parcel(Result):
+    """A parcel in ours."""
+
+    number: str
+    status: str
+    place: str
+    expected: str
+    note: str | None = None
+
+
+class Courier:
+    """A tenant's account at the vendor."""
+
+    credentials: ClassVar[type[Credentials]] = CourierCredentials
+    unsupported: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, account: Account, call: Call) -> None:
+        key = CourierCredentials.model_validate(account.secrets).api_key.get_secret_value()
+        self._api = VendorApi(
+            "Courier",
+            account.base_url("https://api.courier.example"),
+            call.wire(account),
+            HeaderAuth("Authorization", f"Bearer {key}"),
+        )
+
+    async def check(self) -> None:
+        """Ask for a parcel."""
+        await self.parcel("P-1")
+
+    async def parcel(self, number: str) -> CourierParcel:
+        """Return a parcel: one request."""
+        return await self._api.call("GET", ("v1", "parcels", number), CourierParcel)
+
+
+COURIER: Courier = Depends(connected({PROVIDER: Courier}))
+
+
+@tool(title="Find a parcel", annotations=READS, tags={"voice"}, timeout=8.0)
+async def get_parcel(
+    number: Annotated[str, Field(max_length=40)], courier: Courier = COURIER
+) -> Parcel:
+    """Say where a parcel is. number: as the caller reads it out."""
+    found = await courier.parcel(number)
+    say = f"It is {found.status} in {found.place}, and is expected {found.expected}."
+    return Parcel(say=say, **found.model_dump())
+
+
+SERVER = ServerSpec(NAME, "Parcels and where they are.", [get_parcel], {PROVIDER: Courier})
