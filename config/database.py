@@ -8,12 +8,12 @@ import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import cached_property
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
-from sqlmodel import SQLModel
 
 _SET_BUSINESS = text("select set_config('app.business', :business_id, true)")
 _EVERY_BUSINESS = text("select every_business()")
@@ -84,11 +84,11 @@ class Appender:
         self._statement = text(_APPEND.format(table=table))
         self._connection: AsyncConnection | None = None
 
-    async def append(self, business_id: UUID, rows: Sequence[SQLModel]) -> None:
+    async def append(self, business_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows of one business, whole ones: the table's own defaults do not count."""
         values = {
             "business_id": str(business_id),
-            "rows": json.dumps([row.model_dump(mode="json") for row in rows]),
+            "rows": json.dumps(rows),
         }
         fresh = self._connection is None
         try:

@@ -2,9 +2,11 @@
 
 import logging
 
+from config import integrations, servers
 from config.database import Database
-from config.integrations import rotate
+from config.integrations import Rotated
 from config.jobs import Job, Payload
+from config.sealing import Keyring
 from config.settings import MissingSettingError, running
 from config.vault import keyring
 
@@ -15,8 +17,15 @@ async def _rotate(database: Database, _: Payload) -> None:
     keys = keyring(running())
     if keys is None:
         raise MissingSettingError("VAULT_KEYS")
-    rotated = await rotate(database, keys)
-    logger.info("accounts are under the current key", extra=rotated._asdict())
+    rotated = await rotate_all(database, keys)
+    logger.info("what is sealed is under the current key", extra=rotated._asdict())
+
+
+async def rotate_all(database: Database, keys: Keyring) -> Rotated:
+    """Bring accounts, and the headers of other people's servers, under the current master key."""
+    accounts = await integrations.rotate(database, keys)
+    headers = await servers.rotate(database, keys)
+    return Rotated(accounts.done + headers.done, accounts.lost + headers.lost)
 
 
 ROTATE = Job(_rotate)

@@ -14,13 +14,13 @@ from sqlmodel import col
 from config.columns import now
 from config.declarations import DeclarationError, Name
 from config.declaring import Applying, Change, Declared
+from config.text import clean
 from kb.chunk import DEFAULT_SIZE
 from kb.embed import LOCAL, Embedders, embedder
 from kb.errors import KnowledgeError, UnreadableDocumentError
 from kb.extract import Source, mime_type
 from kb.sync import sync
 from kb.tables import KnowledgeBase
-from config.text import clean
 
 DocumentName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 DocumentPath = Annotated[str, StringConstraints(min_length=1, max_length=1000)]

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from kb.errors import UnreadableDocumentError
 from config.text import clean
+from kb.errors import UnreadableDocumentError
 
 MAX_BYTES = 2_000_000
 PLAIN = "text/plain"

@@ -192,6 +192,14 @@ class Constellation:
             return unreachable(str(error), _since(started))
         return outcome_of(answer, _since(started))
 
+    async def added(self, business_id: UUID) -> list[str]:
+        """Return the servers of others that a business has added.
+
+        Raises:
+            ServerUnreachableError: nobody can tell.
+        """
+        return await self._registry.names(business_id) if self._registry else []
+
     def forget(self, business_id: UUID) -> None:
         """Read the servers that a business has added anew: they have been changed."""
         if self._registry is not None:

@@ -5,13 +5,12 @@ says about itself beside its description (examples, handles, a profile) is not r
 """
 
 import json
-import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Any, cast
 
 from mcp_types import CallToolResult, ContentBlock, TextContent, Tool
 
+from config.text import clean as visible
 from orchestrator.tools import Outcome, ToolCard
 
 LONGEST_TEXT = 8 * 1024  # characters of an answer
@@ -19,21 +18,12 @@ _LONGEST_DESCRIPTION = 2000
 _LONGEST_SAY = 500
 _DEEPEST = 20
 _CUT = " [cut off]"
-# Letters and marks that show nothing, among them those that other categories hold.
-_UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
-)
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
 def clean(text: str, longest: int = LONGEST_TEXT) -> str:
     """Return the text without control characters and what cannot be seen, cut to a length."""
     # Twice as much may be looked at: what is hidden is not counted.
-    seen = _UNSEEN.sub("", text[: longest * 2].replace("\r\n", "\n"))
-    if not seen.isascii() or not seen.isprintable():
-        seen = "".join(
-            each for each in seen if each in "\n\t" or unicodedata.category(each) not in _HIDDEN
-        )
+    seen = visible(text[: longest * 2])
     cut = len(seen) > longest or len(text) > longest * 2
     return seen[:longest] + _CUT if cut else seen
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 from sqlalchemy import select, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -18,6 +18,7 @@ from config.database import Database
 from config.sealing import Keyring
 from config.settings import Settings
 from config.tables import Audit, McpServer
+from config.trail import Row, Trail
 from config.vault import keyring
 from orchestrator.pinning import Withheld
 from orchestrator.tools import ServerUnreachableError
@@ -47,6 +48,7 @@ class Registry:
         self._keyring = keys
         self.cache = cache
         self.allow_private = allow_private
+        self._trail = Trail(database)
         self._known: dict[UUID, tuple[float, Mapping[str, McpServer]]] = {}
         self._noted: set[tuple[UUID, str, str]] = set()
 
@@ -78,6 +80,26 @@ class Registry:
                 self._known.clear()
             self._known[business_id] = monotonic() + _REMEMBERED, rows
         return rows.get(name)
+
+    async def names(self, business_id: UUID) -> list[str]:
+        """Return how a business's servers are called.
+
+        Raises:
+            ServerUnreachableError: the database does not answer, and nothing is remembered.
+        """
+        await self.find(business_id, "")
+        return sorted(self._known[business_id][1])
+
+    async def write_down(self, business_id: UUID, row: Row) -> None:
+        """Append a call of somebody else's tool to the audit trail, as ours are."""
+        try:
+            await self._trail.append(business_id, row)
+        except SQLAlchemyError:
+            logger.exception("a tool call could not be written down", extra={"tool": row["tool"]})
+
+    async def aclose(self) -> None:
+        """Let the connection of the trail go."""
+        await self._trail.aclose()
 
     def forget(self, business_id: UUID) -> None:
         """Read a business's servers anew the next time: they have been changed."""

@@ -19,6 +19,7 @@ from mcp_types import CallToolRequest, CallToolRequestParams, CallToolResult
 from config.guard import guarded_transport
 from config.tables import McpServer
 from config.tokens import Claims, Grant
+from config.trail import row_of
 from orchestrator.confirming import CODE, unconfirmed, with_code
 from orchestrator.foreign import outcome_of
 from orchestrator.foreign_client import every_tool, foreign_client
@@ -85,6 +86,23 @@ class Strangers:
     ) -> Outcome:
         """Call a tool, if it is still as accepted; whatever goes wrong is an outcome, too."""
         started = time.perf_counter()
+        outcome = await self._called(server, tool, arguments, claims, budget=budget, retry=retry)
+        ended = outcome.error or str(outcome.data.get("status", "ok"))
+        row = row_of(claims, server.name, tool, arguments, ended, _since(started))
+        await self._registry.write_down(claims.business_id, row)
+        return outcome
+
+    async def _called(
+        self,
+        server: McpServer,
+        tool: str,
+        arguments: Mapping[str, Any],
+        claims: Claims,
+        *,
+        budget: float,
+        retry: bool,
+    ) -> Outcome:
+        started = time.perf_counter()
         deadline = _deadline(budget)
         try:
             card = (await self._listing(server, deadline)).cards.get(tool)
@@ -114,6 +132,7 @@ class Strangers:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._pool.aclose()
+        await self._registry.aclose()
         if self._transport is not None:
             await self._transport.aclose()
 

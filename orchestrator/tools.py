@@ -62,6 +62,10 @@ class ToolCard(BaseModel):
             output_schema=tool.output_schema,
         )
 
+    def for_model(self) -> "ToolCard":
+        """Return the card without what no model sees."""
+        return self.model_copy(update={"title": None, "annotations": None, "output_schema": None})
+
     def listed_as(self, name: str) -> Tool:
         """Return the tool as an outside client sees it, without what only concerns us."""
         hints = self.annotations

@@ -1,7 +1,9 @@
 """How many calls a business may make on a server in a minute: one tenant cannot starve the rest."""
 
+import asyncio
 import logging
 import time
+from collections.abc import Awaitable
 
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
@@ -18,7 +20,13 @@ _MINUTE = 60
 
 
 class RateLimits(Middleware):
-    """Counts each business's calls in the cache, for all replicas of a server together."""
+    """Counts each business's calls in the cache, for all replicas of a server together.
+
+    `writing` are the tools that wait for the count; a read goes on beside it, and is cut off.
+    """
+
+    def __init__(self, writing: frozenset[str]) -> None:
+        self._writing = writing
 
     async def on_call_tool(
         self,
@@ -27,13 +35,29 @@ class RateLimits(Middleware):
     ) -> ToolResult:
         """Answer the call, unless there were too many."""
         ctx = context.fastmcp_context
-        if ctx is not None:
-            runtime = runtime_of(ctx)
-            if runtime.cache is not None:
-                business_id = claims_of_request(runtime).business_id
-                key = f"calls:{ctx.fastmcp.name}:{business_id}:{int(time.time()) // _MINUTE}"
-                await _count(runtime.cache, key, runtime.calls_per_minute)
-        return await call_next(context)
+        if ctx is None or (cache := runtime_of(ctx).cache) is None:
+            return await call_next(context)
+        runtime = runtime_of(ctx)
+        business_id = claims_of_request(runtime).business_id
+        key = f"calls:{ctx.fastmcp.name}:{business_id}:{int(time.time()) // _MINUTE}"
+        counted = _count(cache, key, runtime.calls_per_minute)
+        if context.message.name in self._writing:
+            await counted
+            return await call_next(context)
+        return await _beside(counted, call_next(context))
+
+
+async def _beside(counted: Awaitable[None], answer: Awaitable[ToolResult]) -> ToolResult:
+    """Return the answer, unless the count forbids it: then neither is waited for."""
+    counting = asyncio.ensure_future(counted)
+    answering = asyncio.ensure_future(answer)
+    try:
+        await asyncio.wait({counting, answering}, return_when=asyncio.FIRST_COMPLETED)
+        await counting
+        return await answering
+    finally:
+        counting.cancel()
+        answering.cancel()
 
 
 async def _count(cache: Redis, key: str, most: int) -> None:

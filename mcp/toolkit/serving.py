@@ -20,8 +20,9 @@ from config.database import Database
 from config.guard import guarded_transport
 from config.settings import Settings, required
 from config.tokens import Verifier, server_audience
+from config.trail import Trail
 from config.vault import DatabaseVault, keyring
-from toolkit.audit import AuditTrail, Trail
+from toolkit.audit import AuditTrail
 from toolkit.confirmation import NEEDS_CONFIRMATION_SCHEMA, Confirmation
 from toolkit.effects import guarded
 from toolkit.errors import META, Failures
@@ -97,7 +98,7 @@ def build_server(
         middleware=[
             AuditTrail(trail),
             Failures(writing),
-            RateLimits(),
+            RateLimits(writing),
             Grants(spec.providers, by_name),
             Slim(),
             Confirmation(),

@@ -28,11 +28,16 @@ class _Listing(BaseModel):
 
 
 class Catalogue:
-    """Tool lists per bot and version, in the cache; servers are asked behind the call's back."""
+    """Tool lists per bot and version, in the cache; servers are asked behind the call's back.
 
-    def __init__(self, constellation: Constellation, cache: Redis) -> None:
+    A list holds what a model can see, for a call reads it before its greeting; `whole` lists hold
+    every tool that is granted, with all that outside clients are shown.
+    """
+
+    def __init__(self, constellation: Constellation, cache: Redis, *, whole: bool = False) -> None:
         self._constellation = constellation
         self._cache = cache
+        self._whole = whole
 
     async def known(self, identity: Identity) -> dict[str, tuple[ToolCard, ...]]:
         """Return what is known now, per server; asks no server."""
@@ -62,10 +67,12 @@ class Catalogue:
             ServerUnreachableError: it does not answer.
         """
         cards = await self._constellation.list_tools(server, identity.claims(server))
+        if not self._whole and identity.bot is not None:
+            cards = [card.for_model() for card in offered(identity.bot, {server: tuple(cards)})]
         listing = _Listing(listed_at=time.time(), cards=tuple(cards))
         try:
-            key = _key(identity, server)
-            await self._cache.set(key, listing.model_dump_json(), ex=_LIFETIME)
+            written = listing.model_dump_json(exclude_defaults=True)
+            await self._cache.set(self._key(identity, server), written, ex=_LIFETIME)
         except RedisError:
             logger.warning("a tool list could not be kept", extra={"server": server})
         return listing.cards
@@ -90,7 +97,7 @@ class Catalogue:
         if not names:
             return {}
         try:
-            stored = await self._cache.mget([_key(identity, name) for name in names])
+            stored = await self._cache.mget([self._key(identity, name) for name in names])
         except RedisError:
             return {}
         found: dict[str, _Listing] = {}
@@ -102,6 +109,12 @@ class Catalogue:
             except ValidationError:
                 continue  # written by another version of ours
         return found
+
+    def _key(self, identity: Identity, server: str) -> str:
+        kind = "every" if self._whole else "tools"
+        version = identity.bot.version if identity.bot else 0
+        bot_id = identity.bot.id if identity.bot else None
+        return f"{kind}:{identity.business_id}:{bot_id}:{version}:{server}"
 
 
 def servers_of(bot: Bot | None) -> list[str]:
@@ -125,9 +138,3 @@ def _chosen(use: ServerUse, cards: Sequence[ToolCard]) -> list[ToolCard]:
     if use.tools:
         return [allowed[name] for name in use.tools if name in allowed]
     return [card for card in allowed.values() if card.voice]
-
-
-def _key(identity: Identity, server: str) -> str:
-    version = identity.bot.version if identity.bot else 0
-    bot_id = identity.bot.id if identity.bot else None
-    return f"tools:{identity.business_id}:{bot_id}:{version}:{server}"

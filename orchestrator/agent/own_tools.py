@@ -1,6 +1,5 @@
 """What the model of a call can choose beside its servers' tools, and how a tool looks to it."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,8 +16,10 @@ Schema = dict[str, Any]
 
 def seen_by_model(card: ToolCard) -> Schema:
     """Return a server's tool as the model may see it: without the code, with its examples."""
-    parameters = copy.deepcopy(dict(card.parameters))
-    parameters.get("properties", {}).pop(CODE, None)
+    # Copied as deep as it is changed: a call does this for each of its tools before it greets.
+    parameters = dict(card.parameters)
+    if CODE in parameters.get("properties", {}):
+        parameters["properties"] = {k: v for k, v in parameters["properties"].items() if k != CODE}
     if card.examples:
         parameters[EXAMPLES] = [dict(example) for example in card.examples]
     return {"name": card.name, "description": card.description, "parameters": parameters}

@@ -17,7 +17,7 @@ from orchestrator.api.credentials import Caller
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import not_found
 from orchestrator.constellation import READ_BUDGET, WRITE_BUDGET, Identity
-from orchestrator.tools import Outcome, ToolCard, unknown_tool
+from orchestrator.tools import Outcome, ServerUnreachableError, ToolCard, unknown_tool
 
 _PATIENCE = 2.0  # seconds that a list waits for a server
 
@@ -40,16 +40,21 @@ class _Among(Identity):
 
 @dataclass(frozen=True)
 class Seat:
-    """An identity, and the rights that narrow it. With `only`, tools have their server's names."""
+    """An identity, and the rights that narrow it. With `only`, tools have their server's names.
+
+    `added` are the servers of others that the business has.
+    """
 
     identity: Identity
     rights: Rights
     only: str | None = None
+    added: tuple[str, ...] = ()
 
     @property
     def servers(self) -> list[str]:
         """Return the servers that may be used."""
-        every = self.identity.servers if self.identity.bot else list(constellation().servers)
+        ours = [*constellation().servers, *self.added]
+        every = self.identity.servers if self.identity.bot else ours
         within = [name for name in every if self.rights.reaches(name)]
         return within if self.only is None else [name for name in within if name == self.only]
 
@@ -87,10 +92,18 @@ async def seat_of(
         ApiError: there is no such bot or server for this key.
     """
     found = await _bot(dependencies, caller, bot)
-    seat = Seat(caller.identity(found), caller.rights, server)
+    added = () if found else await _added(dependencies, caller)
+    seat = Seat(caller.identity(found), caller.rights, server, added)
     if server is not None and server not in seat.servers:
         raise not_found("server")
     return seat
+
+
+async def _added(dependencies: Dependencies, caller: Caller) -> tuple[str, ...]:
+    try:
+        return tuple(await dependencies.constellation.added(caller.business_id))
+    except ServerUnreachableError:
+        return ()
 
 
 async def _bot(dependencies: Dependencies, caller: Caller, name: str | None) -> Bot | None:
@@ -112,7 +125,7 @@ class Tools:
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._constellation = dependencies.constellation
-        self._catalogue = Catalogue(dependencies.constellation, dependencies.cache)
+        self._catalogue = Catalogue(dependencies.constellation, dependencies.cache, whole=True)
         self._background = Background()
 
     async def listed(self, seat: Seat) -> tuple[list[ToolCard], bool]:

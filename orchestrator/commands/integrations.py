@@ -202,8 +202,8 @@ async def _remove(settings: Settings, business: str, name: str) -> bool:
 
 
 async def _rotate(settings: Settings, *, now: bool) -> Any:
-    from config.integrations import rotate as rewrap
     from config.queue import enqueue
+    from config.rotation import rotate_all
     from config.settings import MissingSettingError
     from config.vault import keyring
     from orchestrator.applying import stores
@@ -213,7 +213,7 @@ async def _rotate(settings: Settings, *, now: bool) -> Any:
         raise MissingSettingError("VAULT_KEYS")
     async with stores(settings) as (database, _):
         if now:
-            return await rewrap(database, keys)
+            return await rotate_all(database, keys)
         async with database.nobody() as session:
             await enqueue(session, "vault.rotate", {}, key="all")
             return None

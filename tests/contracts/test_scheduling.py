@@ -108,8 +108,8 @@ def _plausible(body: Any) -> Any:
                 else _plausible(value)
                 for name, value in items
             }
-        case list():
-            return [_plausible(each) for each in cast("list[Any]", body)]
+        case [*entries]:
+            return [_plausible(each) for each in cast("list[object]", entries)]
         case _:
             return body
 

@@ -90,7 +90,12 @@ async def declare(
     progress = [] if lines is None else lines
     async with database.business(tenant.business_id) as session:
         applying = Applying(
-            session, tenant.business_id, "Europe/Berlin", folder, dry_run, progress.append
+            session,
+            tenant.business_id,
+            "Europe/Berlin",
+            folder,
+            dry_run,
+            progress=progress.append,
         )
         changes = await section.apply(applying, items)
         if dry_run:

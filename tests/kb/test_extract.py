@@ -5,10 +5,10 @@ from pathlib import PurePath
 
 import pytest
 
+from config.text import clean
 from kb.chunk import chunks, joined
 from kb.errors import UnreadableDocumentError
 from kb.extract import MARKDOWN, MAX_BYTES, PLAIN, Source, extract, mime_type
-from config.text import clean
 
 
 def text_of(data: bytes, mime_type: str = PLAIN) -> str:

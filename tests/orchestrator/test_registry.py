@@ -63,6 +63,9 @@ async def test_a_bot_has_the_tools_of_a_server_that_its_business_has_added(
     assert (outcome.error, outcome.say) == (None, "Ada is a customer.")
     assert outcome.for_model == '{"say":"Ada is a customer.","name":"Ada"}'
     assert (await call(mine, "add", name="Ada")).text == "Ada was added."
+    written = [(row.server, row.tool, row.subject) for row in await mine.audit("ok")]
+    assert written == [("crm", "find", "bot:1"), ("crm", "add", "bot:1")]
+    assert await mine.constellation.added(mine.business_id) == ["crm"]
 
 
 async def test_it_gets_the_stored_header_and_nothing_of_ours(crm: Stranger, mine: Shop) -> None:

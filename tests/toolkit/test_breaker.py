@@ -88,11 +88,9 @@ def test_one_business_s_trouble_is_no_other_s() -> None:
 
 
 def test_what_is_not_used_is_forgotten() -> None:
-    breakers = Breakers()
-    first = breakers.of(uuid4(), "calcom")
-    kept = uuid4()
-    mine = breakers.of(kept, "calcom")
-    for _ in range(9_999):
+    breakers, used, unused = Breakers(), uuid4(), uuid4()
+    mine, gone = breakers.of(used, "calcom"), breakers.of(unused, "calcom")
+    for _ in range(10_000):
         breakers.of(uuid4(), "calcom")
-        assert breakers.of(kept, "calcom") is mine
-    assert first not in breakers._breakers.values()
+        assert breakers.of(used, "calcom") is mine
+    assert breakers.of(unused, "calcom") is not gone
