@@ -18,8 +18,9 @@ from config.constellation import constellation, load
 from config.database import Database
 from config.tokens import Signer
 from orchestrator.docs import server_page, write_pages
-from tests.conftest import Servers, Tenant, serve
+from tests.conftest import Tenant
 from tests.processes import held
+from tests.servers import Servers, serve
 
 SERVERS = tuple(constellation().servers)
 TOKENS = 100  # of schema, on average

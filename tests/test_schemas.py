@@ -16,8 +16,9 @@ from redis.asyncio import Redis
 from config.constellation import constellation, load
 from config.database import Database
 from config.tokens import Signer
-from tests.conftest import Servers, Tenant, serve
+from tests.conftest import Tenant
 from tests.processes import held
+from tests.servers import Servers, serve
 
 FOLDER = Path(__file__).parent / "schemas"
 SERVERS = tuple(constellation().servers)

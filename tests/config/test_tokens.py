@@ -22,8 +22,8 @@ from config.tokens import (
     server_audience,
 )
 from tests.config.forged import FORGED, body, signed
-from tests.conftest import Servers, serve
 from tests.processes import held
+from tests.servers import Servers, serve
 
 AUDIENCE = "mcp:desk"
 SERVERS = tuple(constellation().servers)

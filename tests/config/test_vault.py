@@ -12,7 +12,8 @@ from config.integrations import Given, IntegrationError, remove, rotate, store, 
 from config.sealing import Keyring
 from config.settings import MissingSettingError
 from config.vault import Account, DatabaseVault, NoAccountError
-from tests.conftest import KEYRING, Tenant, fetch, new_tenant
+from tests.conftest import Tenant, fetch, new_tenant
+from tests.servers import KEYRING
 
 CANARY = "canary-7f3a9"
 CALCOM = Given(

@@ -14,12 +14,13 @@ from config.vault import Account, DatabaseVault
 from scheduling.provider import Attendee, SchedulingProvider
 from scheduling.registry import PROVIDERS
 from scheduling.server import SERVER
-from tests.conftest import Tenant, new_tenant, serve
+from tests.conftest import Tenant, new_tenant
 from tests.contracts.specifications import Specifications
 from tests.processes import held
 from tests.scheduling.contract import ANN, Line, SchedulingContract, connect
 from tests.scheduling.test_calcom import TestCalCom as CalComContract
 from tests.scheduling.test_housecallpro import TestHousecallPro as HousecallProContract
+from tests.servers import serve
 from tests.vendors import Vendor, specification
 from toolkit.tenancy import Attempt, Call, Runtime
 

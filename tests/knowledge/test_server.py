@@ -23,9 +23,10 @@ from kb.tables import KnowledgeBase
 from knowledge.server import SERVER
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey
-from tests.conftest import Answer, Servers, Tenant, fetch, new_tenant, serve
+from tests.conftest import Tenant, fetch, new_tenant
 from tests.kb.support import RULES, VISITING, declare
 from tests.processes import held
+from tests.servers import Answer, Servers, serve
 from toolkit.serving import ServerSpec, serving
 
 LONG = "\n\n".join(

@@ -19,8 +19,9 @@ from orchestrator.constellation import Constellation, Identity
 from orchestrator.registered import Registry
 from orchestrator.registry import NewServer, Terms, accept, store
 from orchestrator.tools import ToolCard
-from tests.conftest import KEYRING, Tenant, new_tenant
+from tests.conftest import Tenant, new_tenant
 from tests.doubles.strangers import Stranger
+from tests.servers import KEYRING
 
 TERMS = Terms(KEYRING, allow_private=True)
 

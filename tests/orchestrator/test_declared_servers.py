@@ -26,9 +26,9 @@ from orchestrator.constellation import Constellation, Identity
 from orchestrator.registered import Registry
 from orchestrator.registry import RegistryError, Servers
 from orchestrator.tools import ServerUnreachableError
-from tests.conftest import KEYRING
 from tests.doubles.strangers import Stranger, stranger
 from tests.processes import held
+from tests.servers import KEYRING
 
 CANARY = "Bearer canary-4711"
 FILE = """\

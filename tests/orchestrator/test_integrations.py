@@ -11,10 +11,11 @@ from sqlalchemy import text
 from config.database import Database
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey
-from tests.conftest import VAULT_KEYS, Tenant, fetch, new_tenant
+from tests.conftest import Tenant, fetch, new_tenant
 from tests.scheduling.contract import CANARY
 from tests.scheduling.sockets import Socket, listening
 from tests.scheduling.test_calcom import CalCom
+from tests.servers import VAULT_KEYS
 from tests.terminal import antiphon_here
 
 KEY = f"cal_live_{CANARY}"

@@ -15,10 +15,10 @@ from orchestrator.constellation import Constellation
 from orchestrator.pinning import digest, held_against
 from orchestrator.registered import Registry
 from orchestrator.registry import RegistryError
-from tests.conftest import KEYRING
 from tests.doubles.strangers import Stranger, stranger
 from tests.orchestrator.registering import Shop, shop
 from tests.processes import held
+from tests.servers import KEYRING
 
 FIND = "Find a customer by name."
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}}}

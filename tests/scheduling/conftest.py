@@ -8,9 +8,10 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.tokens import Signer
 from scheduling.server import SERVER
-from tests.conftest import Servers, Tenant, new_tenant, serve
+from tests.conftest import Tenant, new_tenant
 from tests.processes import held
 from tests.scheduling.calendars import MUSEUM, SCHOOL, declare
+from tests.servers import Servers, serve
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -23,9 +23,10 @@ from config.tables import BusinessIntegration
 from config.tokens import Signer
 from config.vault import sealed
 from scheduling.server import SERVER
-from tests.conftest import KEYRING, Answer, Caller, Servers, Tenant, fetch, new_tenant, serve
+from tests.conftest import Tenant, fetch, new_tenant
 from tests.processes import held
 from tests.scheduling.fake import ZONE, FakeBooking, FakeCalendar
+from tests.servers import KEYRING, Answer, Caller, Servers, serve
 from tests.vendors import BODY_CANARY, Fault, Vendor, garbage, refused, reset, timed_out
 
 CANARY = "canary-7f3a9"  # part of every secret; it may turn up nowhere

@@ -20,13 +20,14 @@ from orchestrator.engines.ports import free_port
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.process import Process, Program, running
 from orchestrator.engines.valkey import Valkey
-from tests.conftest import VAULT_KEYS, Answer, Caller, Tenant, new_tenant
+from tests.conftest import Tenant, new_tenant
 from tests.processes import answering, held
 from tests.scheduling.contract import ANN, SchedulingContract, connect
 from tests.scheduling.sockets import Socket, listening
 from tests.scheduling.test_acuity import TestAcuity as AcuityContract
 from tests.scheduling.test_calcom import TestCalCom as CalComContract
 from tests.scheduling.test_housecallpro import TestHousecallPro as HousecallProContract
+from tests.servers import VAULT_KEYS, Answer, Caller
 
 VENDORS: list[type[SchedulingContract]] = [AcuityContract, CalComContract, HousecallProContract]
 

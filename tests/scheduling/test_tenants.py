@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from config.database import Database
-from tests.conftest import Answer, Servers, Tenant, fetch, new_tenant
+from tests.conftest import Tenant, fetch, new_tenant
 from tests.scheduling.calendars import MUSEUM, SCHOOL, declare
+from tests.servers import Answer, Servers
 
 NOBODYS = "00000000"
 ON_A_BOOKING: dict[str, dict[str, Any]] = {

@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 
 from config.database import Database
 from config.tokens import Signer, server_audience
-from tests.conftest import Tenant, serve
+from tests.conftest import Tenant
+from tests.servers import serve
 from toolkit.effects import WRITES
 from toolkit.results import Result
 from toolkit.serving import ServerSpec

@@ -19,9 +19,10 @@ from config.tokens import Signer, server_audience
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.process import run
 from orchestrator.engines.valkey import Valkey
-from tests.conftest import fetch, new_tenant, serve
+from tests.conftest import fetch, new_tenant
 from tests.doubles.listening import listening
 from tests.node_tools import NodeTools
+from tests.servers import serve
 from toolkit.conformance.server import SERVER
 
 REVISION = "2026-07-28"

@@ -11,8 +11,9 @@ from redis.asyncio import Redis
 from config.cache import connect as connect_cache
 from config.database import Database
 from config.tokens import Signer
-from tests.conftest import Servers, Tenant, fetch, new_tenant, serve
+from tests.conftest import Tenant, fetch, new_tenant
 from tests.processes import held
+from tests.servers import Servers, serve
 from tests.toolkit.vendors import THINGS, connect
 
 MOST = 3

@@ -15,8 +15,9 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.tokens import Signer
 from config.vault import DatabaseVault
-from tests.conftest import KEYRING, Answer, Servers, Tenant, fetch, new_tenant, serve
+from tests.conftest import Tenant, fetch, new_tenant
 from tests.processes import held
+from tests.servers import KEYRING, Answer, Servers, serve
 from tests.toolkit.vendors import THINGS, connect
 
 

@@ -9,8 +9,9 @@ from redis.asyncio import Redis
 
 from config.database import Database
 from config.tokens import Signer
-from tests.conftest import Servers, Tenant, fetch, serve
+from tests.conftest import Tenant, fetch
 from tests.processes import held
+from tests.servers import Servers, serve
 from tests.toolkit.notes import SPEC, done
 
 

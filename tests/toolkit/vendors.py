@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from config.database import Database
 from config.tables import BusinessIntegration
 from config.vault import Account, sealed
-from tests.conftest import KEYRING, Tenant
+from tests.conftest import Tenant
+from tests.servers import KEYRING
 from toolkit.effects import READS, WRITES
 from toolkit.oauth import OAuth, OAuthCredentials
 from toolkit.results import Result

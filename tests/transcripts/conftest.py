@@ -10,8 +10,9 @@ from redis.asyncio import Redis
 
 from config.database import Database
 from config.tokens import Claims, Signer
-from tests.conftest import Answer, Caller, Servers, Tenant, serve
+from tests.conftest import Tenant
 from tests.processes import held
+from tests.servers import Answer, Caller, Servers, serve
 from transcripts.server import SERVER
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest_asyncio
 
 from config.database import Database
-from tests.conftest import Servers, new_tenant
+from tests.conftest import new_tenant
+from tests.servers import Servers
 from tests.transcripts.conftest import SAID, Recorder, at
 
 

@@ -7,7 +7,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from config.database import Database
-from tests.conftest import Servers, Tenant, fetch
+from tests.conftest import Tenant, fetch
+from tests.servers import Servers
 from tests.transcripts.conftest import SAID, Recorder, at
 from transcripts.models import Text
 

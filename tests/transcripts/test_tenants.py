@@ -8,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from config.database import Database
-from tests.conftest import Servers, Tenant, fetch
+from tests.conftest import Tenant, fetch
+from tests.servers import Servers
 from tests.transcripts.conftest import Recorder
 from transcripts.server import SERVER
 

@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 from mcp_types import Tool
 
-from tests.conftest import Servers, Tenant
+from tests.conftest import Tenant
+from tests.servers import Servers
 from transcripts.server import SERVER
 
 CATALOGUE = [

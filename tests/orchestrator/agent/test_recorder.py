@@ -16,9 +16,10 @@ from config.tokens import Signer
 from orchestrator.agent.journal import Entry, Header, Journal, orphans
 from orchestrator.agent.recorder import Recorder, replay
 from orchestrator.constellation import Constellation
-from tests.conftest import Tenant, fetch, serve
+from tests.conftest import Tenant, fetch
 from tests.doubles.listening import listening
 from tests.processes import held
+from tests.servers import serve
 from transcripts.server import SERVER
 
 NOBODY_THERE = "http://127.0.0.1:1/transcripts/mcp"

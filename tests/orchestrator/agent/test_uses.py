@@ -21,12 +21,13 @@ from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.toolset import CallTools
 from orchestrator.constellation import Constellation, Identity
 from orchestrator.tools import ToolCard
-from tests.conftest import Tenant, serve
+from tests.conftest import Tenant
 from tests.doubles.listening import listening
 from tests.doubles.strangers import Stranger, stranger
 from tests.orchestrator.agent.talking import bot
 from tests.orchestrator.registering import Shop, shop
 from tests.processes import held
+from tests.servers import serve
 from toolkit.effects import READS, WRITES
 from toolkit.errors import Rejected
 from toolkit.results import Result

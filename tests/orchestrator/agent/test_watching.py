@@ -33,10 +33,10 @@ from orchestrator.constellation import Constellation, Identity
 from orchestrator.engines.valkey import Valkey
 from orchestrator.registered import Registry
 from orchestrator.registry import Servers, Terms, accept
-from tests.conftest import KEYRING
 from tests.doubles.line import line
 from tests.doubles.strangers import Stranger, stranger
 from tests.processes import held
+from tests.servers import KEYRING
 
 PATIENCE = 10.0  # seconds for what must come
 FILE = """\

@@ -25,10 +25,11 @@ from orchestrator.api.app import OPERATIONS, create_app
 from orchestrator.api.dependencies import Dependencies, LiveKitAccess
 from orchestrator.api.openapi import document
 from orchestrator.constellation import Constellation
-from tests.conftest import Tenant, serve
+from tests.conftest import Tenant
 from tests.orchestrator.api.desk import DESK
 from tests.orchestrator.api.outside import House, opened
 from tests.processes import held
+from tests.servers import serve
 from transcripts.server import SERVER as TRANSCRIPTS
 
 OWN_ORIGIN = "http://127.0.0.1:8080"

@@ -25,9 +25,9 @@ from orchestrator.api.app import create_app
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.constellation import Constellation
 from orchestrator.engines.ports import free_port
-from tests.conftest import serve
 from tests.orchestrator.api.desk import DESK
 from tests.processes import held
+from tests.servers import serve
 from transcripts.server import SERVER as TRANSCRIPTS
 
 Opens = Callable[[], AbstractAsyncContextManager[ASGIApp]]

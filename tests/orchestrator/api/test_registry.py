@@ -19,10 +19,11 @@ from orchestrator.api.dependencies import Dependencies
 from orchestrator.constellation import Constellation
 from orchestrator.registered import Registry
 from orchestrator.registry import Terms
-from tests.conftest import KEYRING, Tenant, fetch
+from tests.conftest import Tenant, fetch
 from tests.doubles.strangers import Stranger, stranger
 from tests.orchestrator.api.conftest import Client, NewBot, client_of, new_bot, without
 from tests.processes import held
+from tests.servers import KEYRING
 
 CANARY = "Bearer canary-4711"
 
