@@ -61,13 +61,14 @@ class Job:
 
 def run(name: str, job: Job, answers: Connection) -> None:
     """Hold two sessions in this process, and send what they took."""
-    prepare(JobProcess(executor_type=JobExecutorType.PROCESS, user_arguments=None, http_proxy=None))
-    asyncio.run({"ours": _ours, "livekit": _livekit}[name](job, answers))
+    fresh = JobProcess(executor_type=JobExecutorType.PROCESS, user_arguments=None, http_proxy=None)
+    prepare(fresh, job.settings)  # as every job process is, before a call comes
+    asyncio.run({"ours": _ours, "livekit": _livekit}[name](job, fresh, answers))
 
 
-async def _ours(job: Job, answers: Connection) -> None:
+async def _ours(job: Job, prepared: JobProcess, answers: Connection) -> None:
     started = time.perf_counter()
-    process = Process.connect(job.settings)
+    process: Process = prepared.userdata["process"]
     # Servers that are no part of this installation would be looked for among a business's own.
     constellation = Constellation(job.signer, job.settings.mcp_server_url)
     catalogue = Catalogue(constellation, process.cache)
@@ -111,7 +112,7 @@ async def _list(process: Process, job: Job) -> None:
     assert set(listed) == {*servers_of(job.bot)} - {HANGING}, "the lists were to be in the cache"
 
 
-async def _livekit(job: Job, answers: Connection) -> None:
+async def _livekit(job: Job, _: JobProcess, answers: Connection) -> None:
     async with AsyncExitStack() as stack:
         started = time.perf_counter()
         toolsets = await _set_up(job, stack)

@@ -19,7 +19,6 @@ from livekit.agents.llm import ChatMessage
 from livekit.agents.metrics import AgentMetrics
 
 from config.bots import Bot, load
-from config.settings import settings
 from orchestrator.agent.agent import Parts, VoiceAgent
 from orchestrator.agent.background import Background
 from orchestrator.agent.events import ClientEvents
@@ -47,7 +46,7 @@ _ENDPOINTING = {"high": (0.2, 1.2), "normal": (0.5, 2.5), "low": (0.8, 4.0)}
 
 async def entrypoint(ctx: JobContext) -> None:
     """Serve the call that this job was dispatched for."""
-    process = Process.connect(settings())
+    process: Process = ctx.proc.userdata["process"]
     dispatch = Dispatch.model_validate_json(ctx.job.metadata)
     bot, _ = await asyncio.gather(
         load(process.database, process.cache, dispatch.business_id, dispatch.bot_id),

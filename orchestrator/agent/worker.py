@@ -36,14 +36,17 @@ _REPLAY_EVERY = 3.0  # seconds
 _HEALTH_PATIENCE = 0.5
 
 
-def prepare(process: JobProcess) -> None:
+def prepare(process: JobProcess, config: Settings | None = None) -> None:
     """Do once per job process what no call should wait for."""
     # Imported here: the worker's own process serves no calls and needs no models.
+    from orchestrator.agent.job import Process
     from orchestrator.agent.model import warm_up
     from orchestrator.agent.voices import detector
 
+    config = config or settings()
     process.userdata["vad"] = detector()
-    trace("worker", settings())
+    process.userdata["process"] = Process.connect(config)
+    trace("worker", config)
     warm_trust()
     warm_up()
 

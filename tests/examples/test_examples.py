@@ -76,11 +76,18 @@ async def test_documents_are_asked(example: Run) -> None:
     assert "prices: " in ran.out
 
 
+async def test_an_mcp_client_uses_the_tools(example: Run) -> None:
+    ran = await example("outside_client.py", "suit", "next Tuesday at ten")
+    assert ran.code == 0, ran.err
+    assert "scheduling_create_booking: " in ran.out
+    assert re.search(r"Tuesday .*at ten in the morning is free", ran.out)
+
+
 async def test_a_time_is_found_confirmed_and_booked(example: Run) -> None:
-    asked = await example("book_over_rest.py", "suit", "Tuesday at ten")
+    asked = await example("book_over_rest.py", "suit", "next Tuesday at ten")
     assert "Shall I book it?" in asked.out
     assert asked.code == 1  # nobody was there to agree
-    ran = await example("book_over_rest.py", "suit", "Tuesday at ten", "Ines Duarte", "--yes")
+    ran = await example("book_over_rest.py", "suit", "next Tuesday at ten", "Ines Duarte", "--yes")
     assert ran.code == 0, ran.err
     assert "Ines Duarte. Shall I book it?" in ran.out
     assert re.search(r"^booking \S+ at \d{4}-\d\d-\d\dT10:00", ran.out, re.M)

@@ -17,6 +17,7 @@ from orchestrator.cli import app
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey
 from tests.processes import listening_servers
+from tests.terminal import antiphon_at_once
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
@@ -96,7 +97,7 @@ def test_an_unknown_server_is_named_with_those_that_exist() -> None:
 
 def test_a_missing_variable_says_what_helps() -> None:
     without = {"DATABASE_URL": "", "REDIS_URL": ""}
-    answer = antiphon("apply", "config/bots/demo-clinic.yaml", environment=without)
+    answer = antiphon_at_once("apply", "config/bots/demo-clinic.yaml", environment=without)
     assert answer.returncode == 1
     assert "DATABASE_URL is not set" in answer.stderr
     assert "Traceback" not in answer.stderr
@@ -107,16 +108,16 @@ def test_a_declaration_is_shown_applied_and_applied_again(
 ) -> None:
     path = tmp_path / "bakers.yaml"
     path.write_text(DECLARATION)
-    looked = antiphon("apply", str(path), "--dry-run", environment=environment)
+    looked = antiphon_at_once("apply", str(path), "--dry-run", environment=environment)
     assert looked.returncode == 0, looked.stderr
     assert "+ bot counter" in looked.stderr
     assert "would change" in looked.stderr
-    applied = antiphon("apply", str(path), environment=environment)
+    applied = antiphon_at_once("apply", str(path), environment=environment)
     assert "+ bot counter" in applied.stderr
-    again = antiphon("apply", str(path), environment=environment)
+    again = antiphon_at_once("apply", str(path), environment=environment)
     assert "no difference" in again.stderr
     path.write_text(DECLARATION.replace("You answer the phone.", "You are the baker."))
-    changed = antiphon("apply", str(path), environment=environment)
+    changed = antiphon_at_once("apply", str(path), environment=environment)
     assert "~ bot counter: system_prompt" in changed.stderr
     assert "You are the baker" not in changed.stderr
 
@@ -126,7 +127,7 @@ def test_a_mistake_is_reported_with_file_and_line(
 ) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text(DECLARATION.replace("system_prompt", "system_promt"))
-    answer = antiphon("apply", str(path), environment=environment)
+    answer = antiphon_at_once("apply", str(path), environment=environment)
     assert answer.returncode == 1
     line = 1 + DECLARATION.splitlines().index("    system_prompt: You answer the phone.")
     assert f"wrong.yaml:{line}" in answer.stderr.replace("\n", "")
@@ -138,13 +139,13 @@ def test_a_bots_tools_are_shown_with_their_tokens(
 ) -> None:
     path = tmp_path / "bakers.yaml"
     path.write_text(DECLARATION)
-    antiphon("apply", str(path), environment=environment)
+    antiphon_at_once("apply", str(path), environment=environment)
     wanted = ("tools", "--business", "nightbakers", "--bot", "counter")
-    shown = antiphon(*wanted, environment=environment)
+    shown = antiphon_at_once(*wanted, environment=environment)
     assert "scheduling_create_booking" in shown.stdout
     assert "3 tools" in shown.stdout
     schemas: list[dict[str, Any]] = json.loads(
-        antiphon(*wanted, "--json", environment=environment).stdout
+        antiphon_at_once(*wanted, "--json", environment=environment).stdout
     )
     names = [schema["function"]["name"] for schema in schemas]
     assert names == [
@@ -152,7 +153,7 @@ def test_a_bots_tools_are_shown_with_their_tokens(
         "scheduling_create_booking",
         "end_conversation",
     ]
-    unknown = antiphon(*wanted[:-1], "nobody", environment=environment)
+    unknown = antiphon_at_once(*wanted[:-1], "nobody", environment=environment)
     assert unknown.returncode == 1
     assert "no such bot" in unknown.stderr
 
@@ -162,16 +163,16 @@ def test_a_key_is_made_for_a_business_that_exists(
 ) -> None:
     path = tmp_path / "bakers.yaml"
     path.write_text(DECLARATION)
-    antiphon("apply", str(path), environment=environment)
-    made = antiphon("keys", "create", "--business", "nightbakers", environment=environment)
+    antiphon_at_once("apply", str(path), environment=environment)
+    made = antiphon_at_once("keys", "create", "--business", "nightbakers", environment=environment)
     assert made.stdout.startswith("ak_")
-    refused = antiphon("keys", "create", "--business", "nobody", environment=environment)
+    refused = antiphon_at_once("keys", "create", "--business", "nobody", environment=environment)
     assert refused.returncode == 1
     assert "antiphon apply" in refused.stderr
 
 
 def test_the_schema_for_editors_is_printed() -> None:
-    schema = json.loads(antiphon("apply", "--schema", "x.yaml").stdout)
+    schema = json.loads(antiphon_at_once("apply", "--schema", "x.yaml").stdout)
     assert {"business", "bots", "calendars", "knowledge_bases"} <= set(schema["properties"])
 
 

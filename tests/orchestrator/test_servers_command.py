@@ -1,7 +1,5 @@
 """`antiphon servers`, as a person at a terminal meets it."""
 
-import asyncio
-import subprocess
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
@@ -13,8 +11,8 @@ from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey
 from tests.conftest import fetch, new_tenant
 from tests.doubles.strangers import Stranger, stranger
-from tests.orchestrator.test_cli import antiphon
 from tests.processes import held
+from tests.terminal import Ended, antiphon_here
 
 CANARY = "Bearer canary-4711"
 
@@ -30,11 +28,11 @@ class Terminal:
     environment: dict[str, str]
     business: str
 
-    async def servers(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    async def servers(self, *arguments: str) -> Ended:
         """Run a command."""
         command, *rest = arguments
         words = ("servers", command, "--business", self.business, *rest)
-        answer = await asyncio.to_thread(antiphon, *words, environment=self.environment)
+        answer = await antiphon_here(self.environment, *words)
         assert "Traceback" not in answer.stderr
         assert "canary" not in answer.stdout + answer.stderr
         return answer

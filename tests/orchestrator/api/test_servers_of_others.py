@@ -12,6 +12,7 @@ from config.database import Database
 from config.keys import Rights, create_key
 from config.tokens import Signer
 from orchestrator.api.dependencies import Dependencies
+from tests.conftest import Tenant
 from tests.doubles.strangers import Stranger, stranger
 from tests.orchestrator.api.conftest import client_of
 from tests.orchestrator.api.outside import LIST, modern
@@ -107,8 +108,18 @@ async def test_the_rights_of_the_key_hold_for_it(dependencies: Dependencies, min
     assert "Cyd" not in done
 
 
-async def test_without_a_bot_a_key_has_none_of_them(dependencies: Dependencies, mine: Shop) -> None:
+async def test_a_key_without_a_bot_has_them_too(dependencies: Dependencies, mine: Shop) -> None:
     key = await create_key(mine.database, mine.business_id, "outside")
+    outsider = Asks(client_of(replace(dependencies, constellation=mine.constellation))(key))
+    assert {"tracker_add", "tracker_find"} <= set(await outsider.tools())
+    found = await outsider.call("tracker_find", name="Ada")
+    assert found["structuredContent"]["name"] == "Ada"
+
+
+async def test_another_business_s_key_has_none_of_them(
+    dependencies: Dependencies, mine: Shop, other_tenant: Tenant
+) -> None:
+    key = await create_key(mine.database, other_tenant.business_id, "outside")
     outsider = Asks(client_of(replace(dependencies, constellation=mine.constellation))(key))
     refused = await outsider.call("tracker_find", name="Ada")
     assert refused["_meta"]["antiphon"]["error"] == "unknown_tool"
