@@ -14,7 +14,7 @@ from orchestrator.deployment import Deployment
 from tests.examples.conftest import EXAMPLES, ROOT, Ran, Run, run
 
 PYTHON = sorted(EXAMPLES.glob("*.py"))
-_ALLOWED = {"httpx2", "livekit", *sys.stdlib_module_names}
+_ALLOWED = {"fastmcp", "httpx2", "livekit", *sys.stdlib_module_names}
 
 
 @pytest.mark.parametrize("file", PYTHON, ids=lambda file: file.name)
