@@ -22,6 +22,7 @@ from config.constellation import constellation, load
 from config.settings import settings
 from orchestrator.engines.ports import free_port
 from orchestrator.engines.process import Process, Program, running
+from orchestrator.memory import keep_for_good
 from orchestrator.serving import serve_app
 from orchestrator.terminal import run
 
@@ -70,6 +71,7 @@ async def _stub(port: int) -> None:
 async def _ours(port: int) -> None:
     """Serve as `antiphon mcp` does, with every part that it has in production."""
     async with load(constellation().serve)([SERVER], settings()) as app:
+        keep_for_good()
         await serve_app(app, "127.0.0.1", port)
 
 

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from config.constellation import constellation, load
 from config.settings import Settings
 from config.telemetry import trace
+from orchestrator.memory import keep_for_good
 
 logger = logging.getLogger("antiphon.serving")
 
@@ -37,4 +38,5 @@ async def serve_mcp(settings: Settings, names: Sequence[str]) -> None:
     trace("mcp", settings)
     async with load(known.serve)(specs, settings) as app:
         logger.info("serving %s", ", ".join(names))
+        keep_for_good()
         await serve_app(app, settings.mcp_host, settings.mcp_port)

@@ -41,7 +41,8 @@ class Process:
     def connect(cls, settings: Settings) -> "Process":
         """Make the clients; none of them connects before it is used."""
         cache = connect(required("REDIS_URL", settings.redis_url))
-        database = Database(required("DATABASE_URL", settings.database_url), pool_size=1)
+        # One for what a call reads, one that its audit trail keeps, one in reserve.
+        database = Database(required("DATABASE_URL", settings.database_url), pool_size=3)
         private_key = required("SERVICE_TOKEN_PRIVATE_KEY", settings.service_token_private_key)
         registry = Registry.of(settings, database, cache)
         constellation = Constellation(Signer(private_key), settings.mcp_server_url, registry)

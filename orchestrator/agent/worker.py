@@ -17,6 +17,7 @@ from config.telemetry import trace
 from config.tokens import Signer
 from orchestrator.agent.recorder import replay
 from orchestrator.constellation import Constellation, warm_trust
+from orchestrator.memory import keep_for_good
 
 logger = logging.getLogger("antiphon.worker")
 
@@ -49,6 +50,7 @@ def prepare(process: JobProcess, config: Settings | None = None) -> None:
     trace("worker", config)
     warm_trust()
     warm_up()
+    keep_for_good()
 
 
 async def _serve_call(ctx: JobContext) -> None:

@@ -6,6 +6,7 @@ from config.settings import Settings
 from config.telemetry import trace
 from orchestrator.api.app import create_app
 from orchestrator.api.dependencies import opened
+from orchestrator.memory import keep_for_good
 
 _GRACE = 10  # seconds
 
@@ -30,4 +31,5 @@ async def serve(settings: Settings) -> None:
             lifespan="off",
             timeout_graceful_shutdown=_GRACE,
         )
+        keep_for_good()
         await uvicorn.Server(config).serve()
