@@ -122,12 +122,12 @@ class VendorApi:
             self.wire.breaker.enter(self.vendor)
             try:
                 response = await self._send(request, deadline)
-            except (TimeoutError, httpx2.TimeoutException, httpx2.TransportError) as error:
+            except (TimeoutError, httpx2.RequestError) as error:
                 self.wire.breaker.failed()
                 if may_try_again and safe and not isinstance(error, TimeoutError):
                     await _pause(_PAUSE, deadline)
                     continue
-                # Transport errors hold the request, and with it the credentials.
+                # These errors hold the request, and with it the credentials.
                 raise self._lost(error, safe=safe) from None
             self._note(response.status_code)
             if not may_try_again or not await self._waited(response, deadline, safe=safe):
@@ -166,7 +166,7 @@ class VendorApi:
         async for chunk in response.aiter_bytes():
             content += chunk
             if len(content) > _LARGEST:
-                raise Unavailable(f"{self.vendor} answered with more than can be taken.")
+                raise httpx2.ReadError("The answer is larger than can be taken.")
         return bytes(content)
 
     def _note(self, status: int) -> None:
