@@ -5,11 +5,12 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-import pytest
+import pytest_asyncio
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 from sqlalchemy import text
@@ -18,7 +19,7 @@ from config.database import Database
 from config.tokens import Claims, Signer, server_audience
 from orchestrator.engines.ports import free_port
 from orchestrator.engines.postgres import Postgres
-from orchestrator.engines.process import Process, Program, running
+from orchestrator.engines.process import Program, running
 from orchestrator.engines.valkey import Valkey
 from tests.conftest import Tenant, new_tenant
 from tests.processes import answering, held
@@ -41,17 +42,55 @@ async def called(url: str, signer: Signer, claims: Claims) -> AsyncGenerator[Cal
         yield Caller(client)
 
 
-@pytest.mark.parametrize("contract", VENDORS, ids=lambda each: each.provider)
-async def test_the_vendor_holds_one_booking_after_the_server_was_killed(
-    contract: type[SchedulingContract],
+@dataclass
+class Line:
+    """A tenant at one vendor, in one conversation, in the middle of booking."""
+
+    socket: Socket
+    tenant: Tenant
+    claims: Claims
+    wish: dict[str, str] = field(default_factory=dict[str, str])
+
+    async def choose(self, url: str, signer: Signer) -> None:
+        """Ask for a time, and take the first that is offered."""
+        async with called(url, signer, self.claims) as caller:
+            offer = await caller.call("get_available_slots", service="piano", when="tomorrow")
+        self.wish = {**ANN, "slot": offer.data["offered"][0]["handle"]}
+
+    async def book(self, url: str, signer: Signer) -> Answer:
+        """Book it."""
+        async with called(url, signer, self.claims) as caller:
+            return await caller.call("create_booking", **self.wish)
+
+    async def let_time_pass(self, database: Database) -> None:
+        """Let the time pass in which the first try might still be at work."""
+        query = text("update idempotent_call set created_at = created_at - interval '20 seconds'")
+        async with database.business(self.tenant.business_id) as session:
+            await session.execute(query)
+
+
+@pytest_asyncio.fixture
+async def lines(database: Database) -> AsyncGenerator[list[Line]]:
+    """A tenant at each vendor."""
+    async with AsyncExitStack() as stack:
+        lines: list[Line] = []
+        for contract in VENDORS:
+            socket, tenant = Socket(contract().new_vendor()), await new_tenant(database)
+            url = await stack.enter_async_context(listening(socket))
+            settings = {**contract.settings, "base_url": url}
+            await connect(database, tenant, contract.provider, contract.secrets, settings)
+            lines.append(Line(socket, tenant, tenant.claims(conversation_id=uuid4())))
+        yield lines
+
+
+async def test_each_vendor_holds_one_booking_after_the_server_was_killed(
+    lines: list[Line],
     tmp_path: Path,
     signer: Signer,
     postgres_server: Postgres,
     valkey_server: Valkey,
     database: Database,
 ) -> None:
-    line, tenant = Socket(contract().new_vendor()), await new_tenant(database)
-    claims = tenant.claims(conversation_id=uuid4())
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     program = Program(
@@ -69,49 +108,22 @@ async def test_the_vendor_holds_one_booking_after_the_server_was_killed(
         },
     )
     ready = answering(f"{url}/healthz")
-    async with listening(line) as vendor_url:
-        settings = {**contract.settings, "base_url": vendor_url}
-        await connect(database, tenant, contract.provider, contract.secrets, settings)
-        async with held(running(program, ready)) as process:
-            async with called(url, signer, claims) as caller:
-                offer = await caller.call("get_available_slots", service="piano", when="tomorrow")
-            wish = {**ANN, "slot": offer.data["offered"][0]["handle"]}
-            line.silent = True
-            await _lost(process, line, url, signer, claims, wish)
-        line.silent = False
-        await _let_time_pass(database, tenant)
-        async with held(running(program, ready)), called(url, signer, claims) as caller:
-            again = await caller.call("create_booking", **wish)
-            replayed = await caller.call("create_booking", **wish)
-    assert again.error is None, again
-    assert again.data["status"] == "booked"
-    assert replayed.data == again.data
-    assert len(line.vendor.calendar.standing()) == 1
-
-
-async def _lost(
-    process: Process,
-    line: Socket,
-    url: str,
-    signer: Signer,
-    claims: Claims,
-    wish: dict[str, str],
-) -> None:
-    """Book, and kill the server while it waits for the vendor's answer."""
-
-    async def book() -> Answer:
-        async with called(url, signer, claims) as caller:
-            return await caller.call("create_booking", **wish)
-
-    booking = asyncio.create_task(book())
-    await line.committed.wait()
-    os.killpg(process.pid, signal.SIGKILL)
-    await asyncio.wait([booking])
-    assert booking.exception() is not None
-
-
-async def _let_time_pass(database: Database, tenant: Tenant) -> None:
-    """Let the time pass in which the first try might still be at work."""
-    query = text("update idempotent_call set created_at = created_at - interval '20 seconds'")
-    async with database.business(tenant.business_id) as session:
-        await session.execute(query)
+    async with held(running(program, ready)) as process:
+        bookings: list[asyncio.Task[Answer]] = []
+        for line in lines:
+            await line.choose(url, signer)
+            line.socket.silent = True
+            bookings.append(asyncio.create_task(line.book(url, signer)))
+            await line.socket.committed.wait()
+        os.killpg(process.pid, signal.SIGKILL)
+        await asyncio.wait(bookings)
+        assert all(booking.exception() is not None for booking in bookings)
+    async with held(running(program, ready)):
+        for line in lines:
+            line.socket.silent = False
+            await line.let_time_pass(database)
+            again, replayed = await line.book(url, signer), await line.book(url, signer)
+            assert again.error is None, again
+            assert again.data["status"] == "booked"
+            assert replayed.data == again.data
+            assert len(line.socket.vendor.calendar.standing()) == 1
