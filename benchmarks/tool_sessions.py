@@ -20,7 +20,7 @@ from livekit.agents.llm.mcp import MCPServerHTTP, MCPToolset
 from config.bots import Bot
 from config.settings import Settings
 from config.tokens import Signer, server_audience
-from orchestrator.agent.catalogue import Catalogue, offered, servers_of
+from orchestrator.agent.catalogue import Catalogue, offered
 from orchestrator.agent.job import Process
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.toolset import CallTools
@@ -78,7 +78,7 @@ async def _ours(job: Job, prepared: JobProcess, answers: Connection) -> None:
     _, listing = await process.catalogue.tools(job.identity, lambda _, __: None)
     met = [  # as a call does, while the caller hears the greeting
         asyncio.create_task(process.constellation.connect(name, job.identity.claims(name)))
-        for name in servers_of(job.bot)
+        for name in job.bot.enabled_servers
     ]
 
     async def ask() -> None:
@@ -109,7 +109,9 @@ async def _list(process: Process, job: Job) -> None:
         hang_up=lambda: None,
     )
     toolset.function_tools(offered(job.bot, listed))
-    assert set(listed) == {*servers_of(job.bot)} - {HANGING}, "the lists were to be in the cache"
+    assert set(listed) == {*job.bot.enabled_servers} - {HANGING}, (
+        "the lists were to be in the cache"
+    )
 
 
 async def _livekit(job: Job, _: JobProcess, answers: Connection) -> None:
@@ -132,7 +134,7 @@ async def _livekit(job: Job, _: JobProcess, answers: Connection) -> None:
 
 
 async def _set_up(job: Job, stack: AsyncExitStack) -> dict[str, MCPToolset]:
-    toolsets = {name: _toolset(job, name, _headers(job, name)) for name in servers_of(job.bot)}
+    toolsets = {name: _toolset(job, name, _headers(job, name)) for name in job.bot.enabled_servers}
     for toolset in toolsets.values():
         stack.push_async_callback(toolset.aclose)
     setups = (toolset.setup() for toolset in toolsets.values())

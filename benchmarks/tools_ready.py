@@ -26,7 +26,7 @@ from config.bots import Bot, load
 from config.declarations import ServerUse
 from config.settings import Settings, required
 from config.tokens import Signer
-from orchestrator.agent.catalogue import Catalogue, servers_of
+from orchestrator.agent.catalogue import Catalogue
 from orchestrator.agent.worker import PRELOAD
 from orchestrator.applying import applied, stores
 from orchestrator.constellation import Constellation
@@ -123,7 +123,7 @@ async def _listed(job: Job) -> None:
     constellation = Constellation(job.signer, job.settings.mcp_server_url)
     async with stores(job.settings) as (_, cache):
         catalogue = Catalogue(constellation, cache)
-        for name in servers_of(job.bot):
+        for name in job.bot.enabled_servers:
             if name != HANGING:
                 await catalogue.refresh(job.identity, name)
     await constellation.aclose()

@@ -64,6 +64,11 @@ class Bot(BaseModel):
     allowed_origins: tuple[str, ...]
     client_events: tuple[ClientEvent, ...]
 
+    @property
+    def enabled_servers(self) -> list[str]:
+        """Return the servers that the bot uses."""
+        return [name for name, use in self.servers.items() if use.enabled]
+
     def policy(self, server: str, tool: str) -> ToolPolicy:
         """Return how this bot uses `tool`."""
         use = self.servers.get(server)

@@ -13,7 +13,11 @@ from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+
+# What it means that the database cannot be asked now.
+DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
 
 _SET_BUSINESS = text("select set_config('app.business', :business_id, true)")
 _EVERY_BUSINESS = text("select every_business()")

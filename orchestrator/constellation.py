@@ -70,7 +70,7 @@ class Identity:
     @property
     def servers(self) -> list[str]:
         """Return the servers that may be used."""
-        return [name for name, use in self.bot.servers.items() if use.enabled] if self.bot else []
+        return self.bot.enabled_servers if self.bot else []
 
     def claims(self, server: str, *, every_tool: bool = False) -> Claims:
         """Return what the token for `server` says."""

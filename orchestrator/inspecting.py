@@ -13,7 +13,7 @@ from config.bots import Bot, BotNotFoundError, load
 from config.database import Database
 from config.settings import Settings, required
 from config.tokens import Grant, Signer
-from orchestrator.agent.catalogue import Catalogue, offered, servers_of
+from orchestrator.agent.catalogue import Catalogue, offered
 from orchestrator.agent.own_tools import own_tools, seen_by_model, without_examples
 from orchestrator.applying import stores
 from orchestrator.constellation import Constellation, Identity
@@ -109,7 +109,7 @@ async def _bot(database: Database, cache: Redis, business: str, name: str) -> Bo
 
 async def _listed(seat: _Seat) -> list[ToolCard]:
     catalogue = Catalogue(seat.constellation, seat.cache)
-    names = servers_of(seat.bot)
+    names = seat.bot.enabled_servers
     listed = {name: await catalogue.refresh(seat.identity, name) for name in names}
     return offered(seat.bot, listed)
 

@@ -8,13 +8,12 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 from sqlalchemy import select, text
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from config import servers
-from config.database import Database
+from config.database import DOWN, Database
 from config.sealing import Keyring
 from config.settings import Settings
 from config.tables import Audit, McpServer
@@ -29,7 +28,6 @@ SUBJECT = "registry"
 WITHHELD = "withheld"
 _REMEMBERED = 5.0  # seconds, in which another process still sees what has been changed
 _MOST_REMEMBERED = 10_000
-_DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
 _ALONE = text("select pg_advisory_xact_lock(hashtextextended(:what, 0))")
 
 
@@ -73,7 +71,7 @@ class Registry:
             try:
                 async with self._database.business(business_id) as session:
                     rows = {row.name: row for row in await servers.listed(session)}
-            except _DOWN:
+            except DOWN:
                 if rows is None:
                     raise ServerUnreachableError(f"{name} is not available.") from None
             if len(self._known) >= _MOST_REMEMBERED:
@@ -124,7 +122,7 @@ class Registry:
             async with self._database.business(server.business_id) as session:
                 for each in news:
                     await _note(session, server, each)
-        except _DOWN:
+        except DOWN:
             logger.warning("what is withheld could not be written down")
             return
         self._noted |= {(server.id, each.tool, each.digest) for each in news}

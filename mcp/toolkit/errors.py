@@ -27,11 +27,10 @@ from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from config.database import DOWN
 
 META = "antiphon"
-DATABASE_DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
 
 
 class ToolFailure(ToolError):
@@ -175,7 +174,7 @@ class Failures(Middleware):
             return Invalid(_what_does_not_fit(error)).result()
         except NotFoundError:
             return UnknownTool().result()
-        except DATABASE_DOWN:
+        except DOWN:
             return _unreachable_records().result()
         except ToolError as error:
             tool = context.message.name
@@ -188,7 +187,7 @@ def _masked(error: ToolError, tool: str, writes: bool) -> ToolFailure:
     if isinstance(cause, MCPError):
         late = f"{tool} did not finish in time."
         return OutcomeUnknown(late) if writes else TimedOut(late)
-    return _unreachable_records() if isinstance(cause, DATABASE_DOWN) else Fault()
+    return _unreachable_records() if isinstance(cause, DOWN) else Fault()
 
 
 def _unreachable_records() -> ToolFailure:

@@ -117,18 +117,13 @@ class Catalogue:
         return f"{kind}:{identity.business_id}:{bot_id}:{version}:{server}"
 
 
-def servers_of(bot: Bot | None) -> list[str]:
-    """Return the servers that a bot may use."""
-    return [name for name, use in bot.servers.items() if use.enabled] if bot else []
-
-
 def offered(bot: Bot, listed: dict[str, tuple[ToolCard, ...]]) -> list[ToolCard]:
     """Return what the model sees: the tools that the bot names, else the voice profile.
 
     A server of somebody else has no profiles: all of its tools that were accepted are seen.
     """
     cards: list[ToolCard] = []
-    for server in servers_of(bot):
+    for server in bot.enabled_servers:
         cards += _chosen(bot.servers[server], listed.get(server, ()))
     return cards
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import col
 
 from config.bots import Bot, BotNotFoundError, stored_bot
+from config.database import DOWN
 from config.tables import AgentConfig
 from orchestrator.agent.background import Background
 from orchestrator.agent.catalogue import offered
@@ -21,8 +20,6 @@ from orchestrator.constellation import Identity
 from orchestrator.tools import ToolCard
 
 logger = logging.getLogger("antiphon.call")
-
-_DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class LiveTools:
     async def _changed(self) -> None:
         try:
             bot = await self._newer()
-        except (*_DOWN, BotNotFoundError):
+        except (*DOWN, BotNotFoundError):
             logger.warning("a bot that has changed could not be read")
             return
         if bot is None:

@@ -5,13 +5,12 @@ from http import HTTPStatus
 
 from pydantic import BaseModel
 from pydantic.json_schema import SkipJsonSchema
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ExceptionHandler
 
+from config.database import DOWN
 from orchestrator.tools import Outcome
 
 # The error kinds of the servers' catalogue.
@@ -99,7 +98,7 @@ def _refuse(_: Request, error: Exception) -> Response:
             kind = HTTPStatus(error.status_code).name.lower()
             refusal = ApiError(error.status_code, kind, _sentence(error), headers=error.headers)
             return refusal.response()
-        case OperationalError() | InterfaceError() | PoolTimeoutError():
+        case _ if isinstance(error, DOWN):
             return ApiError(503, "unavailable", "The database is not answering.").response()
         case ClientDisconnect():
             return ApiError(400, "bad_request", "The request was not completed.").response()
@@ -121,9 +120,7 @@ HANDLERS: Mapping[type[Exception], ExceptionHandler] = dict.fromkeys(
     (
         ApiError,
         HTTPException,
-        OperationalError,
-        InterfaceError,
-        PoolTimeoutError,
+        *DOWN,
         ClientDisconnect,
         Exception,
     ),

@@ -172,7 +172,6 @@ class SchedulingContract:
         self, line: Line
     ) -> None:
         """The vendor has the last word, however free the time looked."""
-        line.vendor.fail(lambda _: self.taken(), writes=True)
         async with line.caller() as caller:
             offer = await caller.call("get_available_slots", service="piano", when="tomorrow")
             first = datetime.now(ZONE) + timedelta(days=1)
@@ -187,7 +186,6 @@ class SchedulingContract:
 
     def race(self, line: Line, start: datetime) -> None:
         """Let somebody else take `start` in the moment in which it is to be booked."""
-        line.vendor.recover()
 
         def lost(_: Any) -> Any:
             line.vendor.calendar.book(7, start, "Somebody Else")
