@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 
-from scheduling.when import Wish
+from toolkit.speech.when import Wish
 
 OFFERED = 3
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from scheduling import handles, services, spoken
+from scheduling import handles, services
 from scheduling.answers import BookingDetails, Offer, Offers
 from scheduling.choosing import OFFERED, chosen, nearest
 from scheduling.provider import Agenda, Attendee, Booking, SchedulingProvider, Service
-from scheduling.when import Wish, understand
 from toolkit.errors import NotFound, Rejected
+from toolkit.moments import moment
+from toolkit.speech import spoken
+from toolkit.speech.when import Wish, understand
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
@@ -197,7 +199,7 @@ class Desk:
         wish = self.wish(slot)
         if wish is None or len(wish.days) != 1 or wish.daytime.at is None:
             return None
-        return handles.moment(wish.days[0], wish.daytime.at, self.zone)
+        return moment(wish.days[0], wish.daytime.at, self.zone)
 
     async def _free(
         self, service: Service, start: datetime, end: datetime, moving: Booking | None = None

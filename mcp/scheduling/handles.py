@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from scheduling.spoken import MONTHS, NEAR, WEEKDAYS
+from toolkit.moments import moment
+from toolkit.speech.spoken import MONTHS, NEAR, WEEKDAYS
 
 _DAYS = [name[:3].lower() for name in WEEKDAYS]
 _MONTHS = [name[:3].lower() for name in MONTHS]
@@ -51,13 +52,6 @@ def read(text: str, today: date, zone: ZoneInfo) -> Handle | None:
         return None
     start = moment(day, time(int(match["hour"]), int(match["minute"])), zone)
     return Handle(match["service"], start) if start else None
-
-
-def moment(day: date, at: time, zone: ZoneInfo) -> datetime | None:
-    """Return a local time as a moment; None where the clocks skip it."""
-    start = datetime.combine(day, at, zone)
-    exists = datetime.fromtimestamp(start.timestamp(), zone).time() == at
-    return start if exists else None
 
 
 def _day(match: re.Match[str], today: date) -> date | None:

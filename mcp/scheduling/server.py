@@ -8,16 +8,16 @@ from fastmcp.tools import tool
 from pydantic import Field
 
 from config.columns import now
-from scheduling import spoken
 from scheduling.answers import BookingAnswer, BookingList, Offers
 from scheduling.desk import ASK_FOR_DAY, Desk
-from scheduling.numbers import phone_number
 from scheduling.provider import Attendee, Booking, SchedulingProvider
 from scheduling.registry import PROVIDERS
 from toolkit.confirmation import confirm
 from toolkit.effects import DESTROYS, READS, WRITES
 from toolkit.errors import Rejected
 from toolkit.serving import ServerSpec
+from toolkit.speech import spoken
+from toolkit.speech.numbers import phone_number
 from toolkit.tenancy import connected
 
 CALENDAR: SchedulingProvider = Depends(connected(PROVIDERS))

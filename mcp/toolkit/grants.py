@@ -14,6 +14,7 @@ from toolkit.errors import UnknownTool
 from toolkit.tenancy import Connect, claims_of_request, runtime_of
 
 DETAILS_KEY = "antiphon/details"
+NAMED_ONLY = "named-only"  # a tool so powerful that a grant of all tools does not mean it
 
 
 class Grants(Middleware):
@@ -64,6 +65,8 @@ class Grants(Middleware):
 
 
 def _may(grant: Grant, tool: Tool) -> bool:
+    if NAMED_ONLY in tool.tags and tool.name not in (grant.tools or ()):
+        return False
     reads = tool.annotations is not None and bool(tool.annotations.read_only_hint)
     return grant.allows(tool.name) and (reads or grant.write)
 

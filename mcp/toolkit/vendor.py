@@ -104,7 +104,8 @@ class VendorApi:
             headers=headers,
         )
         response = await self.exchange(request, reads=reads)
-        return self._read(response, returns, reads=_reads(request, reads))
+        answer = self._json(response, reads=_reads(request, reads))
+        return self.read(answer, returns, reads=_reads(request, reads))
 
     async def exchange(
         self, request: httpx2.Request, *, reads: bool | None = None
@@ -134,6 +135,25 @@ class VendorApi:
                 self._refuse(response, safe=safe)
                 return response
         raise AssertionError("unreachable: the second attempt returns or raises")
+
+    async def exchange_json(
+        self, request: httpx2.Request, *, reads: bool | None = None
+    ) -> httpx2.Response:
+        """Send a request of a vendor's SDK, and return an answer that is JSON, or empty.
+
+        Raises:
+            ToolFailure: whatever went wrong, in the catalogue's words.
+        """
+        response = await self.exchange(request, reads=reads)
+        if not response.content:
+            return response
+        answer = self._json(response, reads=_reads(request, reads))
+        return httpx2.Response(
+            response.status_code,
+            headers={**response.headers, "content-type": "application/json"},
+            content=json.dumps(answer).encode(),
+            request=request,
+        )
 
     async def _send(self, request: httpx2.Request, deadline: float) -> httpx2.Response:
         span = _tracer.start_as_current_span(
@@ -213,17 +233,31 @@ class VendorApi:
         error, message = _REFUSALS.get(status, (Rejected, "{vendor} rejected the request."))
         raise error(message.format(vendor=self.vendor))
 
-    def _read(self, response: httpx2.Response, returns: type[Model], *, reads: bool) -> Model:
+    def read(self, answer: object, returns: type[Model], *, reads: bool = True) -> Model:
+        """Read what the vendor said as `returns`; `reads` says that nothing was to be changed.
+
+        Raises:
+            Unavailable: it is something else.
+            OutcomeUnknown: it is something else, and the answer to a write.
+        """
         try:
-            # Much of it was typed by strangers: what nobody could see is dropped at the door.
-            answer = clean_all(json.loads(response.content or b"{}"))
             return returns.model_validate(answer)
         except (ValueError, RecursionError):  # pydantic's ValidationError is a ValueError
-            if not reads:
-                raise OutcomeUnknown(
-                    f"{self.vendor} took the request, and answered in a form we do not know."
-                ) from None
-            raise Unavailable(f"{self.vendor} answered in a form we do not know.") from None
+            raise self._strange(reads=reads) from None
+
+    def _json(self, response: httpx2.Response, *, reads: bool) -> Any:
+        try:
+            # Much of it was typed by strangers: what nobody could see is dropped at the door.
+            return clean_all(json.loads(response.content or b"{}"))
+        except (ValueError, RecursionError):
+            raise self._strange(reads=reads) from None
+
+    def _strange(self, *, reads: bool) -> ToolFailure:
+        if not reads:
+            return OutcomeUnknown(
+                f"{self.vendor} took the request, and answered in a form we do not know."
+            )
+        return Unavailable(f"{self.vendor} answered in a form we do not know.")
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from pydantic import AwareDatetime, BaseModel, SecretStr
 from config.columns import now
 from config.vault import Account
 from scheduling.matching import is_person
-from scheduling.moments import utc
-from scheduling.numbers import phone_number
 from scheduling.provider import Agenda, Attendee, Booking, Service, Slot, TimeZone
 from toolkit.errors import Conflict, NotFound, Rejected
+from toolkit.moments import utc
+from toolkit.speech.numbers import phone_number
 from toolkit.tenancy import Call, Credentials
 from toolkit.vendor import HeaderAuth, VendorApi
 

@@ -12,10 +12,10 @@ from pydantic import AwareDatetime, SecretStr
 
 from config.columns import now
 from config.vault import Account
-from scheduling.moments import utc
 from scheduling.provider import Agenda, Attendee, Booking, Service, Slot
 from scheduling.providers import housecallpro_records as records
 from toolkit.errors import NotFound, OutcomeUnknown, Rejected
+from toolkit.moments import utc
 from toolkit.tenancy import Call, Credentials
 from toolkit.vendor import HeaderAuth, VendorApi
 

@@ -13,8 +13,8 @@ from unicodedata import normalize
 from pydantic import AfterValidator, AliasChoices, AliasPath, BaseModel, Field
 
 from scheduling.matching import is_person
-from scheduling.moments import utc
 from scheduling.provider import Attendee, Booking, Service, TimeZone
+from toolkit.moments import utc
 
 UNTIMED = 30  # minutes, which the vendor itself takes for a service without a duration
 _CANCELLED = frozenset({"user canceled", "pro canceled"})

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime, time
 
-from scheduling.numbers import ordinal, words
+from toolkit.speech.numbers import ordinal, words
 
 # strftime follows the process's locale; what we say does not.
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
-from scheduling.spoken import MONTHS
+from toolkit.speech.spoken import MONTHS
 
 Days = tuple[date, ...]
 Reading = tuple[Days, str]

@@ -1,0 +1,1 @@
+"""Leads, contacts, accounts, opportunities, tasks, events and cases."""

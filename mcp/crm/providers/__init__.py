@@ -1,0 +1,1 @@
+"""One CRM per file."""

@@ -1,0 +1,1 @@
+"""Incidents, cases, tasks and knowledge in ServiceNow."""

@@ -1,0 +1,1 @@
+"""One ticket desk per file."""

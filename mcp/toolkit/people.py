@@ -1,0 +1,68 @@
+"""Whether a name or a number is a caller's: neither is ever written the way it is said."""
+
+import re
+import unicodedata
+
+from phonenumbers import MatchType, is_number_match
+from rapidfuzz.fuzz import token_set_ratio, token_sort_ratio
+
+_TELLING = 7  # digits: fewer at the end of a number say nothing
+_ALIKE = 72.0  # per cent
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+def same_number(one: str, other: str) -> bool:
+    """Say whether two ways of writing a phone number mean the same line."""
+    first, second = (re.sub(r"[^\d+]", "", each) for each in (one, other))
+    if min(len(digits(first)), len(digits(second))) < _TELLING:
+        return bool(digits(first)) and digits(first) == digits(second)
+    match = is_number_match(_international(first), _international(second))
+    if match in (MatchType.EXACT_MATCH, MatchType.NSN_MATCH, MatchType.SHORT_NSN_MATCH):
+        return True
+    # Without a country on either side, a trunk code on one of them is all that may differ.
+    shorter = min(len(digits(first)), len(digits(second)))
+    ends = (digits(each)[-shorter:].lstrip("0")[-_TELLING:] for each in (first, second))
+    return match == MatchType.NOT_A_NUMBER and len({*ends}) == 1
+
+
+def digits(number: str) -> str:
+    """Return the digits of a number alone."""
+    return re.sub(r"\D", "", number)
+
+
+def telling_digits(number: str) -> str:
+    """Return the last digits of a number, by which a vendor can look for it in any format."""
+    return digits(number)[-_TELLING:]
+
+
+def likeness(said: str, written: str) -> float:
+    """Return how much a name that was heard is like one that is stored, from 0 to 1.
+
+    A part of the whole name is wholly like it: callers give one name, or two of three.
+    """
+    first, second = folded(said), folded(written)
+    if not first or not second:
+        return 0.0
+    return max(token_set_ratio(first, second), token_sort_ratio(first, second)) / 100
+
+
+def alike(said: str, written: str) -> bool:
+    """Say whether a name that was heard may be the one that is stored."""
+    return likeness(said, written) * 100 >= _ALIKE
+
+
+def email_in(text: str) -> str | None:
+    """Return the address, where the text is one."""
+    stripped = text.strip()
+    return stripped if _EMAIL.fullmatch(stripped) else None
+
+
+def folded(name: str) -> str:
+    """Return a name without case, accents and punctuation."""
+    decomposed = unicodedata.normalize("NFKD", name.casefold())
+    bare = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return " ".join(re.findall(r"\w+", bare))
+
+
+def _international(number: str) -> str:
+    return f"+{number[2:]}" if number.startswith("00") else number

@@ -1,0 +1,1 @@
+"""What callers say about times and numbers, and how they are told."""
