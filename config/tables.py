@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKeyConstraint, LargeBinary, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -179,4 +179,14 @@ class IdempotentCall(Row, table=True):
     business_id: UUID = Field(primary_key=True)
     key: str = Field(primary_key=True)
     result: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    created_at: datetime = moment()
+
+
+class WebhookEvent(Row, table=True):
+    """Something that a vendor has told us, by the name that is the same each time it is told."""
+
+    __table_args__ = (Index("ix_webhook_event_created_at", "business_id", "created_at"),)
+    business_id: UUID = Field(primary_key=True)
+    integration_id: UUID = Field(primary_key=True)
+    event: str = Field(primary_key=True)
     created_at: datetime = moment()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from livekit.agents import Agent, FlushSentinel, ModelSettings, StopResponse
+from livekit.agents import NOT_GIVEN, Agent, FlushSentinel, ModelSettings, StopResponse
 from livekit.agents.llm import ChatChunk, ChatContext, ChatMessage, Tool
 
 from config.bots import Bot
@@ -37,12 +37,24 @@ class Parts:
 class VoiceAgent(Agent):
     """Talks with one caller."""
 
-    def __init__(self, parts: Parts, tools: list[Raw], now: datetime) -> None:
-        super().__init__(instructions=instructions(parts.bot, now), tools=[*tools])
+    def __init__(
+        self,
+        parts: Parts,
+        tools: list[Raw],
+        now: datetime,
+        *,
+        written: ChatContext | None = None,
+    ) -> None:
+        """Be ready for a call; or for a conversation in writing, of which this was `written`."""
+        told = instructions(parts.bot, now, written=written is not None)
+        super().__init__(instructions=told, tools=[*tools], chat_ctx=written or NOT_GIVEN)
         self._parts = parts
+        self._greets = written is None
 
     async def on_enter(self) -> None:
         """Greet the caller, and let a small model read its prompt meanwhile."""
+        if not self._greets:
+            return
         greeted = self.session.say(self._parts.greeting, allow_interruptions=True)
         self._parts.background.start(self.warm())
         await greeted

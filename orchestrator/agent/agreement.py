@@ -5,13 +5,16 @@ the caller's that is not a refusal.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from orchestrator.tools import Outcome, ToolCard
 
 CODE = "confirmation_code"
+LAPSED = ""  # the code of what was asked too long ago for its own
 _REFUSAL = re.compile(
     r"\b(no|nope|nah|not|cannot|\w+n't|never|wait|hold on|stop|wrong|instead|rather|cancel that)\b",
     re.IGNORECASE,
@@ -19,6 +22,15 @@ _REFUSAL = re.compile(
 _NO_REFUSAL = re.compile(
     r"\b(no problem|no worries|why not|not a problem|no objections?)\b", re.IGNORECASE
 )
+
+
+class Waiting(BaseModel):
+    """An action that was read back and may be agreed to days later, by whom is asked in writing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tool: str  # as the model calls it
+    arguments: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,19 @@ class Agreement:
     def waiting(self) -> bool:
         """Say whether something was read back and not answered yet."""
         return self._pending is not None
+
+    @property
+    def waits_for(self) -> Waiting | None:
+        """Return what waits, to be taken up in a later conversation."""
+        if self._pending is None:
+            return None
+        return Waiting(tool=self._pending.card.name, arguments=self._pending.arguments)
+
+    def resume(self, waiting: Waiting, cards: Sequence[ToolCard]) -> None:
+        """Take up what waited, if there still is such a tool; its code is another by now."""
+        for card in cards:
+            if card.name == waiting.tool:
+                self._pending = Pending(card, waiting.arguments, LAPSED, self._turn)
 
     def caller_said(self, text: str) -> None:
         """Begin a new turn of the caller's; after a refusal the action has to be asked again."""

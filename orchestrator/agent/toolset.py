@@ -11,7 +11,7 @@ from livekit.agents import RunContext
 from livekit.agents.llm import ChatContext, RawFunctionTool, ToolError, function_tool
 
 from config.bots import Bot
-from orchestrator.agent.agreement import CODE, Agreement
+from orchestrator.agent.agreement import CODE, LAPSED, Agreement
 from orchestrator.agent.events import Publish
 from orchestrator.agent.grounding import grounded
 from orchestrator.agent.own_tools import CONFIRM, END, own_tools, seen_by_model
@@ -136,18 +136,25 @@ class CallTools:
                 filler = policy.filler or FILLER
                 delay = self._bot.soft_timeout_seconds
                 await stack.enter_async_context(ctx.with_filler(filler, delay=delay))
-            outcome = await self._constellation.call(
-                card.server,
-                card.tool,
-                given | ({CODE: code} if code else {}),
-                self._identity.claims(card.server),
-                budget=policy.timeout or (READ_BUDGET if card.reads else WRITE_BUDGET),
-                retry=card.repeatable,
-                key=uuid4().hex if done is not None and policy.duplicates == "allow" else None,
-            )
+            key = uuid4().hex if done is not None and policy.duplicates == "allow" else None
+            outcome = await self._ask(card, given | ({CODE: code} if code else {}), key)
+            if code == LAPSED and CODE in outcome.data:
+                outcome = await self._ask(card, given | {CODE: outcome.data[CODE]}, key)
         self._clock.add("tools", outcome.ms / 1000)
         self._report(card, given, outcome)
         return self._answer(card, given, outcome, ctx.function_call.call_id, policy.speak)
+
+    async def _ask(self, card: ToolCard, arguments: Mapping[str, Any], key: str | None) -> Outcome:
+        policy = self._bot.policy(card.server, card.tool)
+        return await self._constellation.call(
+            card.server,
+            card.tool,
+            arguments,
+            self._identity.claims(card.server),
+            budget=policy.timeout or (READ_BUDGET if card.reads else WRITE_BUDGET),
+            retry=card.repeatable,
+            key=key,
+        )
 
     def _answer(
         self,

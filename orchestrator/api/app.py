@@ -23,6 +23,7 @@ from orchestrator.api.headers import Headers
 from orchestrator.api.openapi import document
 from orchestrator.api.operations import Ask, Nothing, Operation, routes
 from orchestrator.api.pages import pages
+from orchestrator.webhooks.receiving import webhooks
 
 
 async def get_document(ask: Ask[Nothing]) -> dict[str, Any]:
@@ -47,7 +48,12 @@ OPERATIONS: Sequence[Operation[Any]] = (
 def create_app(dependencies: Dependencies) -> ASGIApp:
     """Return the API over what it needs, which somebody else opens and closes."""
     app = Starlette(
-        routes=[*routes(dependencies, OPERATIONS), *gateway(dependencies), *pages(dependencies)],
+        routes=[
+            *routes(dependencies, OPERATIONS),
+            *webhooks(dependencies),
+            *gateway(dependencies),
+            *pages(dependencies),
+        ],
         exception_handlers=HANDLERS,
     )
     # Outermost, so that even an answer to our own mistake has its headers.

@@ -19,7 +19,7 @@ async def read_body(request: Request, model: type[B]) -> B:
     Raises:
         ApiError: it is too large, not JSON, or does not fit.
     """
-    body = await _bytes(request)
+    body = await read_bytes(request)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if body and media_type != "application/json":
         raise ApiError(415, "unsupported_media_type", "The body must be application/json.")
@@ -41,20 +41,25 @@ def read_query(request: Request, model: type[B]) -> B:
         raise _refusal(model, error) from None
 
 
-async def _bytes(request: Request) -> bytes:
+async def read_bytes(request: Request, largest: int = LARGEST_BODY) -> bytes:
+    """Return the body as it came.
+
+    Raises:
+        ApiError: it is larger than `largest` bytes.
+    """
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > LARGEST_BODY:
-        raise _too_large()
+    if announced.isdecimal() and int(announced) > largest:
+        raise _too_large(largest)
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > LARGEST_BODY:
-            raise _too_large()
+        if len(body) > largest:
+            raise _too_large(largest)
     return bytes(body)
 
 
-def _too_large() -> ApiError:
-    message = f"The body must not be larger than {LARGEST_BODY} bytes."
+def _too_large(largest: int) -> ApiError:
+    message = f"The body must not be larger than {largest} bytes."
     return ApiError(413, "content_too_large", message)
 
 

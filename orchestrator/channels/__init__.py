@@ -1,0 +1,1 @@
+"""Where the agent of a call also answers in writing."""

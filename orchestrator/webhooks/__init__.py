@@ -1,0 +1,1 @@
+"""What vendors tell us by themselves: whether it is theirs, and what it is about."""
