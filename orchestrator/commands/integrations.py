@@ -60,14 +60,19 @@ def add(
 
 @app.command("list")
 def show(business: Business) -> None:
-    """List a business's accounts, without their secrets."""
+    """List a business's accounts, without their secrets, and where their webhooks go."""
+    settings = running()
     table = Table("name", "server", "provider", "status", "bots", "settings")
-    for row in run(_rows(running(), business)):
+    rows = run(_rows(settings, business))
+    for row in rows:
         status = row.status if row.enabled else "switched off"
         bots = "every" if row.scoped_to_bot_ids is None else str(len(row.scoped_to_bot_ids))
-        settings = ", ".join(f"{key}={value}" for key, value in row.settings.items())
-        table.add_row(row.name, row.server, row.integration_type, status, bots, settings)
+        chosen = ", ".join(f"{key}={value}" for key, value in row.settings.items())
+        table.add_row(row.name, row.server, row.integration_type, status, bots, chosen)
     Console().print(table)
+    for row in rows:
+        if url := _webhook(settings, row):
+            console.print(f"{row.name}: webhooks go to {url}", soft_wrap=True)
 
 
 @app.command("test")
@@ -102,6 +107,17 @@ def rotate(
     console.print(f"{rotated.done} brought over.")
     if rotated.lost:
         raise Failure(f"{rotated.lost} do not open under any key: they have to be connected again")
+
+
+def _webhook(settings: Settings, row: Any) -> str | None:
+    """Return where a vendor sends what happens there; None for one that sends nothing."""
+    from orchestrator.webhooks.sources import SOURCES
+
+    source = SOURCES.get(row.integration_type)
+    if source is None or source.server != row.server:
+        return None
+    own = settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
+    return f"{own.rstrip('/')}/api/webhooks/{row.integration_type}/{row.id}"
 
 
 def _pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:

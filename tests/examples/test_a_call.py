@@ -1,4 +1,4 @@
-"""The example that calls a bot, with real speech in both directions."""
+"""The examples that call a bot, with real speech in both directions."""
 
 import asyncio
 import sys
@@ -9,21 +9,26 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from config.database import Database
+from config.settings import required
+from orchestrator.applying import business_called
 from orchestrator.deployment import Deployment
 from orchestrator.engines.process import Program, running
-from tests.doubles.scripted_model import ScriptedModel, Step, serving
-from tests.examples.conftest import Run
+from tests.conftest import Tenant, fetch
+from tests.doubles.scripted_model import Call, ScriptedModel, Step, serving
+from tests.examples.conftest import EXAMPLES, Run, cli, run
 from tests.processes import held
 
 # Its fixtures load models and start a worker.
 pytestmark = [pytest.mark.room, pytest.mark.timeout(300)]
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def model(
-    deployment: Deployment, models_url: str, tmp_path: Path
+    deployment: Deployment, models_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[ScriptedModel]:
     """The language model of a worker that takes calls."""
+    tmp_path = tmp_path_factory.mktemp("worker")
     model, registered = ScriptedModel(), tmp_path / "registered"
 
     async def ready(_: object) -> bool:
@@ -84,3 +89,80 @@ async def test_a_bot_is_called_with_recordings(
 
     stored = await example("read_transcripts.py", begun.removeprefix("conversation: "))
     assert "agent: A new lining costs 75 euros." in stored.out
+
+
+async def test_a_caller_is_found_by_a_spoken_number_and_served(
+    example: Run, model: ScriptedModel, models_url: str, deployment: Deployment
+) -> None:
+    declaration = "examples/boat_yard.yaml", "boatyard", "yard"
+    stored = await run(
+        "sh", EXAMPLES / "apply_a_bot.sh", *declaration, **cli(deployment.environment)
+    )
+    assert stored.code == 0, stored.err
+    yard = {"ANTIPHON_KEY": stored.out.split()[-1], "ANTIPHON_BOT": "yard"}
+    for _ in range(2):
+        added = await example("add_a_lead.py", "Nora Lind", "+47 22 555 0192", **yard)
+        assert added.code == 0, added.err
+    lead = added.out.strip()
+    model.play(
+        Step("number", (Call("crm_search", {"text": "five five five, zero one nine two"}),)),
+        Step("number", "Yes, Nora Lind. What can I do for you?", results="Nora Lind.*a lead"),
+        Step(
+            "crane|sails",
+            (
+                Call("crm_update_lead", {"lead": lead, "notes": "Needs new sails."}),
+                Call("crm_create_case", {"subject": "Boat scratched by the crane"}),
+            ),
+        ),
+        Step("crane|sails", "I have noted both.", results=r"lead is changed[\s\S]*new case"),
+        Step(
+            "invoice",
+            (
+                Call(
+                    "tickets_create_ticket",
+                    {
+                        "subject": "Call back about the invoice",
+                        "text": "Nora Lind asks to be called back about the invoice.",
+                        "requester_name": "Nora Lind",
+                        "requester_phone": "five five five, zero one nine two",
+                    },
+                ),
+            ),
+        ),
+        Step("invoice", "Somebody will call you back.", results="ticket"),
+    )
+
+    lines = EXAMPLES / "boat_yard.txt"
+    called = await example("scripted_caller.py", lines, SPEECH_URL=models_url, **yard)
+
+    assert called.code == 0, called.err
+    model.assert_done()
+    assert [line for line in called.out.splitlines() if "agent: " in line][1:] == [
+        " agent: Yes, Nora Lind. What can I do for you?",
+        " agent: I have noted both.",
+        " agent: Somebody will call you back.",
+    ]
+    database = Database(required("DATABASE_URL", deployment.settings.database_url))
+    business_id = await business_called(database, "boatyard")
+    assert business_id is not None
+    yard_rows = Tenant(business_id)
+    records = await fetch(database, yard_rows, "select kind, title, data from crm_record")
+    tickets = await fetch(
+        database,
+        yard_rows,
+        "select number, subject, name, phone from ticket join ticket_user u on u.id = requester_id",
+    )
+    await database.aclose()
+    assert {record["kind"]: record["title"] for record in records} == {
+        "lead": "Nora Lind",
+        "case": "Boat scratched by the crane",
+    }
+    assert {record["data"].get("notes") for record in records} == {"Needs new sails.", None}
+    assert [dict(ticket) for ticket in tickets] == [
+        {
+            "number": 1,
+            "subject": "Call back about the invoice",
+            "name": "Nora Lind",
+            "phone": "5550192",
+        }
+    ]

@@ -43,6 +43,11 @@ create table ticket_user (
 );
 create index ix_ticket_user_business_id_phone_digits on ticket_user (business_id, phone_digits);
 create index ix_ticket_user_words on ticket_user using gin (words);
+create table ticket_counter (
+    business_id uuid not null references business (id) on delete cascade,
+    last bigint not null,
+    primary key (business_id)
+);
 create table ticket (
     id uuid not null,
     business_id uuid not null references business (id) on delete cascade,
@@ -77,6 +82,7 @@ create table ticket_comment (
     created_at timestamptz default now() not null,
     ticket_id uuid not null,
     author_id uuid,
+    written_by text not null,
     text text not null,
     public boolean not null,
     idempotency_key text,
@@ -102,7 +108,10 @@ create table ticket_call (
     foreign key (business_id, ticket_id) references ticket (business_id, id) on delete cascade
 );
 """
-_NAMES = ("ticket_organization", "ticket_user", "ticket", "ticket_comment", "ticket_call")
+_NAMES = (
+    *("ticket_organization", "ticket_user", "ticket_counter"),
+    *("ticket", "ticket_comment", "ticket_call"),
+)
 
 
 def upgrade() -> None:
