@@ -93,7 +93,7 @@ def _effect(annotations: ToolAnnotations | None) -> str:
     if annotations.read_only_hint:
         return "reads"
     if annotations.destructive_hint:
-        return "destroys"
+        return "changes" if annotations.idempotent_hint else "destroys"
     return "writes; a repeat changes nothing" if annotations.idempotent_hint else "writes"
 
 

@@ -53,7 +53,8 @@ class ToolCard(BaseModel):
             description=tool.description or "",
             parameters=tool.input_schema,
             reads=reads,
-            repeatable=reads or bool(hints and hints.idempotent_hint),
+            repeatable=reads
+            or bool(hints and hints.idempotent_hint and not hints.destructive_hint),
             voice=details.get("profile") == "voice",
             examples=tuple(details.get("examples", ())),
             handles=tuple(details.get("handles", ())),

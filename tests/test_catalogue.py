@@ -16,9 +16,10 @@ from redis.asyncio import Redis
 
 from config.constellation import constellation, load
 from config.database import Database
+from config.tables import BusinessIntegration
 from config.tokens import Signer
 from orchestrator.docs import server_page, write_pages
-from tests.conftest import Tenant
+from tests.conftest import Tenant, new_tenant
 from tests.processes import held
 from tests.servers import Servers, serve
 
@@ -36,12 +37,32 @@ async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGene
 
 
 @pytest_asyncio.fixture(scope="module")
-async def listed(servers: Servers, tenant: Tenant) -> Listed:
+async def listed(servers: Servers, database: Database) -> Listed:
+    """What a tenant is shown who names every tool, and whose vendors can do everything."""
+    tenant = await new_tenant(database)
     listed: dict[str, Mapping[str, Tool]] = {}
-    for server in SERVERS:
-        async with servers.connect(server, tenant.claims()) as caller:
+    specs = {server: load(constellation().servers[server]) for server in SERVERS}
+    for server, spec in specs.items():
+        able = [name for name, each in spec.providers.items() if not each.unsupported]
+        if spec.providers and "builtin" not in able:
+            await _connect(database, tenant, server, able[0])
+    for server, spec in specs.items():
+        claims = tenant.claims(tools=tuple(spec.catalogue()["tools"]))
+        async with servers.connect(server, claims) as caller:
             listed[server] = await caller.tools()
     return listed
+
+
+async def _connect(database: Database, tenant: Tenant, server: str, provider: str) -> None:
+    row = BusinessIntegration(
+        business_id=tenant.business_id,
+        name=server,
+        server=server,
+        integration_type=provider,
+        credentials={},
+    )
+    async with database.business(tenant.business_id) as session:
+        session.add(row)
 
 
 @pytest.mark.parametrize("server", SERVERS)
@@ -123,6 +144,8 @@ def test_every_name_that_was_agreed_exists(listed: Listed) -> None:
     for server in SERVERS:
         catalogue = load(constellation().servers[server]).catalogue()
         assert set(names[server]["tools"]) <= set(catalogue["tools"]), server
+        providers = names[server]["providers"]
+        assert sorted(providers) == sorted(catalogue["providers"]), server
 
 
 @pytest.mark.parametrize("server", SERVERS)

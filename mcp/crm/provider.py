@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Annotated, Literal, Protocol, get_args
+from typing import Annotated, Any, Literal, Protocol, get_args, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -136,4 +136,13 @@ class CrmProvider(Protocol):
 
         They may be too many and in any order: who is alike is judged by those who ask.
         """
+        ...
+
+
+@runtime_checkable
+class RawQueries(Protocol):
+    """A CRM with a query language of its own, in which a tenant may ask."""
+
+    async def raw_query(self, statement: str, limit: int) -> list[dict[str, Any]]:
+        """Return at most so many rows; only reading statements are taken."""
         ...

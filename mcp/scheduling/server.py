@@ -13,7 +13,7 @@ from scheduling.desk import ASK_FOR_DAY, Desk
 from scheduling.provider import Attendee, Booking, SchedulingProvider
 from scheduling.registry import PROVIDERS
 from toolkit.confirmation import confirm
-from toolkit.effects import DESTROYS, READS, WRITES
+from toolkit.effects import CHANGES, DESTROYS, READS, WRITES
 from toolkit.errors import Rejected
 from toolkit.serving import ServerSpec
 from toolkit.speech import spoken
@@ -137,7 +137,7 @@ async def list_bookings(
     return BookingList(say=_all(desk, shown), bookings=[desk.details(each) for each in shown])
 
 
-@tool(title="Move a booking", annotations=WRITES, tags={"voice"}, timeout=15.0)
+@tool(title="Move a booking", annotations=CHANGES, tags={"voice"}, timeout=15.0)
 async def reschedule_booking(booking: Text, slot: Text, desk: Desk = DESK) -> BookingAnswer:
     """Move a booking to one of the offered times. booking: its id, slot: the handle."""
     found = await desk.open_booking(booking)

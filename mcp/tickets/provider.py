@@ -209,11 +209,7 @@ class TicketProvider(Protocol):
         ...
 
     async def delete(self, ids: Sequence[str]) -> Batch:
-        """Delete tickets.
-
-        Raises:
-            NotFound: a single one was to be deleted, and there is none.
-        """
+        """Delete tickets, as they are changed."""
         ...
 
     async def merge(self, into: str, ids: Sequence[str], comment: str | None) -> Batch:
@@ -287,11 +283,7 @@ class TicketProvider(Protocol):
         ...
 
     async def delete_user(self, user_id: str) -> None:
-        """Delete a user.
-
-        Raises:
-            NotFound: there is no such user.
-        """
+        """Delete a user; one who is not there is `NotFound`."""
         ...
 
     async def organization(self, organization_id: str) -> Organization | None:

@@ -1,7 +1,7 @@
 """The business's own clock, on which its callers' days and times are."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from fastmcp import Context
@@ -55,6 +55,18 @@ class Clock:
             if found is not None:
                 return found
         raise _open_question("moment", "For which day and time?")
+
+    def start(self, text: str) -> datetime:
+        """Return the one moment that is meant, or the beginning of the one day.
+
+        Raises:
+            Rejected: the day is left open.
+        """
+        wish = self._wish(text)
+        if wish is not None and wish.daytime.at is not None:
+            return self.moment(text)
+        found = moment(self.day(text), time.min, self.zone)
+        return found or datetime.combine(self.day(text), time(1), self.zone)
 
     def said(self, when: date | datetime) -> str:
         """Return `Thursday`, or `Thursday at ten thirty in the morning`, as on this clock."""

@@ -6,8 +6,14 @@ import unicodedata
 from phonenumbers import MatchType, is_number_match
 from rapidfuzz.fuzz import token_set_ratio, token_sort_ratio
 
+from toolkit.speech.numbers import phone_number, with_digits
+
 _TELLING = 7  # digits: fewer at the end of a number say nothing
 _ALIKE = 72.0  # per cent
+_SHORTEST = 5  # digits of a number that a text can be, and not only hold
+_AROUND = frozenset(
+    [*("oh", "o", "double", "triple", "plus", "and"), *("my", "phone", "number", "is", "it's")]
+)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -55,6 +61,13 @@ def email_in(text: str) -> str | None:
     """Return the address, where the text is one."""
     stripped = text.strip()
     return stripped if _EMAIL.fullmatch(stripped) else None
+
+
+def number_in(text: str) -> str | None:
+    """Return the phone number in digits, where the text is one, spoken or written."""
+    others = set(re.findall(r"[^\W\d_][\w']*", with_digits(text.lower()))) - _AROUND
+    number = None if others else phone_number(text)
+    return number if number and len(digits(number)) >= _SHORTEST else None
 
 
 def folded(name: str) -> str:

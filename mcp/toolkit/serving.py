@@ -124,8 +124,10 @@ def _tool(function: Callable[..., Awaitable[Any]]) -> FunctionTool:
     tool = ServerTool.from_function(function)
     if not guarded(tool.annotations):
         return tool
-    answers = [tool.output_schema or {"type": "object"}, dict(NEEDS_CONFIRMATION_SCHEMA)]
-    return tool.model_copy(update={"output_schema": {"type": "object", "anyOf": answers}})
+    own = dict(tool.output_schema or {"type": "object"})
+    shared = {"$defs": own.pop("$defs")} if "$defs" in own else {}  # referred to from the top
+    answers = [own, dict(NEEDS_CONFIRMATION_SCHEMA)]
+    return tool.model_copy(update={"output_schema": {"type": "object", "anyOf": answers, **shared}})
 
 
 def mounted(servers: Mapping[str, FastMCP[Any]], allowed_hosts: Sequence[str] = ()) -> Starlette:

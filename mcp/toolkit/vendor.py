@@ -6,11 +6,8 @@ wrote into a body stays here.
 
 import asyncio
 import json
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -32,6 +29,7 @@ from toolkit.errors import (
     ToolFailure,
     Unavailable,
 )
+from toolkit.patience import pause, retry_after
 
 Model = TypeVar("Model", bound=BaseModel)
 Params = Mapping[str, str | int | bool | Sequence[str]]
@@ -126,7 +124,7 @@ class VendorApi:
             except (TimeoutError, httpx2.RequestError) as error:
                 self.wire.breaker.failed()
                 if may_try_again and safe and not isinstance(error, TimeoutError):
-                    await _pause(_PAUSE, deadline)
+                    await pause(_PAUSE, deadline, spread=_PAUSE)
                     continue
                 # These errors hold the request, and with it the credentials.
                 raise self._lost(error, safe=safe) from None
@@ -200,11 +198,11 @@ class VendorApi:
         status = response.status_code
         if status < 500 and status != 429:
             return False
-        wish = _retry_after(response)
+        wish = retry_after(response)
         # What was refused for being too much has not been done, so even a write may come again.
         if wish is None or status not in (429, 503):
-            return status >= 500 and safe and await _pause(_PAUSE, deadline)
-        if await _pause(wish, deadline):
+            return status >= 500 and safe and await pause(_PAUSE, deadline, spread=_PAUSE)
+        if await pause(wish, deadline, spread=_PAUSE):
             return True
         self.wire.breaker.quiet_for(wish)
         return False
@@ -222,7 +220,7 @@ class VendorApi:
         status = response.status_code
         if status < 300:
             return
-        if status == 429 and (wish := _retry_after(response)) is not None:
+        if status == 429 and (wish := retry_after(response)) is not None:
             self.wire.breaker.quiet_for(wish)
         if status in _UNCERTAIN and not safe:
             raise OutcomeUnknown(f"{self.vendor} failed, and did not say whether it was done.")
@@ -275,29 +273,3 @@ class HeaderAuth(httpx2.Auth):
 
 def _reads(request: httpx2.Request, reads: bool | None) -> bool:
     return request.method in _READS if reads is None else reads
-
-
-def _retry_after(response: httpx2.Response) -> float | None:
-    """Return the seconds that the vendor wishes to be left alone, from its header if it has one.
-
-    https://www.rfc-editor.org/rfc/rfc9110#field.retry-after: seconds, or a date.
-    """
-    text = response.headers.get("retry-after", "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        until = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    # RFC 9110 dates are in GMT, also where a vendor forgets to say so.
-    aware = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
-
-
-async def _pause(seconds: float, deadline: float) -> bool:
-    """Wait, and say so; where the deadline comes first, do not."""
-    jittered = seconds + random.uniform(0, _PAUSE)  # noqa: S311 - spreads requests, hides nothing
-    if asyncio.get_running_loop().time() + jittered >= deadline:
-        return False
-    await asyncio.sleep(jittered)
-    return True

@@ -81,7 +81,8 @@ def test_every_command_explains_itself(command: str) -> None:
 def test_the_catalogue_has_every_server_with_its_tools() -> None:
     answer = antiphon("catalogue", "--json")
     catalogue = json.loads(answer.stdout)
-    assert set(catalogue) == {"scheduling", "knowledge", "transcripts"}
+    servers = {"crm", "tickets", "servicenow", "scheduling", "knowledge", "transcripts"}
+    assert set(catalogue) == servers
     for entry in catalogue.values():
         assert set(entry) == {"providers", "tools", "unsupported"}
     wanted = ["get_available_slots", "create_booking", "get_booking", "list_bookings"]

@@ -13,7 +13,7 @@ from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.scheduling.contract import CANARY
-from tests.scheduling.sockets import Socket, listening
+from tests.sockets import Socket, listening
 from tests.scheduling.test_calcom import CalCom
 from tests.servers import VAULT_KEYS
 from tests.terminal import antiphon_here

@@ -71,11 +71,11 @@ class Vendors:
 
     desks: list[Desk] = field(default_factory=list[Desk])
 
-    def answer(self, request: httpx2.Request) -> httpx2.Response:
+    async def answer(self, request: httpx2.Request) -> httpx2.Response:
         """Have the desk answer whose address it is; of several, the one that was added last."""
         for desk in reversed(self.desks):
             if str(request.url).startswith(desk.base):
-                return desk.transport().handler(request)  # type: ignore[return-value]
+                return await desk.transport().handle_async_request(request)
         raise AssertionError(request.url)
 
 

@@ -12,13 +12,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from orchestrator.engines.ports import free_port
-from tests.scheduling.contract import Telephone
+from tests.vendors import Vendor
+
+_OF_THE_CONNECTION = frozenset({"host", "connection", "content-length", "accept-encoding"})
 
 
 class Socket:
     """A vendor on a real socket, which can stop answering after it has done what was asked."""
 
-    def __init__(self, vendor: Telephone) -> None:
+    def __init__(self, vendor: Vendor) -> None:
         self.vendor = vendor
         self.silent = False
         self.committed = asyncio.Event()
@@ -30,15 +32,20 @@ class Socket:
         headers = {
             name: value
             for name, value in request.headers.items()
-            if name in ("authorization", "content-type", "cal-api-version")
+            if name not in _OF_THE_CONNECTION
         }
-        played = self.vendor.answer(
-            httpx2.Request(request.method, url, headers=headers, content=await request.body())
-        )
-        if self.silent and request.method != "GET" and self.vendor.calendar.bookings:
+        asked = httpx2.Request(request.method, url, headers=headers, content=await request.body())
+        self.vendor.requests.append(asked)
+        played = self.vendor.answer(asked)
+        if self.silent and played.is_success and any(asked is each for each in self.written):
             self.committed.set()
             await asyncio.Event().wait()
         return Response(played.content, played.status_code, media_type="application/json")
+
+    @property
+    def written(self) -> list[httpx2.Request]:
+        """Return the requests that were to change something."""
+        return self.vendor.written()
 
 
 def _target(request: Request) -> bytes:
@@ -50,7 +57,7 @@ def _target(request: Request) -> bytes:
 @asynccontextmanager
 async def listening(socket: Socket) -> AsyncGenerator[str]:
     """Serve the vendor."""
-    methods = ["GET", "POST", "PUT", "DELETE"]
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     app = Starlette(routes=[Route("/{path:path}", socket.answer, methods=methods)])
     port = free_port()
     config = uvicorn.Config(

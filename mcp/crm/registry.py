@@ -1,0 +1,17 @@
+"""The CRM vendors. Adding one is a module in providers/, its test, and a line here."""
+
+from collections.abc import Mapping
+
+from crm.provider import CrmProvider
+from crm.providers.builtin import Builtin
+from crm.providers.hubspot import HubSpot
+from crm.providers.salesforce import Salesforce
+from crm.providers.zoho import Zoho
+from toolkit.tenancy import Connect
+
+PROVIDERS: Mapping[str, Connect[CrmProvider]] = {
+    "salesforce": Salesforce,
+    "zoho": Zoho,
+    "hubspot": HubSpot,
+    "builtin": Builtin,
+}

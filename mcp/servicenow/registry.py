@@ -1,0 +1,9 @@
+"""Who can be behind the ServiceNow tools: ServiceNow."""
+
+from collections.abc import Mapping
+
+from servicenow.provider import ServiceDesk
+from servicenow.providers.servicenow import ServiceNow
+from toolkit.tenancy import Connect
+
+PROVIDERS: Mapping[str, Connect[ServiceDesk]] = {"servicenow": ServiceNow}

@@ -1,0 +1,237 @@
+"""Salesforce as it was recorded, and as it described its own objects."""
+
+import json
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import httpx2
+import pytest
+import yaml
+
+from config.columns import now
+from config.vault import Account
+from crm.provider import Given, Kind, Wanted, Word
+from crm.providers.salesforce import Salesforce
+from crm.providers.salesforce_answers import Part, Parts, RawRows, Rows, refused
+from crm.providers.salesforce_objects import SOBJECTS
+from crm.providers.salesforce_records import new
+from tests.conftest import Tenant
+from toolkit.errors import NotFound, Rejected, Unavailable
+from toolkit.standalone import OneAccount
+from toolkit.tenancy import Call, Runtime
+
+HOST = "https://orgname.my.salesforce.com"
+SECRETS = {
+    "client_id": "x",
+    "client_secret": "x",
+    "refresh_token": "x",
+    "access_token": "x",
+    "instance_url": HOST,
+}
+DESCRIBED: list[Kind] = ["lead", "contact", "account", "opportunity", "event", "case"]
+TYPES = {
+    "text": {"string", "phone", "email", "picklist", "combobox", "url"},
+    "long": {"textarea"},
+    "number": {"currency", "double", "int"},
+    "date": {"date"},
+    "moment": {"datetime"},
+    "id": {"reference"},
+}
+VALUES: dict[Word, Given] = {
+    "name": "Tom Hill",
+    "company": "Acme",
+    "title": "Owner",
+    "phone": "5550142",
+    "email": "t@example.com",
+    "status": "open",
+    "source": "Web",
+    "notes": "x",
+    "website": "x.example",
+    "industry": "Banking",
+    "stage": "Prospecting",
+    "amount": 5.0,
+    "close_date": now().date(),
+    "account": "0015g00000000a1AAA",
+    "contact": "0035g00000000a1AAA",
+    "about": "0035g00000000a1AAA",
+    "subject": "Noise",
+    "priority": "normal",
+    "starts_at": now(),
+    "ends_at": now(),
+    "location": "here",
+}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One answer that was recorded, and what was asked."""
+
+    method: str
+    path: str
+    status: int
+    body: str
+
+    def response(self) -> httpx2.Response:
+        return httpx2.Response(self.status, text=self.body)
+
+
+@pytest.fixture(scope="module")
+def recordings(contracts: Path) -> list[Recorded]:
+    """Every answer of Salesforce that is kept, once."""
+    folder = contracts / "salesforce" / "cassettes-cumulusci"
+    # A describe is long to read, and nothing that is asked here.
+    files = [each for each in sorted(folder.glob("*.yaml")) if "describe" not in each.name]
+    documents = [yaml.safe_load(each.read_text()) for each in files]
+    return list(dict.fromkeys(_recorded(documents)))
+
+
+def _recorded(node: object) -> Iterator[Recorded]:
+    if isinstance(node, list):
+        for each in cast("list[object]", node):
+            yield from _recorded(each)
+    if not isinstance(node, Mapping):
+        return
+    entry = cast("Mapping[str, Any]", node)
+    if "request" not in entry or "response" not in entry:
+        yield from _recorded(list(entry.values()))
+        return
+    request, response = entry["request"], entry["response"]
+    uri = str(request["uri"])
+    if uri.startswith(f"{HOST}/services/data/v"):
+        path = uri.removeprefix(f"{HOST}/services/data/").partition("?")[0].strip("/")
+        resource = path.partition("/")[2]
+        body = str(response["body"]["string"])
+        yield Recorded(str(request["method"]), resource, int(response["status"]["code"]), body)
+
+
+def of(recordings: list[Recorded], method: str, *paths: str) -> list[Recorded]:
+    """Return what was answered to a call of one kind."""
+    found = [each for each in recordings if each.method == method and each.path in paths]
+    assert found, paths
+    return found
+
+
+@asynccontextmanager
+async def salesforce(answer: Recorded) -> AsyncGenerator[Salesforce]:
+    account = Account("salesforce", None, SECRETS)
+    transport = httpx2.MockTransport(lambda _: answer.response())
+    async with httpx2.AsyncClient(transport=transport) as client:
+        runtime = Runtime(client, OneAccount(account))
+        yield Salesforce(account, Call(Tenant().claims(), runtime))
+        runtime.threads.close()
+
+
+async def test_recorded_queries_are_understood(recordings: list[Recorded]) -> None:
+    answers = of(recordings, "GET", "query")
+    assert len(answers) >= 15
+    for answer in answers:
+        async with salesforce(answer) as crm:
+            rows = await crm.raw_query("SELECT Id FROM Account", 2000)
+        told = json.loads(answer.body)
+        assert len(rows) == len(told["records"])
+        for row, record in zip(rows, told["records"], strict=True):
+            assert row.keys() == record.keys() - {"attributes"}
+            assert "attributes" not in json.dumps(row)
+        if all("Id" in record for record in told["records"]):
+            Rows.model_validate(told)
+
+
+async def test_recorded_creates_are_understood(recordings: list[Recorded]) -> None:
+    for answer in of(recordings, "POST", "sobjects/Account"):
+        assert answer.status == 201
+        async with salesforce(answer) as crm:
+            made = await crm.create("account", {"name": "Smith Corp."}, {})
+        assert made == json.loads(answer.body)["id"]
+
+
+async def test_a_recorded_record_is_understood(recordings: list[Recorded]) -> None:
+    answers = [each for each in recordings if each.path.startswith("sobjects/Organization/")]
+    assert answers
+    for answer in answers:
+        told = json.loads(answer.body)
+        async with salesforce(answer) as crm:
+            names = ["Name", "IsSandbox", "NumKnowledgeService", "Division", "SystemModstamp"]
+            found = await crm.get("account", "0015g00000000a1AAA", names)
+        assert found is not None
+        assert found.id == told["Id"]
+        assert found.values == {"name": told["Name"]}
+        assert found.fields == {name: told[name] for name in names if told[name] is not None}
+
+
+async def test_recorded_composites_are_understood(recordings: list[Recorded]) -> None:
+    failures: set[type[Exception]] = set()
+    for answer in of(recordings, "POST", "composite"):
+        if answer.status != 200:
+            async with salesforce(answer) as crm:
+                with pytest.raises(Unavailable):
+                    await crm.search(Wanted(text="x", phone="5550142"), ("lead",), 5)
+            failures.add(Unavailable)
+            continue
+        for part in Parts.model_validate_json(answer.body).compositeResponse:
+            if part.httpStatusCode == 200:
+                RawRows.model_validate(part.body)
+            elif part.httpStatusCode >= 400:
+                failures.add(type(refused(part)))
+    assert failures == {Rejected, Unavailable}
+
+
+async def test_recorded_refusals_are_told_by_their_status(recordings: list[Recorded]) -> None:
+    """They were recorded as parts of composites: alone they are the whole answer."""
+    refusals: list[Part] = []
+    for answer in of(recordings, "POST", "composite"):
+        parts: list[Part] = []
+        if answer.status == 200:
+            parts = Parts.model_validate_json(answer.body).compositeResponse
+        refusals += [part for part in parts if part.httpStatusCode >= 400]
+    expected = {404: NotFound, 400: Rejected}
+    assert {part.httpStatusCode for part in refusals} == expected.keys()
+    for part in refusals:
+        alone = Recorded("GET", "query", part.httpStatusCode, json.dumps(part.body))
+        async with salesforce(alone) as crm:
+            with pytest.raises(expected[part.httpStatusCode]) as raised:
+                await crm.raw_query("SELECT Id FROM Account", 5)
+        assert part.body[0]["message"] not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", DESCRIBED)
+def test_each_object_has_the_fields_that_are_used(kind: Kind, contracts: Path) -> None:
+    sobject = SOBJECTS[kind]
+    folder = contracts / "salesforce" / "cassettes-cumulusci"
+    # JSON within YAML: PyYAML would take seconds to read it all.
+    file = folder / f"GET_sobjects_{sobject.name}_describe.yaml"
+    described = json.loads(
+        yaml.load(file.read_text(), yaml.CSafeLoader)["response"]["body"]["string"]
+    )
+    fields = {each["name"]: each for each in described["fields"]}
+
+    assert described["keyPrefix"] == sobject.prefix
+    for name in sobject.selected():
+        assert name in fields
+    for word, column in sobject.columns.items():
+        for name in column.names:
+            assert fields[name]["type"] in TYPES[column.type], (word, name)
+            assert fields[name]["filterable"] == (column.type != "long")
+            assert fields[name]["sortable"] == (column.type != "long")
+        values = {each["value"] for each in fields[column.name].get("picklistValues", [])}
+        assert values >= {*sobject.choices.get(word, {}).values()}
+    for name in (*sobject.numbers, *sobject.emails):
+        assert fields[name]["filterable"]
+
+    body = new(kind, {word: VALUES[word] for word in sobject.columns}, {})
+    assert all(fields[name]["createable"] for name in body)
+    assert all(fields[name]["updateable"] for name in body)
+    bare = new(
+        kind, {word: VALUES[word] for word in ("name", "starts_at") if word in sobject.columns}, {}
+    )
+    demanded = {
+        name
+        for name, each in fields.items()
+        if each["createable"] and not each["nillable"] and not each["defaultedOnCreate"]
+    }
+    assert demanded <= bare.keys()
+    for name in ("StageName", "Origin"):
+        if name in bare:
+            assert bare[name] in {each["value"] for each in fields[name]["picklistValues"]}

@@ -1,0 +1,170 @@
+"""ServiceNow against what is written of it: its pages' own samples, and a specification."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from redis.asyncio import Redis
+
+from config.database import Database
+from config.tokens import Signer
+from config.vault import Account, DatabaseVault
+from servicenow.provider import Change, Draft, Record, Reference, Wanted
+from servicenow.providers.servicenow import ServiceNow as Provider
+from servicenow.providers.servicenow_records import Row
+from servicenow.server import SERVER
+from tests.conftest import Tenant, new_tenant
+from tests.processes import held
+from tests.servers import KEYRING, serve
+from tests.servicenow.line import APPLICATION, account
+from tests.servicenow.played import CASES, ServiceNow
+from tests.servicenow.test_faults import READS, WRITES
+from tests.vendors import Vendor, specification
+from toolkit.errors import Limited
+from toolkit.tenancy import Call, Runtime
+
+PAGES = ("c_TableAPI", "case-api", "knowledge-api", "inbound-REST-API-rate-limiting")
+INCIDENT = Record(
+    kind="incident", id="ef43c6d40a0a0b5700c77f9bf387afe3", number="INC1", summary="", state="new"
+)
+CASE = INCIDENT.model_copy(update={"kind": "case", "number": "CS1"})
+
+
+async def test_every_tool_asks_what_the_specification_allows(
+    contracts: Path, signer: Signer, database: Database, cache: Redis
+) -> None:
+    """Each request is held against it by the transport that all tests of this vendor share."""
+    assert contracts.name
+    vendor, tenant = ServiceNow(), await new_tenant(database)
+    assert vendor.specification is not None
+    assert specification(vendor.specification) is not None
+    await account(database, tenant, APPLICATION)
+    vendor.add("incident", short_description="No VPN")
+    vendor.add(CASES, short_description="Pump leaks")
+    vendor.add("task", short_description="Call back")
+    vendor.articles.append(
+        {"sys_id": "1", "number": "KB0000011", "short_description": "Spam", "content": "Spam"}
+    )
+    server = serve([SERVER], signer, database, cache, vendors=vendor.transport())
+    asked: dict[str, int] = {}
+    async with (
+        held(server) as servers,
+        servers.connect("servicenow", tenant.claims()) as caller,
+    ):
+        for tool, arguments in {**READS, **WRITES}.items():
+            before = len(vendor.requests)
+            answer = await caller.call(tool, **arguments)
+            assert answer.error is None, (tool, answer)
+            asked[tool] = len(vendor.requests) - before
+    assert set(asked) == set(SERVER.catalogue()["tools"])
+    assert all(asked.values()), asked
+
+
+def _samples(pages: Path) -> Iterator[tuple[str, Any]]:
+    """Yield each answer that the vendor's pages show, and the request that it is for."""
+    for page in PAGES:
+        text = (pages / f"{page}.md").read_text(encoding="utf-8")
+        for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+            title = section.partition("\n")[0].replace("\\", "").rpartition(" - ")[2]
+            for block in re.findall(r"^```\n(\{.*?)^```", section, re.MULTILINE | re.DOTALL):
+                try:
+                    yield title, json.loads(block)
+                except json.JSONDecodeError:  # whoever wrote the page has cut one off
+                    assert title == "GET /knowledge/articles/{id}"
+
+
+@pytest.fixture(scope="module")
+def samples(contracts: Path) -> dict[str, Any]:
+    """The answers that the vendor's pages show, by request."""
+    return dict(_samples(contracts / "servicenow" / "docs-official"))
+
+
+class Exemplary(Vendor):
+    """Answers each request with the sample of the vendor's pages."""
+
+    base = ServiceNow.base
+
+    def __init__(self, samples: dict[str, Any]) -> None:
+        super().__init__()
+        self._samples = samples
+
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
+        path = request.url.path.removeprefix("/api").replace("/sn_km_api", "")
+        for name, sample in self._samples.items():
+            method, _, template = name.partition(" ")
+            pattern = re.sub(r"\{\w+\}", "[^/]+", template)
+            if method == request.method and re.fullmatch(pattern, path):
+                return httpx2.Response(200, json=sample)
+        raise AssertionError(request.url)
+
+
+async def test_the_vendor_s_own_samples_are_understood(
+    samples: dict[str, Any], database: Database, tenant: Tenant
+) -> None:
+    vendor = Exemplary(samples)
+    async with httpx2.AsyncClient(transport=vendor.transport()) as client:
+        runtime = Runtime(client, DatabaseVault(database, KEYRING), database)
+        desk = Provider(Account("servicenow", None, APPLICATION), Call(tenant.claims(), runtime))
+        await desk.check()
+        shown = await desk.record("incident", Reference(id=INCIDENT.id))
+        assert shown is not None
+        assert (shown.number, shown.state, shown.priority) == ("INC0000046", "new", "normal")
+        assert shown.caller is not None
+        assert shown.updated_at is not None
+        assert shown.updated_at.isoformat() == "2015-11-01T22:37:27+00:00"
+        made = await desk.create(Draft(kind="incident", summary="No wifi"))
+        assert (made.number, made.priority) == ("INC0010002", "normal")
+        assert made.summary == "Unable to connect to office wifi"
+        changed = await desk.update(INCIDENT, Change(urgency="high"))
+        assert (changed.number, changed.state, changed.priority) == ("INC0000050", "open", "urgent")
+        case = await desk.record("case", Reference(numbers=("CS0000871",)))
+        assert case is not None
+        assert (case.number, case.state, case.priority) == ("CS0000871", "open", "urgent")
+        opened = await desk.create(Draft(kind="case", summary="Power outage"))
+        assert opened.number == "CS0001013"
+        assert (await desk.update(CASE, Change(state="solved"))).state == "solved"
+        found = await desk.query(Wanted(kind="task"))
+        assert [each.number for each in found.records] == ["PRB0000050"]
+        assert len(await desk.users(name="admin")) == 1
+        assert len(await desk.groups()) == 1
+        hits = await desk.articles(("Windows",), 2)
+        assert [(each.number, each.title) for each in hits] == [
+            ("KB0000020", "Windows: Should I upgrade to Windows 8.x?"),
+            ("KB0000017", "What is the Windows key?"),
+        ]
+        assert hits[0].id == "9e528db1474321009db4b5b08b9a71a6"
+        assert "<B>" not in hits[0].text
+        article = await desk.article(Reference(numbers=("KB0000020",)))
+        assert article is not None
+        assert article.text.startswith("Should I upgrade to Windows 8.x?\nWindows 8.x is designed")
+    assert {request.method for request in vendor.requests} == {"GET", "POST", "PATCH", "PUT"}
+
+
+def test_records_that_are_shown_whole_are_understood(samples: dict[str, Any]) -> None:
+    rows = samples["GET /sn_customerservice/case"]["result"]
+    last = Row.model_validate(rows[-1]).record("case")
+    assert last.caller is not None
+    assert (last.caller.id, last.caller.name) == (
+        "ddce70866f9331003b3c498f5d3ee417",
+        "George Warren",
+    )
+    assert last.state == "solved"
+
+
+async def test_the_vendor_s_own_refusal_is_understood(
+    samples: dict[str, Any], database: Database, tenant: Tenant
+) -> None:
+    (body,) = (sample for sample in samples.values() if "error" in sample)
+
+    def limited(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(429, json=body, headers={"Retry-After": "3600"})
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(limited)) as client:
+        runtime = Runtime(client, DatabaseVault(database, KEYRING), database)
+        call = Call(tenant.claims(), runtime)
+        with pytest.raises(Limited):
+            await Provider(Account("servicenow", None, APPLICATION), call).check()

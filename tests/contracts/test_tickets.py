@@ -1,0 +1,150 @@
+"""Ticket desks against what is written of them: specifications, and records of Freshdesk's."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel, RootModel
+from redis.asyncio import Redis
+
+from config.database import Database
+from config.tokens import Signer
+from tests.conftest import new_tenant
+from tests.processes import held
+from tests.servers import Answer, Caller, serve
+from tests.tickets.contract import TicketsContract
+from tests.tickets.line import Line, connect
+from tests.tickets.test_freshdesk import TestFreshdesk as FreshdeskContract
+from tests.tickets.test_jira import TestJira as JiraContract
+from tests.tickets.test_zendesk import TestZendesk as ZendeskContract
+from tests.vendors import specification
+from tickets.providers import freshdesk_records as freshdesk
+from tickets.server import SERVER
+
+SPECIFIED: list[type[TicketsContract]] = [ZendeskContract, JiraContract, FreshdeskContract]
+# Of these nothing at all is specified: they are asserted in the vendor's own test.
+UNSPECIFIED = {"freshdesk": {"delete_many_tickets"}}
+
+
+@dataclass(frozen=True)
+class Watched(Line):
+    """A line on which each tool's requests are counted, but for those that nothing specifies."""
+
+    asked: Counter[str] = field(default_factory=Counter[str])
+
+    @asynccontextmanager
+    async def caller(self, conversation_id: UUID | None = None) -> AsyncGenerator[Caller]:
+        """Open an MCP client in a conversation."""
+        async with Line.caller(self, conversation_id) as caller:
+            yield _Watching(caller, self)
+
+    def checked(self) -> int:
+        """Return how many requests have been held against the specification."""
+        uncovered = self.vendor.uncovered or re.compile("(?!)")
+        base = self.vendor.base
+        asked = [
+            f"{each.method} {str(each.url).removeprefix(base).partition('?')[0]}"
+            for each in self.vendor.requests
+        ]
+        return len([each for each in asked if not uncovered.fullmatch(each)])
+
+
+class _Watching(Caller):
+    def __init__(self, caller: Caller, line: Watched) -> None:
+        self._caller, self._line = caller, line
+
+    async def call(self, tool: str, *, key: str | None = None, **arguments: Any) -> Answer:
+        before = self._line.checked()
+        answer = await self._caller.call(tool, key=key, **arguments)
+        self._line.asked[tool] += self._line.checked() - before
+        return answer
+
+
+@pytest.mark.parametrize("contract", SPECIFIED, ids=lambda each: each.provider)
+async def test_every_tool_asks_what_the_specification_allows(
+    contract: type[TicketsContract],
+    contracts: Path,
+    signer: Signer,
+    database: Database,
+    cache: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each request is held against it by the transport that all of a vendor's tests share."""
+    assert contracts.name
+    monkeypatch.setattr("toolkit.jobs._FIRST", 0.0)
+    promised = contract()
+    vendor, tenant = promised.new_vendor(), await new_tenant(database)
+    assert vendor.specification is not None
+    assert specification(vendor.specification) is not None
+    seed = vendor.seed()
+    await connect(database, tenant, contract.provider, contract.secrets, contract.settings)
+    serving = serve([SERVER], signer, database, cache, vendors=vendor.transport())
+    async with held(serving) as servers:
+        line = Watched(servers, tenant, vendor, database, seed)
+        await promised.test_every_tool_does_what_it_says(line)
+    assert set(line.asked) == promised.supported
+    unchecked = {tool for tool, requests in line.asked.items() if not requests}
+    assert unchecked == UNSPECIFIED.get(contract.provider, set()), line.asked
+
+
+SAMPLES: dict[str, type[BaseModel]] = {
+    "agent_1": freshdesk.Agent,
+    "agent_1_updated": freshdesk.Agent,
+    "agents": freshdesk.Agents,
+    "all_tickets": freshdesk.Tickets,
+    "companies": RootModel[list[freshdesk.Company]],
+    "company": freshdesk.Company,
+    "company_updated": freshdesk.Company,
+    "contact": freshdesk.Contact,
+    "contact_1_agent": freshdesk.Contact,
+    "contact_updated": freshdesk.Contact,
+    "contacts": freshdesk.Contacts,
+    "conversations": freshdesk.Conversations,
+    "customer": freshdesk.Company,
+    "note_1": freshdesk.Conversation,
+    "outbound_email_1": freshdesk.Ticket,
+    "reply_1": freshdesk.Conversation,
+    "search_companies": RootModel[dict[str, int | list[freshdesk.Company]]],
+    "search_contacts": RootModel[dict[str, int | list[freshdesk.Contact]]],
+    "search_tickets": freshdesk.TicketsFound,
+    "ticket_1": freshdesk.Ticket,
+    "ticket_1_updated": freshdesk.Ticket,
+    "time_entries": freshdesk.TimeEntries,
+    "time_entry_1": freshdesk.TimeEntries,
+}
+# Of these kinds nothing is asked.
+UNUSED = ("group", "role", "solution")
+
+
+def test_freshdesk_s_own_records_are_understood(contracts: Path) -> None:
+    folder = contracts / "freshdesk" / "samples-python-freshdesk"
+    there = {file.stem for file in folder.glob("*.json")}
+    assert {each for each in there if not each.startswith(UNUSED)} == {*SAMPLES}
+    for name, model in SAMPLES.items():
+        written = _records(json.loads((folder / f"{name}.json").read_text()))
+        read = _records(model.model_validate_json((folder / f"{name}.json").read_text()))
+        assert len(read) == len(written) > 0
+        for ours, theirs in zip(read, written, strict=True):
+            told = {each: ours.get(each) for each in _TELLING if each in theirs and each in ours}
+            assert told == {each: theirs[each] for each in told}, name
+            assert "id" in told
+
+
+_TELLING = ("id", "name", "email", "subject", "status", "priority", "requester_id", "body_text")
+
+
+def _records(answer: Any) -> list[dict[str, Any]]:
+    """Return the records of an answer: a list, a page of a search, or one alone."""
+    plain: Any = answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer
+    match plain:
+        case {"results": [*found]} | [*found]:
+            return cast("list[dict[str, Any]]", found)
+        case _:
+            return [plain]

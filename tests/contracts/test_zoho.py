@@ -1,0 +1,46 @@
+"""That Zoho's specification is at hand where requests are held against it, and says something."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.crm.played_zoho import MODULES, Zoho
+from tests.vendors import specification
+
+HEADERS = {"content-type": "application/json", "authorization": "Zoho-oauthtoken x"}
+
+
+def test_every_path_is_specified(contracts: Path) -> None:
+    assert contracts.name
+    zoho = specification(Zoho.specification)
+    assert zoho is not None
+    body = json.dumps({"data": [{"Subject": "x"}]}).encode()
+    for module in MODULES.values():
+        path = f"/crm/v8/{module}"
+        for method, asked, content in (
+            ("POST", path, body),
+            ("PUT", f"{path}/1", body),
+            ("GET", f"{path}/1", b""),
+            ("GET", f"{path}/search?word=x&per_page=25", b""),
+        ):
+            assert zoho.violations(method, asked, HEADERS, content) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/crm/v8/coql", b'{"query": "select id from Leads"}'),
+        ("POST", "/crm/v8/Leads", b'{"data": {"Last_Name": "x"}}'),
+        ("GET", "/crm/v8/Leads/search?word=x&per_page=many", b""),
+        ("PATCH", "/crm/v8/Leads/1", b"{}"),
+        ("GET", "/crm/v9/Leads/1", b""),
+    ],
+)
+def test_what_is_not_specified_is_noticed(
+    contracts: Path, method: str, path: str, body: bytes
+) -> None:
+    assert contracts.name
+    zoho = specification(Zoho.specification)
+    assert zoho is not None
+    assert zoho.violations(method, path, HEADERS, body) != []

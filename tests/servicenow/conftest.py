@@ -1,0 +1,40 @@
+"""Fixtures of the ServiceNow server."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from config.database import Database
+from config.tokens import Signer
+from servicenow.server import SERVER
+from tests.conftest import new_tenant
+from tests.processes import held
+from tests.servers import Servers, serve
+from tests.servicenow.line import APPLICATION, Exchange, Fresh, Line, account
+from tests.servicenow.played import ServiceNow
+
+
+@pytest.fixture(scope="session")
+def exchange() -> Exchange:
+    """The way to the instance."""
+    return Exchange()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def servers(
+    exchange: Exchange, signer: Signer, database: Database, cache: Redis
+) -> AsyncGenerator[Servers]:
+    """The server, over HTTP."""
+    server = serve([SERVER], signer, database, cache, vendors=exchange, breakers=Fresh())
+    async with held(server) as servers:
+        yield servers
+
+
+@pytest_asyncio.fixture
+async def line(exchange: Exchange, servers: Servers, database: Database) -> Line:
+    """A new tenant who is connected to a new instance."""
+    exchange.vendor, tenant = ServiceNow(), await new_tenant(database)
+    await account(database, tenant, APPLICATION)
+    return Line(servers, tenant, exchange.vendor, database)

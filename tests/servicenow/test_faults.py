@@ -1,0 +1,178 @@
+"""What a caller hears when ServiceNow fails, for every tool; and what nobody gets to see."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from servicenow.server import SERVER
+from tests.conftest import fetch
+from tests.servers import Answer, Caller
+from tests.servicenow.line import Line
+from tests.servicenow.played import CANARY, CASES
+from tests.vendors import BODY_CANARY, Fault, garbage, refused, reset, timed_out
+
+READ_FAULTS: Mapping[str, tuple[Fault, str]] = {
+    "401": (refused(401), "disconnected"),
+    "403": (refused(403), "forbidden"),
+    "404": (refused(404), "not_found"),
+    "409": (refused(409), "conflict"),
+    "422": (refused(422), "rejected"),
+    "429": (refused(429, **{"Retry-After": "3600"}), "rate_limited"),
+    "500": (refused(500), "unavailable"),
+    "timeout": (timed_out, "timeout"),
+    "reset": (reset, "unavailable"),
+    "garbage": (garbage, "unavailable"),
+}
+# What is not known to have failed must not be called a failure.
+WRITE_FAULTS = {
+    **READ_FAULTS,
+    "500": (refused(500), "outcome_unknown"),
+    "timeout": (timed_out, "outcome_unknown"),
+    "reset": (reset, "outcome_unknown"),
+    "garbage": (garbage, "outcome_unknown"),
+}
+READS: Mapping[str, dict[str, Any]] = {
+    "get_incident": {"incident": "INC0010001"},
+    "query_incidents": {"text": "vpn"},
+    "get_user": {"user": "tom.hill"},
+    "search_user_by_email": {"email": "tom@acme.example"},
+    "search_user_by_phone": {"phone": "5557781"},
+    "get_case": {"case": "CS0010002"},
+    "query_cases": {"text": "pump"},
+    "search_knowledge": {"question": "spam"},
+    "get_knowledge_article": {"article": "KB0000011"},
+    "get_tasks": {"state": "open"},
+    "get_assignment_groups": {"name": "network"},
+}
+WRITES: Mapping[str, dict[str, Any]] = {
+    "create_incident": {"summary": "Silent Sam cannot log in", "caller": "tom.hill"},
+    "update_incident": {"incident": "INC0010001", "note": "Silent Sam called."},
+    "create_case": {"summary": "Silent Sam's pump leaks", "contact": "george@boxes.example"},
+    "update_case": {"case": "CS0010002", "note": "Silent Sam called."},
+    "create_task": {"summary": "Call Silent Sam", "assignee": "ann.one"},
+    "update_task": {"task": "TASK0010003", "note": "Silent Sam called."},
+}
+
+
+def stocked(line: Line) -> None:
+    """Put a record of each kind into the instance."""
+    line.vendor.add("incident", short_description="No VPN")
+    line.vendor.add(CASES, short_description="Pump leaks")
+    line.vendor.add("task", short_description="Call back")
+
+
+def test_no_tool_is_left_out() -> None:
+    assert {*READS, *WRITES} == set(SERVER.catalogue()["tools"])
+
+
+@pytest.mark.parametrize("name", READ_FAULTS)
+async def test_every_failure_says_what_and_tells_nothing(
+    line: Line, name: str, caplog: pytest.LogCaptureFixture, spans: InMemorySpanExporter
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    stocked(line)
+    answers: list[Answer] = []
+
+    async def asked(caller: Caller, tools: Mapping[str, dict[str, Any]], kind: str) -> None:
+        calls = [caller.call(tool, **arguments) for tool, arguments in tools.items()]
+        for tool, answer in zip(tools, await asyncio.gather(*calls), strict=True):
+            assert answer.error == kind, (tool, answer)
+            assert "Tell the caller:" in answer.text
+            answers.append(answer)
+
+    async with line.caller() as caller:
+        fault, kind = READ_FAULTS[name]
+        line.vendor.fail(fault, times=99)
+        await asked(caller, READS, kind)
+        line.vendor.recover()
+        before = _stored(line)
+        fault, kind = WRITE_FAULTS[name]
+        line.vendor.fail(fault, writes=True, times=99)
+        await asked(caller, WRITES, kind)
+    assert _stored(line) == before
+    assert len(line.vendor.changed()) == len(WRITES)  # a write is sent once
+    rows = await fetch(line.database, line.tenant, "select * from audit")
+    kept = await fetch(line.database, line.tenant, "select * from idempotent_call")
+    logged = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
+    traced = [span.to_json() for span in spans.get_finished_spans()]
+    assert len(rows) == len(READS) + len(WRITES)
+    assert traced
+    for place in (answers, rows, kept, logged, traced):
+        assert CANARY not in str(place)
+        assert BODY_CANARY not in str(place)
+    assert "Silent Sam" not in str(rows) + str(traced)
+
+
+def _stored(line: Line) -> str:
+    return json.dumps([line.vendor.tables, line.vendor.journal])
+
+
+@pytest.mark.parametrize(
+    ("tool", "table"),
+    [("create_incident", "incident"), ("create_case", CASES), ("create_task", "task")],
+)
+async def test_a_create_whose_answer_was_lost_is_found_and_not_repeated(
+    line: Line, tool: str, table: str
+) -> None:
+    conversation = uuid4()
+    line.vendor.fail(timed_out, writes=True, done=True)
+    async with line.caller(conversation) as caller:
+        lost = await caller.call(tool, **WRITES[tool])
+        assert lost.error == "outcome_unknown", lost
+        at_once = await caller.call(tool, **WRITES[tool])
+        assert at_once.error == "outcome_unknown"
+        await line.lose_time()
+        again = await caller.call(tool, **WRITES[tool])
+        assert again.error is None, again
+        (row,) = line.vendor.tables[table]
+        assert again.data["number"] == row["number"]
+        other = await caller.call(tool, **{**WRITES[tool], "details": "another one"})
+        assert other.data["number"] != row["number"]
+    assert len(row["correlation_id"]) <= 100
+    assert len(line.vendor.tables[table]) == 2
+
+
+async def test_a_create_that_cannot_be_seen_is_not_repeated(line: Line) -> None:
+    line.vendor.fail(timed_out, writes=True, done=True)
+    line.vendor.unreadable = frozenset({"correlation_id"})
+    async with line.caller(uuid4()) as caller:
+        for _ in range(2):
+            again = await caller.call("create_incident", summary="No VPN")
+            assert again.error == "outcome_unknown"
+            await line.lose_time()
+    assert len(line.vendor.tables["incident"]) == 1
+
+
+async def test_a_create_that_never_arrived_is_made_by_the_next_try(line: Line) -> None:
+    line.vendor.fail(reset, writes=True)
+    async with line.caller(uuid4()) as caller:
+        assert (await caller.call("create_case", summary="Pump")).error == "outcome_unknown"
+        await line.lose_time()
+        assert (await caller.call("create_case", summary="Pump")).error is None
+    assert len(line.vendor.tables[CASES]) == 1
+
+
+@pytest.mark.parametrize("tool", ["update_incident", "update_case", "update_task"])
+async def test_a_note_whose_answer_was_lost_is_not_added_twice(line: Line, tool: str) -> None:
+    stocked(line)
+    async with line.caller(uuid4()) as caller:
+        line.vendor.fail(timed_out, writes=True, done=True)
+        assert (await caller.call(tool, **WRITES[tool])).error == "outcome_unknown"
+        await line.lose_time()
+        again = await caller.call(tool, **WRITES[tool])
+        assert again.error is None, again
+        (notes,) = line.vendor.journal.values()
+        assert notes == [WRITES[tool]["note"]]
+        # Where it is not to be seen, nobody can say.
+        change = {**WRITES[tool], "note": "It is urgent."}
+        line.vendor.fail(timed_out, writes=True)
+        assert (await caller.call(tool, **change)).error == "outcome_unknown"
+        await line.lose_time()
+        assert (await caller.call(tool, **change)).error == "outcome_unknown"
+    assert notes == [WRITES[tool]["note"]]

@@ -1,0 +1,43 @@
+"""What tests of the ticket desk share."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from config.database import Database
+from config.tokens import Signer
+from tests.conftest import new_tenant
+from tests.processes import held
+from tests.servers import Caller, Servers, serve
+
+pytest.register_assert_rewrite(
+    "tests.tickets.contract",
+    "tests.tickets.scenario",
+    "tests.tickets.people_scenario",
+    "tests.tickets.tour",
+)
+
+from tests.tickets.rows import Rows, seeded  # noqa: E402 - what is imported before is not rewritten
+from tickets.server import SERVER  # noqa: E402 - as above
+
+
+@pytest_asyncio.fixture(scope="module")
+async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
+    """The server, over HTTP."""
+    async with held(serve([SERVER], signer, database, cache)) as servers:
+        yield servers
+
+
+@pytest_asyncio.fixture
+async def rows(database: Database) -> Rows:
+    """A business whose own desk has what every test begins with."""
+    return await seeded(database, await new_tenant(database))
+
+
+@pytest_asyncio.fixture
+async def caller(servers: Servers, rows: Rows) -> AsyncGenerator[Caller]:
+    """A client without a conversation: nothing that it does is a repeat."""
+    async with servers.connect("tickets", rows.tenant.claims()) as caller:
+        yield caller

@@ -1,0 +1,148 @@
+"""What can go wrong at a vendor, and what each tool has to say about it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastmcp.tools import FunctionTool
+
+from tests.tickets.played import Seed
+from tests.vendors import Fault, garbage, refused, reset, timed_out
+from tickets.server import SERVER
+from toolkit.effects import guarded
+
+FAULTS: dict[str, Fault] = {
+    "401": refused(401),
+    "403": refused(403),
+    "404": refused(404),
+    "409": refused(409),
+    "422": refused(422),
+    "429": refused(429, **{"Retry-After": "3600"}),
+    "500": refused(500),
+    "timeout": timed_out,
+    "reset": reset,
+    "garbage": garbage,
+}
+_READS = {
+    "401": "disconnected",
+    "403": "forbidden",
+    "404": "not_found",
+    "409": "conflict",
+    "422": "rejected",
+    "429": "rate_limited",
+    "500": "unavailable",
+    "timeout": "timeout",
+    "reset": "unavailable",
+    "garbage": "unavailable",
+}
+# What is not known to have failed must not be called a failure.
+UNSURE = frozenset({"500", "timeout", "reset", "garbage"})
+_WRITES = _READS | dict.fromkeys(UNSURE, "outcome_unknown")
+_REFUSALS = ("404", "409", "422")
+
+READING = frozenset(
+    tool.name
+    for tool in map(FunctionTool.from_function, SERVER.tools)
+    if not guarded(tool.annotations)
+)
+BULK = frozenset(
+    {
+        *("create_many_tickets", "update_many_tickets", "delete_many_tickets", "merge_tickets"),
+        *("create_or_update_many_users", "update_many_users"),
+    }
+)
+# Where nothing has been found, a list is empty.
+_LISTS = frozenset(
+    {
+        *("list_tickets", "list_problems", "search", "show_many_tickets"),
+        *("list_users", "search_users", "show_many_users", "check_availability"),
+    }
+)
+_UPSERT = "create_or_update_user"
+
+
+def expected(tool: str, fault: str) -> frozenset[str | None]:
+    """Return the errors that a tool may answer with; None is an answer that is none."""
+    if tool in READING:
+        kinds: set[str | None] = {_READS[fault]}
+        return frozenset(kinds | {None} if tool in _LISTS and fault == "404" else kinds)
+    kind = _WRITES[fault]
+    if fault in _REFUSALS and tool in BULK:
+        return frozenset({kind, None})  # each record may be refused for itself
+    if fault in _REFUSALS and tool == _UPSERT:
+        return frozenset({kind, "rejected"})  # one record of a bulk call of the vendor's
+    return frozenset({kind})
+
+
+def arguments(seed: Seed) -> Mapping[str, dict[str, Any]]:
+    """Return arguments that fit, by tool."""
+    both = {"tickets": [seed.oven, seed.scale]}
+    ines = {"name": "Ines Moreau", "email": "ines.moreau@example.org"}
+    ticket = {
+        "subject": "Mixer hums",
+        "text": "It hums since this morning.",
+        "requester": seed.katherine,
+    }
+    return {
+        "create_ticket": ticket,
+        "list_tickets": {},
+        "show_ticket": {"ticket": seed.oven},
+        "update_ticket": {"ticket": seed.oven, "priority": "low"},
+        "show_many_tickets": both,
+        "create_many_tickets": {"tickets": [ticket, {**ticket, "subject": "Mixer stops"}]},
+        "update_many_tickets": {**both, "priority": "low"},
+        "delete_ticket": {"ticket": seed.oven},
+        "delete_many_tickets": both,
+        "list_ticket_comments": {"ticket": seed.oven},
+        "add_comment": {"ticket": seed.oven, "text": "It is needed on Friday."},
+        "merge_tickets": {"into": seed.oven, "tickets": [seed.scale], "comment": "The same."},
+        "list_problems": {},
+        "add_tags": {"ticket": seed.oven, "tags": ["late"]},
+        "remove_tags": {"ticket": seed.oven, "tags": ["oven"]},
+        "search": {"text": "oven"},
+        "get_user": {"user": seed.katherine},
+        "list_users": {},
+        "search_users": {"text": "Katherine Brandt"},
+        "create_user": ines,
+        "update_user": {"user": seed.katherine, "name": "Katherine Braun"},
+        "delete_user": {"user": seed.katherine},
+        "show_many_users": {"users": [seed.katherine, seed.tomasz]},
+        "create_or_update_user": ines,
+        "create_or_update_many_users": {
+            "users": [ines, {"name": "Joao Lima", "email": "joao.lima@example.org"}]
+        },
+        "update_many_users": {
+            "users": [
+                {"id": seed.katherine, "name": "Katherine Braun"},
+                {"id": seed.tomasz, "name": "Tomasz A. Nowak"},
+            ]
+        },
+        "get_user_requested_tickets": {"user": seed.katherine},
+        "get_user_assigned_tickets": {"user": seed.agent},
+        "get_user_ccd_tickets": {"user": seed.tomasz},
+        "get_organization": {"organization": seed.organization},
+        "get_organization_tickets": {"organization": seed.organization},
+        "log_call": {
+            "phone": "+49 30 5550142",
+            "direction": "inbound",
+            "minutes": 4,
+            "summary": "Asked when the technician comes.",
+            "ticket": seed.oven,
+        },
+        "check_availability": {"agent": seed.agent},
+    }
+
+
+# Texts that somebody may say, or send, in the place of an id.
+HOSTILE = ("../x", "..", "a/b?c#d", "%2e%2e", "' OR 1=1 --", " ")
+# The argument of a tool that names a record.
+NAMING = {
+    **dict.fromkeys(("show_ticket", "update_ticket", "delete_ticket", "add_comment"), "ticket"),
+    **dict.fromkeys(("list_ticket_comments", "add_tags", "remove_tags", "log_call"), "ticket"),
+    **dict.fromkeys(("show_many_tickets", "update_many_tickets", "delete_many_tickets"), "tickets"),
+    "merge_tickets": "into",
+    **dict.fromkeys(("get_user", "update_user", "delete_user", "get_user_ccd_tickets"), "user"),
+    **dict.fromkeys(("get_user_requested_tickets", "get_user_assigned_tickets"), "user"),
+    "show_many_users": "users",
+    **dict.fromkeys(("get_organization", "get_organization_tickets"), "organization"),
+    "check_availability": "agent",
+}
