@@ -16,10 +16,9 @@ from redis.asyncio import Redis
 
 from config.constellation import constellation, load
 from config.database import Database
-from config.tables import BusinessIntegration
 from config.tokens import Signer
 from orchestrator.docs import server_page, write_pages
-from tests.conftest import Tenant, new_tenant
+from tests.everything import able_tenant, every_tool
 from tests.processes import held
 from tests.servers import Servers, serve
 
@@ -39,30 +38,12 @@ async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGene
 @pytest_asyncio.fixture(scope="module")
 async def listed(servers: Servers, database: Database) -> Listed:
     """What a tenant is shown who names every tool, and whose vendors can do everything."""
-    tenant = await new_tenant(database)
+    tenant = await able_tenant(database)
     listed: dict[str, Mapping[str, Tool]] = {}
-    specs = {server: load(constellation().servers[server]) for server in SERVERS}
-    for server, spec in specs.items():
-        able = [name for name, each in spec.providers.items() if not each.unsupported]
-        if spec.providers and "builtin" not in able:
-            await _connect(database, tenant, server, able[0])
-    for server, spec in specs.items():
-        claims = tenant.claims(tools=tuple(spec.catalogue()["tools"]))
-        async with servers.connect(server, claims) as caller:
+    for server in SERVERS:
+        async with servers.connect(server, every_tool(tenant, server)) as caller:
             listed[server] = await caller.tools()
     return listed
-
-
-async def _connect(database: Database, tenant: Tenant, server: str, provider: str) -> None:
-    row = BusinessIntegration(
-        business_id=tenant.business_id,
-        name=server,
-        server=server,
-        integration_type=provider,
-        credentials={},
-    )
-    async with database.business(tenant.business_id) as session:
-        session.add(row)
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -17,6 +17,7 @@ from config.constellation import constellation, load
 from config.database import Database
 from config.tokens import Signer
 from tests.conftest import Tenant
+from tests.everything import able_tenant, every_tool
 from tests.processes import held
 from tests.servers import Servers, serve
 
@@ -31,9 +32,14 @@ async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGene
         yield servers
 
 
+@pytest_asyncio.fixture(scope="module")
+async def able(database: Database) -> Tenant:
+    return await able_tenant(database)
+
+
 @pytest.mark.parametrize("server", SERVERS)
-async def test_the_schemas_are_as_they_were(server: str, servers: Servers, tenant: Tenant) -> None:
-    async with servers.connect(server, tenant.claims()) as caller:
+async def test_the_schemas_are_as_they_were(server: str, servers: Servers, able: Tenant) -> None:
+    async with servers.connect(server, every_tool(able, server)) as caller:
         tools = await caller.tools()
     listed: list[dict[str, Any]] = [
         tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools.values()

@@ -27,3 +27,23 @@ def test_what_is_required_or_no_text_is_left_alone() -> None:
 
 def test_before_the_caller_spoke_nothing_was_said() -> None:
     assert grounded({"note": "Ines"}, (), []) == {}
+
+
+BILL = [*SAID, "The bill for my last visit is wrong, please have a look."]
+
+
+@pytest.mark.parametrize(
+    ("text", "passed_on"),
+    [
+        ("The bill for the last visit is wrong.", "The bill for the last visit is wrong."),
+        ("Bill is wrong", "Bill is wrong"),
+        ("Please bring warm clothes and all letters of your doctor.", BILL[-1]),
+    ],
+)
+def test_a_sentence_that_is_needed_is_the_caller_s(text: str, passed_on: str) -> None:
+    assert grounded({"text": text}, ("text",), BILL) == {"text": passed_on}
+
+
+def test_a_sentence_that_is_not_needed_and_was_not_said_is_dropped() -> None:
+    made_up = "Please bring warm clothes and all letters of your doctor."
+    assert grounded({"notes": made_up}, (), BILL) == {}
