@@ -18,6 +18,7 @@ LONGEST = 300
 LONG_FILES: Mapping[str, str] = {
     "config/migrations/versions/0001_first_call.py": "one revision, never edited again",
     "mcp/scheduling/providers/acuity.py": "one vendor, which tells its free times day by day",
+    "tests/crm/test_leadsquared.py": "a vendor with a memory, and what only it does",
     "tests/knowledge/test_server.py": "three tools, every promise of each",
     "tests/scheduling/contract.py": "one contract, which every vendor shares",
     "tests/scheduling/test_acuity.py": "a vendor with a memory, and what only it does",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from crm.provider import CrmProvider
 from crm.providers.builtin import Builtin
 from crm.providers.hubspot import HubSpot
+from crm.providers.leadsquared import LeadSquared
 from crm.providers.salesforce import Salesforce
 from crm.providers.zoho import Zoho
 from toolkit.tenancy import Connect
@@ -13,5 +14,6 @@ PROVIDERS: Mapping[str, Connect[CrmProvider]] = {
     "salesforce": Salesforce,
     "zoho": Zoho,
     "hubspot": HubSpot,
+    "leadsquared": LeadSquared,
     "builtin": Builtin,
 }
