@@ -7,6 +7,7 @@ from crm.providers.builtin import Builtin
 from crm.providers.hubspot import HubSpot
 from crm.providers.leadsquared import LeadSquared
 from crm.providers.salesforce import Salesforce
+from crm.providers.selldo import SellDo
 from crm.providers.zoho import Zoho
 from toolkit.tenancy import Connect
 
@@ -15,5 +16,6 @@ PROVIDERS: Mapping[str, Connect[CrmProvider]] = {
     "zoho": Zoho,
     "hubspot": HubSpot,
     "leadsquared": LeadSquared,
+    "selldo": SellDo,
     "builtin": Builtin,
 }
