@@ -97,24 +97,42 @@ SCRIPT = (
 )
 
 
-@pytest.mark.timeout(400)
-@pytest.mark.room
-@pytest.mark.parametrize("voice", ["first", pytest.param("second", marks=pytest.mark.slow)])
-async def test_a_business_of_another_trade_is_served_as_its_file_says(voice: str) -> None:
+async def scripted(script: Sequence[Step], *arguments: str) -> tuple[Report, str]:
+    """Run the demo for the bicycle shop, whose model plays a script."""
     require(Options(llm=False))
     model = ScriptedModel()
-    model.play(*SCRIPT)
-    expectations = Expectations.read(FIXTURES / "bicycle.calls.yaml", BICYCLE)
-    began = datetime.now(UTC)
+    model.play(*script)
     async with serving(model) as url:
         environment = {
             "LLM_MODEL": "openai/scripted",
             "OPENAI_API_BASE": url,
             "OPENAI_API_KEY": "scripted",
         }
-        arguments = ["--bots", str(BICYCLE), *recordings(voice)]
-        report, told = await demo(arguments, environment)
+        report, told = await demo(["--bots", str(BICYCLE), *arguments], environment)
     model.assert_done()
+    return report, told
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.room
+async def test_a_business_of_another_trade_is_called_with_recordings_of_its_own() -> None:
+    first, *_, last = [name for name in recordings("first") if name != "--wav"]
+    report, _ = await scripted((SCRIPT[0], SCRIPT[-1]), "--wav", first, "--wav", last)
+    assert caller_error(report) <= 0.10
+    assert agent_error(report) <= 0.15
+    assert report.agent_hung_up
+    said = [entry["text"] for entry in report.transcript if entry["role"] == "agent"]
+    assert "A full service costs 89 euros." in said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.room
+@pytest.mark.parametrize("voice", ["first", "second"])
+async def test_a_business_of_another_trade_is_served_as_its_file_says(voice: str) -> None:
+    expectations = Expectations.read(FIXTURES / "bicycle.calls.yaml", BICYCLE)
+    began = datetime.now(UTC)
+    report, told = await scripted(SCRIPT, *recordings(voice))
     assert expectations.wrong(report, began) == []
     assert caller_error(report) <= 0.10
     assert agent_error(report) <= 0.15
