@@ -1,7 +1,7 @@
 """A played vendor on a real socket, for processes that cannot be handed a transport."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import httpx2
@@ -18,10 +18,14 @@ _OF_THE_CONNECTION = frozenset({"host", "connection", "content-length", "accept-
 
 
 class Socket:
-    """A vendor on a real socket, which can stop answering after it has done what was asked."""
+    """A vendor on a real socket, which can stop answering after it has done what was asked.
 
-    def __init__(self, vendor: Vendor) -> None:
+    `done` says whether a write was the one that is meant, where a vendor needs several.
+    """
+
+    def __init__(self, vendor: Vendor, done: Callable[[], bool] = lambda: True) -> None:
         self.vendor = vendor
+        self._done = done
         self.silent = False
         self.committed = asyncio.Event()
 
@@ -30,22 +34,16 @@ class Socket:
         origin = httpx2.URL(self.vendor.base)
         url = origin.copy_with(raw_path=_target(request))
         headers = {
-            name: value
-            for name, value in request.headers.items()
-            if name not in _OF_THE_CONNECTION
+            name: value for name, value in request.headers.items() if name not in _OF_THE_CONNECTION
         }
         asked = httpx2.Request(request.method, url, headers=headers, content=await request.body())
         self.vendor.requests.append(asked)
         played = self.vendor.answer(asked)
-        if self.silent and played.is_success and any(asked is each for each in self.written):
+        written = any(asked is each for each in self.vendor.written())
+        if self.silent and played.is_success and written and self._done():
             self.committed.set()
             await asyncio.Event().wait()
         return Response(played.content, played.status_code, media_type="application/json")
-
-    @property
-    def written(self) -> list[httpx2.Request]:
-        """Return the requests that were to change something."""
-        return self.vendor.written()
 
 
 def _target(request: Request) -> bytes:
@@ -55,18 +53,23 @@ def _target(request: Request) -> bytes:
 
 
 @asynccontextmanager
-async def listening(socket: Socket) -> AsyncGenerator[str]:
-    """Serve the vendor."""
+async def listening(*sockets: Socket) -> AsyncGenerator[list[str]]:
+    """Serve the vendors, each at an address of its own."""
+    ports = [free_port() for _ in sockets]
+    servers = [_server(socket, port) for socket, port in zip(sockets, ports, strict=True)]
+    serving = [asyncio.create_task(server.serve()) for server in servers]
+    try:
+        yield [f"http://127.0.0.1:{port}" for port in ports]
+    finally:
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*serving)
+
+
+def _server(socket: Socket, port: int) -> uvicorn.Server:
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     app = Starlette(routes=[Route("/{path:path}", socket.answer, methods=methods)])
-    port = free_port()
     config = uvicorn.Config(
         app, port=port, log_level="critical", timeout_graceful_shutdown=0, lifespan="off"
     )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await serving
+    return uvicorn.Server(config)

@@ -20,11 +20,11 @@ LONG_FILES: Mapping[str, str] = {
     "mcp/scheduling/providers/acuity.py": "one vendor, which tells its free times day by day",
     "tests/crm/test_leadsquared.py": "a vendor with a memory, and what only it does",
     "tests/knowledge/test_server.py": "three tools, every promise of each",
-    "tests/scheduling/contract.py": "one contract, which every vendor shares",
     "tests/scheduling/test_acuity.py": "a vendor with a memory, and what only it does",
     "tests/scheduling/test_housecallpro.py": "what only this vendor does",
     "tests/scheduling/test_calendar.py": "one contract, which a vendor's calendar will share",
     "tests/scheduling/test_server.py": "six tools, every promise of each",
+    "tests/toolkit/test_blocking.py": "one bridge, every promise of it",
 }
 # What no human wrote, and what is not text.
 NOT_OURS = re.compile(r"(uv\.lock|package-lock\.json|\.wav|\.png|\.ico|\.woff2)$")

@@ -18,6 +18,7 @@ from toolkit.confirmation import confirm
 from toolkit.errors import Rejected
 from toolkit.speech import spoken
 from toolkit.tenancy import connected
+from toolkit.texts import shortened
 
 A = TypeVar("A", bound=Answer)
 Detail = Literal["brief", "full"]
@@ -185,8 +186,8 @@ def size(told: object) -> int:
 
 
 def _cut(value: Any, width: int) -> Any:
-    if isinstance(value, str) and len(value) > width:
-        return f"{value[: width - 1].rstrip()}…"
+    if isinstance(value, str):
+        return shortened(value, width)
     if isinstance(value, dict):
         texts = cast("dict[str, Any]", value)
         return {name: _cut(each, width) for name, each in texts.items()}

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from crm.answers import Hit
 from crm.provider import Kind, Record, Wanted
 from crm.telling import called, introduced
-from toolkit.people import alike, email_in, folded, likeness, number_in, same_number
+from toolkit.people import alike, folded, likeness, number_in, same_number
 from toolkit.speech import spoken
+from toolkit.speech.addresses import email_address
 from toolkit.speech.numbers import words
 
 SHOWN = 3
@@ -17,7 +18,7 @@ _ECHOED = 60  # characters of what was said
 
 def wanted(text: str) -> Wanted:
     """Return what was said, and what it seems to be."""
-    return Wanted(text=text, phone=number_in(text), email=email_in(text))
+    return Wanted(text=text, phone=number_in(text), email=email_address(text))
 
 
 def kinds(wish: Wanted, kind: Kind | None) -> tuple[Kind, ...]:

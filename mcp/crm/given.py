@@ -21,7 +21,7 @@ from crm.provider import (
 from toolkit.clock import Clock
 from toolkit.errors import NotFound, Rejected
 from toolkit.moments import utc
-from toolkit.people import email_in
+from toolkit.speech.addresses import email_address
 from toolkit.speech.numbers import phone_number
 
 _OURS: Mapping[tuple[Kind, Word], tuple[str, ...]] = {
@@ -65,7 +65,7 @@ def email(said: str | None) -> str | None:
     """
     if not said or not said.strip():
         return None
-    address = email_in(said)
+    address = email_address(said)
     if address is None:
         raise Rejected(
             "That is not an e-mail address.",

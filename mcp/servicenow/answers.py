@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from servicenow.provider import Article, Group, Record, User
 from toolkit.results import Result
+from toolkit.texts import cut
 
 Detail = Literal["short", "full"]
 
@@ -113,14 +114,6 @@ class ArticleAnswer(Result):
 def rows(detail: Detail) -> int:
     """Return how many rows an answer has at most."""
     return FULL if detail == "full" else SHORT
-
-
-def cut(text: str, size: int) -> str:
-    """Return `text` within `size` bytes, with an ellipsis where it was longer."""
-    encoded = text.encode()
-    if len(encoded) <= size:
-        return text
-    return encoded[: size - 3].decode(errors="ignore").rstrip() + "…"
 
 
 def shown(record: Record, detail: Detail = "short") -> RecordRow:

@@ -14,7 +14,6 @@ from servicenow.answers import (
     Detail,
     RecordAnswer,
     RecordList,
-    cut,
     listed,
     rows,
     shown,
@@ -35,8 +34,10 @@ from toolkit.clock import CLOCK, Clock
 from toolkit.errors import NotFound, Rejected
 from toolkit.people import alike, folded, likeness
 from toolkit.speech import spoken
+from toolkit.speech.addresses import email_address
 from toolkit.speech.when import understand
 from toolkit.tenancy import connected
+from toolkit.texts import cut
 
 T = TypeVar("T", User, Group)
 
@@ -96,7 +97,7 @@ class Desk:
         if user_id := naming.reference(said, "task").id:
             found = await self.service.user(user_id, contact=contact)
             candidates = [found] if found else []
-        elif address := naming.email(said):
+        elif address := email_address(said):
             people = await self.service.users(email=address, contact=contact)
             candidates = [each for each in people if _has(each, address)]
         else:

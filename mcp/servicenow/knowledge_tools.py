@@ -11,7 +11,6 @@ from servicenow.answers import (
     ArticleAnswer,
     ArticleList,
     Detail,
-    cut,
     listed_article,
     read_article,
     rows,
@@ -20,6 +19,7 @@ from servicenow.desk import DESK, READING, Desk, Name, looked_for
 from toolkit.effects import READS
 from toolkit.errors import NotFound
 from toolkit.speech import spoken
+from toolkit.texts import cut
 
 _TITLE = 90  # bytes
 

@@ -1,11 +1,10 @@
-"""What callers call things by: records by their numbers, people by their addresses."""
+"""What callers call things by: records by their numbers, articles by words."""
 
 import re
 from collections.abc import Mapping
 from typing import Literal
 
 from servicenow.provider import Kind, Reference
-from toolkit.people import email_in
 from toolkit.speech.numbers import with_digits
 
 Numbered = Kind | Literal["article"]
@@ -19,7 +18,6 @@ _AROUND = re.compile(
     r"\b(?:the|my|is|it|its|it's|and|number|nr|no|incidents?|cases?|tickets?|articles?)\b"
 )
 _REPEATED = re.compile(r"\b(double|triple) (\w+)")
-_SIGNS = {"at": "@", "dot": ".", "underscore": "_", "dash": "-", "hyphen": "-", "plus": "+"}
 _TERM = re.compile(r"\w[\w'.+#-]*")
 _TERMS = 8
 _TOO_COMMON = frozenset({"and", "are", "for", "from", "has", "not", "that", "the", "this", "with"})
@@ -46,12 +44,6 @@ def aloud(number: str) -> str:
     """Return `INC 10001`, as a number is said."""
     match = re.fullmatch(r"([A-Z]+)0*(\d+)", number)
     return f"{match[1]} {match[2]}" if match else number
-
-
-def email(said: str) -> str | None:
-    """Return the address in `tom@acme.com`, or in `Tom at acme dot com`."""
-    words = said.lower().rstrip(" .?!").split()
-    return email_in(said) or email_in("".join(_SIGNS.get(word, word) for word in words))
 
 
 def terms(text: str) -> tuple[str, ...]:

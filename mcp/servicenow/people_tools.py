@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from fastmcp.tools import tool
 
-from servicenow import naming
 from servicenow.answers import SHORT, Detail, UserAnswer, UserList, listed_user, rows
 from servicenow.desk import DESK, READING, Desk, Name
 from servicenow.provider import User
@@ -12,6 +11,7 @@ from toolkit.effects import READS
 from toolkit.errors import Rejected
 from toolkit.people import same_number
 from toolkit.speech import spoken
+from toolkit.speech.addresses import email_address
 from toolkit.speech.numbers import phone_number
 
 
@@ -27,7 +27,7 @@ async def search_user_by_email(
     email: Name, detail: Detail = "short", desk: Desk = DESK
 ) -> UserList:
     """Find users by e-mail address."""
-    address = naming.email(email)
+    address = email_address(email)
     if address is None:
         raise Rejected("That is no e-mail address.", say="How is your e-mail address spelled?")
     people = await desk.service.users(email=address)

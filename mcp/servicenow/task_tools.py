@@ -8,7 +8,6 @@ from servicenow.answers import (
     GroupList,
     RecordAnswer,
     RecordList,
-    cut,
     listed_group,
     rows,
     shown,
@@ -31,6 +30,7 @@ from servicenow.provider import Change, Draft, Level, State, Wanted
 from toolkit.confirmation import confirm
 from toolkit.effects import CHANGES, READS, WRITES
 from toolkit.speech import spoken
+from toolkit.texts import cut
 
 _NAME = 60  # bytes
 

@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tickets.provider import Comment, Ticket, User
 from toolkit.results import Result
+from toolkit.texts import cut
 
 SHORT, FULL = 3, 20  # rows
 COMMENTS = 30  # that a whole list has
@@ -141,14 +142,6 @@ class AvailabilityAnswer(Result):
 
     agents: list[AgentRow]
     more: bool = False
-
-
-def cut(text: str, size: int) -> str:
-    """Return `text` within `size` bytes, with an ellipsis where it was longer."""
-    encoded = text.encode()
-    if len(encoded) <= size:
-        return text
-    return encoded[: size - 3].decode(errors="ignore").rstrip() + "…"
 
 
 def listed_ticket(ticket: Ticket, *, full: bool) -> TicketRow:

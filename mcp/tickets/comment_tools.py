@@ -2,13 +2,14 @@
 
 from fastmcp.tools import tool
 
-from tickets.answers import COMMENTS, SHORT, AddedComment, CommentList, cut, listed_comment
+from tickets.answers import COMMENTS, SHORT, AddedComment, CommentList, listed_comment
 from tickets.desk import ANYTHING_ELSE, DESK, READING, WRITING, ticket_of, titled
 from tickets.inputs import Detail, Id, Words, known_id, tidy, worded
 from tickets.provider import TicketProvider
 from toolkit.confirmation import confirm
 from toolkit.effects import READS, WRITES
 from toolkit.errors import NotFound
+from toolkit.texts import cut
 
 _READ_BACK = 200  # bytes
 

@@ -13,7 +13,6 @@ from tickets.answers import (
     LoggedCall,
     OrganizationAnswer,
     TicketList,
-    cut,
 )
 from tickets.desk import DESK, READING, WRITING, found_tickets, organization_of
 from tickets.inputs import Detail, Id, Line, Words, known_id, number, tidy, worded
@@ -23,6 +22,7 @@ from toolkit.confirmation import confirm
 from toolkit.effects import READS, WRITES
 from toolkit.errors import NotFound, Rejected
 from toolkit.speech import spoken
+from toolkit.texts import cut
 
 Minutes = Annotated[int, Field(ge=0, le=1440)]
 Seconds = Annotated[int, Field(ge=0, le=86_400)]

@@ -11,7 +11,6 @@ from tickets.answers import (
     TicketList,
     TicketRow,
     UserList,
-    cut,
     listed_ticket,
     listed_user,
 )
@@ -30,6 +29,7 @@ from toolkit.errors import NotFound, OutcomeUnknown, Rejected
 from toolkit.speech import spoken
 from toolkit.speech.numbers import words
 from toolkit.tenancy import connected
+from toolkit.texts import cut
 
 DESK: TicketProvider = Depends(connected(PROVIDERS))
 

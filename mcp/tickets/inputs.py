@@ -17,7 +17,8 @@ from tickets.provider import (
     Value,
 )
 from toolkit.errors import NotFound, Rejected
-from toolkit.people import email_in, number_in
+from toolkit.people import number_in
+from toolkit.speech.addresses import email_address
 from toolkit.speech.numbers import phone_number
 
 Id = Annotated[str, Field(min_length=1, max_length=100)]
@@ -29,8 +30,6 @@ Tags = Annotated[
 ]
 FieldValues = Annotated[dict[FieldName, Value | None], Field(max_length=50)]
 Detail = Literal["short", "full"]
-
-_SIGNS = {"at": "@", "dot": ".", "underscore": "_", "dash": "-", "hyphen": "-", "plus": "+"}
 
 
 class _Input(BaseModel):
@@ -107,19 +106,11 @@ class Who(BaseModel):
 
 def who(text: str) -> Who:
     """Return whether a name, an e-mail address or a phone number was said."""
-    if email := spoken_email(text):
+    if email := email_address(text):
         return Who(email=email)
     if phone := number_in(text):
         return Who(phone=phone)
     return Who(name=tidy(text))
-
-
-def spoken_email(text: str) -> str | None:
-    """Return the address in `ann@example.com`, or in `Ann at example dot com`."""
-    if found := email_in(text):
-        return found
-    said = "".join(_SIGNS.get(word, word) for word in text.lower().split())
-    return email_in(said)
 
 
 def address(text: str) -> str:
@@ -128,7 +119,7 @@ def address(text: str) -> str:
     Raises:
         Rejected: it is none.
     """
-    found = spoken_email(text)
+    found = email_address(text)
     if found is None:
         raise Rejected("That is no e-mail address.", say="How is your e-mail address spelled?")
     return found

@@ -29,7 +29,6 @@ from tickets.desk import (
     sentence,
     user_of,
 )
-from tickets.hearing import heard_as, may_be
 from tickets.inputs import (
     ChangedUser,
     Detail,
@@ -54,7 +53,7 @@ from tickets.provider import (
 from toolkit.confirmation import confirm
 from toolkit.effects import CHANGES, DESTROYS, READS, WRITES
 from toolkit.errors import Rejected
-from toolkit.people import same_number
+from toolkit.people import alike, likeness, same_number
 
 NewUsers = Annotated[list[NewUser], Field(min_length=1, max_length=MOST)]
 ChangedUsers = Annotated[list[ChangedUser], Field(min_length=1, max_length=MOST)]
@@ -101,7 +100,7 @@ async def search_users(
     meant = [each for each in page.users if _meant(person, each)]
     if person.name:
         heard = person.name
-        meant.sort(key=lambda each: heard_as(heard, each.name), reverse=True)
+        meant.sort(key=lambda each: likeness(heard, each.name), reverse=True)
     return listed_users(meant, detail)
 
 
@@ -231,7 +230,7 @@ def _meant(person: Who, user: User) -> bool:
         return (user.email or "").casefold() == person.email.casefold()
     if person.phone:
         return user.phone is not None and same_number(person.phone, user.phone)
-    return may_be(person.name or "", user.name)
+    return alike(person.name or "", user.name)
 
 
 def _require_address(draft: UserDraft) -> None:

@@ -6,7 +6,6 @@ from tickets.answers import (
     FULL,
     TicketAnswer,
     TicketList,
-    cut,
     shown_ticket,
 )
 from tickets.desk import (
@@ -49,6 +48,7 @@ from toolkit.confirmation import confirm
 from toolkit.effects import CHANGES, DESTROYS, READS, WRITES
 from toolkit.errors import Rejected
 from toolkit.people import likeness
+from toolkit.texts import cut
 
 _READ_BACK = 200  # bytes
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from phonenumbers import MatchType, is_number_match
 from rapidfuzz.fuzz import token_set_ratio, token_sort_ratio
@@ -10,11 +11,12 @@ from toolkit.speech.numbers import phone_number, with_digits
 
 _TELLING = 7  # digits: fewer at the end of a number say nothing
 _ALIKE = 72.0  # per cent
+# Letters that begin a name alike, to the ear.
+_SOUNDS = ("ckqgx", "szcx", "fvwp", "ijyg", "bp", "dt", "aeiouhy", "mn")
 _SHORTEST = 5  # digits of a number that a text can be, and not only hold
 _AROUND = frozenset(
     [*("oh", "o", "double", "triple", "plus", "and"), *("my", "phone", "number", "is", "it's")]
 )
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def same_number(one: str, other: str) -> bool:
@@ -44,12 +46,19 @@ def telling_digits(number: str) -> str:
 def likeness(said: str, written: str) -> float:
     """Return how much a name that was heard is like one that is stored, from 0 to 1.
 
-    A part of the whole name is wholly like it: callers give one name, or two of three.
+    A part of the whole name is wholly like it: callers give one name, or two of three. A single
+    word, unless it is a number, is as like it as it is like one of its parts.
     """
     first, second = folded(said), folded(written)
     if not first or not second:
         return 0.0
-    return max(token_set_ratio(first, second), token_sort_ratio(first, second)) / 100
+    readings = [second, *second.split()] if first.isalpha() else [second]
+    return (
+        max(
+            ratio(first, each) for each in readings for ratio in (token_set_ratio, token_sort_ratio)
+        )
+        / 100
+    )
 
 
 def alike(said: str, written: str) -> bool:
@@ -57,10 +66,11 @@ def alike(said: str, written: str) -> bool:
     return likeness(said, written) * 100 >= _ALIKE
 
 
-def email_in(text: str) -> str | None:
-    """Return the address, where the text is one."""
-    stripped = text.strip()
-    return stripped if _EMAIL.fullmatch(stripped) else None
+def sounding(said: Sequence[str], letters: int) -> list[str]:
+    """Return the first `letters` of names that may have been heard as one of these words."""
+    heard = {word[:letters] for word in said}
+    first = {word: {c for group in _SOUNDS if word[0] in group for c in group} for word in heard}
+    return sorted(heard | {f"{c}{word[1:]}" for word, others in first.items() for c in others})
 
 
 def number_in(text: str) -> str | None:

@@ -37,6 +37,7 @@ Params = Mapping[str, str | int | bool | Sequence[str]]
 READ_BUDGET = 8.0  # seconds, everything that one call asks included
 WRITE_BUDGET = 15.0
 CONNECT_BUDGET = 1.0
+_GRACE = 0.25  # seconds
 _LARGEST = 5_000_000  # bytes of an answer
 _PAUSE = 0.1  # seconds before a read is tried again
 _READS = frozenset({"GET", "HEAD"})
@@ -52,6 +53,15 @@ _REFUSALS: Mapping[int, tuple[type[ToolFailure], str]] = {
 _UNCERTAIN = frozenset({500, 502, 504})
 _DROPPED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _tracer = get_tracer("antiphon.vendor")
+
+
+def thread_budget(*, writes: bool) -> float:
+    """Return for how many seconds a vendor's SDK may keep a thread.
+
+    It is a little more than the wire allows, whose deadline is to come first: it is what the
+    breaker counts.
+    """
+    return (WRITE_BUDGET if writes else READ_BUDGET) + _GRACE
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ def _in_writing(identity: Identity) -> Bot:
 
 async def _listed(process: Process, identity: Identity) -> dict[str, tuple[ToolCard, ...]]:
     """Return the tools of the bot's servers; one that does not answer costs its own."""
-    listed, asked = await process.catalogue.tools(identity, lambda *_: None)
+    listed, asked = await process.catalogue.tools(identity, _unasked)
     missing = [name for name in identity.servers if name not in listed]
     if asked and missing:
         await asyncio.wait(asked, timeout=_LISTING)
@@ -140,6 +140,11 @@ def _answer(history: ChatContext) -> str:
         if item.role == "assistant" and item.text_content:
             texts.append(item.text_content.strip())
     return "\n\n".join(reversed(texts))
+
+
+def _unasked(server: str, cards: tuple[ToolCard, ...]) -> None:
+    """Let a list that has changed be read again below."""
+    del server, cards
 
 
 def _unheard(kind: str, data: Mapping[str, Any]) -> None:

@@ -10,10 +10,12 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.tokens import Signer
 from crm.server import SERVER
+from tests.accounts import connect
 from tests.conftest import new_tenant
 from tests.contracts.specifications import Json, Specifications
-from tests.crm.contract import Line, Patient, connect
+from tests.crm.contract import Line
 from tests.crm.test_hubspot import TestHubSpot as HubSpotContract
+from tests.faults import Patient
 from tests.processes import held
 from tests.servers import serve
 
@@ -34,7 +36,7 @@ async def test_every_request_is_formed_as_hubspot_s_own_sdk_forms_it(
     golden = specifications.recorded(RECORDED)
     contract, tenant = HubSpotContract(), await new_tenant(database)
     vendor = contract.new_vendor()
-    await connect(database, tenant, "hubspot", contract.secrets, contract.settings)
+    await connect(database, tenant, "crm", "hubspot", contract.secrets, contract.settings)
     async with held(
         serve([SERVER], signer, database, cache, vendors=vendor.transport())
     ) as servers:

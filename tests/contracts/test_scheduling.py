@@ -14,10 +14,11 @@ from config.vault import Account, DatabaseVault
 from scheduling.provider import Attendee, SchedulingProvider
 from scheduling.registry import PROVIDERS
 from scheduling.server import SERVER
+from tests.accounts import connect
 from tests.conftest import Tenant, new_tenant
 from tests.contracts.specifications import Specifications
 from tests.processes import held
-from tests.scheduling.contract import ANN, Line, SchedulingContract, connect
+from tests.scheduling.contract import ANN, Line, SchedulingContract
 from tests.scheduling.test_calcom import TestCalCom as CalComContract
 from tests.scheduling.test_housecallpro import TestHousecallPro as HousecallProContract
 from tests.servers import serve
@@ -41,7 +42,9 @@ async def test_every_tool_asks_what_the_specification_allows(
     vendor, tenant = contract().new_vendor(), await new_tenant(database)
     assert vendor.specification is not None
     assert specification(vendor.specification) is not None
-    await connect(database, tenant, contract.provider, contract.secrets, contract.settings)
+    await connect(
+        database, tenant, "scheduling", contract.provider, contract.secrets, contract.settings
+    )
     asked: dict[str, int] = {}
     async with held(
         serve([SERVER], signer, database, cache, vendors=vendor.transport())

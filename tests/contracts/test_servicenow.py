@@ -17,10 +17,11 @@ from servicenow.provider import Change, Draft, Record, Reference, Wanted
 from servicenow.providers.servicenow import ServiceNow as Provider
 from servicenow.providers.servicenow_records import Row
 from servicenow.server import SERVER
+from tests.accounts import connect
 from tests.conftest import Tenant, new_tenant
 from tests.processes import held
 from tests.servers import KEYRING, serve
-from tests.servicenow.line import APPLICATION, account
+from tests.servicenow.line import APPLICATION
 from tests.servicenow.played import CASES, ServiceNow
 from tests.servicenow.test_faults import READS, WRITES
 from tests.vendors import Vendor, specification
@@ -42,7 +43,7 @@ async def test_every_tool_asks_what_the_specification_allows(
     vendor, tenant = ServiceNow(), await new_tenant(database)
     assert vendor.specification is not None
     assert specification(vendor.specification) is not None
-    await account(database, tenant, APPLICATION)
+    await connect(database, tenant, "servicenow", "servicenow", APPLICATION)
     vendor.add("incident", short_description="No VPN")
     vendor.add(CASES, short_description="Pump leaks")
     vendor.add("task", short_description="Call back")

@@ -16,11 +16,12 @@ from redis.asyncio import Redis
 
 from config.database import Database
 from config.tokens import Signer
+from tests.accounts import connect
 from tests.conftest import new_tenant
 from tests.processes import held
 from tests.servers import Answer, Caller, serve
 from tests.tickets.contract import TicketsContract
-from tests.tickets.line import Line, connect
+from tests.tickets.line import Line
 from tests.tickets.test_freshdesk import TestFreshdesk as FreshdeskContract
 from tests.tickets.test_jira import TestJira as JiraContract
 from tests.tickets.test_zendesk import TestZendesk as ZendeskContract
@@ -84,7 +85,9 @@ async def test_every_tool_asks_what_the_specification_allows(
     assert vendor.specification is not None
     assert specification(vendor.specification) is not None
     seed = vendor.seed()
-    await connect(database, tenant, contract.provider, contract.secrets, contract.settings)
+    await connect(
+        database, tenant, "tickets", contract.provider, contract.secrets, contract.settings
+    )
     serving = serve([SERVER], signer, database, cache, vendors=vendor.transport())
     async with held(serving) as servers:
         line = Watched(servers, tenant, vendor, database, seed)

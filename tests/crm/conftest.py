@@ -11,8 +11,10 @@ from config.database import Database
 from config.tokens import Signer
 from crm.server import SERVER
 from tests.conftest import Tenant, new_tenant
+from tests.faults import Patient
 from tests.processes import held
 from tests.servers import Caller, Servers, serve
+from tests.vendors import Exchange
 
 pytest.register_assert_rewrite("tests.crm.contract", "tests.crm.scenario", "tests.crm.line")
 
@@ -21,6 +23,29 @@ pytest.register_assert_rewrite("tests.crm.contract", "tests.crm.scenario", "test
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
     """The server, over HTTP."""
     async with held(serve([SERVER], signer, database, cache, calls_per_minute=100_000)) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def exchange() -> Exchange:
+    """The way to the vendor."""
+    return Exchange()
+
+
+@pytest.fixture(scope="session")
+def breakers() -> Patient:
+    """Those of the server that asks the vendor."""
+    return Patient()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def patient(
+    exchange: Exchange, breakers: Patient, signer: Signer, database: Database, cache: Redis
+) -> AsyncGenerator[Servers]:
+    """The server, which asks a vendor whatever has happened before."""
+    options = {"breakers": breakers, "calls_per_minute": 100_000}
+    serving = serve([SERVER], signer, database, cache, vendors=exchange, **options)
+    async with held(serving) as servers:
         yield servers
 
 

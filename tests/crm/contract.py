@@ -5,7 +5,7 @@ How a vendor's test uses it:
 * `class Acme(Crm)`: the vendor with a memory. `answer(request)` plays it (`tests/vendors.py`);
   `held(kind)` returns what it holds in OUR words (`crm.provider.WORDS`), each with its `id` and the
   tenant's own fields under `fields`. Dates and moments in ISO 8601, moments aware; what is not
-  there is left out. A vendor that reads with POST also overrides `written()`.
+  there is left out. A vendor that reads with POST names `reading_posts`.
 * `class TestAcme(CrmContract)`: `provider`, `secrets` (each with CANARY in it), `settings`,
   `unsupported` (the tools that it has no counterpart for) and `new_vendor()`.
 * Where the vendor wants other values than `samples.py` gives: `create_with` and `update_with`, by
@@ -20,52 +20,30 @@ How a vendor's test uses it:
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from redis.asyncio import Redis
 
 from config.database import Database
-from config.tokens import Signer
 from crm.provider import KINDS, Kind
 from crm.registry import PROVIDERS
-from crm.server import SERVER
+from tests.accounts import connect
 from tests.conftest import fetch, new_tenant
-from tests.crm.line import TOOLS, Crm, Line, Patient, connect
+from tests.crm.line import TOOLS, Crm, Line
 from tests.crm.samples import HOSTILE, title_word
 from tests.crm.scenario import CrmScenario
-from tests.processes import held
-from tests.servers import Caller, serve
-from tests.vendors import BODY_CANARY, Fault, garbage, refused, reset, timed_out
+from tests.faults import FAULTS, READ_ERRORS, UNSURE, WRITE_ERRORS, Patient
+from tests.servers import Caller, Servers
+from tests.vendors import BODY_CANARY, Exchange, refused, timed_out
 
-__all__ = ["CANARY", "Crm", "CrmContract", "Line", "Patient", "connect"]
+__all__ = ["CANARY", "Crm", "CrmContract", "Line"]
 
 CANARY = "canary-7f3a9"  # part of every secret; it may turn up nowhere
 MANY = 999  # requests
-READ_FAULTS: dict[str, tuple[Fault, str]] = {
-    "403": (refused(403), "forbidden"),
-    "404": (refused(404), "not_found"),
-    "409": (refused(409), "conflict"),
-    "422": (refused(422), "rejected"),
-    "429": (refused(429, **{"Retry-After": "3600"}), "rate_limited"),
-    "500": (refused(500), "unavailable"),
-    "timeout": (timed_out, "timeout"),
-    "reset": (reset, "unavailable"),
-    "garbage": (garbage, "unavailable"),
-    "401": (refused(401), "disconnected"),
-}
-# What is not known to have failed must not be called a failure.
-WRITE_FAULTS = READ_FAULTS | {
-    "500": (refused(500), "outcome_unknown"),
-    "timeout": (timed_out, "outcome_unknown"),
-    "reset": (reset, "outcome_unknown"),
-    "garbage": (garbage, "outcome_unknown"),
-}
-LOST = ("500", "timeout", "reset", "garbage")
 
 
 class CrmContract(CrmScenario):
@@ -86,23 +64,25 @@ class CrmContract(CrmScenario):
     def expected(self, tool: str, fault: str) -> Sequence[str | None]:
         """Return the errors that a tool may answer to a fault; None is no error."""
         if tool.startswith(("create", "update")):
-            return (WRITE_FAULTS[fault][1],)
+            return (WRITE_ERRORS[fault],)
         # A search that finds nothing is a 404 at some vendors.
         empty = (None,) if fault == "404" and tool in ("search", "query") else ()
-        return (READ_FAULTS[fault][1], *empty)
+        return (READ_ERRORS[fault], *empty)
+
+    @pytest.fixture(autouse=True)
+    def _without_pauses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("toolkit.vendor._PAUSE", 0.0)
 
     @pytest_asyncio.fixture
-    async def line(self, signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Line]:
+    async def line(
+        self, exchange: Exchange, breakers: Patient, patient: Servers, database: Database
+    ) -> Line:
         """A tenant who is connected to the vendor."""
-        vendor, breakers = self.new_vendor(), Patient()
+        exchange.vendor = vendor = self.new_vendor()
+        breakers.forgets = True
         tenant = await new_tenant(database)
-        await connect(database, tenant, self.provider, self.secrets, self.settings)
-        transport = vendor.transport()
-        options = {"breakers": breakers, "calls_per_minute": 100_000}
-        async with held(
-            serve([SERVER], signer, database, cache, vendors=transport, **options)
-        ) as servers:
-            yield Line(servers, tenant, vendor, database, breakers)
+        await connect(database, tenant, "crm", self.provider, self.secrets, self.settings)
+        return Line(patient, tenant, vendor, database, breakers)
 
     async def test_it_lists_what_the_vendor_can_do(self, line: Line) -> None:
         assert set(PROVIDERS[self.provider].unsupported) == self.unsupported
@@ -130,10 +110,9 @@ class CrmContract(CrmScenario):
         # Outside of a conversation a repeated write is a new one.
         claims = line.tenant.claims(tools=TOOLS)
         async with line.servers.connect("crm", claims) as caller:
-            for fault in READ_FAULTS:
+            for fault in FAULTS:
                 await self.all_fail(line, caller, cells, fault, writes=None)
                 await self.all_fail(line, caller, cells, fault, writes=True)
-                line.vendor.checks = False  # the requests are always the same
         assert {kind: line.vendor.held(kind) for kind in self.kinds()} == before
         rows = await fetch(line.database, line.tenant, "select * from audit")
         kept = await fetch(line.database, line.tenant, "select * from idempotent_call")
@@ -159,7 +138,7 @@ class CrmContract(CrmScenario):
         of_writes = ("create", "update")
         tools = [tool for tool in cells if tool.startswith(of_writes) == bool(writes)]
         sent = len(line.vendor.written())
-        line.vendor.fail(READ_FAULTS[fault][0], writes=writes, times=MANY)
+        line.vendor.fail(FAULTS[fault], writes=writes, times=MANY)
         answers = await asyncio.gather(*(caller.call(tool, **cells[tool]) for tool in tools))
         line.vendor.recover()
         for tool, answer in zip(tools, answers, strict=True):
@@ -167,7 +146,7 @@ class CrmContract(CrmScenario):
             assert answer.error is None or "Tell the caller:" in answer.text
             assert CANARY not in str(answer)
             assert BODY_CANARY not in str(answer)
-        if writes and fault in LOST:
+        if writes and fault in UNSURE:
             assert len(line.vendor.written()) == sent + len(tools), "a write was sent again"
 
     async def test_a_vendor_that_asks_for_patience_gets_it(self, line: Line) -> None:

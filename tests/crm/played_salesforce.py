@@ -93,16 +93,12 @@ class PlayedSalesforce(Crm):
         rf"|(POST|GET|PATCH) {DATA}/sobjects/Task(/\w+)?"
         rf"|PATCH {DATA}/sobjects/\w+/{KEY}/\w+"
     )
+    reading_posts: ClassVar[re.Pattern[str] | None] = re.compile(f"POST {DATA}/composite")
 
     rows: dict[str, dict[str, Row]] = field(default_factory=lambda: {name: {} for name in PREFIXES})
     token: str = f"access-{CANARY}"
     renewed: int = 0
     hidden: frozenset[str] = frozenset()  # objects that the user may not see
-
-    def written(self) -> list[httpx2.Request]:
-        """Return what changes records: a composite of queries reads."""
-        reading = f"{DATA}/composite"
-        return [each for each in super().written() if each.url.path != reading]
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         path, query = request.url.path, request.url.params

@@ -81,6 +81,7 @@ class Zoho(Crm):
 
     base = "https://www.zohoapis.com"
     specification = "zoho/openapi-v8-bundle.json"
+    reading_posts = re.compile(r"POST /crm/v8/coql")
     accounts = "https://accounts.zoho.com/oauth/v2/token"
 
     def __init__(self) -> None:
@@ -90,9 +91,6 @@ class Zoho(Crm):
         self.tokens: list[httpx2.Response] = []  # the answers to those who ask for one
         self.unknown = 204  # how it says that there is no such record
         self._last = 5725767000000400000
-
-    def written(self) -> list[httpx2.Request]:
-        return [each for each in super().written() if not each.url.path.endswith("/coql")]
 
     def statements(self) -> list[str]:
         """Return the COQL that was asked."""

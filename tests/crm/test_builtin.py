@@ -1,7 +1,6 @@
 """The builtin CRM keeps the contract's promises, in PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from typing import Any, ClassVar
 
 import httpx2
@@ -9,20 +8,17 @@ import psycopg
 import pytest
 import pytest_asyncio
 from psycopg.rows import dict_row
-from redis.asyncio import Redis
 
 from config.database import Database
-from config.tokens import Signer
 from config.vault import Account, DatabaseVault
 from crm.provider import Kind
 from crm.providers.builtin import Builtin
-from crm.server import SERVER
 from orchestrator.engines.postgres import Postgres
 from tests.conftest import Tenant, fetch, new_tenant
-from tests.crm.line import Crm, Line, Patient
+from tests.crm.line import Crm, Line
 from tests.crm.scenario import CrmScenario
-from tests.processes import held
-from tests.servers import KEYRING, Caller, Servers, serve
+from tests.faults import Patient
+from tests.servers import KEYRING, Caller, Servers
 from toolkit.tenancy import Attempt, Call, Runtime
 
 NAMES = (
@@ -68,14 +64,11 @@ class TestBuiltin(CrmScenario):
     provider: ClassVar[str] = "builtin"
 
     @pytest_asyncio.fixture
-    async def line(
-        self, signer: Signer, database: Database, cache: Redis, postgres_server: Postgres
-    ) -> AsyncGenerator[Line]:
+    async def line(self, servers: Servers, database: Database, postgres_server: Postgres) -> Line:
         records, tenant = Records(), await new_tenant(database)
         records.url = postgres_server.migration_database_url.replace("+psycopg", "")
         records.tenant = tenant
-        async with held(serve([SERVER], signer, database, cache)) as servers:
-            yield Line(servers, tenant, records, database, Patient())
+        return Line(servers, tenant, records, database, Patient())
 
 
 async def test_a_repeat_at_the_same_moment_is_one_record(shop: Tenant, database: Database) -> None:

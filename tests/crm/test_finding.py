@@ -12,6 +12,7 @@ PEOPLE: tuple[dict[str, Any], ...] = (
     {"name": "Tomas Hiller", "phone": "040 777 1234", "email": "tomas@example.com"},
     {"name": "Ann Dubois", "email": "ann.dubois@example.com"},
     {"name": "René Müller", "notes": "Has a blue boat in the harbour."},
+    {"name": "Katherine Brandt"},
 )
 
 
@@ -36,6 +37,8 @@ SAID: tuple[tuple[str, list[str]], ...] = (
     ("Renee Mueller", ["René Müller"]),
     ("Dubois", ["Ann Dubois"]),
     ("Anne Duboy", ["Ann Dubois"]),
+    ("Catherine", ["Katherine Brandt"]),
+    ("ann dot dubois at example dot com", ["Ann Dubois"]),
     ("blue boat", ["René Müller"]),
     ("Zoe Quist", []),
     ("zero three zero, double five five, oh one four two", ["Tom Hill"]),

@@ -15,9 +15,11 @@ from config.tokens import Signer
 from config.vault import Account, DatabaseVault
 from crm.registry import PROVIDERS
 from crm.server import SERVER
+from tests.accounts import connect
 from tests.conftest import Tenant, new_tenant
-from tests.crm.contract import CANARY, Line, Patient, connect
+from tests.crm.contract import CANARY, Line
 from tests.crm.played_hubspot import HubSpot
+from tests.faults import Patient
 from tests.processes import held
 from tests.servers import KEYRING, serve
 from tests.vendors import refused
@@ -44,7 +46,7 @@ async def connected(
 ) -> AsyncGenerator[Line]:
     """A tenant who is connected to the vendor."""
     tenant = await new_tenant(database)
-    await connect(database, tenant, "hubspot", dict(secrets), dict(settings or {}))
+    await connect(database, tenant, "crm", "hubspot", secrets, settings)
     transport = vendor.transport()
     async with held(serve([SERVER], signer, database, cache, vendors=transport)) as servers:
         yield Line(servers, tenant, vendor, database, Patient())

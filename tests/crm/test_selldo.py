@@ -1,5 +1,6 @@
 """Sell.do: what every CRM must do, of the little that is known of it."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
@@ -52,10 +53,10 @@ class TestSellDo(CrmContract):
     settings: ClassVar[dict[str, Any]] = {"campaign_srd": CAMPAIGN}
     unsupported = frozenset(selldo.SellDo.unsupported)
     blind_for = frozenset[Kind]({"lead"})
-    create_with: ClassVar[dict[Kind, dict[str, Any]]] = {
+    create_with: ClassVar[Mapping[Kind, Mapping[str, Any]]] = {
         "lead": dict.fromkeys(("company", "title", "status", "source"))
     }
-    update_with: ClassVar[dict[Kind, dict[str, Any]]] = {"lead": {"status": None}}
+    update_with: ClassVar[Mapping[Kind, Mapping[str, Any]]] = {"lead": {"status": None}}
 
     def new_vendor(self) -> SellDo:
         return SellDo()

@@ -12,8 +12,9 @@ from config.tokens import Signer
 from config.vault import Account, DatabaseVault
 from crm.registry import PROVIDERS
 from crm.server import SERVER
+from tests.accounts import connect
 from tests.conftest import Tenant, fetch, new_tenant
-from tests.crm.contract import CANARY, connect
+from tests.crm.contract import CANARY
 from tests.crm.played_zoho import SECRETS, Zoho, renewed, said
 from tests.processes import held
 from tests.servers import KEYRING, Answer, serve
@@ -36,7 +37,7 @@ async def asked(
 ) -> tuple[Answer, list[dict[str, Any]], dict[str, str]]:
     """Search as a tenant, and return the answer, and what is stored of the account then."""
     tenant = await new_tenant(database)
-    await connect(database, tenant, "zoho", secrets, settings)
+    await connect(database, tenant, "crm", "zoho", secrets, settings)
     transport = vendor.transport()
     async with held(serve([SERVER], signer, database, cache, vendors=transport)) as servers:
         claims = tenant.claims()

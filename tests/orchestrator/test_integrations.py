@@ -13,9 +13,9 @@ from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.scheduling.contract import CANARY
-from tests.sockets import Socket, listening
 from tests.scheduling.test_calcom import CalCom
 from tests.servers import VAULT_KEYS
+from tests.sockets import Socket, listening
 from tests.terminal import antiphon_here
 
 KEY = f"cal_live_{CANARY}"
@@ -39,7 +39,7 @@ bots:
 @pytest_asyncio.fixture
 async def calcom() -> AsyncGenerator[str]:
     """Where the vendor listens."""
-    async with listening(Socket(CalCom())) as url:
+    async with listening(Socket(CalCom())) as (url,):
         yield url
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 
+import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
@@ -12,12 +13,28 @@ from tests.conftest import Tenant, new_tenant
 from tests.processes import held
 from tests.scheduling.calendars import MUSEUM, SCHOOL, declare
 from tests.servers import Servers, serve
+from tests.vendors import Exchange
 
 
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
     """The server, over HTTP."""
     async with held(serve([SERVER], signer, database, cache)) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def exchange() -> Exchange:
+    """The way to the vendor."""
+    return Exchange()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def asking(
+    exchange: Exchange, signer: Signer, database: Database, cache: Redis
+) -> AsyncGenerator[Servers]:
+    """The server, which asks the vendor that a test plays."""
+    async with held(serve([SERVER], signer, database, cache, vendors=exchange)) as servers:
         yield servers
 
 

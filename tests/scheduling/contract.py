@@ -15,42 +15,18 @@ import httpx2
 import pytest
 import pytest_asyncio
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from redis.asyncio import Redis
-from sqlalchemy import text
 
 from config.database import Database
-from config.tables import BusinessIntegration
-from config.tokens import Signer
-from config.vault import sealed
 from scheduling.server import SERVER
+from tests.accounts import connect, lose_time
 from tests.conftest import Tenant, fetch, new_tenant
-from tests.processes import held
+from tests.faults import FAULTS, READ_ERRORS, WRITE_ERRORS
 from tests.scheduling.fake import ZONE, FakeBooking, FakeCalendar
-from tests.servers import KEYRING, Answer, Caller, Servers, serve
-from tests.vendors import BODY_CANARY, Fault, Vendor, garbage, refused, reset, timed_out
+from tests.servers import Answer, Caller, Servers
+from tests.vendors import BODY_CANARY, Exchange, Vendor, refused, timed_out
 
 CANARY = "canary-7f3a9"  # part of every secret; it may turn up nowhere
 ANN: dict[str, str] = {"name": "Ann One", "phone": "+4930555014", "email": "ann@example.com"}
-READ_FAULTS: dict[str, tuple[Fault, str]] = {
-    "401": (refused(401), "disconnected"),
-    "403": (refused(403), "forbidden"),
-    "409": (refused(409), "conflict"),
-    "422": (refused(422), "rejected"),
-    "429": (refused(429, **{"Retry-After": "3600"}), "rate_limited"),
-    "500": (refused(500), "unavailable"),
-    "301": (refused(301, Location="https://elsewhere.example"), "unavailable"),
-    "timeout": (timed_out, "timeout"),
-    "reset": (reset, "unavailable"),
-    "garbage": (garbage, "unavailable"),
-}
-# What is not known to have failed must not be called a failure.
-WRITE_FAULTS = READ_FAULTS | {
-    "404": (refused(404), "not_found"),
-    "500": (refused(500), "outcome_unknown"),
-    "timeout": (timed_out, "outcome_unknown"),
-    "reset": (reset, "outcome_unknown"),
-    "garbage": (garbage, "outcome_unknown"),
-}
 
 
 class Telephone(Vendor):
@@ -86,9 +62,7 @@ class Line:
 
     async def lose_time(self) -> None:
         """Let the time pass in which an earlier try might still be at work."""
-        query = text("update idempotent_call set created_at = created_at - interval '20 seconds'")
-        async with self.database.business(self.tenant.business_id) as session:
-            await session.execute(query)
+        await lose_time(self.database, self.tenant)
 
 
 class SchedulingContract:
@@ -103,16 +77,17 @@ class SchedulingContract:
         """Return the vendor, with an empty calendar."""
         raise NotImplementedError
 
+    @pytest.fixture(autouse=True)
+    def _without_pauses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("toolkit.vendor._PAUSE", 0.0)
+
     @pytest_asyncio.fixture
-    async def line(self, signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Line]:
+    async def line(self, exchange: Exchange, asking: Servers, database: Database) -> Line:
         """A tenant who is connected to the vendor."""
-        vendor = self.new_vendor()
+        exchange.vendor = vendor = self.new_vendor()
         tenant = await new_tenant(database)
-        await connect(database, tenant, self.provider, self.secrets, self.settings)
-        async with held(
-            serve([SERVER], signer, database, cache, vendors=vendor.transport())
-        ) as servers:
-            yield Line(servers, tenant, vendor, database)
+        await connect(database, tenant, "scheduling", self.provider, self.secrets, self.settings)
+        return Line(asking, tenant, vendor, database)
 
     async def test_it_lists_what_the_vendor_can_do(self, line: Line) -> None:
         async with line.caller() as caller:
@@ -203,7 +178,7 @@ class SchedulingContract:
                 answer = await caller.call("get_booking", booking=reference)
             assert answer.error == "not_found", (reference, answer)
 
-    @pytest.mark.parametrize("name", READ_FAULTS)
+    @pytest.mark.parametrize("name", sorted({*FAULTS} - {"404"}))
     async def test_a_failing_read_says_what_and_tells_nothing(
         self,
         line: Line,
@@ -211,16 +186,15 @@ class SchedulingContract:
         caplog: pytest.LogCaptureFixture,
         spans: InMemorySpanExporter,
     ) -> None:
-        fault, kind = READ_FAULTS[name]
         caplog.set_level(logging.DEBUG)
-        line.vendor.fail(fault, times=9)
+        line.vendor.fail(FAULTS[name], times=9)
         async with line.caller() as caller:
             answer = await caller.call("list_bookings", **{"name": "Ann One"})
-        assert answer.error == kind, answer
+        assert answer.error == READ_ERRORS[name], answer
         assert "Tell the caller:" in answer.text
         await self.nothing_leaks(line, answer, caplog, spans)
 
-    @pytest.mark.parametrize("name", WRITE_FAULTS)
+    @pytest.mark.parametrize("name", FAULTS)
     async def test_a_failing_write_says_what_and_tells_nothing(
         self,
         line: Line,
@@ -228,12 +202,11 @@ class SchedulingContract:
         caplog: pytest.LogCaptureFixture,
         spans: InMemorySpanExporter,
     ) -> None:
-        fault, kind = WRITE_FAULTS[name]
         caplog.set_level(logging.DEBUG)
-        line.vendor.fail(fault, writes=True, times=9)
+        line.vendor.fail(FAULTS[name], writes=True, times=9)
         async with line.caller() as caller:
             answer = await line.book(caller)
-        assert answer.error == kind, answer
+        assert answer.error == WRITE_ERRORS[name], answer
         assert line.vendor.calendar.standing() == []
         assert len(line.vendor.written()) == 1
         await self.nothing_leaks(line, answer, caplog, spans)
@@ -312,30 +285,6 @@ class SchedulingContract:
             other = await line.book(caller, name="Ben Two", phone="+4930555999")
         assert other.error is None
         assert len(line.vendor.calendar.standing()) == 2
-
-
-async def connect(
-    database: Database,
-    tenant: Tenant,
-    provider: str,
-    secrets: dict[str, str],
-    settings: dict[str, Any] | None = None,
-    **columns: Any,
-) -> BusinessIntegration:
-    """Store a tenant's account at a vendor."""
-    row = BusinessIntegration(
-        business_id=tenant.business_id,
-        name=columns.pop("name", provider),
-        server="scheduling",
-        integration_type=provider,
-        credentials={},
-        settings=settings or {},
-        **columns,
-    )
-    row.credentials = sealed(row, KEYRING, secrets, secrets)
-    async with database.business(tenant.business_id) as session:
-        session.add(row)
-    return row
 
 
 def tomorrow_at(hour: int) -> datetime:

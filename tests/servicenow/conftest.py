@@ -9,11 +9,14 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.tokens import Signer
 from servicenow.server import SERVER
+from tests.accounts import connect
 from tests.conftest import new_tenant
+from tests.faults import Patient
 from tests.processes import held
 from tests.servers import Servers, serve
-from tests.servicenow.line import APPLICATION, Exchange, Fresh, Line, account
+from tests.servicenow.line import APPLICATION, Line
 from tests.servicenow.played import ServiceNow
+from tests.vendors import Exchange
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +30,7 @@ async def servers(
     exchange: Exchange, signer: Signer, database: Database, cache: Redis
 ) -> AsyncGenerator[Servers]:
     """The server, over HTTP."""
-    server = serve([SERVER], signer, database, cache, vendors=exchange, breakers=Fresh())
+    server = serve([SERVER], signer, database, cache, vendors=exchange, breakers=Patient())
     async with held(server) as servers:
         yield servers
 
@@ -35,6 +38,7 @@ async def servers(
 @pytest_asyncio.fixture
 async def line(exchange: Exchange, servers: Servers, database: Database) -> Line:
     """A new tenant who is connected to a new instance."""
-    exchange.vendor, tenant = ServiceNow(), await new_tenant(database)
-    await account(database, tenant, APPLICATION)
-    return Line(servers, tenant, exchange.vendor, database)
+    exchange.vendor = vendor = ServiceNow()
+    tenant = await new_tenant(database)
+    await connect(database, tenant, "servicenow", "servicenow", APPLICATION)
+    return Line(servers, tenant, vendor, database)

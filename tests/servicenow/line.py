@@ -6,16 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx2
-from sqlalchemy import text
-
 from config.database import Database
-from config.tables import BusinessIntegration
-from config.vault import sealed
+from tests.accounts import lose_time
 from tests.conftest import Tenant
-from tests.servers import KEYRING, Caller, Servers
+from tests.servers import Caller, Servers
 from tests.servicenow.played import CANARY, ServiceNow
-from toolkit.breaker import Breaker, Breakers
 
 APPLICATION: Mapping[str, str] = {
     "instance": "dev00000",
@@ -24,13 +19,6 @@ APPLICATION: Mapping[str, str] = {
     "refresh_token": f"rt-{CANARY}",
     "access_token": f"at-{CANARY}",
 }
-
-
-class Fresh(Breakers):
-    """Breakers that have seen nothing, so that one fault does not hide the next."""
-
-    def of(self, business_id: UUID, provider: str) -> Breaker:
-        return Breaker()
 
 
 @dataclass(frozen=True)
@@ -53,33 +41,4 @@ class Line:
 
     async def lose_time(self) -> None:
         """Let the time pass in which an earlier try might still be at work."""
-        query = text("update idempotent_call set created_at = created_at - interval '20 seconds'")
-        async with self.database.business(self.tenant.business_id) as session:
-            await session.execute(query)
-
-
-async def account(
-    database: Database, tenant: Tenant, secrets: Mapping[str, str], **settings: Any
-) -> None:
-    """Store a tenant's account."""
-    row = BusinessIntegration(
-        business_id=tenant.business_id,
-        name="servicenow",
-        server="servicenow",
-        integration_type="servicenow",
-        credentials={},
-        settings=settings,
-    )
-    row.credentials = sealed(row, KEYRING, dict(secrets), dict(secrets))
-    async with database.business(tenant.business_id) as session:
-        session.add(row)
-
-
-class Exchange(httpx2.AsyncBaseTransport):
-    """Reaches the instance that is played now: a server for each test would cost more."""
-
-    def __init__(self) -> None:
-        self.vendor = ServiceNow()
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        return await self.vendor.transport().handle_async_request(request)
+        await lose_time(self.database, self.tenant)

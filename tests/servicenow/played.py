@@ -43,6 +43,7 @@ class ServiceNow(Vendor):
     # facts/vendors.md, ServiceNow: the knowledge API is in the vendor's own pages only, and so are
     # the tokens; here they are looked at field by field.
     uncovered = re.compile(r"GET /api/sn_km_api/knowledge/articles(/[^/]+)?|POST /oauth_token\.do")
+    reading_posts = re.compile(r"POST /oauth_token\.do")  # changes no record
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,10 +111,6 @@ class ServiceNow(Vendor):
                 return self._knowledge(name, params)
             case unexpected:
                 raise AssertionError(unexpected)
-
-    def changed(self) -> list[httpx2.Request]:
-        """Return the requests that were to change a record."""
-        return [each for each in self.written() if each.url.path != "/oauth_token.do"]
 
     def _token(self, request: httpx2.Request) -> httpx2.Response:
         assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"

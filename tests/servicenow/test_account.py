@@ -12,10 +12,12 @@ from config.vault import Account, DatabaseVault
 from servicenow.providers.servicenow import ServiceNow as Provider
 from servicenow.providers.servicenow_api import ServiceNowCredentials
 from servicenow.server import SERVER
+from tests.accounts import connect
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.servers import KEYRING, Servers
-from tests.servicenow.line import APPLICATION, Exchange, Line, account
+from tests.servicenow.line import APPLICATION, Line
 from tests.servicenow.played import CANARY, ServiceNow
+from tests.vendors import Exchange
 from toolkit.errors import Disconnected
 from toolkit.standalone import account_of
 from toolkit.tenancy import Call, Runtime, opened
@@ -44,10 +46,11 @@ async def test_a_token_that_has_expired_is_renewed_and_kept(line: Line) -> None:
 async def test_a_user_s_password_will_do(
     exchange: Exchange, servers: Servers, database: Database
 ) -> None:
-    exchange.vendor, tenant = ByPassword(), await new_tenant(database)
+    exchange.vendor = vendor = ByPassword()
+    tenant = await new_tenant(database)
     credentials = b64encode(f"bot:pw-{CANARY}".encode()).decode()
-    exchange.vendor.authorization = f"Basic {credentials}"
-    await account(database, tenant, PASSWORD)
+    vendor.authorization = f"Basic {credentials}"
+    await connect(database, tenant, "servicenow", "servicenow", PASSWORD)
     async with servers.connect("servicenow", tenant.claims()) as caller:
         shown = await caller.call("get_user", user="tom.hill")
     assert shown.error is None, shown
@@ -69,7 +72,7 @@ async def test_another_tenant_s_instance_is_never_asked(line: Line, database: Da
     """Each has an account of its own; what is there is not there for the other."""
     other = await new_tenant(database)
     secrets = {**PASSWORD, "instance": "other"}
-    await account(database, other, secrets)
+    await connect(database, other, "servicenow", "servicenow", secrets)
     line.vendor.add("incident", short_description="No VPN")
     async with line.servers.connect("servicenow", other.claims()) as caller:
         answer = await caller.call("get_incident", incident="INC0010001")

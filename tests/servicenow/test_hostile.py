@@ -115,7 +115,7 @@ async def test_no_tool_asks_for_more_than_was_said(line: Line) -> None:
                 assert lists or answer.error, (tool, said)
     paths = {request.url.path for request in line.vendor.requests}
     assert all(".." not in path for path in paths)
-    assert line.vendor.changed() == []
+    assert line.vendor.written() == []
 
 
 async def test_a_condition_that_is_ignored_shows_nobody_else_s_records(line: Line) -> None:

@@ -64,7 +64,7 @@ async def test_what_an_article_orders_is_told_as_its_text_only(line: Line) -> No
     assert ORDER not in found.data["say"]
     assert ORDER in found.data["articles"][0]["snippet"]
     assert ORDER in read.data["text"]
-    assert len(line.vendor.changed()) == 0
+    assert len(line.vendor.written()) == 0
 
 
 async def test_a_long_article_is_cut_and_goes_on(line: Line) -> None:

@@ -235,11 +235,11 @@ async def test_a_write_is_read_back_before_it_is_done(line: Line) -> None:
         assert asked.data["say"] == (
             "Incident INC 10001, No VPN: state solved; with the note It works. Shall I change it?"
         )
-        assert line.vendor.changed() == []
+        assert line.vendor.written() == []
         code = asked.data["confirmation_code"]
         agreed = await caller.call("update_incident", **change, confirmation_code=code)
     assert agreed.data["state"] == "solved"
-    assert len(line.vendor.changed()) == 1
+    assert len(line.vendor.written()) == 1
 
 
 async def test_no_result_is_long(line: Line) -> None:

@@ -9,8 +9,10 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.tokens import Signer
 from tests.conftest import new_tenant
+from tests.faults import Forgetful, Patient
 from tests.processes import held
 from tests.servers import Caller, Servers, serve
+from tests.vendors import Exchange
 
 pytest.register_assert_rewrite(
     "tests.tickets.contract",
@@ -27,6 +29,23 @@ from tickets.server import SERVER  # noqa: E402 - as above
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
     """The server, over HTTP."""
     async with held(serve([SERVER], signer, database, cache)) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def exchange() -> Exchange:
+    """The way to the vendor."""
+    return Exchange()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def patient(
+    exchange: Exchange, signer: Signer, database: Database, cache: Redis
+) -> AsyncGenerator[Servers]:
+    """The server, which asks a vendor every time, whatever has happened before."""
+    options = {"breakers": Patient(), "kept": Forgetful(), "calls_per_minute": 100_000}
+    serving = serve([SERVER], signer, database, cache, vendors=exchange, **options)
+    async with held(serving) as servers:
         yield servers
 
 

@@ -14,7 +14,7 @@ with it; pytest collects the rest. What vendors differ in is said with class var
 """
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -22,20 +22,19 @@ import httpx2
 import pytest
 import pytest_asyncio
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from redis.asyncio import Redis
 
 from config.database import Database
-from config.tokens import Signer
 from config.vault import Account, DatabaseVault
+from tests.accounts import connect
 from tests.conftest import fetch, new_tenant
-from tests.processes import held
-from tests.servers import KEYRING, Answer, serve
-from tests.tickets.faults import BULK, FAULTS, HOSTILE, NAMING, READING, UNSURE, arguments, expected
-from tests.tickets.line import Forgetful, Line, Patient, connect
+from tests.faults import FAULTS, UNSURE
+from tests.servers import KEYRING, Answer, Servers
+from tests.tickets.faults import BULK, HOSTILE, NAMING, READING, arguments, expected
+from tests.tickets.line import Line
 from tests.tickets.played import Desk
 from tests.tickets.scenario import use_everything
 from tests.tickets.tour import NOWHERE, Tour
-from tests.vendors import BODY_CANARY, refused, timed_out
+from tests.vendors import BODY_CANARY, Exchange, refused, timed_out
 from tickets.registry import PROVIDERS
 from tickets.server import SERVER
 from toolkit.errors import Disconnected
@@ -66,16 +65,12 @@ class TicketsContract:
         monkeypatch.setattr("toolkit.jobs._FIRST", 0.0)
 
     @pytest_asyncio.fixture
-    async def line(self, signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Line]:
+    async def line(self, exchange: Exchange, patient: Servers, database: Database) -> Line:
         """A tenant who is connected to the vendor."""
-        vendor = self.new_vendor()
-        seed = vendor.seed()
-        tenant = await new_tenant(database)
-        await connect(database, tenant, self.provider, self.secrets, self.settings)
-        options = {"breakers": Patient(), "kept": Forgetful(), "calls_per_minute": 100_000}
-        serving = serve([SERVER], signer, database, cache, vendors=vendor.transport(), **options)
-        async with held(serving) as servers:
-            yield Line(servers, tenant, vendor, database, seed)
+        exchange.vendor = vendor = self.new_vendor()
+        seed, tenant = vendor.seed(), await new_tenant(database)
+        await connect(database, tenant, "tickets", self.provider, self.secrets, self.settings)
+        return Line(patient, tenant, vendor, database, seed)
 
     @property
     def supported(self) -> set[str]:

@@ -1,42 +1,15 @@
-"""What can go wrong at a vendor, and what each tool has to say about it."""
+"""What each tool has to say about what goes wrong at a vendor."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from fastmcp.tools import FunctionTool
 
+from tests.faults import READ_ERRORS, WRITE_ERRORS
 from tests.tickets.played import Seed
-from tests.vendors import Fault, garbage, refused, reset, timed_out
 from tickets.server import SERVER
 from toolkit.effects import guarded
 
-FAULTS: dict[str, Fault] = {
-    "401": refused(401),
-    "403": refused(403),
-    "404": refused(404),
-    "409": refused(409),
-    "422": refused(422),
-    "429": refused(429, **{"Retry-After": "3600"}),
-    "500": refused(500),
-    "timeout": timed_out,
-    "reset": reset,
-    "garbage": garbage,
-}
-_READS = {
-    "401": "disconnected",
-    "403": "forbidden",
-    "404": "not_found",
-    "409": "conflict",
-    "422": "rejected",
-    "429": "rate_limited",
-    "500": "unavailable",
-    "timeout": "timeout",
-    "reset": "unavailable",
-    "garbage": "unavailable",
-}
-# What is not known to have failed must not be called a failure.
-UNSURE = frozenset({"500", "timeout", "reset", "garbage"})
-_WRITES = _READS | dict.fromkeys(UNSURE, "outcome_unknown")
 _REFUSALS = ("404", "409", "422")
 
 READING = frozenset(
@@ -63,9 +36,9 @@ _UPSERT = "create_or_update_user"
 def expected(tool: str, fault: str) -> frozenset[str | None]:
     """Return the errors that a tool may answer with; None is an answer that is none."""
     if tool in READING:
-        kinds: set[str | None] = {_READS[fault]}
+        kinds: set[str | None] = {READ_ERRORS[fault]}
         return frozenset(kinds | {None} if tool in _LISTS and fault == "404" else kinds)
-    kind = _WRITES[fault]
+    kind = WRITE_ERRORS[fault]
     if fault in _REFUSALS and tool in BULK:
         return frozenset({kind, None})  # each record may be refused for itself
     if fault in _REFUSALS and tool == _UPSERT:

@@ -1,39 +1,16 @@
 """A tenant's way to a played ticket desk, through the server."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
-
 from config.database import Database
-from config.tables import BusinessIntegration
-from config.vault import sealed
+from tests.accounts import lose_time
 from tests.conftest import Tenant
-from tests.servers import KEYRING, Caller, Servers
+from tests.servers import Caller, Servers
 from tests.tickets.played import Desk, Seed
-from toolkit.breaker import Breaker, Breakers
-from toolkit.kept import Kept
-
-T = TypeVar("T")
-
-
-class Patient(Breakers):
-    """Breakers that never stay open: one fault after the other is tried."""
-
-    def of(self, business_id: UUID, provider: str) -> Breaker:
-        """Return a new one."""
-        return Breaker()
-
-
-class Forgetful(Kept):
-    """Keeps nothing: every call asks the vendor, so that a fault is met."""
-
-    async def get(self, key: Hashable, seconds: float, fetch: Callable[[], Awaitable[T]]) -> T:
-        """Ask."""
-        return await fetch()
 
 
 @dataclass(frozen=True)
@@ -78,28 +55,4 @@ class Line:
 
     async def lose_time(self) -> None:
         """Let the time pass in which an earlier try might still be at work."""
-        query = text("update idempotent_call set created_at = created_at - interval '20 seconds'")
-        async with self.database.business(self.tenant.business_id) as session:
-            await session.execute(query)
-
-
-async def connect(
-    database: Database,
-    tenant: Tenant,
-    provider: str,
-    secrets: dict[str, str],
-    settings: dict[str, Any] | None = None,
-) -> BusinessIntegration:
-    """Store a tenant's account at a vendor."""
-    row = BusinessIntegration(
-        business_id=tenant.business_id,
-        name=provider,
-        server="tickets",
-        integration_type=provider,
-        credentials={},
-        settings=settings or {},
-    )
-    row.credentials = sealed(row, KEYRING, secrets, secrets)
-    async with database.business(tenant.business_id) as session:
-        session.add(row)
-    return row
+        await lose_time(self.database, self.tenant)

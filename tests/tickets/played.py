@@ -6,22 +6,18 @@ as the vendor would:
 * `seed()` puts `ORGANIZATION`, `PEOPLE` and `TICKETS` into the memory, in the vendor's words, and
   returns their ids. It is called once, before anything else.
 * `held()`, `said(ticket)` and `people()` show the memory in our words, so that tests can compare.
-* `answer()`, `base`, `specification` and `uncovered` are those of `tests.vendors.Vendor`. An id
-  may hold any character: split `request.url.raw_path` before you unquote its segments.
-* `reading_posts` names the POST requests that change nothing, as in `POST /search`.
+* `answer()`, `base`, `specification`, `uncovered` and `reading_posts` are those of
+  `tests.vendors.Vendor`. An id may hold any character: split `request.url.raw_path` before you
+  unquote its segments.
 * `slow_jobs` is True when no job that is begun from now on may come to its end; a vendor without
   jobs ignores it.
 """
 
-import re
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-import httpx2
-
-from tests.vendors import Fault, Vendor
+from tests.vendors import Vendor
 
 ORGANIZATION = "Corner Bakery"
 
@@ -100,7 +96,6 @@ class Seed:
 class Desk(Vendor):
     """A played vendor."""
 
-    reading_posts: ClassVar[re.Pattern[str] | None] = None
     slow_jobs: bool = False
 
     @abstractmethod
@@ -121,24 +116,3 @@ class Desk(Vendor):
     @abstractmethod
     def people(self) -> list[dict[str, Any]]:
         """Return the users who are there. Keys: id, name, email, phone."""
-
-    def fail(
-        self, fault: Fault, *, writes: bool | None = None, times: int = 1, done: bool = False
-    ) -> None:
-        """Fail the next requests; a POST that only reads is no write."""
-
-        def meant(request: httpx2.Request) -> bool:
-            return writes is None or writes == self.changes(request)
-
-        entry: tuple[Callable[[httpx2.Request], bool], Fault, bool] = (meant, fault, done)
-        self._faults += [entry] * times
-
-    def written(self) -> list[httpx2.Request]:
-        """Return the requests that were to change something."""
-        return [request for request in self.requests if self.changes(request)]
-
-    def changes(self, request: httpx2.Request) -> bool:
-        """Say whether a request is to change something."""
-        path = str(request.url).removeprefix(self.base).partition("?")[0]
-        reads = self.reading_posts and self.reading_posts.fullmatch(f"{request.method} {path}")
-        return request.method != "GET" and not reads

@@ -12,6 +12,7 @@ from tests.servers import Caller, Servers
 from tests.tickets.faults import READING, arguments
 from tests.tickets.rows import Rows
 from tickets.server import SERVER
+from toolkit import effects
 
 
 async def test_every_tool_says_what_it_does(servers: Servers, rows: Rows) -> None:
@@ -30,7 +31,7 @@ async def test_every_tool_says_what_it_does(servers: Servers, rows: Rows) -> Non
     destroying = {
         name
         for name, tool in tools.items()
-        if tool.annotations and tool.annotations.destructive_hint
+        if tool.annotations and effects.destroys(tool.annotations)
     }
     assert destroying == {"delete_ticket", "delete_many_tickets", "delete_user", "merge_tickets"}
     required = {name: tool.input_schema.get("required", []) for name, tool in tools.items()}

@@ -13,7 +13,9 @@ import httpx2
 import pytest
 import requests
 
+from toolkit import vendor as vendors
 from toolkit.blocking import Threads, session
+from toolkit.breaker import Breaker
 from toolkit.errors import NotFound, OutcomeUnknown, TimedOut, ToolFailure, Unavailable
 
 URL = "https://vendor.example/v1/things"
@@ -206,6 +208,27 @@ async def test_deadline(threads: Threads, writes: bool, failure: type[ToolFailur
     # The only thread serves again once it has done with the first.
     assert await threads.run(lambda: failures, budget=LONG) == [failure] * 3
     assert hanging.count == 1
+
+
+@pytest.mark.parametrize(("writes", "failure"), [(False, TimedOut), (True, OutcomeUnknown)])
+async def test_a_vendor_that_hangs_is_noted(
+    threads: Threads, writes: bool, failure: type[ToolFailure], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wire's deadline comes before the thread's, which would cancel what the breaker counts."""
+    monkeypatch.setattr(vendors, "READ_BUDGET", SHORT)
+    monkeypatch.setattr(vendors, "WRITE_BUDGET", SHORT)
+    counted = list[str]()
+    breaker = Breaker()
+    monkeypatch.setattr(breaker, "failed", lambda: counted.append("failed"))
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(Hanging()))
+    api = vendors.VendorApi("Vendor", URL, vendors.Wire(client, breaker))
+    budget = vendors.thread_budget(writes=writes)
+    http = session(api.exchange_json, budget=budget)
+    with pytest.raises(failure):
+        await threads.run(
+            lambda: http.request("POST" if writes else "GET", URL), budget=budget, writes=writes
+        )
+    assert counted == ["failed"]
 
 
 async def test_exchange_is_cancelled_with_its_call_or_its_own_budget(threads: Threads) -> None:

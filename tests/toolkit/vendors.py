@@ -8,10 +8,9 @@ from fastmcp.tools import tool
 from pydantic import BaseModel
 
 from config.database import Database
-from config.tables import BusinessIntegration
-from config.vault import Account, sealed
+from config.vault import Account
+from tests import accounts
 from tests.conftest import Tenant
-from tests.servers import KEYRING
 from toolkit.effects import READS, WRITES
 from toolkit.oauth import OAuth, OAuthCredentials
 from toolkit.results import Result
@@ -89,14 +88,4 @@ SECRETS = {
 
 async def connect(database: Database, tenant: Tenant, **changes: str) -> None:
     """Store the tenant's account at the vendor."""
-    row = BusinessIntegration(
-        business_id=tenant.business_id,
-        name="vendor",
-        server="things",
-        integration_type="vendor",
-        credentials={},
-    )
-    secrets = {**SECRETS, **changes}
-    row.credentials = sealed(row, KEYRING, secrets, secrets)
-    async with database.business(tenant.business_id) as session:
-        session.add(row)
+    await accounts.connect(database, tenant, "things", "vendor", {**SECRETS, **changes})

@@ -18,13 +18,13 @@ from crm.provider import WORDS, Fields, Given, Kind, Page, Query, Record, Value,
 from crm.tables import CrmRecord
 from toolkit.errors import NotFound
 from toolkit.moments import utc
-from toolkit.people import alike, folded, likeness, telling_digits
+from toolkit.people import alike, folded, likeness, sounding, telling_digits
 from toolkit.tenancy import Call, Credentials
 
 _REFERENCE = 12  # characters of an id: they tell a business's records apart, in few tokens
 _CONSIDERED = 1000  # records among which names are compared by ear
 _LONGEST = 50  # letters of a word that are looked for: PostgreSQL refuses very long ones
-_TELLING = 2  # letters at the beginning of a name that are heard right
+_TELLING = 2  # letters at the beginning of a name that are heard right, or nearly so
 
 
 class Builtin:
@@ -166,7 +166,7 @@ async def _by_ear(
 ) -> list[UUID]:
     """Return whose names are like what was said, the likest first."""
     company = col(CrmRecord.data)["company"].astext
-    beginnings = [f"{word[:_TELLING]}:*A" for word in said]
+    beginnings = [f"{each}:*A" for each in sounding(said, _TELLING)]
     statement = (
         select(col(CrmRecord.id), col(CrmRecord.title), company)
         .where(of_kinds, _matching(beginnings, " | "))

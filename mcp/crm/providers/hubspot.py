@@ -9,15 +9,17 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from config.columns import now
 from config.vault import Account
+from crm.again import is_the_same
 from crm.provider import WORDS, Fields, Given, Kind, Page, Query, Record, Wanted, Word
 from crm.providers import hubspot_records as records
 from crm.providers import hubspot_search as searching
-from crm.providers.hubspot_api import NONE, Hub, is_id, together
+from crm.providers.hubspot_api import NONE, Hub, is_id
 from crm.providers.hubspot_choices import CHOSEN
 from crm.providers.hubspot_records import OBJECTS, PIPELINES, REFERENCES, Found
 from toolkit.errors import NotFound, Rejected
 from toolkit.oauth import OAuth
 from toolkit.tenancy import Call, Credentials
+from toolkit.together import together
 from toolkit.vendor import HeaderAuth, VendorApi
 
 _TOKEN_URL = "https://api.hubapi.com/oauth/v1/token"  # noqa: S105 - an address
@@ -25,6 +27,7 @@ _CANDIDATES = 25
 _HEARD_AMONG = 100  # records of which the names are compared by ear
 _A_SECOND = 5  # searches that HubSpot lets an account make
 _LATELY = timedelta(days=1)
+_REWRITTEN: tuple[Word, ...] = ("industry", "website")
 
 
 class HubSpotCredentials(Credentials):
@@ -110,10 +113,10 @@ class HubSpot:
         found = await self._hub.search(OBJECTS[kind], body)
         own = {word: value for word, value in values.items() if word not in REFERENCES}
         for each in found.results:
-            if records.is_the_same(records.record(kind, each, self._source), own):
+            if is_the_same(records.record(kind, each, self._source), own, rewritten=_REWRITTEN):
                 # What it belongs to is told by the record itself, and not by a search.
                 whole = await self.get(kind, each.id)
-                if whole and records.is_the_same(whole, values):
+                if whole and is_the_same(whole, values, rewritten=_REWRITTEN):
                     return each.id
         return None
 

@@ -1,10 +1,9 @@
 """The requests to HubSpot's CRM API v3: https://developers.hubspot.com/docs/api-reference."""
 
-import asyncio
 import re
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -15,9 +14,8 @@ from crm.providers.hubspot_choices import CHOSEN, Choices, Offered, choices
 from crm.providers.hubspot_records import OBJECTS, REFERENCES, Found
 from toolkit.errors import Forbidden, NotFound, Rejected
 from toolkit.tenancy import Call
+from toolkit.together import together
 from toolkit.vendor import VendorApi
-
-T = TypeVar("T")
 
 NONE = "HubSpot has no such record."
 _ID = re.compile(r"[0-9]{1,20}")
@@ -162,15 +160,6 @@ class Hub:
 def is_id(text: str) -> bool:
     """Say whether a text has the form of HubSpot's ids."""
     return _ID.fullmatch(text) is not None
-
-
-async def together(asked: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Return every answer, or raise the first failure when all have come back."""
-    answers = await asyncio.gather(*asked, return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-    return [answer for answer in answers if not isinstance(answer, BaseException)]
 
 
 def _path(*parts: str) -> tuple[str, ...]:

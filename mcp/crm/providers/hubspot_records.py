@@ -12,7 +12,6 @@ from config.columns import now
 from crm.provider import WORDS, Fields, Given, Kind, Record, Value, Word
 from crm.providers.hubspot_choices import Choices
 from toolkit.moments import utc
-from toolkit.people import same_number
 
 OBJECTS: Mapping[Kind, str] = {
     "lead": "contacts",
@@ -230,18 +229,6 @@ def completed(kind: Kind, values: Mapping[Word, Given]) -> dict[str, str]:
             return {}
 
 
-def is_the_same(found: Record, values: Mapping[Word, Given]) -> bool:
-    """Say whether a record has the values that were given, but for what HubSpot rewrites.
-
-    Its state may have moved on since.
-    """
-    return all(
-        _alike(word, found.values.get(word), value)
-        for word, value in values.items()
-        if word not in ("status", "stage", "industry", "website")
-    )
-
-
 def as_text(value: Given | Value) -> str:
     """Return a value as HubSpot takes it."""
     match value:
@@ -280,17 +267,3 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def _alike(word: Word, stored: Value | None, wanted: Given) -> bool:
-    match wanted:
-        case datetime():
-            return isinstance(stored, str) and datetime.fromisoformat(stored) == wanted
-        case date():
-            return stored == wanted.isoformat()
-        case str() if word == "phone":
-            return same_number(str(stored), wanted)
-        case str():
-            return str(stored).casefold().split() == wanted.casefold().split()
-        case _:
-            return stored == wanted

@@ -33,7 +33,7 @@ from toolkit.errors import (
 from toolkit.oauth import OAuth, OAuthCredentials
 from toolkit.people import alike
 from toolkit.tenancy import Call, Credentials
-from toolkit.vendor import READ_BUDGET, WRITE_BUDGET, Model, VendorApi
+from toolkit.vendor import Model, VendorApi, thread_budget
 
 T = TypeVar("T")
 
@@ -254,7 +254,7 @@ class Salesforce:
         return found
 
     async def _ask(self, work: Callable[[Sdk], T], *, writes: bool = False) -> T:
-        budget = WRITE_BUDGET if writes else READ_BUDGET
+        budget = thread_budget(writes=writes)
         sdk = Sdk(
             session_id=_NO_TOKEN,
             instance=_NO_HOST,

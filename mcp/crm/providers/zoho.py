@@ -1,16 +1,16 @@
 """Zoho CRM API v8: https://www.zoho.com/crm/developer/docs/api/v8/."""
 
-import asyncio
 import re
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 import httpx2
 from pydantic import BaseModel, Field
 
 from config.columns import now
 from config.vault import Account
+from crm.again import is_the_same
 from crm.provider import Fields, Given, Kind, Page, Query, Record, Wanted, Word
 from crm.providers import zoho_coql as coql
 from crm.providers import zoho_records as zoho
@@ -18,9 +18,8 @@ from crm.providers.zoho_records import Row, Spelling
 from toolkit.errors import Conflict, Forbidden, NotFound, OutcomeUnknown, Rejected, ToolFailure
 from toolkit.oauth import OAuth, OAuthCredentials
 from toolkit.tenancy import Call, Credentials
+from toolkit.together import together
 from toolkit.vendor import VendorApi
-
-T = TypeVar("T")
 
 _ID = re.compile(r"[0-9]{1,20}")
 _CANDIDATES = 25  # records of a kind that are looked through
@@ -145,7 +144,7 @@ class Zoho:
         conditions = coql.lately(kind, title, now() - _LATELY)
         rows = await self._select(coql.statement(kind, conditions, limit=_CANDIDATES))
         found = (zoho.record(kind, row, (), self._spelling) for row in rows.data)
-        mine = (each.id for each in found if zoho.is_the_same(each, values))
+        mine = (each.id for each in found if is_the_same(each, values))
         return next(mine, None)
 
     async def update(
@@ -177,7 +176,7 @@ class Zoho:
         """
         ways = (self._by_search, self._by_query)
         for way in reversed(ways) if wanted.phone else ways:
-            found = await _all(way(kind, wanted, limit) for kind in kinds)
+            found = await together(way(kind, wanted, limit) for kind in kinds)
             if any(found):
                 return [record for records in found for record in records]
         return []
@@ -239,7 +238,7 @@ class Zoho:
         about = str(values.get("about", ""))
         if not about:
             return {}
-        rows = await _all(self._row(kind, about) for kind in _RELATED)
+        rows = await together(self._row(kind, about) for kind in _RELATED)
         kinds: list[Kind] = [kind for kind, row in zip(_RELATED, rows, strict=True) if row]
         if not kinds:
             raise NotFound("Zoho CRM has no such record for it to be about.")
@@ -263,12 +262,3 @@ class Zoho:
             saved.code, (Rejected, "Zoho CRM did not take what the record was to hold.")
         )
         raise refusal(message)
-
-
-async def _all(asked: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Return every answer, or raise the first failure when all have come back."""
-    answers = await asyncio.gather(*asked, return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-    return [answer for answer in answers if not isinstance(answer, BaseException)]

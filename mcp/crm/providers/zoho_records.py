@@ -200,15 +200,6 @@ def completed(kind: Kind, row: Row, starts_at: Given | None, spelling: Spelling)
     return {**demanded, **row}
 
 
-def is_the_same(found: Record, values: Mapping[Word, Given]) -> bool:
-    """Say whether a record has the values that were given; its state may have moved on since."""
-    return all(
-        _alike(word, found.values.get(word), value)
-        for word, value in values.items()
-        if word not in ("status", "stage")
-    )
-
-
 def telling(row: Row, wanted: Wanted) -> list[str]:
     """Return the fields of a row that hold the number or the address that is looked for."""
     texts = {name: value for name, value in row.items() if isinstance(value, str)}
@@ -235,20 +226,6 @@ def _value(row: Row, column: str, key: str = "id") -> Value | None:
             return found
         case _:
             return None
-
-
-def _alike(word: Word, stored: Value | None, wanted: Given) -> bool:
-    match wanted:
-        case datetime():
-            return isinstance(stored, str) and datetime.fromisoformat(stored) == wanted
-        case date():
-            return stored == wanted.isoformat()
-        case str() if word == "phone":
-            return same_number(str(stored), wanted)
-        case str():
-            return str(stored).casefold().split() == wanted.casefold().split()
-        case _:
-            return stored == wanted
 
 
 def offset(moment: str) -> str:

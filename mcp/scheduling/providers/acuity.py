@@ -1,12 +1,11 @@
 """Acuity Scheduling API v1: https://developers.acuityscheduling.com/reference."""
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 import httpx2
@@ -19,10 +18,8 @@ from scheduling.provider import Agenda, Attendee, Booking, Service, Slot
 from scheduling.providers import acuity_records as records
 from toolkit.errors import Conflict, Disconnected, NotFound, Rejected
 from toolkit.tenancy import Call, Credentials
+from toolkit.together import in_turns
 from toolkit.vendor import Model, Params, VendorApi
-
-A = TypeVar("A")
-T = TypeVar("T")
 
 _OFFICE_HOLDS = 300.0  # seconds
 _FEW = 2  # days that are asked for without looking first on which there is anything
@@ -99,7 +96,9 @@ class Acuity:
             own = moving and moving.starts_at.astimezone(zone).date()
             days = [day for day in days if day == own or await self._has_times(service, day)]
         times = partial(self._times, service, self._only, moving)
-        starts = sorted(each for found in await _in_turns(times, days) for each in found)
+        starts = sorted(
+            each for found in await in_turns(times, days, at_once=_AT_ONCE) for each in found
+        )
         length = timedelta(minutes=service.minutes)
         return [
             Slot(starts_at=each, ends_at=each + length)
@@ -311,18 +310,6 @@ class Acuity:
                 raise
             return None
         return records.booking_of(answer, {service.id: service})
-
-
-async def _in_turns(ask: Callable[[A], Awaitable[T]], each_of: Sequence[A]) -> list[T]:
-    """Ask a few at a time. Where one fails, all do, and no more are asked."""
-    found: list[T] = []
-    for n in range(0, len(each_of), _AT_ONCE):
-        asked = map(ask, each_of[n : n + _AT_ONCE])
-        for answer in await asyncio.gather(*asked, return_exceptions=True):
-            if isinstance(answer, BaseException):
-                raise answer
-            found.append(answer)
-    return found
 
 
 def _days(start: datetime, end: datetime) -> list[date]:

@@ -8,8 +8,9 @@ from datetime import date
 
 from pydantic import AwareDatetime, BaseModel
 
-from scheduling.matching import is_person, same_number
+from scheduling.matching import is_person
 from scheduling.provider import Attendee, Booking, Service, TimeZone
+from toolkit.people import same_number
 
 NO_LAST_NAME = "-"  # Acuity wants a last name, and not every caller gives one
 

@@ -9,12 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from config.columns import now
-from tickets.hearing import heard_as
 from tickets.provider import UserDraft
-from tickets.providers.builtin_records import all_of, any_of, asked, sounding, uuid_of, words_of
+from tickets.providers.builtin_records import all_of, any_of, asked, uuid_of, words_of
 from tickets.tables import Ticket, TicketComment, TicketOrganization, TicketUser
 from toolkit.errors import Conflict, NotFound, Rejected
-from toolkit.people import same_number, telling_digits
+from toolkit.people import likeness, same_number, sounding, telling_digits
 
 NO_SUCH_USER = "There is no such user."
 _HEARD = 2000  # names that are compared with one that was heard
@@ -99,12 +98,12 @@ class People:
     async def _sounding(self, name: str, words: Sequence[str], limit: int) -> Sequence[TicketUser]:
         statement = (
             select(col(TicketUser.id), col(TicketUser.name))
-            .where(col(TicketUser.words).bool_op("@@")(any_of(sounding(words))))
+            .where(col(TicketUser.words).bool_op("@@")(any_of(sounding(words, 1))))
             .order_by(col(TicketUser.updated_at).desc())
             .limit(_HEARD)
         )
         names = {row.id: row.name for row in await self.session.execute(statement)}
-        best = sorted(names, key=lambda each: heard_as(name, names[each]), reverse=True)[:limit]
+        best = sorted(names, key=lambda each: likeness(name, names[each]), reverse=True)[:limit]
         return await self.some([str(each) for each in best])
 
     async def requester(

@@ -15,8 +15,6 @@ from toolkit.people import folded
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _SEARCHED = 4000  # characters of each text
 _MOST = 12  # words of a question
-# Letters that begin a name alike, to the ear.
-_SOUNDS = ("ckqgx", "szcx", "fvwp", "ijyg", "bp", "dt", "aeiouhy", "mn")
 
 
 def number_of(text: str) -> int | None:
@@ -51,13 +49,6 @@ def all_of(words: Sequence[str]) -> ColumnElement[Any]:
 def any_of(beginnings: Sequence[str]) -> ColumnElement[Any]:
     """Return a question for texts that have a word that begins with any of these."""
     return func.to_tsquery("simple", " | ".join(f"'{each}':*" for each in beginnings))
-
-
-def sounding(words: Sequence[str]) -> list[str]:
-    """Return the letters with which names begin that may have been heard as these words."""
-    heard = {word[0] for word in words}
-    alike = {letter for group in _SOUNDS if heard & {*group} for letter in group}
-    return sorted(heard | alike)
 
 
 def ticket_of(row: TicketRow, organization: UUID | None) -> Ticket:

@@ -20,6 +20,7 @@ from tickets.provider import (
 from tickets.providers import freshdesk_records as records
 from tickets.providers import freshdesk_words as words
 from tickets.providers.freshdesk_api import (
+    AT_ONCE,
     FreshdeskCredentials,
     is_number,
     number_of,
@@ -31,6 +32,7 @@ from toolkit.jobs import followed
 from toolkit.moments import utc
 from toolkit.people import same_number
 from toolkit.tenancy import Call, Credentials
+from toolkit.together import in_turns
 
 _JOB_BUDGET = 8.0
 _CLOCKS = timedelta(seconds=60)  # by which ours and Freshdesk's may differ
@@ -54,7 +56,7 @@ class Freshdesk(FreshdeskPeople):
 
     async def tickets(self, ids: Sequence[str]) -> list[Ticket]:
         """Return those of the tickets that exist; what is in the trash does not."""
-        found = await self._desk.in_turns(self._reader.ticket, ids)
+        found = await in_turns(self._reader.ticket, ids, at_once=AT_ONCE)
         return await self._reader.ours([each for each in found if each])
 
     async def find(self, wanted: Wanted) -> TicketPage:

@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 PAGE = 100  # records on the largest page
 PAGES = 3  # that are read where nothing but looking through them helps
-_AT_ONCE = 4  # the smallest plans take fifty requests a minute, all of an account's together
+AT_ONCE = 4  # the smallest plans take fifty requests a minute, all of an account's together
 _SPREAD = 9.0  # seconds after which no other record of a bulk call is begun
 _ME_HOLDS = 300.0
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
@@ -81,19 +81,6 @@ class FreshdeskApi:
                 break
         return found, True
 
-    async def in_turns(
-        self, ask: Callable[[A], Awaitable[R]], each_of: Sequence[A], at_once: int = _AT_ONCE
-    ) -> list[R]:
-        """Ask a few at a time. Where one fails, all do, and no more are asked."""
-        found: list[R] = []
-        for n in range(0, len(each_of), at_once):
-            asked = map(ask, each_of[n : n + at_once])
-            for answer in await asyncio.gather(*asked, return_exceptions=True):
-                if isinstance(answer, BaseException):
-                    raise answer
-                found.append(answer)
-        return found
-
     async def each(self, do: Callable[[A], Awaitable[str]], work: Sequence[tuple[str, A]]) -> Batch:
         """Do the work, the first alone and the others a few at a time; a single one fails as such.
 
@@ -106,7 +93,7 @@ class FreshdeskApi:
         until = asyncio.get_running_loop().time() + _SPREAD
         reached, stopped = 0, False
         while reached < len(work) and not stopped and asyncio.get_running_loop().time() < until:
-            some = work[reached : reached + (_AT_ONCE if reached else 1)]
+            some = work[reached : reached + (AT_ONCE if reached else 1)]
             reached += len(some)
             asked = (do(what) for _, what in some)
             for (which, _), answer in zip(

@@ -8,11 +8,12 @@ from config.vault import Account
 from tickets.provider import Availability, Batch, Organization, User, UserDraft, UserPage
 from tickets.providers import freshdesk_records as records
 from tickets.providers import freshdesk_words as words
-from tickets.providers.freshdesk_api import PAGES, FreshdeskApi, is_number, number_of
+from tickets.providers.freshdesk_api import AT_ONCE, PAGES, FreshdeskApi, is_number, number_of
 from toolkit.errors import Forbidden, NotFound, OutcomeUnknown, Rejected
 from toolkit.moments import utc
 from toolkit.people import alike, folded, likeness, same_number
 from toolkit.tenancy import Call
+from toolkit.together import in_turns
 
 _AGENTS_HOLD = 60.0  # seconds
 _PARTS = 3  # of a name
@@ -29,7 +30,7 @@ class FreshdeskPeople:
 
     async def users(self, ids: Sequence[str]) -> list[User]:
         """Return those of the users who exist: contacts, and agents."""
-        found = await self._desk.in_turns(self._user, ids)
+        found = await in_turns(self._user, ids, at_once=AT_ONCE)
         return [each for each in found if each]
 
     async def find_users(
@@ -174,7 +175,7 @@ class FreshdeskPeople:
             return (await self._desk.get(records.Contacts, "contacts", params=params)).root
 
         asked = [(field, way) for way in words.written(phone) for field in ("phone", "mobile")]
-        found = [each for some in await self._desk.in_turns(ask, asked) for each in some]
+        found = [each for some in await in_turns(ask, asked, at_once=AT_ONCE) for each in some]
         unique = {each.id: each for each in found if _has_number(each, phone)}
         return [*unique.values()]
 
@@ -187,7 +188,7 @@ class FreshdeskPeople:
             path = ("contacts", "autocomplete")
             return (await self._desk.get(records.NamedContacts, *path, params={"term": term})).root
 
-        found = [each for some in await self._desk.in_turns(ask, terms) for each in some]
+        found = [each for some in await in_turns(ask, terms, at_once=AT_ONCE) for each in some]
         names = {str(each.id): each.name or "" for each in found if alike(text, each.name or "")}
         likely = sorted(names, key=lambda each: likeness(text, names[each]), reverse=True)
         agents = [each for each in await self._agents() if alike(text, each.name)]

@@ -6,9 +6,10 @@ from functools import partial
 from tickets.provider import Ticket, TicketPage, Wanted
 from tickets.providers import freshdesk_records as records
 from tickets.providers import freshdesk_words as words
-from tickets.providers.freshdesk_api import PAGE, FreshdeskApi, is_number
+from tickets.providers.freshdesk_api import AT_ONCE, PAGE, FreshdeskApi, is_number
 from toolkit.errors import Forbidden, NotFound, Rejected
 from toolkit.people import alike
+from toolkit.together import in_turns
 from toolkit.vendor import Params
 
 NO_COPIES = "Freshdesk cannot list tickets by who gets copies of them."
@@ -126,7 +127,7 @@ class TicketReader:
 
         first = await ask(1)
         last = min(-(-first.total // _FOUND), _FOUND_PAGES)
-        others = await self._desk.in_turns(ask, range(2, last + 1))
+        others = await in_turns(ask, range(2, last + 1), at_once=AT_ONCE)
         found = [each for some in (first, *others) for each in some.results if not each.deleted]
         found.sort(
             key=lambda each: each.updated_at.timestamp() if each.updated_at else 0.0, reverse=True

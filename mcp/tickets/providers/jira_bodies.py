@@ -9,6 +9,7 @@ from tickets.provider import CallLog, Change, Draft, Priority
 from tickets.providers.jira_adf import document
 from tickets.providers.jira_records import MARK
 from tickets.providers.jira_settings import Settings
+from toolkit.texts import shortened
 
 _PRIORITIES: Mapping[Priority, str] = {
     **{"low": "Low", "normal": "Medium", "high": "High", "urgent": "Highest"}
@@ -81,8 +82,7 @@ def _caller(draft: Draft) -> str:
 
 
 def _summary(subject: str) -> str:
-    line = " ".join(subject.split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    return shortened(" ".join(subject.split()), _LONGEST)
 
 
 def _labels(tags: Sequence[str]) -> list[str]:

@@ -8,11 +8,12 @@ from tickets.providers import jira_bodies as bodies
 from tickets.providers import jira_jql as jql
 from tickets.providers import jira_records as records
 from tickets.providers.jira_records import Issue, Issues
-from tickets.providers.jira_sdk import Wired, in_turns
+from tickets.providers.jira_sdk import AT_ONCE, Wired
 from tickets.providers.jira_settings import Settings
 from toolkit.errors import Conflict, NotFound, OutcomeUnknown, Rejected, ToolFailure
 from toolkit.jobs import followed
 from toolkit.tenancy import Call
+from toolkit.together import in_turns
 
 _MADE_AT_ONCE = 50  # issues that Jira creates in one request
 _NEWEST = 100  # issues among which a lost one is looked for
@@ -123,7 +124,9 @@ class Desk:
         found = await self.read(moved, ("status",), moves=True)
         if len(changes) == 1:
             return Batch(done=(await self._change(changes[0], found),))
-        outcomes = await in_turns(lambda change: self._outcome(change, found), changes, writes=True)
+        outcomes = await in_turns(
+            lambda change: self._outcome(change, found), changes, at_once=AT_ONCE, first_alone=True
+        )
         return Batch(
             done=tuple(each for each in outcomes if isinstance(each, str)),
             refused=tuple(each for each in outcomes if isinstance(each, Refused)),

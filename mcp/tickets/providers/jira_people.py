@@ -8,8 +8,9 @@ from pydantic import RootModel
 from tickets.provider import User, UserDraft, UserPage
 from tickets.providers import jira_records as records
 from tickets.providers.jira_records import Account
-from tickets.providers.jira_sdk import Query, Wired, in_turns
+from tickets.providers.jira_sdk import AT_ONCE, Query, Wired
 from toolkit.errors import Conflict, NotFound, Rejected
+from toolkit.together import in_turns
 
 _MOST = 50  # accounts in one answer to a search
 _SOME = 100  # accounts that are listed
@@ -83,7 +84,7 @@ class People:
             return ()
 
     async def _search(self, words: Sequence[str]) -> list[Account]:
-        answers = await in_turns(self._named, [*dict.fromkeys(words)])
+        answers = await in_turns(self._named, [*dict.fromkeys(words)], at_once=AT_ONCE)
         return [account for answer in answers for account in answer]
 
     async def _named(self, beginning: str) -> list[Account]:

@@ -1,26 +1,21 @@
 """The `jira` SDK, which sends where every vendor's requests go, and asks for nothing twice."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from urllib.parse import quote
 
 from jira import JIRA
 from jira.utils import json_loads
 
 from toolkit.blocking import Exchange, Threads, session
-from toolkit.vendor import READ_BUDGET, WRITE_BUDGET, Model, VendorApi
+from toolkit.vendor import Model, VendorApi, thread_budget
 
-A = TypeVar("A")
-T = TypeVar("T")
 Query = Mapping[str, str | int | Sequence[str]]
 
-# The wire's own deadline is to come first: it is what the breaker counts.
-_GRACE = 0.25  # seconds
-_AT_ONCE = 5  # requests for one call
+AT_ONCE = 5  # requests for one call
 _POSTED_READS = frozenset({("issue", "bulkfetch"), ("comment", "list")})
 
 
@@ -93,26 +88,8 @@ class Wired:
 
     async def run(self, work: Callable[[Cloud], Any], returns: type[Model], reads: bool) -> Model:
         """Do `work` with the SDK, and read its answer as `returns`."""
-        budget = (READ_BUDGET if reads else WRITE_BUDGET) + _GRACE
+        budget = thread_budget(writes=not reads)
         # One for each request: it is made in no time, and is not for two threads.
         jira = Cloud(self.api.base_url, partial(self.api.exchange_json, reads=reads), budget)
         answer = await self.threads.run(lambda: work(jira), budget=budget, writes=not reads)
         return self.api.read(answer, returns, reads=reads)
-
-
-async def in_turns(
-    ask: Callable[[A], Awaitable[T]], each_of: Sequence[A], *, writes: bool = False
-) -> list[T]:
-    """Ask a few at a time. Where one fails, all do, and no more are asked.
-
-    Of what `writes`, the first goes alone: if its outcome is unknown, only one is.
-    """
-    found: list[T] = []
-    first = 1 if writes else _AT_ONCE
-    turns = [each_of[n : n + _AT_ONCE] for n in range(first, len(each_of), _AT_ONCE)]
-    for some in (each_of[:first], *turns):
-        for answer in await asyncio.gather(*map(ask, some), return_exceptions=True):
-            if isinstance(answer, BaseException):
-                raise answer
-            found.append(answer)
-    return found

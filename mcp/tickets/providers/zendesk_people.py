@@ -1,10 +1,8 @@
 """Zendesk's users: found, added, changed, and those whom a ticket is for."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
 
 from config.columns import now
 from tickets.provider import MOST, Batch, Draft, User, UserDraft, UserPage
@@ -16,9 +14,7 @@ from tickets.providers.zendesk_sdk import Wired, Work, first
 from toolkit.errors import Conflict, Rejected
 from toolkit.people import alike, folded, same_number
 from toolkit.tenancy import Call
-
-A = TypeVar("A")
-T = TypeVar("T")
+from toolkit.together import in_turns
 
 _DAY = timedelta(days=1)
 _AT_ONCE = 4  # searches for one call
@@ -112,7 +108,9 @@ class People:
         Zendesk knows them by their e-mail address. Who has none is looked for by the number.
         """
         nameless = [draft for draft in drafts if draft.email is None and draft.phone is not None]
-        found = await _in_turns(lambda each: self._with_phone(each.name, each.phone), nameless)
+        found = await in_turns(
+            lambda each: self._with_phone(each.name, each.phone), nameless, at_once=_AT_ONCE
+        )
         known = {each: who.id for each, who in zip(nameless, found, strict=True) if who}
         there = [
             draft.model_copy(update={"id": str(known[draft])}) for draft in drafts if draft in known
@@ -136,7 +134,7 @@ class People:
     async def callers(self, drafts: Sequence[Draft]) -> list[int | None]:
         """Return whom each ticket is for, where all that is known is a name or a number."""
         unknown = {_caller_of(draft): None for draft in drafts}
-        found = await _in_turns(lambda caller: self._caller(*caller), [*unknown])
+        found = await in_turns(lambda caller: self._caller(*caller), [*unknown], at_once=_AT_ONCE)
         ids = dict(zip(unknown, found, strict=True))
         return [ids[_caller_of(draft)] for draft in drafts]
 
@@ -232,15 +230,3 @@ def _is(draft: UserDraft, user: UserRecord) -> bool:
     if draft.email is not None:
         return (user.email or "").casefold() == draft.email.casefold()
     return draft.phone is None or (user.phone is not None and same_number(draft.phone, user.phone))
-
-
-async def _in_turns(ask: Callable[[A], Awaitable[T]], each_of: Sequence[A]) -> list[T]:
-    """Ask a few at a time. Where one fails, all do, and no more are asked."""
-    found: list[T] = []
-    for n in range(0, len(each_of), _AT_ONCE):
-        asked = map(ask, each_of[n : n + _AT_ONCE])
-        for answer in await asyncio.gather(*asked, return_exceptions=True):
-            if isinstance(answer, BaseException):
-                raise answer
-            found.append(answer)
-    return found

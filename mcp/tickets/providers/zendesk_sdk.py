@@ -19,13 +19,11 @@ from tickets.providers.zendesk_records import Job, batch_of
 from toolkit.blocking import Threads, session
 from toolkit.errors import Disconnected, ToolFailure
 from toolkit.jobs import followed
-from toolkit.vendor import READ_BUDGET, WRITE_BUDGET, Model, VendorApi
+from toolkit.vendor import Model, VendorApi, thread_budget
 
 # Is given zenpy's client, and the module with its records.
 Work = Callable[[Any, Any], object]
 
-# The wire's own deadline is to come first: it is what the breaker counts.
-_GRACE = 0.25  # seconds
 _PATIENCE = 11.0  # seconds for a job, and to begin it: a write has not many more
 _PASSED_ON = ("accept", "content-type")
 
@@ -53,7 +51,7 @@ class Wired:
         Raises:
             ToolFailure: whatever went wrong, in the catalogue's words.
         """
-        budget = (WRITE_BUDGET if writes else READ_BUDGET) + _GRACE
+        budget = thread_budget(writes=writes)
         http = session(partial(self._exchange, query or {}, headers or {}), budget=budget)
         answer = await self.threads.run(
             lambda: _performed(work, http), budget=budget, writes=writes

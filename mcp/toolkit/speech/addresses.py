@@ -1,0 +1,20 @@
+"""E-mail addresses as callers say them, and as they are written down."""
+
+import re
+
+_SIGNS = {"at": "@", "dot": ".", "underscore": "_", "dash": "-", "hyphen": "-", "plus": "+"}
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_BEFORE = re.compile(
+    r"^(?:(?:my|the) )?(?:e-?mail )?(?:address )?(?:is |it's |it is )", re.IGNORECASE
+)
+
+
+def email_address(said: str) -> str | None:
+    """Return the address in `tom@acme.com` or `Tom at acme dot com`; None for any other words."""
+    text = _BEFORE.sub("", " ".join(said.split())).rstrip(" .,!?")
+    if _EMAIL.fullmatch(text):
+        return text
+    if "@" in text:
+        return None  # A name stands before it, say, which is no part of it.
+    written = "".join(_SIGNS.get(word, word) for word in text.lower().split())
+    return written if _EMAIL.fullmatch(written) else None

@@ -1,0 +1,96 @@
+"""A platform that takes webhooks, and a helpdesk on it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import httpx2
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from config.database import Database
+from config.tokens import Signer
+from orchestrator.api.app import create_app
+from orchestrator.api.dependencies import Dependencies, LiveKitAccess
+from orchestrator.constellation import Constellation
+from orchestrator.engines.postgres import Postgres
+from orchestrator.engines.process import Program, running
+from orchestrator.engines.valkey import Valkey
+from orchestrator.registry import Terms
+from tests.doubles.listening import listening
+from tests.doubles.scripted_model import ScriptedModel, serving
+from tests.orchestrator.channels.helpdesks import Helpdesk, Platform, Vendors, opened
+from tests.processes import held
+from tests.servers import KEYRING, VAULT_KEYS, serve
+from tickets.server import SERVER as TICKETS
+from transcripts.server import SERVER as TRANSCRIPTS
+
+
+@pytest_asyncio.fixture(scope="module")
+async def platform(
+    signer: Signer,
+    database: Database,
+    cache: Redis,
+    postgres_server: Postgres,
+    valkey_server: Valkey,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncGenerator[Platform]:
+    """A platform that takes webhooks."""
+    vendors, model = Vendors(), ScriptedModel()
+    folder = tmp_path_factory.mktemp("jobs")
+    ready = folder / "ready"
+    specs = [TICKETS, TRANSCRIPTS]
+    transport = httpx2.MockTransport(vendors.answer)
+    async with (
+        held(serve(specs, signer, database, cache, vendors=transport)) as servers,
+        held(listening(servers.app)) as url,
+        held(serving(model)) as model_url,
+    ):
+        program = Program(
+            name="jobs",
+            command=[sys.executable, "-m", "orchestrator", "jobs"],
+            log=folder / "jobs.log",
+            env={
+                **os.environ,
+                "DATABASE_URL": postgres_server.database_url,
+                "REDIS_URL": valkey_server.redis_url,
+                "SERVICE_TOKEN_PRIVATE_KEY": signer.private_key,
+                "VAULT_KEYS": VAULT_KEYS,
+                "MCP_URL": f"{url}/{{server}}/mcp",
+                "OPENAI_API_BASE": model_url,
+                "OPENAI_API_KEY": "scripted",
+                "JOBS_READY_FILE": str(ready),
+                "ANTIPHON_STATE": str(folder),
+            },
+        )
+
+        async def is_ready(_: object) -> bool:
+            return await asyncio.to_thread(Path.exists, ready)
+
+        constellation = Constellation(signer, lambda name: f"{url}/{name}/mcp")
+        dependencies = Dependencies(
+            database,
+            cache,
+            constellation,
+            signer,
+            LiveKitAccess("ws://127.0.0.1:9", "key", "secret"),
+            httpx2.AsyncClient(),
+            terms=Terms(KEYRING),
+        )
+        api = httpx2.ASGITransport(app=create_app(dependencies))
+        async with (
+            held(running(program, is_ready)),
+            dependencies.http,
+            httpx2.AsyncClient(transport=api, base_url="http://127.0.0.1") as http,
+        ):
+            yield Platform(http, model, vendors, database)
+        await constellation.aclose()
+
+
+@pytest_asyncio.fixture
+async def helpdesk(platform: Platform, request: pytest.FixtureRequest) -> Helpdesk:
+    """A new tenant at the vendor that the test names."""
+    return await opened(platform, str(request.param))
