@@ -32,7 +32,13 @@ from orchestrator.models.weights import WeightsError
 from tests.node_tools import NodeTools, node_tools_of
 from tests.processes import answering, held
 
-pytest.register_assert_rewrite("tests.scheduling.contract", "tests.vendors")
+# Before anybody imports them: tests of one folder use what another one promises.
+pytest.register_assert_rewrite(
+    *("tests.vendors", "tests.scheduling.contract"),
+    *("tests.crm.contract", "tests.crm.scenario", "tests.crm.line"),
+    *("tests.tickets.contract", "tests.tickets.scenario", "tests.tickets.people_scenario"),
+    "tests.tickets.tour",
+)
 
 _CALLS = ("room", "model", "browser")
 ANY_PORT = Port(0, "POSTGRES_PORT")

@@ -16,8 +16,6 @@ from tests.processes import held
 from tests.servers import Caller, Servers, serve
 from tests.vendors import Exchange
 
-pytest.register_assert_rewrite("tests.crm.contract", "tests.crm.scenario", "tests.crm.line")
-
 
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:

@@ -12,17 +12,9 @@ from tests.conftest import new_tenant
 from tests.faults import Forgetful, Patient
 from tests.processes import held
 from tests.servers import Caller, Servers, serve
+from tests.tickets.rows import Rows, seeded
 from tests.vendors import Exchange
-
-pytest.register_assert_rewrite(
-    "tests.tickets.contract",
-    "tests.tickets.scenario",
-    "tests.tickets.people_scenario",
-    "tests.tickets.tour",
-)
-
-from tests.tickets.rows import Rows, seeded  # noqa: E402 - what is imported before is not rewritten
-from tickets.server import SERVER  # noqa: E402 - as above
+from tickets.server import SERVER
 
 
 @pytest_asyncio.fixture(scope="module")
