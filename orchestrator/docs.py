@@ -67,12 +67,18 @@ def _accounts(server: str, providers: Mapping[str, Any]) -> list[str]:
 def _table(tools: list[FunctionTool]) -> str:
     rows = ["| tool | what it is for | effect | profile |", "|---|---|---|---|"]
     for tool in tools:
-        profile = "voice" if "voice" in tool.tags else "full"
         rows.append(
             f"| [`{tool.name}`](#{tool.name}) | {tool.title} "
-            f"| {_effect(tool.annotations)} | {profile} |"
+            f"| {_effect(tool.annotations)} | {_profile(tool)} |"
         )
     return "\n".join(rows)
+
+
+def _profile(tool: FunctionTool) -> str:
+    """Return who sees a tool; one that is `named only` is meant by no grant of all tools."""
+    if "named-only" in tool.tags:
+        return "named only: a bot has to list it under `tools`"
+    return "voice" if "voice" in tool.tags else "full"
 
 
 def _section(tool: FunctionTool) -> str:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy import UUID as UUID_TYPE
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -72,6 +73,8 @@ def _sample(kind: object) -> Any:
             return {}
         case Vector():
             return [1.0]
+        case TSVECTOR():
+            return "word"
         case unexpected:
             raise AssertionError(unexpected)
 

@@ -151,7 +151,7 @@ async def test_a_server_that_nobody_knows_is_refused_with_its_line(
     database: Database, cache: Redis, shop: str, write: Write
 ) -> None:
     path = write(shop.replace("      knowledge: {}", "      planning: {}"))
-    with pytest.raises(DeclarationError, match="there are scheduling, knowledge") as refused:
+    with pytest.raises(DeclarationError, match="there are crm, tickets") as refused:
         await apply(database, cache, read(path, sections()), sections())
     assert str(refused.value).startswith(f"{path}:14: bots.0.servers.planning: is not a server")
     async with database.nobody() as session:

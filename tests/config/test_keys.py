@@ -113,7 +113,7 @@ async def test_only_a_hash_is_stored(
 
 async def test_a_key_brings_its_rights(database: Database, tenant: Tenant) -> None:
     rights = Rights(
-        bots=(tenant.bot_id,), servers=("crm",), tools=("crm_get_lead",), read_only=True
+        bots=(tenant.bot_id,), servers=("erp",), tools=("erp_get_lead",), read_only=True
     )
     key = await create_key(database, tenant.business_id, "brings", rights)
     found = await find_key(database, key)
@@ -144,17 +144,17 @@ NOTHING = Grant(tools=(), write=False)
     ("rights", "grant", "left"),
     [
         (Rights(), ALL, ALL),
-        (Rights(servers=("crm",)), ALL, NOTHING),
+        (Rights(servers=("erp",)), ALL, NOTHING),
         (Rights(servers=("desk",)), ALL, ALL),
         (Rights(read_only=True), ALL, ALL.model_copy(update={"write": False})),
         (
-            Rights(tools=("desk_book", "desk_look", "crm_cancel")),
+            Rights(tools=("desk_book", "desk_look", "erp_cancel")),
             ALL,
             Grant(tools=("book", "look"), integration="main", confirm=("book",)),
         ),
         (Rights(tools=("desk_book",)), Grant(tools=("look",)), Grant(tools=())),
         (Rights(tools=("desk_book", "desk_look")), Grant(denied=("book",)), Grant(tools=("look",))),
-        (Rights(tools=("crm_book",)), ALL, Grant(tools=(), integration="main")),
+        (Rights(tools=("erp_book",)), ALL, Grant(tools=(), integration="main")),
         (Rights(), Grant(write=False), Grant(write=False)),
     ],
 )

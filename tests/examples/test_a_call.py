@@ -63,6 +63,7 @@ async def recording(models_url: str, text: str, file: Path) -> Path:
     return file
 
 
+@pytest.mark.slow  # the scripted caller below makes its call with the same example
 async def test_a_bot_is_called_with_recordings(
     example: Run, model: ScriptedModel, models_url: str, tmp_path: Path
 ) -> None:

@@ -93,9 +93,9 @@ async def test_a_key_has_no_limits_unless_asked_for(run: Keys, database: Databas
         (("--bot", "nobody"), "there is no bot 'nobody'; there are bot"),
         (
             ("--server", "schedulin"),
-            "there is no server 'schedulin'; there are scheduling, knowledge, transcripts, tracker",
+            "there is no server 'schedulin'; there are crm, tickets, servicenow, scheduling",
         ),
-        (("--tool", "crm_get_lead"), "there is no server 'crm'; there are scheduling"),
+        (("--tool", "erp_get_lead"), "there is no server 'erp'; there are crm"),
         (("--tool", "scheduling_bok"), "there is no tool 'scheduling_bok'; there are scheduling_"),
         (("--tool", "tracker_x"), "there is no tool 'tracker_x'; there are tracker_search-issues"),
         (

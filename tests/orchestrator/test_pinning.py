@@ -37,7 +37,7 @@ def found(id: str) -> str:
 
 
 @pytest_asyncio.fixture
-async def crm() -> AsyncGenerator[Stranger]:
+async def erp() -> AsyncGenerator[Stranger]:
     """A server with two tools."""
     async with held(stranger()) as server:
         server.offer(find, FIND)
@@ -47,18 +47,18 @@ async def crm() -> AsyncGenerator[Stranger]:
 
 @pytest_asyncio.fixture
 async def mine(
-    signer: Signer, database: Database, cache: Redis, crm: Stranger
+    signer: Signer, database: Database, cache: Redis, erp: Stranger
 ) -> AsyncGenerator[Shop]:
     """A business that has accepted the tools."""
     async with held(shop(signer, database, cache)) as mine:
-        await mine.use("crm")
-        await mine.add("crm", crm)
+        await mine.use("erp")
+        await mine.add("erp", erp)
         yield mine
 
 
 async def call(of: Shop, tool: str, **arguments: Any) -> Any:
     """Call a tool of the bot's."""
-    return await of.constellation.call("crm", tool, arguments, await of.claims("crm"))
+    return await of.constellation.call("erp", tool, arguments, await of.claims("erp"))
 
 
 async def another_process(of: Shop, signer: Signer, cache: Redis) -> Constellation:
@@ -68,24 +68,24 @@ async def another_process(of: Shop, signer: Signer, cache: Redis) -> Constellati
 
 
 async def test_a_changed_description_withholds_the_tool_until_it_is_accepted(
-    crm: Stranger, mine: Shop, caplog: pytest.LogCaptureFixture
+    erp: Stranger, mine: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert sorted(await mine.tools("crm")) == ["add", "find"]
-    crm.offer(find, FIND.replace(".", "!"))
-    assert sorted(await mine.tools("crm")) == ["add"]
-    crm.requests.clear()
+    assert sorted(await mine.tools("erp")) == ["add", "find"]
+    erp.offer(find, FIND.replace(".", "!"))
+    assert sorted(await mine.tools("erp")) == ["add"]
+    erp.requests.clear()
     assert (await call(mine, "find", name="Ada")).error == "unknown_tool"
-    assert crm.asked("tools/call") == []
+    assert erp.asked("tools/call") == []
     assert (await call(mine, "add", name="Ada")).error is None
 
     (row,) = await mine.audit("withheld")
-    assert (row.subject, row.server, row.tool) == ("registry", "crm", "find")
+    assert (row.subject, row.server, row.tool) == ("registry", "erp", "find")
     said = [each for each in caplog.records if each.name == "antiphon.registry"]
     assert [each.levelno for each in said] == [logging.WARNING]
     assert said[0].__dict__["reason"] == "changed"
 
-    await mine.accept("crm", "find")
-    tools = await mine.tools("crm")
+    await mine.accept("erp", "find")
+    tools = await mine.tools("erp")
     assert tools["find"].description == FIND.replace(".", "!")
     assert (await call(mine, "find", name="Ada")).error is None
     (accepted,) = await mine.audit("accepted")
@@ -94,58 +94,58 @@ async def test_a_changed_description_withholds_the_tool_until_it_is_accepted(
 
 
 async def test_a_call_sees_the_change_even_where_nobody_has_listed_since(
-    crm: Stranger, mine: Shop, signer: Signer, cache: Redis
+    erp: Stranger, mine: Shop, signer: Signer, cache: Redis
 ) -> None:
-    crm.offer(found, FIND, name="find")
+    erp.offer(found, FIND, name="find")
     elsewhere = await another_process(mine, signer, cache)
-    claims = await mine.claims("crm")
-    assert (await elsewhere.call("crm", "find", {"id": "1"}, claims)).error == "unknown_tool"
-    assert crm.asked("tools/call") == []
+    claims = await mine.claims("erp")
+    assert (await elsewhere.call("erp", "find", {"id": "1"}, claims)).error == "unknown_tool"
+    assert erp.asked("tools/call") == []
     await elsewhere.aclose()
 
 
 async def test_a_change_is_written_down_once_by_all_processes(
-    crm: Stranger, mine: Shop, signer: Signer, cache: Redis
+    erp: Stranger, mine: Shop, signer: Signer, cache: Redis
 ) -> None:
     elsewhere = await another_process(mine, signer, cache)
     for description in ("Once.", "Twice."):
-        crm.offer(find, description)
+        erp.offer(find, description)
         for _ in range(2):
-            await mine.tools("crm")
-            await elsewhere.list_tools("crm", await mine.claims("crm"))
+            await mine.tools("erp")
+            await elsewhere.list_tools("erp", await mine.claims("erp"))
     assert [row.tool for row in await mine.audit("withheld")] == ["find", "find"]
     await elsewhere.aclose()
 
 
-async def test_a_new_tool_is_withheld_and_one_that_goes_is_gone(crm: Stranger, mine: Shop) -> None:
-    crm.offer(found, "Forget a customer.", name="forget")
-    crm.withdraw("add")
-    assert sorted(await mine.tools("crm")) == ["find"]
+async def test_a_new_tool_is_withheld_and_one_that_goes_is_gone(erp: Stranger, mine: Shop) -> None:
+    erp.offer(found, "Forget a customer.", name="forget")
+    erp.withdraw("add")
+    assert sorted(await mine.tools("erp")) == ["find"]
     assert (await call(mine, "forget", id="1")).error == "unknown_tool"
-    await mine.accept("crm")
-    assert sorted(await mine.tools("crm")) == ["find", "forget"]
-    assert set((await mine.row("crm")).tools) == {"find", "forget"}
+    await mine.accept("erp")
+    assert sorted(await mine.tools("erp")) == ["find", "forget"]
+    assert set((await mine.row("erp")).tools) == {"find", "forget"}
 
 
-async def test_what_is_not_there_cannot_be_accepted(crm: Stranger, mine: Shop) -> None:
-    crm.offer(find, "Find!", name="Find.All")
+async def test_what_is_not_there_cannot_be_accepted(erp: Stranger, mine: Shop) -> None:
+    erp.offer(find, "Find!", name="Find.All")
     for name in ("nothing", "Find.All"):
         with pytest.raises(RegistryError, match="has no tool"):
-            await mine.accept("crm", name)
+            await mine.accept("erp", name)
 
 
-async def test_adding_it_again_as_it_is_accepts_nothing(crm: Stranger, mine: Shop) -> None:
-    before = (await mine.row("crm")).tools
-    crm.offer(find, "Find!")
-    crm.requests.clear()
-    await mine.add("crm", crm)
-    assert crm.requests == []
-    await mine.add("crm", crm, Authorization="new")  # it is asked, and nothing is accepted
-    assert crm.requests
-    assert (await mine.row("crm")).tools == before
+async def test_adding_it_again_as_it_is_accepts_nothing(erp: Stranger, mine: Shop) -> None:
+    before = (await mine.row("erp")).tools
+    erp.offer(find, "Find!")
+    erp.requests.clear()
+    await mine.add("erp", erp)
+    assert erp.requests == []
+    await mine.add("erp", erp, Authorization="new")  # it is asked, and nothing is accepted
+    assert erp.requests
+    assert (await mine.row("erp")).tools == before
 
 
-async def test_what_the_grant_leaves_out_is_refused_here(crm: Stranger, mine: Shop) -> None:
+async def test_what_the_grant_leaves_out_is_refused_here(erp: Stranger, mine: Shop) -> None:
     ways = {
         "denied": Grant(denied=("find",)),
         "not allowed": Grant(tools=("add",)),
@@ -153,26 +153,26 @@ async def test_what_the_grant_leaves_out_is_refused_here(crm: Stranger, mine: Sh
     }
     for grant in ways.values():
         claims = Claims(sub="bot:1", business_id=mine.business_id, grant=grant)
-        cards = await mine.constellation.list_tools("crm", claims)
+        cards = await mine.constellation.list_tools("erp", claims)
         assert "find" not in [card.tool for card in cards]
-        outcome = await mine.constellation.call("crm", "find", {"name": "A"}, claims)
+        outcome = await mine.constellation.call("erp", "find", {"name": "A"}, claims)
         assert outcome.error == "unknown_tool"
     reader = Claims(sub="bot:1", business_id=mine.business_id, grant=Grant(write=False))
-    assert [card.tool for card in await mine.constellation.list_tools("crm", reader)] == ["find"]
-    outcome = await mine.constellation.call("crm", "add", {"name": "A"}, reader)
+    assert [card.tool for card in await mine.constellation.list_tools("erp", reader)] == ["find"]
+    outcome = await mine.constellation.call("erp", "add", {"name": "A"}, reader)
     assert outcome.error == "unknown_tool"
-    assert crm.asked("tools/call") == []
+    assert erp.asked("tools/call") == []
 
 
-async def test_what_is_confirmed_reaches_it_after_the_yes_only(crm: Stranger, mine: Shop) -> None:
+async def test_what_is_confirmed_reaches_it_after_the_yes_only(erp: Stranger, mine: Shop) -> None:
     claims = Claims(sub="bot:1", business_id=mine.business_id, grant=Grant(confirm=("add",)))
-    cards = await mine.constellation.list_tools("crm", claims)
+    cards = await mine.constellation.list_tools("erp", claims)
     assert (
         "confirmation_code" in {card.tool: card for card in cards}["add"].parameters["properties"]
     )
 
     async def add(**arguments: str) -> dict[str, Any]:
-        outcome = await mine.constellation.call("crm", "add", arguments, claims)
+        outcome = await mine.constellation.call("erp", "add", arguments, claims)
         assert outcome.error is None
         return {"text": outcome.text, **outcome.data}
 
@@ -181,10 +181,10 @@ async def test_what_is_confirmed_reaches_it_after_the_yes_only(crm: Stranger, mi
     code = asked["confirmation_code"]
     assert (await add(name="Eve", confirmation_code=code))["status"] == "needs_confirmation"
     code = (await add(name="Ada"))["confirmation_code"]
-    assert crm.asked("tools/call") == []
+    assert erp.asked("tools/call") == []
     assert (await add(name="Ada", confirmation_code=code))["text"] == "Ada was added."
     assert (await add(name="Ada", confirmation_code=code))["status"] == "needs_confirmation"
-    (sent,) = crm.asked("tools/call")
+    (sent,) = erp.asked("tools/call")
     assert sent["arguments"] == {"name": "Ada"}
 
 
@@ -218,14 +218,14 @@ def test_the_order_of_keys_and_a_title_do_not() -> None:
         ([tool("Find")], "unusable name"),
         ([tool("find-it")], "unusable name"),
         ([tool("find\u200b")], "unusable name"),
-        ([tool("f" * 61)], "unusable name"),  # crm_ stands before it
+        ([tool("f" * 61)], "unusable name"),  # erp_ stands before it
         ([tool(), tool(description="Another.")], "listed twice"),
         ([tool(description="x" * 20_000)], "too large"),
     ],
 )
 def test_what_cannot_be_offered_is_withheld_with_a_reason(tools: list[Tool], reason: str) -> None:
     accepted = {each.name: digest(each) for each in tools}
-    listing = held_against("crm", tools, accepted)
+    listing = held_against("erp", tools, accepted)
     assert not listing.cards
     assert not listing.pins
     assert {each.reason for each in listing.withheld} == {reason}

@@ -30,7 +30,7 @@ def add(name: str) -> str:
 
 
 @pytest_asyncio.fixture
-async def crm() -> AsyncGenerator[Stranger]:
+async def erp() -> AsyncGenerator[Stranger]:
     """A server with two tools, which wants its header."""
     async with held(stranger(header=HEADER)) as server:
         server.offer(find, FIND)
@@ -42,56 +42,56 @@ async def crm() -> AsyncGenerator[Stranger]:
 async def mine(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Shop]:
     """A business whose bot uses the server, once it is added."""
     async with held(shop(signer, database, cache)) as mine:
-        await mine.use("crm")
+        await mine.use("erp")
         yield mine
 
 
 async def call(of: Shop, tool: str, **arguments: Any) -> Any:
     """Call a tool of the bot's."""
-    return await of.constellation.call("crm", tool, arguments, await of.claims("crm"))
+    return await of.constellation.call("erp", tool, arguments, await of.claims("erp"))
 
 
 async def test_a_bot_has_the_tools_of_a_server_that_its_business_has_added(
-    crm: Stranger, mine: Shop
+    erp: Stranger, mine: Shop
 ) -> None:
-    await mine.add("crm", crm, Authorization=CANARY)
-    tools = await mine.tools("crm")
+    await mine.add("erp", erp, Authorization=CANARY)
+    tools = await mine.tools("erp")
     assert sorted(tools) == ["add", "find"]
-    assert tools["find"].name == "crm_find"
+    assert tools["find"].name == "erp_find"
     assert (tools["find"].reads, tools["add"].reads) == (True, False)
     outcome = await call(mine, "find", name="Ada")
     assert (outcome.error, outcome.say) == (None, "Ada is a customer.")
     assert outcome.for_model == '{"say":"Ada is a customer.","name":"Ada"}'
     assert (await call(mine, "add", name="Ada")).text == "Ada was added."
     written = [(row.server, row.tool, row.subject) for row in await mine.audit("ok")]
-    assert written == [("crm", "find", "bot:1"), ("crm", "add", "bot:1")]
-    assert await mine.constellation.added(mine.business_id) == ["crm"]
+    assert written == [("erp", "find", "bot:1"), ("erp", "add", "bot:1")]
+    assert await mine.constellation.added(mine.business_id) == ["erp"]
 
 
-async def test_it_gets_the_stored_header_and_nothing_of_ours(crm: Stranger, mine: Shop) -> None:
-    await mine.add("crm", crm, Authorization=CANARY)
-    await mine.tools("crm")
-    claims = await mine.claims("crm")
-    await mine.constellation.call("crm", "find", {"name": "Ada"}, claims, key="a-key", retry=True)
-    assert crm.requests
-    assert {headers["authorization"] for headers, _ in crm.requests} == {CANARY}
-    assert "eyJ" not in crm.said  # how every JWT begins
-    assert "antiphon/" not in crm.said
-    assert "a-key" not in crm.said
-    assert str(mine.business_id) not in crm.said
+async def test_it_gets_the_stored_header_and_nothing_of_ours(erp: Stranger, mine: Shop) -> None:
+    await mine.add("erp", erp, Authorization=CANARY)
+    await mine.tools("erp")
+    claims = await mine.claims("erp")
+    await mine.constellation.call("erp", "find", {"name": "Ada"}, claims, key="a-key", retry=True)
+    assert erp.requests
+    assert {headers["authorization"] for headers, _ in erp.requests} == {CANARY}
+    assert "eyJ" not in erp.said  # how every JWT begins
+    assert "antiphon/" not in erp.said
+    assert "a-key" not in erp.said
+    assert str(mine.business_id) not in erp.said
 
 
 async def test_another_business_does_not_have_it(
-    crm: Stranger, mine: Shop, signer: Signer, database: Database, cache: Redis
+    erp: Stranger, mine: Shop, signer: Signer, database: Database, cache: Redis
 ) -> None:
-    await mine.add("crm", crm, Authorization=CANARY)
+    await mine.add("erp", erp, Authorization=CANARY)
     async with held(shop(signer, database, cache)) as other:
-        await other.use("crm")
-        asked = len(crm.requests)
+        await other.use("erp")
+        asked = len(erp.requests)
         with pytest.raises(ServerUnreachableError):
-            await other.tools("crm")
+            await other.tools("erp")
         assert (await call(other, "find", name="Ada")).error == "unknown_tool"
-        assert len(crm.requests) == asked
+        assert len(erp.requests) == asked
 
 
 async def test_two_businesses_at_one_address_send_their_own_headers(
@@ -100,9 +100,9 @@ async def test_two_businesses_at_one_address_send_their_own_headers(
     async with held(stranger()) as server, held(shop(signer, database, cache)) as other:
         server.offer(find, FIND)
         other.constellation = mine.constellation  # one process
-        await other.use("crm")
+        await other.use("erp")
         for of, token in ((mine, "mine"), (other, "other")):
-            await of.add("crm", server, Authorization=token)
+            await of.add("erp", server, Authorization=token)
         calls = [(mine, "Ada"), (other, "Bob")] * 20
         outcomes = await asyncio.gather(*(call(of, "find", name=name) for of, name in calls))
         assert {outcome.error for outcome in outcomes} == {None}
@@ -114,30 +114,30 @@ async def test_two_businesses_at_one_address_send_their_own_headers(
         assert sorted(sent) == [("mine", "Ada")] * 20 + [("other", "Bob")] * 20
 
 
-async def test_new_headers_are_sent_at_once(crm: Stranger, mine: Shop) -> None:
-    await mine.add("crm", crm, Authorization=CANARY)
-    await mine.tools("crm")
-    crm.header = ("authorization", "Bearer renewed")
-    await mine.add("crm", crm, Authorization="Bearer renewed")
-    crm.requests.clear()
+async def test_new_headers_are_sent_at_once(erp: Stranger, mine: Shop) -> None:
+    await mine.add("erp", erp, Authorization=CANARY)
+    await mine.tools("erp")
+    erp.header = ("authorization", "Bearer renewed")
+    await mine.add("erp", erp, Authorization="Bearer renewed")
+    erp.requests.clear()
     assert (await call(mine, "find", name="Ada")).error is None
-    assert {headers["authorization"] for headers, _ in crm.requests} == {"Bearer renewed"}
+    assert {headers["authorization"] for headers, _ in erp.requests} == {"Bearer renewed"}
 
 
-async def test_headers_that_are_not_taken_are_not_the_end(crm: Stranger, mine: Shop) -> None:
-    await mine.add("crm", crm, Authorization=CANARY)
-    await mine.tools("crm")
-    crm.header = ("authorization", "Bearer renewed")
+async def test_headers_that_are_not_taken_are_not_the_end(erp: Stranger, mine: Shop) -> None:
+    await mine.add("erp", erp, Authorization=CANARY)
+    await mine.tools("erp")
+    erp.header = ("authorization", "Bearer renewed")
     assert (await call(mine, "find", name="Ada")).error == "unavailable"
-    await mine.add("crm", crm, Authorization="Bearer renewed")
+    await mine.add("erp", erp, Authorization="Bearer renewed")
     assert (await call(mine, "find", name="Ada")).error is None
 
 
 async def test_a_server_of_the_older_era_works(mine: Shop) -> None:
     async with held(stranger(header=HEADER, legacy=True)) as server:
         server.offer(find, FIND)
-        await mine.add("crm", server, Authorization=CANARY)
-        assert list(await mine.tools("crm")) == ["find"]
+        await mine.add("erp", server, Authorization=CANARY)
+        assert list(await mine.tools("erp")) == ["find"]
         for _ in range(2):
             assert (await call(mine, "find", name="Ada")).say == "Ada is a customer."
         sessions = {
@@ -155,49 +155,49 @@ async def test_a_server_of_the_older_era_works(mine: Shop) -> None:
 async def test_a_dead_server_costs_its_own_tools(mine: Shop, *, legacy: bool) -> None:
     async with held(stranger(legacy=legacy)) as server:
         server.offer(find, FIND)
-        await mine.add("crm", server)
-        await mine.tools("crm")
+        await mine.add("erp", server)
+        await mine.tools("erp")
         port = int(server.url.split(":")[2].split("/")[0])
     outcome = await call(mine, "find", name="Ada")
     assert outcome.error == "unavailable"
-    assert outcome.text.startswith("crm is not available. Tell the caller: ")
-    with pytest.raises(ServerUnreachableError, match=r"crm is not available\."):
-        await mine.tools("crm")
+    assert outcome.text.startswith("erp is not available. Tell the caller: ")
+    with pytest.raises(ServerUnreachableError, match=r"erp is not available\."):
+        await mine.tools("erp")
     async with held(stranger(legacy=legacy, port=port)) as server:
         server.offer(find, FIND)
         assert (await call(mine, "find", name="Ada")).error is None
 
 
 async def test_a_hanging_server_is_waited_for_no_longer_than_its_budget(
-    crm: Stranger, mine: Shop
+    erp: Stranger, mine: Shop
 ) -> None:
-    await mine.add("crm", crm, Authorization=CANARY)
-    await mine.tools("crm")
-    crm.hanging = True
-    claims = await mine.claims("crm")
-    outcome = await mine.constellation.call("crm", "find", {"name": "A"}, claims, budget=0.2)
+    await mine.add("erp", erp, Authorization=CANARY)
+    await mine.tools("erp")
+    erp.hanging = True
+    claims = await mine.claims("erp")
+    outcome = await mine.constellation.call("erp", "find", {"name": "A"}, claims, budget=0.2)
     assert outcome.error == "unavailable"
     assert "did not answer in time" in outcome.text
     assert outcome.ms < 2000
 
 
-async def test_arguments_that_it_does_not_take_are_said_to_be_so(crm: Stranger, mine: Shop) -> None:
-    await mine.add("crm", crm, Authorization=CANARY)
+async def test_arguments_that_it_does_not_take_are_said_to_be_so(erp: Stranger, mine: Shop) -> None:
+    await mine.add("erp", erp, Authorization=CANARY)
     outcome = await call(mine, "find", nonsense=1)
     assert outcome.error in ("invalid", "fault")
     assert (await call(mine, "find", name="Ada")).error is None
 
 
 async def test_the_headers_are_nowhere_to_be_read(
-    crm: Stranger, mine: Shop, caplog: pytest.LogCaptureFixture
+    erp: Stranger, mine: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    await mine.add("crm", crm, Authorization=CANARY)
-    await mine.tools("crm")
+    await mine.add("erp", erp, Authorization=CANARY)
+    await mine.tools("erp")
     await call(mine, "find", name="Ada")
-    crm.header = ("authorization", "another")
+    erp.header = ("authorization", "another")
     await call(mine, "find", name="Ada")
-    row = await mine.row("crm")
+    row = await mine.row("erp")
     assert row.auth is not None
     kept = [caplog.text, repr([record.__dict__ for record in caplog.records]), repr(row)]
     assert not [each for each in kept if "canary" in each]

@@ -39,7 +39,7 @@ class Terminal:
 
 
 @pytest_asyncio.fixture
-async def crm() -> AsyncGenerator[Stranger]:
+async def erp() -> AsyncGenerator[Stranger]:
     """A server that wants its header."""
     async with held(stranger(header=("authorization", CANARY))) as server:
         server.offer(find, "Find [bold]a customer[/].")
@@ -47,7 +47,7 @@ async def crm() -> AsyncGenerator[Stranger]:
 
 
 async def test_a_server_is_added_shown_accepted_and_removed(
-    crm: Stranger, database: Database, postgres_server: Postgres, valkey_server: Valkey
+    erp: Stranger, database: Database, postgres_server: Postgres, valkey_server: Valkey
 ) -> None:
     tenant = await new_tenant(database)
     environment = {
@@ -60,26 +60,26 @@ async def test_a_server_is_added_shown_accepted_and_removed(
     terminal = Terminal(environment, f"b{tenant.business_id.hex[:12]}")
     header = ("--header", "Authorization=${CRM_TOKEN}")
 
-    added = await terminal.servers("add", "crm", crm.url, *header)
-    assert "crm: added" in added.stderr, added.stderr
-    assert "no difference" in (await terminal.servers("add", "crm", crm.url, *header)).stderr
+    added = await terminal.servers("add", "erp", erp.url, *header)
+    assert "erp: added" in added.stderr, added.stderr
+    assert "no difference" in (await terminal.servers("add", "erp", erp.url, *header)).stderr
     listed = (await terminal.servers("list")).stdout
     assert "offered" in listed
     assert "Find [bold]a customer[/]." in listed
 
-    crm.offer(find, "Find nobody.")
+    erp.offer(find, "Find nobody.")
     listed = (await terminal.servers("list")).stdout
     assert "withheld: changed" in listed
     assert "Find nobody." in listed
-    unknown = await terminal.servers("accept", "crm", "nothing")
+    unknown = await terminal.servers("accept", "erp", "nothing")
     assert (unknown.returncode, "no tool 'nothing'" in unknown.stderr) == (1, True)
-    assert "1 offered, 0 withheld" in (await terminal.servers("accept", "crm", "find")).stderr
+    assert "1 offered, 0 withheld" in (await terminal.servers("accept", "erp", "find")).stderr
     (row,) = await fetch(database, tenant, "select subject from audit where outcome = 'accepted'")
     assert row.subject == "cli"
 
-    plain = await terminal.servers("add", "erp", crm.url, "--header", "Authorization=${NOTHING}")
+    plain = await terminal.servers("add", "erp", erp.url, "--header", "Authorization=${NOTHING}")
     assert (plain.returncode, "NOTHING is not set" in plain.stderr) == (1, True)
-    crm.header = ("authorization", "another")
+    erp.header = ("authorization", "another")
     assert "is not available" in (await terminal.servers("list")).stdout
-    assert "crm: removed" in (await terminal.servers("remove", "crm")).stderr
-    assert "there is no server" in (await terminal.servers("remove", "crm")).stderr
+    assert "erp: removed" in (await terminal.servers("remove", "erp")).stderr
+    assert "there is no server" in (await terminal.servers("remove", "erp")).stderr

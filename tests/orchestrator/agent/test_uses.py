@@ -137,7 +137,7 @@ async def strange(
 
     async with held(stranger()) as server, held(shop(signer, database, cache)) as mine:
         server.offer(write, "Write.", reads=False)
-        await mine.add("crm", server)
+        await mine.add("erp", server)
         yield server, mine
 
 
@@ -186,7 +186,7 @@ async def test_it_is_alike_for_a_server_that_remembers_nothing(
     strange: tuple[Stranger, Shop], mode: str, times: int
 ) -> None:
     _, mine = strange
-    call = await Desk(mine.constellation, mine.tenant, "crm").call(mode)
+    call = await Desk(mine.constellation, mine.tenant, "erp").call(mode)
     what = uuid4().hex
     assert [await call.ask("write", what) for _ in range(2)] == [what, what]
     assert written.count(what) == times

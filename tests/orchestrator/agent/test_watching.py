@@ -41,13 +41,13 @@ from tests.servers import KEYRING
 PATIENCE = 10.0  # seconds for what must come
 FILE = """\
 business: {{slug: {slug}, name: Corner Books}}
-mcp_servers: [{{name: crm, url: "{url}"}}]
+mcp_servers: [{{name: erp, url: "{url}"}}]
 bots:
   - name: desk
     system_prompt: You answer the phone.
     first_message_inbound: Hello.
     servers:
-      crm: {{tools: [find]}}
+      erp: {{tools: [find]}}
 """
 
 
@@ -105,7 +105,7 @@ class Office:
         business_id = await business_called(self.database, self.slug)
         assert business_id is not None
         async with self.database.business(business_id) as session:
-            (bot_id,) = [bot_id for bot_id, _ in await servers.bots_with(session, "crm")]
+            (bot_id,) = [bot_id for bot_id, _ in await servers.bots_with(session, "erp")]
         return await load(self.database, self.cache, business_id, bot_id)
 
     async def call(self, cache: Redis | None = None, meanwhile: str | None = None) -> Running:
@@ -163,34 +163,34 @@ async def office(
 
 async def test_a_call_gets_the_tools_that_its_bot_is_given_meanwhile(office: Office) -> None:
     call = await office.call()
-    await call.until(lambda names: "crm_find" in names)
+    await call.until(lambda names: "erp_find" in names)
     await office.heard()
     await office.apply("[find]", "[find, add]")
-    assert await call.until(lambda names: "crm_add" in names) == [
-        "crm_find",
-        "crm_add",
+    assert await call.until(lambda names: "erp_add" in names) == [
+        "erp_find",
+        "erp_add",
         "end_conversation",
     ]
-    await office.apply("crm: {tools: [find]}", "crm: {denied_tools: [find]}")
-    await call.until(lambda names: "crm_drop" in names and "crm_find" not in names)
-    await office.apply("servers:\n      crm: {tools: [find]}", "servers: {}")
+    await office.apply("erp: {tools: [find]}", "erp: {denied_tools: [find]}")
+    await call.until(lambda names: "erp_drop" in names and "erp_find" not in names)
+    await office.apply("servers:\n      erp: {tools: [find]}", "servers: {}")
     await call.until(lambda names: names == ["end_conversation"])
 
 
 async def test_it_goes_by_the_new_grants_and_policies(office: Office) -> None:
     call = await office.call()
-    await call.until(lambda names: "crm_find" in names)
+    await call.until(lambda names: "erp_find" in names)
     await office.heard()
     await office.apply("[find]", "[add], policy: {add: {confirm: true}}")
     names = await call.until(lambda names: "confirm" in names)
-    assert names == ["crm_add", "confirm", "end_conversation"]
+    assert names == ["erp_add", "confirm", "end_conversation"]
 
 
 async def test_what_else_was_changed_waits_for_the_next_call(office: Office) -> None:
     call = await office.call()
     await office.heard()
     await office.apply("[find]}", "[add]}\n    system_tools: []\n    default_language: de")
-    names = await call.until(lambda names: "crm_add" in names)
+    names = await call.until(lambda names: "erp_add" in names)
     assert "end_conversation" in names
     assert (await office.bot()).system_tools == ()
 
@@ -200,28 +200,28 @@ async def test_every_call_of_the_bot_takes_it(office: Office) -> None:
     await office.heard()
     await office.apply("[find]", "[add]")
     for call in calls:
-        await call.until(lambda names: "crm_add" in names)
+        await call.until(lambda names: "erp_add" in names)
 
 
 async def test_an_accepted_tool_comes_back_into_the_call(office: Office) -> None:
     office.server.offer(find, "To find and to tell.", name="find")
     call = await office.call()
     await office.heard()
-    assert "crm_find" not in call.seen[-1]
+    assert "erp_find" not in call.seen[-1]
     bot = await office.bot()
     async with office.database.business(bot.business_id) as session:
-        row = await servers.named(session, "crm")
+        row = await servers.named(session, "erp")
         assert row is not None
         await accept(session, row, ["find"], Terms(KEYRING, allow_private=True), "a person")
-        changed = await servers.renew_bots(session, "crm")
+        changed = await servers.renew_bots(session, "erp")
     assert changed == [bot.id]
     await announce(office.cache, bot.business_id, bot.id)
-    await call.until(lambda names: "crm_find" in names)
+    await call.until(lambda names: "erp_find" in names)
 
 
 async def test_what_was_changed_before_it_listens_is_not_missed(office: Office) -> None:
     call = await office.call(meanwhile="[add]")
-    await call.until(lambda names: "crm_add" in names)
+    await call.until(lambda names: "erp_add" in names)
 
 
 async def test_without_a_cache_the_call_goes_on_with_what_it_has(
@@ -237,7 +237,7 @@ async def test_without_a_cache_the_call_goes_on_with_what_it_has(
 
     monkeypatch.setattr(nowhere, "pubsub", counted)
     call = await office.call(nowhere)
-    await call.until(lambda names: "crm_find" in names)
+    await call.until(lambda names: "erp_find" in names)
     async with asyncio.timeout(PATIENCE):
         for _ in range(3):
             await tries.acquire()

@@ -20,15 +20,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.database import Database
 from config.tokens import Signer
+from crm.server import SERVER as CRM
 from knowledge.server import SERVER as KNOWLEDGE
 from orchestrator.api.app import create_app
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.constellation import Constellation
 from orchestrator.engines.ports import free_port
+from servicenow.server import SERVER as SERVICENOW
 from tests.orchestrator.api.desk import DESK
 from tests.processes import held
 from tests.servers import serve
+from tickets.server import SERVER as TICKETS
 from transcripts.server import SERVER as TRANSCRIPTS
+
+SERVERS = (DESK, KNOWLEDGE, TRANSCRIPTS, CRM, TICKETS, SERVICENOW)
 
 Opens = Callable[[], AbstractAsyncContextManager[ASGIApp]]
 
@@ -124,7 +129,7 @@ async def opened(
 
         return opens
 
-    servers = {spec.name: Process(alone(spec)) for spec in (DESK, KNOWLEDGE, TRANSCRIPTS)}
+    servers = {spec.name: Process(alone(spec)) for spec in SERVERS}
 
     @asynccontextmanager
     async def api() -> AsyncGenerator[ASGIApp]:

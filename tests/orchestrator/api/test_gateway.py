@@ -32,7 +32,8 @@ from tests.orchestrator.api.outside import (
 )
 
 CLIENTS: list[Connect] = [fast_mcp, fast_mcp_legacy, sdk, livekit]
-SERVERS = ["scheduling", "knowledge", "transcripts"]
+# Without an account, ServiceNow has nothing to list.
+SERVERS = ["crm", "tickets", "scheduling", "knowledge", "transcripts"]
 DESK: Mapping[str, Any] = {"server": "scheduling", "tools": ["tell_whose", "write", "fail"]}
 
 

@@ -19,7 +19,7 @@ CONVERSATION = "11111111-1111-4111-8111-111111111111"
 def url(path: str) -> str:
     """Return an address of a route."""
     return path.format(
-        conversation_id=CONVERSATION, order_index=0, name="bot", bot="bot", server="crm"
+        conversation_id=CONVERSATION, order_index=0, name="bot", bot="bot", server="erp"
     )
 
 

@@ -37,7 +37,7 @@ def add(name: str) -> str:
 
 
 @pytest_asyncio.fixture
-async def crm() -> AsyncGenerator[Stranger]:
+async def erp() -> AsyncGenerator[Stranger]:
     """A server that wants its header."""
     async with held(stranger(header=("authorization", CANARY))) as server:
         server.offer(find, "Find a customer.")
@@ -66,7 +66,7 @@ async def bot(database: Database, tenant: Tenant) -> NewBot:
 @pytest.fixture
 def name() -> str:
     """A name that no server has."""
-    return f"crm{uuid4().hex[:12]}"
+    return f"erp{uuid4().hex[:12]}"
 
 
 async def added(http: httpx2.AsyncClient, name: str, server: Stranger) -> httpx2.Response:
@@ -98,15 +98,15 @@ async def announced(cache: Redis) -> AsyncGenerator[list[str]]:
 
 
 async def test_a_server_is_added_listed_used_and_removed(
-    client: Client, key: str, crm: Stranger, bot: NewBot, name: str
+    client: Client, key: str, erp: Stranger, bot: NewBot, name: str
 ) -> None:
     async with client(key) as http:
-        answer = await added(http, name, crm)
+        answer = await added(http, name, erp)
         assert answer.status_code == 200, answer.text
         assert answer.json() == {
             "name": name,
             "kind": "external",
-            "url": crm.url,
+            "url": erp.url,
             "answers": True,
             "tools": [
                 {"name": "find", "description": "Find a customer.", "reads": True},
@@ -143,13 +143,13 @@ async def test_ours_are_listed_too(client: Client, key: str) -> None:
 
 
 async def test_a_changed_tool_is_shown_and_accepted(
-    client: Client, key: str, crm: Stranger, bot: NewBot, name: str, cache: Redis, tenant: Tenant
+    client: Client, key: str, erp: Stranger, bot: NewBot, name: str, cache: Redis, tenant: Tenant
 ) -> None:
     async with client(key) as http:
-        await added(http, name, crm)
+        await added(http, name, erp)
         await http.put(f"/api/bots/{bot.name}/servers/{name}", json={})
-        crm.offer(find, "Find a customer!")
-        crm.offer(find, "Forget a customer.", name="forget")
+        erp.offer(find, "Find a customer!")
+        erp.offer(find, "Forget a customer.", name="forget")
         found = await entry(http, name)
         assert found is not None
         assert [tool["name"] for tool in found["tools"]] == ["add"]
@@ -186,7 +186,7 @@ async def test_a_bots_use_counts_a_version_and_is_announced(
     ("change", "status", "error"),
     [
         ({"name": "scheduling"}, 422, "invalid"),
-        ({"name": "crm_eu"}, 422, "invalid"),
+        ({"name": "erp_eu"}, 422, "invalid"),
         ({"url": "ftp://127.0.0.1/mcp"}, 422, "invalid"),
         ({"url": "http://user:canary@127.0.0.1/mcp"}, 422, "invalid"),
         ({"url": "http://127.0.0.1:9/mcp"}, 503, "unavailable"),
@@ -199,13 +199,13 @@ async def test_a_bots_use_counts_a_version_and_is_announced(
 async def test_what_cannot_be_added_is_refused(
     client: Client,
     key: str,
-    crm: Stranger,
+    erp: Stranger,
     name: str,
     change: dict[str, Any],
     status: int,
     error: str,
 ) -> None:
-    body = {"name": name, "url": crm.url, "headers": {"Authorization": CANARY}, **change}
+    body = {"name": name, "url": erp.url, "headers": {"Authorization": CANARY}, **change}
     async with client(key) as http:
         answer = await http.post("/api/servers", json=body)
         assert (answer.status_code, answer.json()["error"]) == (status, error)
@@ -214,29 +214,29 @@ async def test_what_cannot_be_added_is_refused(
 
 
 async def test_a_private_address_is_refused_where_none_is_allowed(
-    dependencies: Dependencies, key: str, crm: Stranger, name: str
+    dependencies: Dependencies, key: str, erp: Stranger, name: str
 ) -> None:
     open_to_none = client_of(without(dependencies, terms=Terms(KEYRING)))
     async with open_to_none(key) as http:
-        answer = await added(http, name, crm)
+        answer = await added(http, name, erp)
     assert (answer.status_code, answer.json()["error"]) == (422, "invalid")
-    assert crm.requests == []
+    assert erp.requests == []
 
 
 async def test_without_a_key_to_seal_with_nothing_is_stored(
-    dependencies: Dependencies, key: str, crm: Stranger, name: str
+    dependencies: Dependencies, key: str, erp: Stranger, name: str
 ) -> None:
     async with client_of(without(dependencies, terms=Terms(allow_private=True)))(key) as http:
-        answer = await added(http, name, crm)
+        answer = await added(http, name, erp)
     assert answer.status_code == 503
     assert "VAULT_KEYS" in answer.json()["message"]
 
 
 async def test_another_business_sees_and_changes_none_of_it(
-    client: Client, key: str, other_key: str, crm: Stranger, bot: NewBot, name: str
+    client: Client, key: str, other_key: str, erp: Stranger, bot: NewBot, name: str
 ) -> None:
     async with client(key) as http:
-        await added(http, name, crm)
+        await added(http, name, erp)
     async with client(other_key) as http:
         assert await entry(http, name) is None
         answers = [
@@ -257,7 +257,7 @@ async def test_a_limited_key_may_do_none_of_it(
     async with client(limited) as http:
         answers = [
             await http.get("/api/servers"),
-            await http.post("/api/servers", json={"name": "crm", "url": "https://example.com"}),
+            await http.post("/api/servers", json={"name": "erp", "url": "https://example.com"}),
             await http.put(f"/api/bots/{bot.name}/servers/scheduling", json={}),
         ]
     assert [answer.status_code for answer in answers] == [403] * 3
@@ -266,7 +266,7 @@ async def test_a_limited_key_may_do_none_of_it(
 async def test_headers_are_in_no_answer_no_log_and_no_row(
     client: Client,
     key: str,
-    crm: Stranger,
+    erp: Stranger,
     name: str,
     database: Database,
     tenant: Tenant,
@@ -274,11 +274,11 @@ async def test_headers_are_in_no_answer_no_log_and_no_row(
 ) -> None:
     caplog.set_level(logging.DEBUG, "antiphon")
     async with client(key) as http:
-        answers = [await added(http, name, crm), await http.get("/api/servers")]
-        crm.header = ("authorization", "another")
+        answers = [await added(http, name, erp), await http.get("/api/servers")]
+        erp.header = ("authorization", "another")
         answers += [await http.post(f"/api/servers/{name}/accept"), await http.get("/api/servers")]
-        crm.header = ("authorization", CANARY)
-        crm.offer(find, "Find!")
+        erp.header = ("authorization", CANARY)
+        erp.offer(find, "Find!")
         answers += [await http.post(f"/api/servers/{name}/accept")]
     rows = await fetch(database, tenant, "select auth, tools from mcp_server")
     rows += await fetch(database, tenant, "select * from audit where server = :name", name=name)
