@@ -1,8 +1,8 @@
 """A played vendor on a real socket, for processes that cannot be handed a transport."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 import httpx2
 import uvicorn
@@ -15,6 +15,15 @@ from orchestrator.engines.ports import free_port
 from tests.vendors import Vendor
 
 _OF_THE_CONNECTION = frozenset({"host", "connection", "content-length", "accept-encoding"})
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals alone: servers that end in any order would leave a dead one's handler behind."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Do nothing."""
+        yield
 
 
 class Socket:
@@ -72,4 +81,4 @@ def _server(socket: Socket, port: int) -> uvicorn.Server:
     config = uvicorn.Config(
         app, port=port, log_level="critical", timeout_graceful_shutdown=0, lifespan="off"
     )
-    return uvicorn.Server(config)
+    return _Server(config)
