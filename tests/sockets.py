@@ -18,7 +18,7 @@ _OF_THE_CONNECTION = frozenset({"host", "connection", "content-length", "accept-
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals alone: servers that end in any order would leave a dead one's handler behind."""
+    """Leaves signals alone: ended in any order, servers would leave a dead one's handler."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
