@@ -34,7 +34,8 @@ up: setup ## Run everything on this machine, on fixed ports.
 test: setup-all ## Run the tests, on real engines.
 	@$(RUN) python -m orchestrator.engines
 	@$(RUN) python -m tests.node_tools
-	@$(RUN) pytest -n 2 --dist loadgroup $(ARGS)
+	@$(RUN) pytest -n 2 --dist loadgroup -m "not slow and not alone" $(ARGS)
+	@$(RUN) pytest -m "alone and not slow"
 
 lint: setup-all
 	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) lint-imports

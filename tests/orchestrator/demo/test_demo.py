@@ -141,6 +141,7 @@ async def test_a_business_of_another_trade_is_served_as_its_file_says(voice: str
     assert "scheduling.create_booking" in told.replace("\n", "")
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(400)
 @pytest.mark.model
 @pytest.mark.room
