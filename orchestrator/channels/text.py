@@ -1,7 +1,6 @@
 """One answer in writing: the agent of a call, its model and its tools, without audio."""
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,8 +22,6 @@ from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.toolset import CallTools
 from orchestrator.constellation import Identity
 from orchestrator.tools import ToolCard
-
-logger = logging.getLogger("antiphon.text")
 
 _LISTING = 10.0  # seconds that servers have to say what they can do
 _STEPS = 5
