@@ -33,7 +33,7 @@ up: setup ## Run everything on this machine, on fixed ports.
 
 test: setup-all ## Run the tests, on real engines.
 	@$(RUN) python -m orchestrator.engines
-	@$(RUN) python -m tests.node_tools
+	@$(RUN) python -m tests.support.node_tools
 	@$(RUN) pytest -n 2 --dist loadgroup -m "not slow and not alone" $(ARGS)
 	@$(RUN) pytest -m "alone and not slow"
 

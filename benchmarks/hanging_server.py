@@ -14,9 +14,9 @@ from pathlib import Path
 from benchmarks.figures import heading, percentile
 from benchmarks.wire import hanging_server, model_server
 from config.settings import Settings
-from orchestrator.applying import applied
+from orchestrator.admin.declarations import applied
 from orchestrator.demo.caller import Caller
-from orchestrator.deployment import Plan, deployed
+from orchestrator.local.deployment import Plan, deployed
 
 _DECLARATION = Path(__file__).with_name("museum.yaml")
 _BUSINESS = "harbour-museum"

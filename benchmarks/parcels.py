@@ -7,12 +7,12 @@ from fastmcp.dependencies import Depends
 from fastmcp.tools import tool
 from pydantic import BaseModel, Field, SecretStr
 
-from config.vault import Account
+from config.security.vault import Account
 from toolkit.effects import READS
-from toolkit.results import Result
-from toolkit.serving import ServerSpec
+from toolkit.http.client import HeaderAuth, VendorApi
+from toolkit.middleware.results import Result
+from toolkit.server.build import ServerSpec
 from toolkit.tenancy import Call, Credentials, connected
-from toolkit.vendor import HeaderAuth, VendorApi
 
 NAME, TOOL, PROVIDER = "parcels", "get_parcel", "courier"
 

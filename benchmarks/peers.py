@@ -20,11 +20,11 @@ from fastmcp import FastMCP
 from benchmarks.parcels import SERVER, CourierParcel
 from config.constellation import constellation, load
 from config.settings import settings
+from orchestrator.cli.terminal import run
 from orchestrator.engines.ports import free_port
 from orchestrator.engines.process import Process, Program, running
-from orchestrator.memory import keep_for_good
-from orchestrator.serving import serve_app
-from orchestrator.terminal import run
+from orchestrator.runtime.gc_tuning import keep_for_good
+from orchestrator.runtime.serving import serve_app
 
 VENDOR_TAKES = 0.03  # seconds
 POOL = httpx2.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=60)

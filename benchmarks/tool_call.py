@@ -26,14 +26,14 @@ from benchmarks.peers import POOL, VENDOR_TAKES, Peers, peers
 from benchmarks.processor import Meter
 from config.database import Database
 from config.migrate import migrate
-from config.sealing import Keyring
+from config.security.encryption import Keyring
+from config.security.tokens import Claims, Signer
+from config.security.vault import sealed
 from config.settings import Settings
 from config.tables import Business, BusinessIntegration
-from config.tokens import Claims, Signer
-from config.vault import sealed
-from orchestrator.constellation import READ_BUDGET, Constellation
 from orchestrator.engines.engines import Endpoints, Engines, start
 from orchestrator.engines.ports import free_port
+from orchestrator.mcp_client.router import READ_BUDGET, Constellation
 
 _ANY_NUMBER_OF_CALLS = 1_000_000_000  # a minute: a business's usual limit is 1200
 _NUMBER = "P-4711"

@@ -18,14 +18,14 @@ from livekit.agents.llm import ToolError
 from livekit.agents.llm.mcp import MCPServerHTTP, MCPToolset
 
 from config.bots import Bot
+from config.security.tokens import Signer, server_audience
 from config.settings import Settings
-from config.tokens import Signer, server_audience
-from orchestrator.agent.catalogue import Catalogue, offered
 from orchestrator.agent.job import Process
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.toolset import CallTools
 from orchestrator.agent.worker import prepare
-from orchestrator.constellation import READ_BUDGET, Constellation, Identity
+from orchestrator.mcp_client.router import READ_BUDGET, Constellation, Identity
+from orchestrator.mcp_client.tool_cache import Catalogue, offered
 
 HANGING = "hanging"  # the server that accepts and never answers
 SERVER, TOOL = "scheduling", "get_available_slots"

@@ -23,15 +23,15 @@ from benchmarks.peers import CALENDARS, peer
 from benchmarks.tool_sessions import GREETING, HANGING, Job, Timing, run
 from benchmarks.wire import hanging_server
 from config.bots import Bot, load
-from config.declarations import ServerUse
+from config.declarations.schema import ServerUse
+from config.security.tokens import Signer
 from config.settings import Settings, required
-from config.tokens import Signer
-from orchestrator.agent.catalogue import Catalogue
+from orchestrator.admin.declarations import applied, stores
 from orchestrator.agent.worker import PRELOAD
-from orchestrator.applying import applied, stores
-from orchestrator.constellation import Constellation
-from orchestrator.deployment import Deployment, Plan, deployed
 from orchestrator.engines.ports import free_port
+from orchestrator.local.deployment import Deployment, Plan, deployed
+from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.tool_cache import Catalogue
 
 _DECLARATION = Path(__file__).with_name("museum.yaml")
 _BUSINESS, _BOT = "harbour-museum", "three-servers"

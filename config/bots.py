@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from config.database import Database
-from config.declarations import ClientEvent, ServerUse, ToolPolicy, Voice
+from config.declarations.schema import ClientEvent, ServerUse, ToolPolicy, Voice
 from config.errors import Mendable
 from config.tables import (
     AgentConfig,

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from config.declaring import Section
+from config.declarations.section import Section
 from config.jobs import Job
 
 

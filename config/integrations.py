@@ -12,13 +12,11 @@ from sqlmodel import col
 
 from config.columns import now
 from config.database import Database
-from config.declaring import Applying, Change, Declared, Trial
-from config.environment import Reference, referred
+from config.declarations.env_refs import Reference, referred
+from config.declarations.section import Applying, Change, Declared, Trial
 from config.errors import Mendable
-from config.sealing import Keyring, SealError
-from config.settings import MissingSettingError
-from config.tables import AgentConfig, BusinessIntegration
-from config.vault import (
+from config.security.encryption import Keyring, SealError
+from config.security.vault import (
     CONNECTED,
     Account,
     NoAccountError,
@@ -27,6 +25,8 @@ from config.vault import (
     opened,
     sealed,
 )
+from config.settings import MissingSettingError
+from config.tables import AgentConfig, BusinessIntegration
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 

@@ -41,7 +41,6 @@ class Settings(BaseSettings):
     mcp_url: str = "http://127.0.0.1:8090/{server}/mcp"
     mcp_urls: dict[str, str] = Field(default_factory=dict)
     mcp_allowed_hosts: list[str] = Field(default_factory=list)
-    mcp_conformance: bool = False
     mcp_calls_per_minute: int = 1200
     models_host: str = "127.0.0.1"
     models_port: int = 8091

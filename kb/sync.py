@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from config.declaring import Change
+from config.declarations.section import Change
 from kb.chunk import chunks
 from kb.embed import Embedder
 from kb.extract import Source, extract

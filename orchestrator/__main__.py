@@ -1,5 +1,5 @@
 """`python -m orchestrator`: the same as `antiphon`."""
 
-from orchestrator.cli import app
+from orchestrator.cli.app import app
 
 app()

@@ -21,20 +21,20 @@ from sqlalchemy import text
 from config.cache import connect
 from config.database import Database
 from config.migrate import migrate
+from config.security.tokens import Claims, Grant, Signer
 from config.tables import AgentConfig, Business
-from config.tokens import Claims, Grant, Signer
+from orchestrator.embedded.loader import Options
+from orchestrator.embedded.weights import WeightsError
 from orchestrator.engines.ports import Port, free_port
 from orchestrator.engines.postgres import Postgres, postgres
 from orchestrator.engines.process import Program, running
 from orchestrator.engines.valkey import Valkey, valkey
-from orchestrator.models.parts import Options
-from orchestrator.models.weights import WeightsError
-from tests.node_tools import NodeTools, node_tools_of
-from tests.processes import answering, held
+from tests.support.node_tools import NodeTools, node_tools_of
+from tests.support.processes import answering, held
 
 # Before anybody imports them: tests of one folder use what another one promises.
 pytest.register_assert_rewrite(
-    *("tests.vendors", "tests.scheduling.contract"),
+    *("tests.support.vendors", "tests.scheduling.contract"),
     *("tests.crm.contract", "tests.crm.scenario", "tests.crm.line"),
     *("tests.tickets.contract", "tests.tickets.scenario", "tests.tickets.people_scenario"),
     "tests.tickets.tour",
@@ -213,7 +213,7 @@ async def models_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator
     url = f"http://127.0.0.1:{port}"
     program = Program(
         name="models",
-        command=[sys.executable, "-m", "orchestrator.models", "--no-llm", "--port", str(port)],
+        command=[sys.executable, "-m", "orchestrator.embedded", "--no-llm", "--port", str(port)],
         log=tmp_path_factory.mktemp("models") / "models.log",
         deadline=120,
     )

@@ -16,11 +16,11 @@ from redis.asyncio import Redis
 
 from config.constellation import constellation, load
 from config.database import Database
-from config.tokens import Signer
-from orchestrator.docs import server_page, write_pages
-from tests.everything import able_tenant, every_tool
-from tests.processes import held
-from tests.servers import Servers, serve
+from config.security.tokens import Signer
+from orchestrator.cli.server_docs import server_page, write_pages
+from tests.support.processes import held
+from tests.support.servers import Servers, serve
+from tests.support.tenants import able_tenant, every_tool
 
 SERVERS = tuple(constellation().servers)
 TOKENS = 100  # of schema, on average

@@ -16,10 +16,10 @@ from dotenv import dotenv_values
 from typer.testing import CliRunner
 
 from config.constellation import constellation
+from config.security.tokens import Claims, Signer, Verifier
 from config.settings import Settings
-from config.tokens import Claims, Signer, Verifier
-from orchestrator.cli import app
-from orchestrator.secrets import env_line, new_secrets
+from orchestrator.cli.app import app
+from orchestrator.local.secrets import env_line, new_secrets
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from config.constellation import constellation, sections
-from config.declarations import (
+from config.declarations.schema import (
     BotDeclaration,
     BusinessDeclaration,
     ClientEvent,
@@ -21,11 +21,11 @@ from config.declarations import (
     json_schema,
 )
 from config.integrations import IntegrationDeclaration
-from kb.declare import FileDocument, KnowledgeBaseDeclaration, TextDocument
+from kb.declarations import FileDocument, KnowledgeBaseDeclaration, TextDocument
 from orchestrator.api.app import OPERATIONS
 from orchestrator.api.errors import STATUSES
-from orchestrator.registry import McpServerDeclaration
-from scheduling.declare import CalendarDeclaration, ServiceDeclaration
+from orchestrator.mcp_client.external.registration import McpServerDeclaration
+from scheduling.declarations import CalendarDeclaration, ServiceDeclaration
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

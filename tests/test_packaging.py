@@ -93,7 +93,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "config/migrations/script.py.mako",
         "config/migrations/versions/0001_first_call.py",
         "config/migrations/versions/0003_integrations.py",
-        "orchestrator/scaffold/provider.py.txt",
+        "orchestrator/cli/scaffold/provider.py.txt",
         "config/bots/demo-clinic.yaml",
         "config/bots/demo-clinic/clinic.md",
         "orchestrator/console/package.json",

@@ -15,11 +15,11 @@ from redis.asyncio import Redis
 
 from config.constellation import constellation, load
 from config.database import Database
-from config.tokens import Signer
+from config.security.tokens import Signer
 from tests.conftest import Tenant
-from tests.everything import able_tenant, every_tool
-from tests.processes import held
-from tests.servers import Servers, serve
+from tests.support.processes import held
+from tests.support.servers import Servers, serve
+from tests.support.tenants import able_tenant, every_tool
 
 FOLDER = Path(__file__).parent / "schemas"
 SERVERS = tuple(constellation().servers)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crm.answers import RawRows, Row, Rows
-from crm.desk import SIZE, Detail, brief, size
-from crm.given import shown
+from crm.inputs import shown
+from crm.operations import SIZE, Detail, brief, size
 from crm.provider import Kind, Page, Record, Word
-from crm.telling import called, found
+from crm.results import RawRows, Row, Rows
+from crm.sentences import called, found
 
 _RAW_SIZE = 6000  # bytes
 

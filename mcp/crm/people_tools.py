@@ -2,12 +2,12 @@
 
 from fastmcp.tools import tool
 
-from crm.answers import Account, Contact, Lead, Opportunity
 from crm.arguments import Amount, Id, Name, Names, Notes, Own, Text
-from crm.desk import DESK, Desk, Detail
-from crm.given import email as address
-from crm.given import phone as number
-from crm.given import words
+from crm.inputs import email as address
+from crm.inputs import phone as number
+from crm.inputs import words
+from crm.operations import DESK, Desk, Detail
+from crm.results import Account, Contact, Lead, Opportunity
 from toolkit.effects import CHANGES, READS, WRITES
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from crm.provider import CrmProvider
-from crm.providers.builtin import Builtin
-from crm.providers.hubspot import HubSpot
-from crm.providers.leadsquared import LeadSquared
-from crm.providers.salesforce import Salesforce
+from crm.providers.builtin.provider import Builtin
+from crm.providers.hubspot.provider import HubSpot
+from crm.providers.leadsquared.provider import LeadSquared
+from crm.providers.salesforce.provider import Salesforce
 from crm.providers.selldo import SellDo
-from crm.providers.zoho import Zoho
+from crm.providers.zoho.provider import Zoho
 from toolkit.tenancy import Connect
 
 PROVIDERS: Mapping[str, Connect[CrmProvider]] = {

@@ -6,18 +6,18 @@ from fastmcp.tools import tool
 from pydantic import Field
 
 from config.text import clean
-from crm import given, people_tools, work_tools
-from crm.answers import Hits, RawRows, Rows
+from crm import inputs, people_tools, work_tools
 from crm.arguments import Names
-from crm.desk import CRM, DESK, Desk, Detail
-from crm.finding import SHOWN, hit, kinds, meant, said, wanted
 from crm.listing import listed, raw
+from crm.matching import SHOWN, hit, kinds, meant, said, wanted
+from crm.operations import CRM, DESK, Desk, Detail
 from crm.provider import CrmProvider, FieldName, Filter, Kind, Query, RawQueries
 from crm.registry import PROVIDERS
+from crm.results import Hits, RawRows, Rows
 from toolkit.effects import READS
 from toolkit.errors import Rejected
-from toolkit.grants import NAMED_ONLY
-from toolkit.serving import ServerSpec
+from toolkit.middleware.authorization import NAMED_ONLY
+from toolkit.server.build import ServerSpec
 
 _CANDIDATES = 25  # among whom the likeliest are looked for
 
@@ -46,8 +46,8 @@ async def query(
     """
     asked = Query(
         kind=kind,
-        filters=tuple(given.condition(kind, each, desk.clock) for each in filters),
-        fields=given.own(kind, fields),
+        filters=tuple(inputs.condition(kind, each, desk.clock) for each in filters),
+        fields=inputs.own(kind, fields),
         order_by=order_by,
         descending=descending,
         limit=limit,

@@ -2,10 +2,10 @@
 
 from fastmcp.tools import tool
 
-from crm.answers import Case, Event, Task
 from crm.arguments import Id, Minutes, Name, Names, Notes, Own, Text
-from crm.desk import DESK, Desk, Detail
-from crm.given import words
+from crm.inputs import words
+from crm.operations import DESK, Desk, Detail
+from crm.results import Case, Event, Task
 from toolkit.effects import CHANGES, READS, WRITES
 
 _HALF_AN_HOUR = 30

@@ -13,12 +13,12 @@ from kb.embed import LOCAL
 from kb.errors import EmbeddingError
 from kb.retrieve import MAX_PASSAGES, Passage, Questions, retrieve
 from kb.store import READY
-from knowledge.bases import base_of, document_of, documents_of, passages_of
-from knowledge.budget import cut, fitting
+from knowledge.answer_size import cut, fitting
+from knowledge.operations import base_of, document_of, documents_of, passages_of
 from toolkit.effects import READS
 from toolkit.errors import Invalid, Unavailable
-from toolkit.results import Result
-from toolkit.serving import ServerSpec
+from toolkit.middleware.results import Result
+from toolkit.server.build import ServerSpec
 from toolkit.tenancy import CALL, Call
 
 _log = logging.getLogger(__name__)

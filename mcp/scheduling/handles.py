@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from toolkit.moments import moment
-from toolkit.speech.spoken import MONTHS, NEAR, WEEKDAYS
+from toolkit.speech.phrases import MONTHS, NEAR, WEEKDAYS
 
 _DAYS = [name[:3].lower() for name in WEEKDAYS]
 _MONTHS = [name[:3].lower() for name in MONTHS]

@@ -1,7 +1,7 @@
 """Whether a booking is a caller's, where the vendor itself cannot be asked for that."""
 
 from scheduling.provider import Attendee
-from toolkit.people import folded, same_number
+from toolkit.speech.people import folded, same_number
 
 
 def is_person(attendee: Attendee, name: str | None, phone: str | None) -> bool:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from scheduling.provider import SchedulingProvider
-from scheduling.providers.acuity import Acuity
-from scheduling.providers.builtin import Builtin
+from scheduling.providers.acuity.provider import Acuity
+from scheduling.providers.builtin.provider import Builtin
 from scheduling.providers.calcom import CalCom
-from scheduling.providers.housecallpro import HousecallPro
+from scheduling.providers.housecallpro.provider import HousecallPro
 from toolkit.tenancy import Connect
 
 PROVIDERS: Mapping[str, Connect[SchedulingProvider]] = {

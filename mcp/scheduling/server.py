@@ -8,15 +8,15 @@ from fastmcp.tools import tool
 from pydantic import Field
 
 from config.columns import now
-from scheduling.answers import BookingAnswer, BookingList, Offers
-from scheduling.desk import ASK_FOR_DAY, Desk
+from scheduling.operations import ASK_FOR_DAY, Desk
 from scheduling.provider import Attendee, Booking, SchedulingProvider
 from scheduling.registry import PROVIDERS
-from toolkit.confirmation import confirm
+from scheduling.results import BookingAnswer, BookingList, Offers
 from toolkit.effects import CHANGES, DESTROYS, READS, WRITES
 from toolkit.errors import Rejected
-from toolkit.serving import ServerSpec
-from toolkit.speech import spoken
+from toolkit.middleware.confirmation import confirm
+from toolkit.server.build import ServerSpec
+from toolkit.speech import phrases
 from toolkit.speech.numbers import phone_number
 from toolkit.tenancy import connected
 
@@ -200,7 +200,7 @@ def _all(desk: Desk, bookings: list[Booking]) -> str:
     if not bookings:
         return "I can't find a booking under that name or number."
     times = [f"{each.service.name} on {desk.label(each.starts_at)}" for each in bookings]
-    return f"I have {spoken.listed(times, 'and')}."
+    return f"I have {phrases.listed(times, 'and')}."
 
 
 def _tidy(name: str) -> str:

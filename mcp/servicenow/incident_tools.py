@@ -2,8 +2,7 @@
 
 from fastmcp.tools import tool
 
-from servicenow.answers import Detail, RecordAnswer, RecordList
-from servicenow.desk import (
+from servicenow.operations import (
     DESK,
     READING,
     WRITING,
@@ -19,8 +18,9 @@ from servicenow.desk import (
     titled,
 )
 from servicenow.provider import Change, Draft, Level, State, Wanted
-from toolkit.confirmation import confirm
+from servicenow.results import Detail, RecordAnswer, RecordList
 from toolkit.effects import CHANGES, READS, WRITES
+from toolkit.middleware.confirmation import confirm
 
 
 @tool(

@@ -5,8 +5,9 @@ What an article says is data: it is handed on as text, and never told as our own
 
 from fastmcp.tools import tool
 
-from servicenow import naming
-from servicenow.answers import (
+from servicenow import inputs
+from servicenow.operations import DESK, READING, Desk, Name, looked_for
+from servicenow.results import (
     SHORT,
     ArticleAnswer,
     ArticleList,
@@ -15,11 +16,10 @@ from servicenow.answers import (
     read_article,
     rows,
 )
-from servicenow.desk import DESK, READING, Desk, Name, looked_for
 from toolkit.effects import READS
 from toolkit.errors import NotFound
-from toolkit.speech import spoken
-from toolkit.texts import cut
+from toolkit.speech import phrases
+from toolkit.speech.text import cut
 
 _TITLE = 90  # bytes
 
@@ -46,7 +46,7 @@ async def search_knowledge(
     """Find knowledge articles. question: in a few words. Answer from what they say only."""
     found = await desk.service.articles(looked_for(question), rows(detail) + 1)
     shown = found[: rows(detail)]
-    titles = spoken.listed([cut(each.title, _TITLE) for each in shown[:SHORT]])
+    titles = phrases.listed([cut(each.title, _TITLE) for each in shown[:SHORT]])
     say = f"I found {titles}." if shown else "I can't find an article about that."
     articles = [listed_article(each) for each in shown]
     return ArticleList(say=say, articles=articles, more=len(found) > len(shown))
@@ -57,7 +57,7 @@ async def get_knowledge_article(
     article: Name, detail: Detail = "short", desk: Desk = DESK
 ) -> ArticleAnswer:
     """Read a knowledge article. article: its number. detail full: more of it."""
-    reference = naming.reference(article, "article")
+    reference = inputs.reference(article, "article")
     found = await desk.service.article(reference)
     if found is None:
         raise NotFound("There is no such article.", say="I can't find that article.")

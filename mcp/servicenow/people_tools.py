@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from fastmcp.tools import tool
 
-from servicenow.answers import SHORT, Detail, UserAnswer, UserList, listed_user, rows
-from servicenow.desk import DESK, READING, Desk, Name
+from servicenow.operations import DESK, READING, Desk, Name
 from servicenow.provider import User
+from servicenow.results import SHORT, Detail, UserAnswer, UserList, listed_user, rows
 from toolkit.effects import READS
 from toolkit.errors import Rejected
-from toolkit.people import same_number
-from toolkit.speech import spoken
-from toolkit.speech.addresses import email_address
+from toolkit.speech import phrases
+from toolkit.speech.emails import email_address
 from toolkit.speech.numbers import phone_number
+from toolkit.speech.people import same_number
 
 
 @tool(title="Show a user", annotations=READS, timeout=READING)
@@ -75,7 +75,7 @@ def _listed(found: Sequence[User], what: str, detail: Detail) -> UserList:
 def _said(found: Sequence[User], what: str) -> str:
     if not found:
         return f"I can't find anyone with that {what}."
-    names = spoken.listed([_introduced(each) for each in found[:SHORT]], "and")
+    names = phrases.listed([_introduced(each) for each in found[:SHORT]], "and")
     return f"I found {names}{', and others' if len(found) > SHORT else ''}."
 
 

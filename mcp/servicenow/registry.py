@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from servicenow.provider import ServiceDesk
-from servicenow.providers.servicenow import ServiceNow
+from servicenow.providers.servicenow.provider import ServiceNow
 from toolkit.tenancy import Connect
 
 PROVIDERS: Mapping[str, Connect[ServiceDesk]] = {"servicenow": ServiceNow}

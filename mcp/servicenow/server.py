@@ -11,7 +11,7 @@ from servicenow.knowledge_tools import get_knowledge_article, search_knowledge
 from servicenow.people_tools import get_user, search_user_by_email, search_user_by_phone
 from servicenow.registry import PROVIDERS
 from servicenow.task_tools import create_task, get_assignment_groups, get_tasks, update_task
-from toolkit.serving import ServerSpec
+from toolkit.server.build import ServerSpec
 
 TOOLS = (
     get_incident,

@@ -2,17 +2,7 @@
 
 from fastmcp.tools import tool
 
-from servicenow.answers import (
-    SHORT,
-    Detail,
-    GroupList,
-    RecordAnswer,
-    RecordList,
-    listed_group,
-    rows,
-    shown,
-)
-from servicenow.desk import (
+from servicenow.operations import (
     DESK,
     READING,
     WRITING,
@@ -27,10 +17,20 @@ from servicenow.desk import (
     titled,
 )
 from servicenow.provider import Change, Draft, Level, State, Wanted
-from toolkit.confirmation import confirm
+from servicenow.results import (
+    SHORT,
+    Detail,
+    GroupList,
+    RecordAnswer,
+    RecordList,
+    listed_group,
+    rows,
+    shown,
+)
 from toolkit.effects import CHANGES, READS, WRITES
-from toolkit.speech import spoken
-from toolkit.texts import cut
+from toolkit.middleware.confirmation import confirm
+from toolkit.speech import phrases
+from toolkit.speech.text import cut
 
 _NAME = 60  # bytes
 
@@ -124,7 +124,7 @@ async def get_assignment_groups(
     """Find the groups that work is assigned to."""
     found = await desk.groups(name) if name else await desk.service.groups()
     several = found[: rows(detail)]
-    names = spoken.listed([cut(group.name, _NAME) for group in found[:SHORT]], "and")
+    names = phrases.listed([cut(group.name, _NAME) for group in found[:SHORT]], "and")
     among = "Among others, there is" if len(found) > SHORT else "There is"
     return GroupList(
         say=f"{among} {names}." if found else "I can't find any such group.",

@@ -1,7 +1,7 @@
 """`python -m tickets --stdio`: this server by itself."""
 
 from tickets.server import SERVER
-from toolkit.standalone import main
+from toolkit.server.stdio import main
 
 if __name__ == "__main__":
     main(SERVER)

@@ -5,18 +5,6 @@ from typing import Annotated
 from fastmcp.tools import tool
 from pydantic import Field
 
-from tickets.answers import BatchAnswer, TicketList
-from tickets.desk import (
-    DESK,
-    READING,
-    WRITING,
-    counted,
-    done_many,
-    listed_tickets,
-    sentence,
-    ticket_of,
-    titled,
-)
 from tickets.inputs import (
     Detail,
     FieldValues,
@@ -30,10 +18,22 @@ from tickets.inputs import (
     known_ids,
     worded,
 )
+from tickets.operations import (
+    DESK,
+    READING,
+    WRITING,
+    counted,
+    done_many,
+    listed_tickets,
+    sentence,
+    ticket_of,
+    titled,
+)
 from tickets.provider import MOST, Priority, TicketPage, TicketProvider, TicketType
-from toolkit.confirmation import confirm
+from tickets.results import BatchAnswer, TicketList
 from toolkit.effects import CHANGES, DESTROYS, READS, WRITES
 from toolkit.errors import Rejected
+from toolkit.middleware.confirmation import confirm
 
 NewTickets = Annotated[list[NewTicket], Field(min_length=1, max_length=MOST)]
 

@@ -2,14 +2,14 @@
 
 from fastmcp.tools import tool
 
-from tickets.answers import COMMENTS, SHORT, AddedComment, CommentList, listed_comment
-from tickets.desk import ANYTHING_ELSE, DESK, READING, WRITING, ticket_of, titled
 from tickets.inputs import Detail, Id, Words, known_id, tidy, worded
+from tickets.operations import ANYTHING_ELSE, DESK, READING, WRITING, ticket_of, titled
 from tickets.provider import TicketProvider
-from toolkit.confirmation import confirm
+from tickets.results import COMMENTS, SHORT, AddedComment, CommentList, listed_comment
 from toolkit.effects import READS, WRITES
 from toolkit.errors import NotFound
-from toolkit.texts import cut
+from toolkit.middleware.confirmation import confirm
+from toolkit.speech.text import cut
 
 _READ_BACK = 200  # bytes
 

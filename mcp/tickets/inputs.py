@@ -17,9 +17,9 @@ from tickets.provider import (
     Value,
 )
 from toolkit.errors import NotFound, Rejected
-from toolkit.people import number_in
-from toolkit.speech.addresses import email_address
+from toolkit.speech.emails import email_address
 from toolkit.speech.numbers import phone_number
+from toolkit.speech.people import number_in
 
 Id = Annotated[str, Field(min_length=1, max_length=100)]
 Line = Annotated[str, Field(min_length=1, max_length=300)]

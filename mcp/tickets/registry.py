@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from tickets.provider import TicketProvider
-from tickets.providers.builtin import Builtin
-from tickets.providers.freshdesk import Freshdesk
-from tickets.providers.jira import Jira
-from tickets.providers.zendesk import Zendesk
+from tickets.providers.builtin.provider import Builtin
+from tickets.providers.freshdesk.provider import Freshdesk
+from tickets.providers.jira.provider import Jira
+from tickets.providers.zendesk.provider import Zendesk
 from toolkit.tenancy import Connect
 
 PROVIDERS: Mapping[str, Connect[TicketProvider]] = {

@@ -8,13 +8,25 @@ from tickets.bulk_tools import (
     update_many_tickets,
 )
 from tickets.comment_tools import add_comment, list_ticket_comments
-from tickets.company_tools import (
+from tickets.organization_tools import (
     check_availability,
     get_organization,
     get_organization_tickets,
     log_call,
 )
-from tickets.people_tools import (
+from tickets.registry import PROVIDERS
+from tickets.ticket_tools import (
+    add_tags,
+    create_ticket,
+    delete_ticket,
+    list_problems,
+    list_tickets,
+    remove_tags,
+    search,
+    show_ticket,
+    update_ticket,
+)
+from tickets.user_tools import (
     create_or_update_many_users,
     create_or_update_user,
     create_user,
@@ -29,19 +41,7 @@ from tickets.people_tools import (
     update_many_users,
     update_user,
 )
-from tickets.registry import PROVIDERS
-from tickets.ticket_tools import (
-    add_tags,
-    create_ticket,
-    delete_ticket,
-    list_problems,
-    list_tickets,
-    remove_tags,
-    search,
-    show_ticket,
-    update_ticket,
-)
-from toolkit.serving import ServerSpec
+from toolkit.server.build import ServerSpec
 
 TOOLS = (
     create_ticket,

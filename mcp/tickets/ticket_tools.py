@@ -2,24 +2,6 @@
 
 from fastmcp.tools import tool
 
-from tickets.answers import (
-    FULL,
-    TicketAnswer,
-    TicketList,
-    shown_ticket,
-)
-from tickets.desk import (
-    ANYTHING_ELSE,
-    DESK,
-    READING,
-    WRITING,
-    done_one,
-    found_tickets,
-    listed_tickets,
-    sentence,
-    ticket_of,
-    titled,
-)
 from tickets.inputs import (
     Detail,
     FieldValues,
@@ -34,6 +16,18 @@ from tickets.inputs import (
     standing,
     tidy,
 )
+from tickets.operations import (
+    ANYTHING_ELSE,
+    DESK,
+    READING,
+    WRITING,
+    done_one,
+    found_tickets,
+    listed_tickets,
+    sentence,
+    ticket_of,
+    titled,
+)
 from tickets.provider import (
     Change,
     Draft,
@@ -44,11 +38,17 @@ from tickets.provider import (
     TicketType,
     Wanted,
 )
-from toolkit.confirmation import confirm
+from tickets.results import (
+    FULL,
+    TicketAnswer,
+    TicketList,
+    shown_ticket,
+)
 from toolkit.effects import CHANGES, DESTROYS, READS, WRITES
 from toolkit.errors import Rejected
-from toolkit.people import likeness
-from toolkit.texts import cut
+from toolkit.middleware.confirmation import confirm
+from toolkit.speech.people import likeness
+from toolkit.speech.text import cut
 
 _READ_BACK = 200  # bytes
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 import httpx2
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from config.vault import Account, NoAccountError
+from config.security.vault import Account, NoAccountError
 from toolkit.errors import Disconnected, ToolFailure, Unavailable
+from toolkit.http.client import CONNECT_BUDGET, READ_BUDGET
 from toolkit.tenancy import Call, Credentials, HeldAccount
-from toolkit.vendor import CONNECT_BUDGET, READ_BUDGET
 
 _EARLY = 30.0  # seconds before it expires that a token is replaced
 

@@ -19,13 +19,13 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.database import Database
-from config.tokens import Claims, InvalidTokenError, Verifier
-from config.vault import Account, NoAccountError
-from toolkit.blocking import Threads
-from toolkit.breaker import Breakers
+from config.security.tokens import Claims, InvalidTokenError, Verifier
+from config.security.vault import Account, NoAccountError
 from toolkit.errors import Disconnected, OutcomeUnknown, Unavailable
-from toolkit.kept import Kept
-from toolkit.vendor import Wire
+from toolkit.http.circuit_breaker import Breakers
+from toolkit.http.client import Wire
+from toolkit.http.sync_sdk import Threads
+from toolkit.http.ttl_cache import Kept
 
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)

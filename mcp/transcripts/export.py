@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from toolkit.results import without_nulls
-from transcripts.models import ConversationView, Entry, Export
+from toolkit.middleware.results import without_nulls
+from transcripts.results import ConversationView, Entry, Export
 
 Format = Literal["json", "csv", "text"]
 

@@ -12,10 +12,12 @@ from pydantic import Field
 from config.columns import now
 from toolkit.effects import READS, RECORDS
 from toolkit.errors import Invalid, NotFound
-from toolkit.serving import ServerSpec
+from toolkit.server.build import ServerSpec
 from toolkit.tenancy import CALL, Call
 from transcripts.export import Format, exported
-from transcripts.models import (
+from transcripts.operations import opened
+from transcripts.queries import entries, page, search, turns
+from transcripts.results import (
     ConversationPage,
     ConversationView,
     Direction,
@@ -34,8 +36,6 @@ from transcripts.models import (
     UsageRecorded,
     UsageRows,
 )
-from transcripts.reading import entries, page, search, turns
-from transcripts.store import opened
 from transcripts.tables import AgentResponse, Conversation, UserTurn
 
 

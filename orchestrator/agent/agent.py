@@ -11,8 +11,8 @@ from livekit.agents import NOT_GIVEN, Agent, FlushSentinel, ModelSettings, StopR
 from livekit.agents.llm import ChatChunk, ChatContext, ChatMessage, Tool
 
 from config.bots import Bot
-from orchestrator.agent.background import Background
-from orchestrator.agent.model import CascadeLLM
+from orchestrator.agent.background_tasks import Background
+from orchestrator.agent.llm import CascadeLLM
 from orchestrator.agent.prompt import instructions, passages
 from orchestrator.agent.retrieval import Retrieval
 from orchestrator.agent.timing import TurnClock

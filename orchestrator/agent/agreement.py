@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from orchestrator.tools import Outcome, ToolCard
+from orchestrator.mcp_client.tool import Outcome, ToolCard
 
 CODE = "confirmation_code"
 LAPSED = ""  # the code of what was asked too long ago for its own

@@ -20,20 +20,20 @@ from livekit.agents.metrics import AgentMetrics
 
 from config.bots import Bot, load
 from orchestrator.agent.agent import Parts, VoiceAgent
-from orchestrator.agent.background import Background
-from orchestrator.agent.events import ClientEvents
+from orchestrator.agent.background_tasks import Background
+from orchestrator.agent.client_events import ClientEvents
 from orchestrator.agent.job import Dispatch, Process
 from orchestrator.agent.journal import Header
-from orchestrator.agent.live_tools import LiveTools, Seen
-from orchestrator.agent.model import CascadeLLM
-from orchestrator.agent.providers import thinks
+from orchestrator.agent.llm import CascadeLLM
+from orchestrator.agent.model_choice import thinks
 from orchestrator.agent.recorder import Recorder
 from orchestrator.agent.retrieval import Retrieval
+from orchestrator.agent.speech import Hearing, Speaking, detector, hearing, speaking
 from orchestrator.agent.timing import TurnClock
+from orchestrator.agent.tool_updates import LiveTools, Seen
 from orchestrator.agent.toolset import CallTools, Raw
 from orchestrator.agent.usage import usage_row
-from orchestrator.agent.voices import Hearing, Speaking, detector, hearing, speaking
-from orchestrator.constellation import Identity
+from orchestrator.mcp_client.router import Identity
 
 logger = logging.getLogger("antiphon.call")
 

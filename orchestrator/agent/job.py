@@ -9,11 +9,11 @@ from redis.asyncio import Redis
 
 from config.cache import connect
 from config.database import Database
+from config.security.tokens import Signer
 from config.settings import Settings, required
-from config.tokens import Signer
-from orchestrator.agent.catalogue import Catalogue
-from orchestrator.constellation import Constellation
-from orchestrator.registered import Registry
+from orchestrator.mcp_client.external.directory import Registry
+from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.tool_cache import Catalogue
 
 
 class Dispatch(BaseModel):

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from config.tokens import Claims, Grant
+from config.security.tokens import Claims, Grant
 from orchestrator.agent.journal import SERVER, Entry, Header, Journal, Orphan, orphans
-from orchestrator.constellation import Constellation
-from orchestrator.tools import Outcome
+from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.tool import Outcome
 
 logger = logging.getLogger("antiphon.recorder")
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from config.bots import Bot
-from config.tokens import Claims, Grant
-from orchestrator.agent.background import Background
-from orchestrator.agent.events import Publish
-from orchestrator.constellation import Constellation, Identity
-from orchestrator.tools import Outcome
+from config.security.tokens import Claims, Grant
+from orchestrator.agent.background_tasks import Background
+from orchestrator.agent.client_events import Publish
+from orchestrator.mcp_client.router import Constellation, Identity
+from orchestrator.mcp_client.tool import Outcome
 
 SERVER, TOOL = "knowledge", "search_knowledge"
 _BUDGET = 2.0  # seconds a turn may wait for passages that were asked for too late

@@ -12,12 +12,12 @@ from livekit.agents.llm import ChatContext, RawFunctionTool, ToolError, function
 
 from config.bots import Bot
 from orchestrator.agent.agreement import CODE, LAPSED, Agreement
-from orchestrator.agent.events import Publish
+from orchestrator.agent.client_events import Publish
 from orchestrator.agent.grounding import grounded
-from orchestrator.agent.own_tools import CONFIRM, END, own_tools, seen_by_model
+from orchestrator.agent.system_tools import CONFIRM, END, own_tools, seen_by_model
 from orchestrator.agent.timing import TurnClock
-from orchestrator.constellation import READ_BUDGET, WRITE_BUDGET, Constellation, Identity
-from orchestrator.tools import Outcome, ToolCard
+from orchestrator.mcp_client.router import READ_BUDGET, WRITE_BUDGET, Constellation, Identity
+from orchestrator.mcp_client.tool import Outcome, ToolCard
 
 FILLER = "One moment, please."
 GOODBYE = "Thank you for calling. Goodbye."

@@ -12,12 +12,12 @@ from pathlib import Path
 import httpx2
 from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
 
+from config.security.tokens import Signer
 from config.settings import Settings, required, settings
 from config.telemetry import trace
-from config.tokens import Signer
 from orchestrator.agent.recorder import replay
-from orchestrator.constellation import Constellation, warm_trust
-from orchestrator.memory import keep_for_good
+from orchestrator.mcp_client.router import Constellation, warm_trust
+from orchestrator.runtime.gc_tuning import keep_for_good
 
 logger = logging.getLogger("antiphon.worker")
 
@@ -41,8 +41,8 @@ def prepare(process: JobProcess, config: Settings | None = None) -> None:
     """Do once per job process what no call should wait for."""
     # Imported here: the worker's own process serves no calls and needs no models.
     from orchestrator.agent.job import Process
-    from orchestrator.agent.model import warm_up
-    from orchestrator.agent.voices import detector
+    from orchestrator.agent.llm import warm_up
+    from orchestrator.agent.speech import detector
 
     config = config or settings()
     process.userdata["vad"] = detector()

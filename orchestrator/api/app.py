@@ -12,18 +12,18 @@ from orchestrator.api import (
     conversations,
     health,
     knowledge,
-    registry,
+    servers,
     sessions,
     tools,
 )
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import HANDLERS
-from orchestrator.api.gateway import gateway
 from orchestrator.api.headers import Headers
+from orchestrator.api.mcp_gateway import gateway
 from orchestrator.api.openapi import document
 from orchestrator.api.operations import Ask, Nothing, Operation, routes
 from orchestrator.api.pages import pages
-from orchestrator.webhooks.receiving import webhooks
+from orchestrator.api.webhooks.receive import webhooks
 
 
 async def get_document(ask: Ask[Nothing]) -> dict[str, Any]:
@@ -38,7 +38,7 @@ OPERATIONS: Sequence[Operation[Any]] = (
     *knowledge.OPERATIONS,
     *agents.OPERATIONS,
     *tools.OPERATIONS,
-    *registry.OPERATIONS,
+    *servers.OPERATIONS,
     *bot_servers.OPERATIONS,
     *health.OPERATIONS,
     Operation("GET", "/openapi.json", get_document, Nothing, dict[str, Any], "public"),

@@ -8,16 +8,16 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from config import servers
+from config import external_servers
 from config.columns import now
 from config.constellation import constellation
-from config.declarations import ServerUse
+from config.declarations.schema import ServerUse
 from config.tables import AgentConfig, McpConnection
 from orchestrator.api.bots import bot_called
 from orchestrator.api.errors import not_found
 from orchestrator.api.models import Answer
 from orchestrator.api.operations import Ask, Nothing, Operation
-from orchestrator.api.registry import Removed, changing
+from orchestrator.api.servers import Removed, changing
 
 
 class ServerUses(Answer):
@@ -37,7 +37,9 @@ async def put_bot_server(ask: Ask[ServerUse]) -> ServerUse:
     """Have a bot use a server in exactly this way."""
     server = str(ask.request.path_params["server"])
     async with _bot(ask) as (session, bot):
-        if server not in constellation().servers and not await servers.named(session, server):
+        if server not in constellation().servers and not await external_servers.named(
+            session, server
+        ):
             raise not_found("server")
         await _without(session, bot, server)
         use: dict[str, Any] = ask.given.model_dump(mode="json")

@@ -7,11 +7,11 @@ from uuid import UUID
 from starlette.requests import Request
 
 from config.bots import Bot
-from config.keys import PREFIX, UNLIMITED, Rights, find_key
-from config.tokens import Claims, Grant, InvalidTokenError, Signer, Verifier
+from config.security.api_keys import PREFIX, UNLIMITED, Rights, find_key
+from config.security.tokens import Claims, Grant, InvalidTokenError, Signer, Verifier
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import forbidden, unauthorized
-from orchestrator.constellation import Identity
+from orchestrator.mcp_client.router import Identity
 
 AUDIENCE = "api"
 CONVERSATION_TOKEN_LIFETIME = 3600  # seconds

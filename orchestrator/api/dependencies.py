@@ -12,12 +12,12 @@ from redis.asyncio import Redis
 from config.cache import connect
 from config.constellation import constellation
 from config.database import Database
+from config.security.tokens import Signer
+from config.security.vault import keyring
 from config.settings import Settings, required
-from config.tokens import Signer
-from config.vault import keyring
-from orchestrator.constellation import Constellation
-from orchestrator.registered import Registry
-from orchestrator.registry import Terms
+from orchestrator.mcp_client.external.directory import Registry
+from orchestrator.mcp_client.external.registration import Terms
+from orchestrator.mcp_client.router import Constellation
 
 CONSOLE = Path(__file__).parents[1] / "console"
 _LIVEKIT_CLIENT = CONSOLE / "node_modules/livekit-client/dist/livekit-client.umd.js"

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ExceptionHandler
 
 from config.database import DOWN
-from orchestrator.tools import Outcome
+from orchestrator.mcp_client.tool import Outcome
 
 # The error kinds of the servers' catalogue.
 STATUSES: Mapping[str, int] = {

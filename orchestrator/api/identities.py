@@ -7,7 +7,7 @@ from orchestrator.api.credentials import Caller
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import ApiError, forbidden, invalid, not_found
 from orchestrator.api.transcripts import conversation_of
-from orchestrator.constellation import Identity
+from orchestrator.mcp_client.router import Identity
 
 
 async def meant(

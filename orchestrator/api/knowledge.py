@@ -4,7 +4,7 @@ from orchestrator.api.identities import meant
 from orchestrator.api.models import Passages, Retrieve
 from orchestrator.api.operations import Ask, Operation
 from orchestrator.api.transcripts import understood
-from orchestrator.constellation import READ_BUDGET
+from orchestrator.mcp_client.router import READ_BUDGET
 
 SERVER, TOOL = "knowledge", "search_knowledge"
 

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from config.declarations import Name
+from config.declarations.schema import Name
 from orchestrator.api.operations import Given
 
 _LARGEST_METADATA = 1024  # bytes; it travels in the token, and that in an address

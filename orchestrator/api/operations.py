@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from config.bots import BotNotFoundError, load
-from config.tokens import Verifier
+from config.security.tokens import Verifier
 from orchestrator.api.credentials import Access, Caller, admitted, conversation_verifier
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import unauthorized

@@ -6,7 +6,7 @@ from config.settings import Settings
 from config.telemetry import trace
 from orchestrator.api.app import create_app
 from orchestrator.api.dependencies import opened
-from orchestrator.memory import keep_for_good
+from orchestrator.runtime.gc_tuning import keep_for_good
 
 _GRACE = 10  # seconds
 

@@ -9,7 +9,6 @@ from orchestrator.api.credentials import Caller, conversation_token
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import ApiError, forbidden, invalid, unauthorized
 from orchestrator.api.headers import allows
-from orchestrator.api.limits import limit
 from orchestrator.api.models import (
     BotName,
     Conversation,
@@ -20,6 +19,7 @@ from orchestrator.api.models import (
     StartSession,
 )
 from orchestrator.api.operations import Ask, Operation
+from orchestrator.api.rate_limit import limit
 from orchestrator.api.rooms import Calling, room
 from orchestrator.api.transcripts import ask as ask_transcripts
 from orchestrator.api.transcripts import conversation_of

@@ -1,10 +1,10 @@
 """Calls a tool as a bot would."""
 
+from orchestrator.api.access import Seat, Tools
 from orchestrator.api.errors import failed, forbidden
 from orchestrator.api.identities import meant
 from orchestrator.api.models import ExecuteTool, ToolResult
 from orchestrator.api.operations import Ask, Operation
-from orchestrator.api.seats import Seat, Tools
 
 
 async def execute(ask: Ask[ExecuteTool]) -> ToolResult:

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import ApiError, failed, not_found
 from orchestrator.api.models import Conversation
-from orchestrator.constellation import Identity
-from orchestrator.tools import Outcome
+from orchestrator.mcp_client.router import Identity
+from orchestrator.mcp_client.tool import Outcome
 
 A = TypeVar("A", bound=BaseModel)
 SERVER = "transcripts"

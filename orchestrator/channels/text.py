@@ -12,16 +12,16 @@ from livekit.agents.llm import ChatContext, ChatMessage
 from config.bots import Bot
 from orchestrator.agent.agent import Parts, VoiceAgent
 from orchestrator.agent.agreement import Waiting
-from orchestrator.agent.background import Background
-from orchestrator.agent.catalogue import offered
+from orchestrator.agent.background_tasks import Background
 from orchestrator.agent.job import Process
-from orchestrator.agent.model import CascadeLLM
-from orchestrator.agent.providers import thinks
+from orchestrator.agent.llm import CascadeLLM
+from orchestrator.agent.model_choice import thinks
 from orchestrator.agent.retrieval import Retrieval
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.toolset import CallTools
-from orchestrator.constellation import Identity
-from orchestrator.tools import ToolCard
+from orchestrator.mcp_client.router import Identity
+from orchestrator.mcp_client.tool import ToolCard
+from orchestrator.mcp_client.tool_cache import offered
 
 _LISTING = 10.0  # seconds that servers have to say what they can do
 _STEPS = 5

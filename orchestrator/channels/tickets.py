@@ -19,14 +19,14 @@ from sqlmodel import col
 from config.bots import Bot, load
 from config.database import Database
 from config.jobs import Job, Payload
+from config.security.tokens import Claims, Grant
 from config.settings import running
 from config.tables import AgentConfig, BusinessIntegration, McpConnection
-from config.tokens import Claims, Grant
 from orchestrator.agent.agreement import Waiting
 from orchestrator.agent.job import Process
 from orchestrator.channels.text import Reply, Said, reply
-from orchestrator.constellation import Identity
-from orchestrator.tools import Outcome
+from orchestrator.mcp_client.router import Identity
+from orchestrator.mcp_client.tool import Outcome
 
 logger = logging.getLogger("antiphon.tickets")
 

@@ -15,7 +15,7 @@ from orchestrator.demo.caller import HEARD_RATE, RATE, Caller, CallError
 from orchestrator.demo.report import HeardBack, Played, Report, Speech, ToolCall, Turn
 from orchestrator.demo.script import Utterance
 from orchestrator.demo.timeline import Timeline
-from orchestrator.demo.words import word_error_rate
+from orchestrator.demo.word_error_rate import word_error_rate
 
 _GREETING_PATIENCE = 40.0  # seconds
 _REPLY_PATIENCE = 60.0

@@ -11,18 +11,18 @@ from rich.console import Console
 
 from config.bots import BotNotFoundError
 from config.constellation import sections
-from config.declarations import Declaration, read
+from config.declarations.schema import Declaration, read
 from config.settings import Settings
-from orchestrator.agent.providers import EMBEDDED, hears, speaks, thinks
-from orchestrator.applying import applied
+from orchestrator.admin.api_keys import created_key
+from orchestrator.admin.bot_tools import ask_server, listed_tools
+from orchestrator.admin.declarations import applied
+from orchestrator.agent.model_choice import EMBEDDED, hears, speaks, thinks
 from orchestrator.demo.conversation import Scene, converse
 from orchestrator.demo.report import Report
 from orchestrator.demo.script import Utterance, recordings_beside, utterances
 from orchestrator.demo.setup import prepared
 from orchestrator.demo.timeline import Timeline
-from orchestrator.deployment import Deployment, Plan, deployed
-from orchestrator.inspecting import ask_server, listed_tools
-from orchestrator.keys import created_key
+from orchestrator.local.deployment import Deployment, Plan, deployed
 
 
 @dataclass(frozen=True)

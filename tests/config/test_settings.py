@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from config.settings import MissingSettingError, Settings, required
-from orchestrator.agent.providers import AUTO, thinks
+from orchestrator.agent.model_choice import AUTO, thinks
 
 READ_BY_LITELLM = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GROQ_API_KEY"}
 _VARIABLE = re.compile(r"^([A-Z][A-Z_]*)=(.*)$")

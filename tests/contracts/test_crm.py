@@ -13,22 +13,22 @@ import pytest
 from redis.asyncio import Redis
 
 from config.database import Database
-from config.tokens import Signer
+from config.security.tokens import Signer
 from crm.registry import PROVIDERS
 from crm.server import SERVER
-from tests.accounts import connect
 from tests.conftest import new_tenant
 from tests.crm.contract import CrmContract
 from tests.crm.line import Line
-from tests.crm.test_hubspot import TestHubSpot as HubSpotContract
-from tests.crm.test_leadsquared import TestLeadSquared as LeadSquaredContract
-from tests.crm.test_salesforce import TestSalesforce as SalesforceContract
-from tests.crm.test_selldo import TestSellDo as SellDoContract
-from tests.crm.test_zoho import TestZoho as ZohoContract
-from tests.faults import Patient
-from tests.processes import held
-from tests.servers import Answer, Caller, serve
-from tests.vendors import specification
+from tests.crm.providers.hubspot.test_provider import TestHubSpot as HubSpotContract
+from tests.crm.providers.leadsquared.test_provider import TestLeadSquared as LeadSquaredContract
+from tests.crm.providers.salesforce.test_provider import TestSalesforce as SalesforceContract
+from tests.crm.providers.test_selldo import TestSellDo as SellDoContract
+from tests.crm.providers.zoho.test_provider import TestZoho as ZohoContract
+from tests.support.accounts import connect
+from tests.support.faults import Patient
+from tests.support.processes import held
+from tests.support.servers import Answer, Caller, serve
+from tests.support.vendors import specification
 
 VENDORS: list[type[CrmContract]] = [
     SalesforceContract,

@@ -8,16 +8,16 @@ import pytest
 from redis.asyncio import Redis
 
 from config.database import Database
-from config.tokens import Signer
+from config.security.tokens import Signer
 from crm.server import SERVER
-from tests.accounts import connect
 from tests.conftest import new_tenant
 from tests.contracts.specifications import Json, Specifications
 from tests.crm.contract import Line
-from tests.crm.test_hubspot import TestHubSpot as HubSpotContract
-from tests.faults import Patient
-from tests.processes import held
-from tests.servers import serve
+from tests.crm.providers.hubspot.test_provider import TestHubSpot as HubSpotContract
+from tests.support.accounts import connect
+from tests.support.faults import Patient
+from tests.support.processes import held
+from tests.support.servers import serve
 
 RECORDED = "hubspot/golden-requests-from-sdk.json"
 ACTS = {

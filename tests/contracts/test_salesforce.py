@@ -12,15 +12,15 @@ import pytest
 import yaml
 
 from config.columns import now
-from config.vault import Account
+from config.security.vault import Account
 from crm.provider import Given, Kind, Wanted, Word
-from crm.providers.salesforce import Salesforce
-from crm.providers.salesforce_answers import Part, Parts, RawRows, Rows, refused
-from crm.providers.salesforce_objects import SOBJECTS
-from crm.providers.salesforce_records import new
+from crm.providers.salesforce.mapping import new
+from crm.providers.salesforce.objects import SOBJECTS
+from crm.providers.salesforce.provider import Salesforce
+from crm.providers.salesforce.responses import Part, Parts, RawRows, Rows, refused
 from tests.conftest import Tenant
 from toolkit.errors import NotFound, Rejected, Unavailable
-from toolkit.standalone import OneAccount
+from toolkit.server.stdio import OneAccount
 from toolkit.tenancy import Call, Runtime
 
 HOST = "https://orgname.my.salesforce.com"

@@ -9,20 +9,22 @@ from redis.asyncio import Redis
 
 from config.columns import now
 from config.database import Database
-from config.tokens import Signer
-from config.vault import Account, DatabaseVault
+from config.security.tokens import Signer
+from config.security.vault import Account, DatabaseVault
 from scheduling.provider import Attendee, SchedulingProvider
 from scheduling.registry import PROVIDERS
 from scheduling.server import SERVER
-from tests.accounts import connect
 from tests.conftest import Tenant, new_tenant
 from tests.contracts.specifications import Specifications
-from tests.processes import held
 from tests.scheduling.contract import ANN, Line, SchedulingContract
-from tests.scheduling.test_calcom import TestCalCom as CalComContract
-from tests.scheduling.test_housecallpro import TestHousecallPro as HousecallProContract
-from tests.servers import serve
-from tests.vendors import Vendor, specification
+from tests.scheduling.providers.housecallpro.test_provider import (
+    TestHousecallPro as HousecallProContract,
+)
+from tests.scheduling.providers.test_calcom import TestCalCom as CalComContract
+from tests.support.accounts import connect
+from tests.support.processes import held
+from tests.support.servers import serve
+from tests.support.vendors import Vendor, specification
 from toolkit.tenancy import Attempt, Call, Runtime
 
 SPECIFIED: list[type[SchedulingContract]] = [CalComContract, HousecallProContract]

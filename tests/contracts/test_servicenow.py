@@ -11,20 +11,20 @@ import pytest
 from redis.asyncio import Redis
 
 from config.database import Database
-from config.tokens import Signer
-from config.vault import Account, DatabaseVault
+from config.security.tokens import Signer
+from config.security.vault import Account, DatabaseVault
 from servicenow.provider import Change, Draft, Record, Reference, Wanted
-from servicenow.providers.servicenow import ServiceNow as Provider
-from servicenow.providers.servicenow_records import Row
+from servicenow.providers.servicenow.mapping import Row
+from servicenow.providers.servicenow.provider import ServiceNow as Provider
 from servicenow.server import SERVER
-from tests.accounts import connect
 from tests.conftest import Tenant, new_tenant
-from tests.processes import held
-from tests.servers import KEYRING, serve
+from tests.servicenow.double import CASES, ServiceNow
 from tests.servicenow.line import APPLICATION
-from tests.servicenow.played import CASES, ServiceNow
 from tests.servicenow.test_faults import READS, WRITES
-from tests.vendors import Vendor, specification
+from tests.support.accounts import connect
+from tests.support.processes import held
+from tests.support.servers import KEYRING, serve
+from tests.support.vendors import Vendor, specification
 from toolkit.errors import Limited
 from toolkit.tenancy import Call, Runtime
 

@@ -15,18 +15,18 @@ from pydantic import BaseModel, RootModel
 from redis.asyncio import Redis
 
 from config.database import Database
-from config.tokens import Signer
-from tests.accounts import connect
+from config.security.tokens import Signer
 from tests.conftest import new_tenant
-from tests.processes import held
-from tests.servers import Answer, Caller, serve
+from tests.support.accounts import connect
+from tests.support.processes import held
+from tests.support.servers import Answer, Caller, serve
+from tests.support.vendors import specification
 from tests.tickets.contract import TicketsContract
 from tests.tickets.line import Line
-from tests.tickets.test_freshdesk import TestFreshdesk as FreshdeskContract
-from tests.tickets.test_jira import TestJira as JiraContract
-from tests.tickets.test_zendesk import TestZendesk as ZendeskContract
-from tests.vendors import specification
-from tickets.providers import freshdesk_records as freshdesk
+from tests.tickets.providers.freshdesk.test_provider import TestFreshdesk as FreshdeskContract
+from tests.tickets.providers.jira.test_provider import TestJira as JiraContract
+from tests.tickets.providers.zendesk.test_provider import TestZendesk as ZendeskContract
+from tickets.providers.freshdesk import responses as freshdesk
 from tickets.server import SERVER
 
 SPECIFIED: list[type[TicketsContract]] = [ZendeskContract, JiraContract, FreshdeskContract]
@@ -79,7 +79,7 @@ async def test_every_tool_asks_what_the_specification_allows(
 ) -> None:
     """Each request is held against it by the transport that all of a vendor's tests share."""
     assert contracts.name
-    monkeypatch.setattr("toolkit.jobs._FIRST", 0.0)
+    monkeypatch.setattr("toolkit.http.polling._FIRST", 0.0)
     promised = contract()
     vendor, tenant = promised.new_vendor(), await new_tenant(database)
     assert vendor.specification is not None

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.crm.played_zoho import MODULES, Zoho
-from tests.vendors import specification
+from tests.crm.providers.zoho.double import MODULES, Zoho
+from tests.support.vendors import specification
 
 HEADERS = {"content-type": "application/json", "authorization": "Zoho-oauthtoken x"}
 

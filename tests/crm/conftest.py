@@ -8,13 +8,13 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from config.database import Database
-from config.tokens import Signer
+from config.security.tokens import Signer
 from crm.server import SERVER
 from tests.conftest import Tenant, new_tenant
-from tests.faults import Patient
-from tests.processes import held
-from tests.servers import Caller, Servers, serve
-from tests.vendors import Exchange
+from tests.support.faults import Patient
+from tests.support.processes import held
+from tests.support.servers import Caller, Servers, serve
+from tests.support.vendors import Exchange
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -2,8 +2,9 @@
 
 How a vendor's test uses it:
 
-* `class Acme(Crm)`: the vendor with a memory. `answer(request)` plays it (`tests/vendors.py`);
-  `held(kind)` returns what it holds in OUR words (`crm.provider.WORDS`), each with its `id` and the
+* `class Acme(Crm)`: the vendor with a memory. `answer(request)` plays it
+  (`tests/support/vendors.py`); `held(kind)` returns what it holds in OUR words (`crm.provider.WORDS`),
+  each with its `id` and the
   tenant's own fields under `fields`. Dates and moments in ISO 8601, moments aware; what is not
   there is left out. A vendor that reads with POST names `reading_posts`.
 * `class TestAcme(CrmContract)`: `provider`, `secrets` (each with CANARY in it), `settings`,
@@ -31,14 +32,14 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from config.database import Database
 from crm.provider import KINDS, Kind
 from crm.registry import PROVIDERS
-from tests.accounts import connect
 from tests.conftest import fetch, new_tenant
 from tests.crm.line import TOOLS, Crm, Line
 from tests.crm.samples import HOSTILE, title_word
 from tests.crm.scenario import CrmScenario
-from tests.faults import FAULTS, READ_ERRORS, UNSURE, WRITE_ERRORS, Patient
-from tests.servers import Caller, Servers
-from tests.vendors import BODY_CANARY, Exchange, refused, timed_out
+from tests.support.accounts import connect
+from tests.support.faults import FAULTS, READ_ERRORS, UNSURE, WRITE_ERRORS, Patient
+from tests.support.servers import Caller, Servers
+from tests.support.vendors import BODY_CANARY, Exchange, refused, timed_out
 
 __all__ = ["CANARY", "Crm", "CrmContract", "Line"]
 
@@ -71,7 +72,7 @@ class CrmContract(CrmScenario):
 
     @pytest.fixture(autouse=True)
     def _without_pauses(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("toolkit.vendor._PAUSE", 0.0)
+        monkeypatch.setattr("toolkit.http.client._PAUSE", 0.0)
 
     @pytest_asyncio.fixture
     async def line(

@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 from config.database import Database
 from crm.provider import Kind
 from crm.server import SERVER
-from tests.accounts import lose_time
 from tests.conftest import Tenant
-from tests.faults import Patient
-from tests.servers import Answer, Caller, Servers
-from tests.vendors import Vendor
+from tests.support.accounts import lose_time
+from tests.support.faults import Patient
+from tests.support.servers import Answer, Caller, Servers
+from tests.support.vendors import Vendor
 
 TOOLS: tuple[str, ...] = tuple(SERVER.catalogue()["tools"])
 

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crm.provider import Kind
-from toolkit.people import digits
+from toolkit.speech.people import digits
 
 ZONE = ZoneInfo("Europe/Berlin")  # of tests.conftest.new_tenant
 DAY = datetime.now(UTC).date() + timedelta(days=40)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from crm.provider import KINDS, Kind, Value
 from tests.crm.line import TOOLS, Line
 from tests.crm.samples import CREATE, ORDER, REFERS, UPDATE, differing, in_words, merged, title_word
-from tests.servers import Caller
+from tests.support.servers import Caller
 
 
 class CrmScenario:

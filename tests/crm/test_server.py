@@ -7,12 +7,12 @@ import pytest
 from fastmcp.tools import FunctionTool
 
 from config.database import Database
-from crm.answers import Account, Answer, Case, Contact, Event, Lead, Opportunity, Task
 from crm.provider import KINDS, WORDS
 from crm.registry import PROVIDERS
+from crm.results import Account, Answer, Case, Contact, Event, Lead, Opportunity, Task
 from crm.server import SERVER
 from tests.conftest import Tenant, fetch
-from tests.servers import Caller, Servers
+from tests.support.servers import Caller, Servers
 
 NAMES = [
     *("get_lead", "create_lead", "update_lead"),

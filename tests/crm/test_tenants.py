@@ -9,7 +9,7 @@ from config.database import Database
 from crm.provider import KINDS, Kind
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.crm.samples import CREATE, UPDATE, title_word
-from tests.servers import Answer, Servers
+from tests.support.servers import Answer, Servers
 
 NOBODYS = "0" * 12
 

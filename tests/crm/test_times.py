@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.crm.samples import ZONE
-from tests.servers import Caller
+from tests.support.servers import Caller
 
 ANYTHING = "Is there anything else?"
 

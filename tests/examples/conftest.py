@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 from config.settings import Settings
-from orchestrator.deployment import Deployment, Plan, deployed
+from orchestrator.local.deployment import Deployment, Plan, deployed
 from tests.conftest import OWN_ENGINES
-from tests.processes import held
+from tests.support.processes import held
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"

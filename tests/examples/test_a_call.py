@@ -11,13 +11,13 @@ import pytest_asyncio
 
 from config.database import Database
 from config.settings import required
-from orchestrator.applying import business_called
-from orchestrator.deployment import Deployment
+from orchestrator.admin.declarations import business_called
 from orchestrator.engines.process import Program, running
+from orchestrator.local.deployment import Deployment
 from tests.conftest import Tenant, fetch
-from tests.doubles.scripted_model import Call, ScriptedModel, Step, serving
 from tests.examples.conftest import EXAMPLES, Run, cli, run
-from tests.processes import held
+from tests.support.processes import held
+from tests.support.scripted_model import Call, ScriptedModel, Step, serving
 
 # Its fixtures load models and start a worker.
 pytestmark = [pytest.mark.room, pytest.mark.timeout(300)]

@@ -10,7 +10,7 @@ import httpx2
 import jwt
 import pytest
 
-from orchestrator.deployment import Deployment
+from orchestrator.local.deployment import Deployment
 from tests.examples.conftest import EXAMPLES, ROOT, Ran, Run, run
 
 PYTHON = sorted(EXAMPLES.glob("*.py"))

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from config.database import Database
-from config.declaring import Applying, Change
-from kb.declare import KnowledgeBaseDeclaration, KnowledgeBases
+from config.declarations.section import Applying, Change
+from kb.declarations import KnowledgeBaseDeclaration, KnowledgeBases
 from kb.embed import Embedder, Vector, embedder
 from kb.retrieve import Passage, retrieve
 from kb.tables import KnowledgeBase

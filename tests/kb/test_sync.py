@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from config.database import Database
-from config.declarations import DeclarationError
-from config.declaring import Change
-from kb.declare import KnowledgeBaseDeclaration
+from config.declarations.schema import DeclarationError
+from config.declarations.section import Change
+from kb.declarations import KnowledgeBaseDeclaration
 from kb.errors import EmbeddingError
 from kb.retrieve import retrieve
 from kb.tables import KnowledgeBase

@@ -16,18 +16,18 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from config.database import Database
+from config.security.tokens import Claims, Grant, Signer
 from config.settings import Settings
 from config.tables import AgentConfig
-from config.tokens import Claims, Grant, Signer
 from kb.tables import KnowledgeBase
 from knowledge.server import SERVER
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.kb.support import RULES, VISITING, declare
-from tests.processes import held
-from tests.servers import Answer, Servers, serve
-from toolkit.serving import ServerSpec, serving
+from tests.support.processes import held
+from tests.support.servers import Answer, Servers, serve
+from toolkit.server.build import ServerSpec, serving
 
 LONG = "\n\n".join(
     f"Room {n} shows “ships” of the {n}th fleet: " + "and more " * 20 for n in range(32)

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 import httpx2
 
 from config.database import Database
-from config.declaring import Applying, Change
-from config.vault import Account, DatabaseVault
-from scheduling.declare import CALENDARS
-from scheduling.desk import Desk
-from scheduling.providers.builtin import Builtin
+from config.declarations.section import Applying, Change
+from config.security.vault import Account, DatabaseVault
+from scheduling.declarations import CALENDARS
+from scheduling.operations import Desk
+from scheduling.providers.builtin.provider import Builtin
 from tests.conftest import Tenant
 from toolkit.tenancy import Attempt, Call, Runtime
 

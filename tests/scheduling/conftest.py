@@ -7,13 +7,13 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from config.database import Database
-from config.tokens import Signer
+from config.security.tokens import Signer
 from scheduling.server import SERVER
 from tests.conftest import Tenant, new_tenant
-from tests.processes import held
 from tests.scheduling.calendars import MUSEUM, SCHOOL, declare
-from tests.servers import Servers, serve
-from tests.vendors import Exchange
+from tests.support.processes import held
+from tests.support.servers import Servers, serve
+from tests.support.vendors import Exchange
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -18,12 +18,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from config.database import Database
 from scheduling.server import SERVER
-from tests.accounts import connect, lose_time
 from tests.conftest import Tenant, fetch, new_tenant
-from tests.faults import FAULTS, READ_ERRORS, WRITE_ERRORS
-from tests.scheduling.fake import ZONE, FakeBooking, FakeCalendar
-from tests.servers import Answer, Caller, Servers
-from tests.vendors import BODY_CANARY, Exchange, Vendor, refused, timed_out
+from tests.scheduling.vendor_calendar import ZONE, FakeBooking, FakeCalendar
+from tests.support.accounts import connect, lose_time
+from tests.support.faults import FAULTS, READ_ERRORS, WRITE_ERRORS
+from tests.support.servers import Answer, Caller, Servers
+from tests.support.vendors import BODY_CANARY, Exchange, Vendor, refused, timed_out
 
 CANARY = "canary-7f3a9"  # part of every secret; it may turn up nowhere
 ANN: dict[str, str] = {"name": "Ann One", "phone": "+4930555014", "email": "ann@example.com"}
@@ -79,7 +79,7 @@ class SchedulingContract:
 
     @pytest.fixture(autouse=True)
     def _without_pauses(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("toolkit.vendor._PAUSE", 0.0)
+        monkeypatch.setattr("toolkit.http.client._PAUSE", 0.0)
 
     @pytest_asyncio.fixture
     async def line(self, exchange: Exchange, asking: Servers, database: Database) -> Line:

@@ -14,7 +14,7 @@ from config.database import Database
 from scheduling.server import SERVER
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.scheduling.calendars import MUSEUM, SCHOOL, declare
-from tests.servers import Caller, Servers
+from tests.support.servers import Caller, Servers
 
 NAMES = [
     *("get_available_slots", "create_booking", "get_booking"),

@@ -7,7 +7,7 @@ import pytest
 from config.database import Database
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.scheduling.calendars import MUSEUM, SCHOOL, declare
-from tests.servers import Answer, Servers
+from tests.support.servers import Answer, Servers
 
 NOBODYS = "00000000"
 ON_A_BOOKING: dict[str, dict[str, Any]] = {

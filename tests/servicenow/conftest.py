@@ -7,16 +7,16 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from config.database import Database
-from config.tokens import Signer
+from config.security.tokens import Signer
 from servicenow.server import SERVER
-from tests.accounts import connect
 from tests.conftest import new_tenant
-from tests.faults import Patient
-from tests.processes import held
-from tests.servers import Servers, serve
+from tests.servicenow.double import ServiceNow
 from tests.servicenow.line import APPLICATION, Line
-from tests.servicenow.played import ServiceNow
-from tests.vendors import Exchange
+from tests.support.accounts import connect
+from tests.support.faults import Patient
+from tests.support.processes import held
+from tests.support.servers import Servers, serve
+from tests.support.vendors import Exchange
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from config.database import Database
-from tests.accounts import lose_time
 from tests.conftest import Tenant
-from tests.servers import Caller, Servers
-from tests.servicenow.played import CANARY, ServiceNow
+from tests.servicenow.double import CANARY, ServiceNow
+from tests.support.accounts import lose_time
+from tests.support.servers import Caller, Servers
 
 APPLICATION: Mapping[str, str] = {
     "instance": "dev00000",

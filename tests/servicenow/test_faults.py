@@ -12,11 +12,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from servicenow.server import SERVER
 from tests.conftest import fetch
-from tests.faults import FAULTS, READ_ERRORS, WRITE_ERRORS
-from tests.servers import Answer, Caller
+from tests.servicenow.double import CANARY, CASES
 from tests.servicenow.line import Line
-from tests.servicenow.played import CANARY, CASES
-from tests.vendors import BODY_CANARY, reset, timed_out
+from tests.support.faults import FAULTS, READ_ERRORS, WRITE_ERRORS
+from tests.support.servers import Answer, Caller
+from tests.support.vendors import BODY_CANARY, reset, timed_out
 
 READS: Mapping[str, dict[str, Any]] = {
     "get_incident": {"incident": "INC0010001"},

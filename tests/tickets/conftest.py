@@ -7,13 +7,13 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from config.database import Database
-from config.tokens import Signer
+from config.security.tokens import Signer
 from tests.conftest import new_tenant
-from tests.faults import Forgetful, Patient
-from tests.processes import held
-from tests.servers import Caller, Servers, serve
+from tests.support.faults import Forgetful, Patient
+from tests.support.processes import held
+from tests.support.servers import Caller, Servers, serve
+from tests.support.vendors import Exchange
 from tests.tickets.rows import Rows, seeded
-from tests.vendors import Exchange
 from tickets.server import SERVER
 
 

@@ -1,6 +1,6 @@
 """What every ticket desk must do, written once: seen over MCP, with the vendor played.
 
-A vendor's test plays the vendor as a `tests.tickets.played.Desk` and subclasses `TicketsContract`
+A vendor's test plays the vendor as a `tests.tickets.double.Desk` and subclasses `TicketsContract`
 with it; pytest collects the rest. What vendors differ in is said with class variables:
 
 * `provider`, `secrets`, `settings`: the account, whose secrets hold `CANARY`.
@@ -8,7 +8,7 @@ with it; pytest collects the rest. What vendors differ in is said with class var
 * `blind`: which of create_ticket, add_comment and create_user cannot be looked for afterwards.
 * `phones`: whether users have phone numbers there.
 * `has_jobs`: whether many tickets are created in a job of the vendor's, followed with
-  `toolkit.jobs.followed`; `Desk.slow_jobs` then keeps a job from ending.
+  `toolkit.http.polling.followed`; `Desk.slow_jobs` then keeps a job from ending.
 * `exceptions`: what a tool may answer besides at a fault, by (tool, fault), where this vendor
   has a good reason; None is success.
 """
@@ -24,17 +24,17 @@ import pytest_asyncio
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from config.database import Database
-from config.vault import Account, DatabaseVault
-from tests.accounts import connect
+from config.security.vault import Account, DatabaseVault
 from tests.conftest import fetch, new_tenant
-from tests.faults import FAULTS, UNSURE
-from tests.servers import KEYRING, Answer, Servers
+from tests.support.accounts import connect
+from tests.support.faults import FAULTS, UNSURE
+from tests.support.servers import KEYRING, Answer, Servers
+from tests.support.vendors import BODY_CANARY, Exchange, refused, timed_out
+from tests.tickets.double import Desk
 from tests.tickets.faults import BULK, HOSTILE, NAMING, READING, arguments, expected
 from tests.tickets.line import Line
-from tests.tickets.played import Desk
 from tests.tickets.scenario import use_everything
 from tests.tickets.tour import NOWHERE, Tour
-from tests.vendors import BODY_CANARY, Exchange, refused, timed_out
 from tickets.registry import PROVIDERS
 from tickets.server import SERVER
 from toolkit.errors import Disconnected
@@ -61,8 +61,8 @@ class TicketsContract:
 
     @pytest.fixture(autouse=True)
     def _without_pauses(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("toolkit.vendor._PAUSE", 0.0)
-        monkeypatch.setattr("toolkit.jobs._FIRST", 0.0)
+        monkeypatch.setattr("toolkit.http.client._PAUSE", 0.0)
+        monkeypatch.setattr("toolkit.http.polling._FIRST", 0.0)
 
     @pytest_asyncio.fixture
     async def line(self, exchange: Exchange, patient: Servers, database: Database) -> Line:
@@ -242,7 +242,9 @@ class TicketsContract:
     ) -> None:
         if not self.has_jobs:
             pytest.skip("The vendor has no jobs.")
-        monkeypatch.setattr("toolkit.jobs._FIRST", 99.0)  # one look, and no time for a second
+        monkeypatch.setattr(
+            "toolkit.http.polling._FIRST", 99.0
+        )  # one look, and no time for a second
         line.vendor.slow_jobs = True
         async with line.caller() as caller:
             values = arguments(line.seed)["create_many_tickets"]

@@ -5,8 +5,8 @@ from typing import Any
 
 from fastmcp.tools import FunctionTool
 
-from tests.faults import READ_ERRORS, WRITE_ERRORS
-from tests.tickets.played import Seed
+from tests.support.faults import READ_ERRORS, WRITE_ERRORS
+from tests.tickets.double import Seed
 from tickets.server import SERVER
 from toolkit.effects import guarded
 

@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from config.database import Database
-from tests.accounts import lose_time
 from tests.conftest import Tenant
-from tests.servers import Caller, Servers
-from tests.tickets.played import Desk, Seed
+from tests.support.accounts import lose_time
+from tests.support.servers import Caller, Servers
+from tests.tickets.double import Desk, Seed
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The tools for people, organizations and calls, used as they should be."""
 
-from tests.tickets.played import ORGANIZATION, PEOPLE
+from tests.tickets.double import ORGANIZATION, PEOPLE
 from tests.tickets.tour import NOWHERE, Tour
 
 

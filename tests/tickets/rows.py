@@ -6,10 +6,16 @@ from uuid import UUID, uuid4
 
 from config.database import Database
 from tests.conftest import Tenant, fetch
-from tests.tickets.played import ORGANIZATION, PEOPLE, TICKETS, Seed
-from tickets.providers.builtin_records import words_of
-from tickets.tables import Ticket, TicketComment, TicketCounter, TicketOrganization, TicketUser
-from toolkit.people import telling_digits
+from tests.tickets.double import ORGANIZATION, PEOPLE, TICKETS, Seed
+from tickets.providers.builtin.mapping import words_of
+from tickets.providers.builtin.tables import (
+    Ticket,
+    TicketComment,
+    TicketCounter,
+    TicketOrganization,
+    TicketUser,
+)
+from toolkit.speech.people import telling_digits
 
 
 @dataclass(frozen=True)

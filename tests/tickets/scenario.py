@@ -1,7 +1,7 @@
 """Every ticket tool, used as it should be: what it answers, and what it does at the desk."""
 
+from tests.tickets.double import PEOPLE
 from tests.tickets.people_scenario import calls, find_people, keep_people, whose_tickets
-from tests.tickets.played import PEOPLE
 from tests.tickets.tour import NOWHERE, Tour
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from config.database import Database
 from tests.conftest import fetch
-from tests.servers import Caller, Servers
+from tests.support.servers import Caller, Servers
 from tests.tickets.faults import READING, arguments
 from tests.tickets.rows import Rows
 from tickets.server import SERVER

@@ -9,9 +9,9 @@ import pytest_asyncio
 
 from config.database import Database
 from tests.conftest import new_tenant
-from tests.servers import Answer, Servers
+from tests.support.servers import Answer, Servers
+from tests.tickets.double import Seed
 from tests.tickets.faults import NAMING, READING, arguments
-from tests.tickets.played import Seed
 from tests.tickets.rows import Rows, seeded
 from tests.tickets.tour import NOWHERE
 from tickets.server import SERVER

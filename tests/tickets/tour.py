@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tests.servers import Caller
-from tests.tickets.played import Seed
+from tests.support.servers import Caller
+from tests.tickets.double import Seed
 
 NOWHERE = "999999999"  # an id that nothing has
 

@@ -6,11 +6,11 @@ from typing import Annotated
 from fastmcp.tools import tool
 from pydantic import Field
 
-from toolkit.confirmation import confirm
 from toolkit.effects import READS, WRITES
 from toolkit.errors import NotFound
-from toolkit.results import Result
-from toolkit.serving import ServerSpec
+from toolkit.middleware.confirmation import confirm
+from toolkit.middleware.results import Result
+from toolkit.server.build import ServerSpec
 from toolkit.tenancy import CALL, Call
 
 done: list[str] = []

@@ -13,11 +13,11 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from config.database import Database
-from config.tokens import Signer
-from config.vault import DatabaseVault
+from config.security.tokens import Signer
+from config.security.vault import DatabaseVault
 from tests.conftest import Tenant, fetch, new_tenant
-from tests.processes import held
-from tests.servers import KEYRING, Answer, Servers, serve
+from tests.support.processes import held
+from tests.support.servers import KEYRING, Answer, Servers, serve
 from tests.toolkit.vendors import THINGS, connect
 
 

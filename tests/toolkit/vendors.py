@@ -8,15 +8,15 @@ from fastmcp.tools import tool
 from pydantic import BaseModel
 
 from config.database import Database
-from config.vault import Account
-from tests import accounts
+from config.security.vault import Account
 from tests.conftest import Tenant
+from tests.support import accounts
 from toolkit.effects import READS, WRITES
+from toolkit.http.client import VendorApi
+from toolkit.middleware.results import Result
 from toolkit.oauth import OAuth, OAuthCredentials
-from toolkit.results import Result
-from toolkit.serving import ServerSpec
+from toolkit.server.build import ServerSpec
 from toolkit.tenancy import Call, Credentials, connected
-from toolkit.vendor import VendorApi
 
 TOKEN_URL = "https://login.vendor.test/token"
 API_URL = "https://api.vendor.test"

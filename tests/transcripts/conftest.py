@@ -9,10 +9,10 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from config.database import Database
-from config.tokens import Claims, Signer
+from config.security.tokens import Claims, Signer
 from tests.conftest import Tenant
-from tests.processes import held
-from tests.servers import Answer, Caller, Servers, serve
+from tests.support.processes import held
+from tests.support.servers import Answer, Caller, Servers, serve
 from transcripts.server import SERVER
 
 

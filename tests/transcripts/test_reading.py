@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from config.database import Database
 from tests.conftest import new_tenant
-from tests.servers import Servers
+from tests.support.servers import Servers
 from tests.transcripts.conftest import SAID, Recorder, at
 
 

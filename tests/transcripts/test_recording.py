@@ -8,9 +8,9 @@ from pydantic import TypeAdapter
 
 from config.database import Database
 from tests.conftest import Tenant, fetch
-from tests.servers import Servers
+from tests.support.servers import Servers
 from tests.transcripts.conftest import SAID, Recorder, at
-from transcripts.models import Text
+from transcripts.results import Text
 
 
 async def test_a_conversation_from_start_to_end(recorder: Recorder, tenant: Tenant) -> None:

@@ -5,7 +5,7 @@ import random
 from typing import Any
 from uuid import uuid4
 
-from tests.servers import Caller, Servers
+from tests.support.servers import Caller, Servers
 from tests.transcripts.conftest import SAID, Recorder, at, expected
 
 Journal = list[tuple[str, dict[str, Any]]]

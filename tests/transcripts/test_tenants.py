@@ -9,7 +9,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from config.database import Database
 from tests.conftest import Tenant, fetch
-from tests.servers import Servers
+from tests.support.servers import Servers
 from tests.transcripts.conftest import Recorder
 from transcripts.server import SERVER
 

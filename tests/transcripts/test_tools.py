@@ -8,7 +8,7 @@ import pytest_asyncio
 from mcp_types import Tool
 
 from tests.conftest import Tenant
-from tests.servers import Servers
+from tests.support.servers import Servers
 from transcripts.server import SERVER
 
 CATALOGUE = [

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field, SecretStr
 
-from config.vault import Account
+from config.security.vault import Account
 from crm.provider import Fields, Given, Kind, Page, Query, Record, Wanted, Word
 from toolkit.errors import NotFound, UnknownTool
+from toolkit.http.client import VendorApi
 from toolkit.tenancy import Call, Credentials
-from toolkit.vendor import VendorApi
 
 _ID = re.compile(r"[0-9]{1,18}")
 _FORM = "sell_do[form][lead]"

@@ -10,14 +10,14 @@ from typing import Any, ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, SecretStr
 
 from config.columns import now
-from config.vault import Account
+from config.security.vault import Account
 from scheduling.matching import is_person
 from scheduling.provider import Agenda, Attendee, Booking, Service, Slot, TimeZone
 from toolkit.errors import Conflict, NotFound, Rejected
+from toolkit.http.client import HeaderAuth, VendorApi
 from toolkit.moments import utc
 from toolkit.speech.numbers import phone_number
 from toolkit.tenancy import Call, Credentials
-from toolkit.vendor import HeaderAuth, VendorApi
 
 # Cal.com versions each resource on its own date.
 _BOOKINGS = {"cal-api-version": "2024-08-13"}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
-from toolkit.speech.spoken import MONTHS
+from toolkit.speech.phrases import MONTHS
 
 Days = tuple[date, ...]
 Reading = tuple[Days, str]

@@ -9,8 +9,8 @@ from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from toolkit.speech.days import SOON, days_in
-from toolkit.speech.daytime import Daytime, daytime_in
 from toolkit.speech.numbers import with_digits
+from toolkit.speech.times import Daytime, daytime_in
 
 _LONGEST = 300  # characters that are read at all
 _YEARS = range(-50, 6)  # from now; any other was misheard

@@ -8,18 +8,18 @@ import pytest_asyncio
 
 from config.database import Database
 from config.settings import Settings, required
-from orchestrator.applying import applied, business_called
-from orchestrator.deployment import Plan, deployed
+from orchestrator.admin.api_keys import created_key
+from orchestrator.admin.declarations import applied, business_called
 from orchestrator.engines.ports import free_port
-from orchestrator.keys import created_key
+from orchestrator.local.deployment import Plan, deployed
 from tests.conftest import OWN_ENGINES
-from tests.doubles.line import line
-from tests.doubles.models import serving_models
-from tests.doubles.sockets import KEY
-from tests.doubles.voices import voices
 from tests.orchestrator.agent.museum import BUSINESS, Museum, declaration
-from tests.orchestrator.agent.visits import CallersVoice
-from tests.processes import held
+from tests.support.callers import CallersVoice
+from tests.support.language_models import serving_models
+from tests.support.processes import held
+from tests.support.speech_socket import KEY
+from tests.support.speech_vendors import voices
+from tests.support.tcp_proxy import line
 
 
 @pytest_asyncio.fixture(scope="session")

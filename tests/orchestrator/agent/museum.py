@@ -16,11 +16,11 @@ from sqlalchemy import text
 
 from config.database import Database
 from orchestrator.demo.caller import Caller
-from orchestrator.deployment import Deployment
-from tests.doubles.line import Line
-from tests.doubles.models import Model, Models
-from tests.doubles.voices import Voices
-from tests.orchestrator.agent.visits import OFTEN, PATIENCE, CallersVoice, Visit
+from orchestrator.local.deployment import Deployment
+from tests.support.callers import OFTEN, PATIENCE, CallersVoice, Visit
+from tests.support.language_models import Model, Models
+from tests.support.speech_vendors import Voices
+from tests.support.tcp_proxy import Line
 
 BUSINESS = "museum"
 ZONE = ZoneInfo("Europe/Lisbon")

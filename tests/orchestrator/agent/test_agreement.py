@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.agent.agreement import Agreement, refuses
-from orchestrator.tools import Outcome, ToolCard
+from orchestrator.mcp_client.tool import Outcome, ToolCard
 
 RESERVE = ToolCard(
     server="box_office",

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from config.settings import Settings
 from orchestrator.agent.worker import Capacity
-from tests.doubles.listening import listening
+from tests.support.asgi import listening
 
 
 @dataclass

@@ -7,8 +7,8 @@ import pytest
 
 from config.cache import connect
 from config.settings import required
-from tests.doubles.scripted_model import Call, Step
 from tests.orchestrator.agent.museum import Museum, handle, tomorrow
+from tests.support.scripted_model import Call, Step
 
 pytestmark = pytest.mark.room
 

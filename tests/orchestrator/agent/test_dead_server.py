@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.doubles.scripted_model import Call, Step
 from tests.orchestrator.agent.museum import Museum, handle, tomorrow
+from tests.support.scripted_model import Call, Step
 
 pytestmark = pytest.mark.room
 

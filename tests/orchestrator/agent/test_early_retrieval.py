@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.doubles.hearing import said
-from tests.doubles.scripted_model import Step
 from tests.orchestrator.agent.museum import GREETING, Museum
-from tests.orchestrator.agent.visits import until
+from tests.support.callers import until
+from tests.support.scripted_model import Step
+from tests.support.speech_recognition import said
 
 pytestmark = pytest.mark.room
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.doubles.scripted_model import Step
 from tests.orchestrator.agent.museum import GREETING, Museum
-from tests.orchestrator.agent.visits import until
+from tests.support.callers import until
+from tests.support.scripted_model import Step
 
 pytestmark = pytest.mark.room
 

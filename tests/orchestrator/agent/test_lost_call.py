@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from tests.doubles.scripted_model import Step
 from tests.orchestrator.agent.museum import GREETING, Museum
+from tests.support.scripted_model import Step
 
 pytestmark = pytest.mark.room
 

@@ -12,14 +12,14 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from config.database import Database
-from config.tokens import Signer
+from config.security.tokens import Signer
 from orchestrator.agent.journal import Entry, Header, Journal, orphans
 from orchestrator.agent.recorder import Recorder, replay
-from orchestrator.constellation import Constellation
+from orchestrator.mcp_client.router import Constellation
 from tests.conftest import Tenant, fetch
-from tests.doubles.listening import listening
-from tests.processes import held
-from tests.servers import serve
+from tests.support.asgi import listening
+from tests.support.processes import held
+from tests.support.servers import serve
 from transcripts.server import SERVER
 
 NOBODY_THERE = "http://127.0.0.1:1/transcripts/mcp"

@@ -7,9 +7,9 @@ from livekit import api
 from livekit.protocol.room import ListRoomsRequest
 
 from orchestrator.demo.caller import RATE
-from orchestrator.demo.words import word_error_rate
-from tests.doubles.scripted_model import Call, Step
+from orchestrator.demo.word_error_rate import word_error_rate
 from tests.orchestrator.agent.museum import GREETING, Museum, handle, tomorrow
+from tests.support.scripted_model import Call, Step
 
 pytestmark = pytest.mark.room
 

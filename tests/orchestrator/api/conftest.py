@@ -17,19 +17,19 @@ from jsonschema import Draft202012Validator
 from redis.asyncio import Redis
 
 from config.database import Database
-from config.keys import create_key
+from config.security.api_keys import create_key
+from config.security.tokens import Signer
 from config.tables import AgentConfig, McpConnection
-from config.tokens import Signer
 from knowledge.server import SERVER as KNOWLEDGE
 from orchestrator.api.app import OPERATIONS, create_app
 from orchestrator.api.dependencies import Dependencies, LiveKitAccess
 from orchestrator.api.openapi import document
-from orchestrator.constellation import Constellation
+from orchestrator.mcp_client.router import Constellation
 from tests.conftest import Tenant
-from tests.orchestrator.api.desk import DESK
-from tests.orchestrator.api.outside import House, opened
-from tests.processes import held
-from tests.servers import serve
+from tests.orchestrator.api.mcp_clients import House, opened
+from tests.orchestrator.api.scheduling_double import DESK
+from tests.support.processes import held
+from tests.support.servers import serve
 from transcripts.server import SERVER as TRANSCRIPTS
 
 OWN_ORIGIN = "http://127.0.0.1:8080"

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from config.database import Database
-from config.tokens import Claims, Grant, Signer
+from config.security.tokens import Claims, Grant, Signer
 from orchestrator.api.dependencies import Dependencies
 from tests.conftest import Tenant, fetch
 from tests.orchestrator.api.conftest import Client, client_of, started, without

@@ -11,7 +11,7 @@ from orchestrator.api.dependencies import Dependencies, LiveKitAccess
 from orchestrator.engines.livekit import livekit
 from orchestrator.engines.ports import Port
 from tests.orchestrator.api.conftest import Client, client_of, without
-from tests.processes import held
+from tests.support.processes import held
 
 
 async def test_the_process_lives_whatever_else_does(client: Client) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest_asyncio
 
 from config.database import Database
-from config.declaring import Applying
-from kb.declare import KNOWLEDGE_BASES, KnowledgeBaseDeclaration, TextDocument
+from config.declarations.section import Applying
+from kb.declarations import KNOWLEDGE_BASES, KnowledgeBaseDeclaration, TextDocument
 from tests.conftest import Tenant, fetch
 from tests.orchestrator.api.conftest import Client, NewBot, new_bot, started
 

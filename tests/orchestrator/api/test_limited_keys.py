@@ -6,12 +6,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from config.database import Database
-from config.keys import Rights, create_key, find_key, revoke_key
+from config.security.api_keys import Rights, create_key, find_key, revoke_key
 from orchestrator.api.app import OPERATIONS
 from tests.conftest import Tenant, fetch
 from tests.orchestrator.api.conftest import Client, NewBot, new_bot, started
-from tests.orchestrator.api.desk import written
-from tests.orchestrator.api.outside import LIST, House, fast_mcp, modern
+from tests.orchestrator.api.mcp_clients import LIST, House, fast_mcp, modern
+from tests.orchestrator.api.scheduling_double import written
 
 DESK: dict[str, Any] = {"server": "scheduling", "tools": ["tell_whose", "write"]}
 KNOWLEDGE: dict[str, Any] = {"server": "knowledge"}

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Tenant
-from tests.node_tools import NodeTools
-from tests.orchestrator.api.outside import House
+from tests.orchestrator.api.mcp_clients import House
+from tests.support.node_tools import NodeTools
 
 AUTHENTICATION_FAILED = 3  # the Inspector's exit code
 TOOL = "scheduling_tell_whose"

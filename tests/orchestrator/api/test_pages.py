@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from orchestrator.api.dependencies import Dependencies
-from orchestrator.constellation import Constellation
-from orchestrator.tools import Outcome
+from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.tool import Outcome
 from tests.orchestrator.api.conftest import Client, client_of, without
 
 

@@ -11,8 +11,8 @@ import httpx2
 import pytest
 
 from config.constellation import constellation
+from config.security.tokens import Signer
 from config.settings import MissingSettingError, Settings
-from config.tokens import Signer
 from orchestrator.api.dependencies import opened
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey

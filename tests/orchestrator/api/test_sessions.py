@@ -9,9 +9,9 @@ from livekit.api import TokenVerifier
 
 from config.cache import connect
 from config.database import Database
-from config.tokens import Verifier
+from config.security.tokens import Verifier
 from orchestrator.api.dependencies import Dependencies
-from orchestrator.constellation import Constellation
+from orchestrator.mcp_client.router import Constellation
 from tests.conftest import Tenant, fetch
 from tests.orchestrator.api.conftest import (
     OWN_ORIGIN,

@@ -11,7 +11,7 @@ import pytest_asyncio
 from config.database import Database
 from tests.conftest import Tenant
 from tests.orchestrator.api.conftest import Client, NewBot, new_bot, started
-from tests.orchestrator.api.desk import written
+from tests.orchestrator.api.scheduling_double import written
 
 
 @pytest_asyncio.fixture(scope="module")

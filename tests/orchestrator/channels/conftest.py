@@ -12,19 +12,19 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from config.database import Database
-from config.tokens import Signer
+from config.security.tokens import Signer
 from orchestrator.api.app import create_app
 from orchestrator.api.dependencies import Dependencies, LiveKitAccess
-from orchestrator.constellation import Constellation
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.process import Program, running
 from orchestrator.engines.valkey import Valkey
-from orchestrator.registry import Terms
-from tests.doubles.listening import listening
-from tests.doubles.scripted_model import ScriptedModel, serving
+from orchestrator.mcp_client.external.registration import Terms
+from orchestrator.mcp_client.router import Constellation
 from tests.orchestrator.channels.helpdesks import Helpdesk, Platform, Vendors, opened
-from tests.processes import held
-from tests.servers import KEYRING, VAULT_KEYS, serve
+from tests.support.asgi import listening
+from tests.support.processes import held
+from tests.support.scripted_model import ScriptedModel, serving
+from tests.support.servers import KEYRING, VAULT_KEYS, serve
 from tickets.server import SERVER as TICKETS
 from transcripts.server import SERVER as TRANSCRIPTS
 

@@ -12,18 +12,18 @@ from sqlalchemy import text
 from config.database import Database
 from config.tables import AgentConfig, McpConnection
 from tests.conftest import Tenant, new_tenant
-from tests.doubles.scripted_model import ScriptedModel
-from tests.orchestrator.webhooks.senders import SECRET, SENDERS
-from tests.orchestrator.webhooks.test_receiving import integration
-from tests.tickets import jira_site
-from tests.tickets import test_freshdesk as freshdesk
-from tests.tickets import test_jira as jira
-from tests.tickets import test_zendesk as zendesk
+from tests.orchestrator.api.webhooks.senders import SECRET, SENDERS
+from tests.orchestrator.api.webhooks.test_receive import integration
+from tests.support.scripted_model import ScriptedModel
 from tests.tickets.contract import TicketsContract
-from tests.tickets.played import Desk, Seed
-from tests.tickets.played_freshdesk import PlayedFreshdesk
-from tests.tickets.played_jira import PlayedJira
-from tests.tickets.played_zendesk import Zendesk
+from tests.tickets.double import Desk, Seed
+from tests.tickets.providers.freshdesk import test_provider as freshdesk
+from tests.tickets.providers.freshdesk.double import PlayedFreshdesk
+from tests.tickets.providers.jira import site
+from tests.tickets.providers.jira import test_provider as jira
+from tests.tickets.providers.jira.double import PlayedJira
+from tests.tickets.providers.zendesk import test_provider as zendesk
+from tests.tickets.providers.zendesk.double import Zendesk
 
 Writes = Callable[[Any, str, str, str], str]
 CONTRACTS: Mapping[str, type[TicketsContract]] = {
@@ -35,7 +35,7 @@ CONTRACTS: Mapping[str, type[TicketsContract]] = {
 
 def _in_jira(desk: PlayedJira, ticket: str, author: str, words: str) -> str:
     issue = desk.site.known(ticket)
-    return str(desk.site.comment(issue, {"body": jira_site.adf(words)}, author)["id"])
+    return str(desk.site.comment(issue, {"body": site.adf(words)}, author)["id"])
 
 
 def _in_freshdesk(desk: PlayedFreshdesk, ticket: str, author: str, words: str) -> str:

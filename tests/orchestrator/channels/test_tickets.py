@@ -11,9 +11,9 @@ import pytest
 
 from config.tables import AgentConfig, McpConnection
 from tests.conftest import fetch
-from tests.doubles.scripted_model import Call, Step
+from tests.orchestrator.api.webhooks.senders import SENDERS
 from tests.orchestrator.channels.helpdesks import CONTRACTS, WRITES, Helpdesk, Platform, opened
-from tests.orchestrator.webhooks.senders import SENDERS
+from tests.support.scripted_model import Call, Step
 
 EVERY = pytest.mark.parametrize("helpdesk", CONTRACTS, indirect=True)
 ANSWER = "It is the fuse. Somebody comes today."

@@ -14,12 +14,12 @@ import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from config.settings import Settings
-from orchestrator.applying import applied
-from orchestrator.deployment import Deployment, Plan, deployed
+from orchestrator.admin.declarations import applied
 from orchestrator.engines.node import livekit_client
+from orchestrator.local.deployment import Deployment, Plan, deployed
 from tests.conftest import CACHE, OWN_ENGINES
-from tests.doubles.scripted_model import ScriptedModel, serving
-from tests.processes import held
+from tests.support.processes import held
+from tests.support.scripted_model import ScriptedModel, serving
 
 _PATIENCE = 20_000  # milliseconds
 _FLAGS = [

@@ -8,9 +8,9 @@ import pytest
 from livekit.api import AccessToken, VideoGrants
 from playwright.async_api import Route, expect
 
-from orchestrator.deployment import Deployment
-from tests.doubles.scripted_model import Call, ScriptedModel, Step
+from orchestrator.local.deployment import Deployment
 from tests.orchestrator.console.conftest import TalkPage
+from tests.support.scripted_model import Call, ScriptedModel, Step
 
 pytestmark = pytest.mark.browser
 

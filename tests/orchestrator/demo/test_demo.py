@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.demo.report import Report
-from orchestrator.models.parts import Options
-from orchestrator.models.weights import WeightsError
-from tests.doubles.scripted_model import Call, ScriptedModel, Step, serving
-from tests.orchestrator.demo.expecting import Expectations, agent_error, caller_error, report_of
+from orchestrator.embedded.loader import Options
+from orchestrator.embedded.weights import WeightsError
+from tests.orchestrator.demo.expectations import Expectations, agent_error, caller_error, report_of
+from tests.support.scripted_model import Call, ScriptedModel, Step, serving
 
 ROOT = Path(__file__).parents[3]
 FIXTURES = ROOT / "tests" / "fixtures"

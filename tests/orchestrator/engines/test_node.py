@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.engines.errors import EngineError
 from orchestrator.engines.node import installed, livekit_client
-from tests.node_tools import PACKAGES
+from tests.support.node_tools import PACKAGES
 
 Scripts = Callable[[str, str], Path]
 Calls = Callable[[], list[str]]

@@ -1,0 +1,202 @@
+"""Brings what is stored in line with a declaration, in one transaction."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import delete, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from config import external_servers
+from config.bots import Bot, announce, stored_bot
+from config.columns import now
+from config.constellation import constellation
+from config.database import Database
+from config.declarations.schema import (
+    BotDeclaration,
+    BusinessDeclaration,
+    Declaration,
+    DeclarationError,
+)
+from config.declarations.section import Applying, Change, Section, Trial
+from config.security.encryption import Keyring
+from config.tables import (
+    AgentConfig,
+    AgentSystemTools,
+    AgentVoiceConfig,
+    Business,
+    McpConnection,
+)
+
+_PLAIN = frozenset(BotDeclaration.model_fields) & frozenset(AgentConfig.model_fields)
+
+
+async def apply(
+    database: Database,
+    cache: Redis | None,
+    declaration: Declaration,
+    sections: Mapping[str, Section],
+    *,
+    dry_run: bool = False,
+    keyring: Keyring | None = None,
+    trial: Trial | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> list[Change]:
+    """Apply a declaration and return what that changed; a dry run changes nothing.
+
+    Raises:
+        DeclarationError: the declaration names something that exists nowhere.
+    """
+    business_id = await _business_id(database, declaration.business.slug)
+    changes: list[Change] = []
+    changed_bots: list[UUID] = []
+    async with database.business(business_id) as session:
+        changes += await _apply_business(session, business_id, declaration.business)
+        if changes:
+            # Each of its bots knows the business's name and time zone.
+            changed_bots += await session.scalars(select(col(AgentConfig.id)))
+        applying = Applying(
+            session,
+            business_id,
+            declaration.business.time_zone,
+            declaration.path.resolve().parent,
+            dry_run,
+            keyring,
+            trial,
+            progress,
+        )
+        late = [name for name in declaration.sections if sections[name].after_bots]
+        for name in declaration.sections:
+            if name not in late:
+                changes += await sections[name].apply(applying, declaration.sections[name])
+        changed_bots += applying.changed_bots
+        await _check_servers(session, declaration)
+        for bot in declaration.bots:
+            change, bot_id = await _apply_bot(session, business_id, declaration, bot)
+            if change:
+                changes.append(change)
+                changed_bots.append(bot_id)
+        for name in late:
+            changes += await sections[name].apply(applying, declaration.sections[name])
+        if dry_run:
+            await session.rollback()
+            return changes
+    if cache is not None:
+        try:
+            for bot_id in dict.fromkeys(changed_bots):
+                await announce(cache, business_id, bot_id)
+        except RedisError:
+            progress("The cache does not answer: what runs sees this within five minutes.")
+    return changes
+
+
+async def _business_id(database: Database, slug: str) -> UUID:
+    async with database.nobody() as session:
+        found = await session.scalar(text("select find_business(:slug)"), {"slug": slug})
+    return found or uuid4()
+
+
+async def _apply_business(
+    session: AsyncSession, business_id: UUID, declared: BusinessDeclaration
+) -> list[Change]:
+    stored = await session.get(Business, business_id)
+    what = f"business {declared.slug}"
+    if stored is None:
+        session.add(Business(id=business_id, **declared.model_dump()))
+        await session.flush()
+        return [Change("add", what)]
+    detail = _differences(stored.model_dump(), declared.model_dump())
+    if not detail:
+        return []
+    stored.name, stored.time_zone, stored.updated_at = declared.name, declared.time_zone, now()
+    return [Change("change", what, detail)]
+
+
+async def _check_servers(session: AsyncSession, declaration: Declaration) -> None:
+    known = [
+        *constellation().servers,
+        *(row.name for row in await external_servers.listed(session)),
+    ]
+    for index, bot in enumerate(declaration.bots):
+        for name in bot.servers:
+            if name not in known:
+                where = declaration.place("bots", index, "servers", name)
+                raise DeclarationError(
+                    f"{where}: bots.{index}.servers.{name}: is not a server; "
+                    f"there are {', '.join(known)}"
+                )
+
+
+async def _apply_bot(
+    session: AsyncSession, business_id: UUID, declaration: Declaration, declared: BotDeclaration
+) -> tuple[Change | None, UUID]:
+    what = f"bot {declared.name}"
+    columns: dict[str, Any] = declared.model_dump(include=set(_PLAIN), mode="json") | {
+        "stt_provider": declared.stt,
+        "tts_provider": declared.tts,
+        "llm_provider": declared.llm[0].partition("/")[0],
+        "llm_model": declared.llm[0],
+        "llm_fallbacks": list(declared.llm[1:]),
+        "knowledge_base_id": await _knowledge_base(session, declaration, declared),
+    }
+    stored = await session.scalar(select(AgentConfig).where(col(AgentConfig.name) == declared.name))
+    if stored is None:
+        bot = AgentConfig(business_id=business_id, **columns)
+        session.add(bot)
+        await session.flush()
+        await _replace_satellites(session, bot, declared)
+        return Change("add", what), bot.id
+    before = await stored_bot(session, stored.id)
+    for name, value in columns.items():
+        setattr(stored, name, value)
+    await session.flush()
+    await _replace_satellites(session, stored, declared)
+    detail = _differences(_comparable(before), _comparable(await stored_bot(session, stored.id)))
+    if not detail:
+        return None, stored.id
+    stored.version += 1
+    stored.updated_at = now()
+    return Change("change", what, detail), stored.id
+
+
+async def _knowledge_base(
+    session: AsyncSession, declaration: Declaration, declared: BotDeclaration
+) -> UUID | None:
+    """Return the id of the bot's knowledge base, which its owner has stored by now."""
+    if declared.knowledge_base is None:
+        return None
+    query = text("select id from knowledge_base where name = :name")
+    found: UUID | None = await session.scalar(query, {"name": declared.knowledge_base})
+    if found is None:
+        raise DeclarationError(
+            f"{declaration.path}: bot {declared.name} names the knowledge base "
+            f"{declared.knowledge_base!r}, which is neither stored nor declared here"
+        )
+    return found
+
+
+async def _replace_satellites(
+    session: AsyncSession, bot: AgentConfig, declared: BotDeclaration
+) -> None:
+    for table in (AgentVoiceConfig, AgentSystemTools, McpConnection):
+        await session.execute(delete(table).where(col(table.agent_config_id) == bot.id))
+    mine: dict[str, Any] = {"business_id": bot.business_id, "agent_config_id": bot.id}
+    session.add(AgentVoiceConfig(**mine, tts_provider=declared.tts, **declared.voice.model_dump()))
+    session.add_all(AgentSystemTools(**mine, tool_key=key) for key in declared.system_tools)
+    session.add_all(
+        McpConnection(**mine, server=server, **use.model_dump(mode="json"))
+        for server, use in declared.servers.items()
+    )
+    await session.flush()
+
+
+def _comparable(bot: Bot) -> dict[str, Any]:
+    return bot.model_dump(mode="json", exclude={"version"})
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Name what differs; the values stay out, for some are long and some are nobody's business."""
+    return ", ".join(key for key, value in after.items() if before.get(key) != value)

@@ -1,0 +1,1 @@
+"""Accounts, keys and tokens, what may be reached from here, and the audit trail."""

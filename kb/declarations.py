@@ -1,0 +1,194 @@
+"""Knowledge bases in a declaration: `antiphon apply` reads their files and embeds what changed."""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
+from sqlalchemy import select
+from sqlmodel import col
+
+from config.columns import now
+from config.declarations.schema import DeclarationError, Name
+from config.declarations.section import Applying, Change, Declared
+from config.text import clean
+from kb.chunk import DEFAULT_SIZE
+from kb.embed import LOCAL, Embedders, embedder
+from kb.errors import KnowledgeError, UnreadableDocumentError
+from kb.extract import Source, mime_type
+from kb.sync import sync
+from kb.tables import KnowledgeBase
+
+DocumentName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+DocumentPath = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+_COLUMNS = ("description", "embedding_model", "chunk_size", "chunk_overlap")
+
+
+class FileDocument(Declared):
+    """A file with a name of its own."""
+
+    name: DocumentName
+    path: DocumentPath
+
+
+class TextDocument(Declared):
+    """A document that stands in the declaration itself, as Markdown."""
+
+    name: DocumentName
+    text: Annotated[str, StringConstraints(min_length=1)]
+
+
+def _kind(document: object) -> str:
+    if isinstance(document, str):
+        return "path"
+    return "text" if isinstance(document, TextDocument) or _has_text(document) else "file"
+
+
+def _has_text(document: object) -> bool:
+    return isinstance(document, dict) and "text" in document
+
+
+AnyDocument = Annotated[
+    Annotated[DocumentPath, Tag("path")]
+    | Annotated[FileDocument, Tag("file")]
+    | Annotated[TextDocument, Tag("text")],
+    Discriminator(_kind),
+]
+
+
+class KnowledgeBaseDeclaration(Declared):
+    """What a bot knows. A document is a path, such as `docs/*.md`, or has a name of its own."""
+
+    name: Name
+    description: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    embedding_model: Annotated[str, StringConstraints(min_length=1, max_length=200)] = LOCAL
+    chunk_size: Annotated[int, Field(ge=50, le=4000)] = DEFAULT_SIZE
+    chunk_overlap: Annotated[int, Field(ge=0)] = 0
+    documents: tuple[AnyDocument, ...] = ()
+
+    @model_validator(mode="after")
+    def _overlap_is_smaller(self) -> "KnowledgeBaseDeclaration":
+        if self.chunk_overlap >= self.chunk_size:
+            raise ValueError("chunk_overlap must be smaller than chunk_size")
+        return self
+
+
+class KnowledgeBases:
+    """The owner of `knowledge_bases`.
+
+    Documents that are no longer declared leave their knowledge base: they are derived from files
+    that are still there.
+    """
+
+    item = KnowledgeBaseDeclaration
+
+    def __init__(self, embedders: Embedders = embedder) -> None:
+        self._embedders = embedders
+
+    @property
+    def after_bots(self) -> bool:
+        """Say that bots name these, not the other way round."""
+        return False
+
+    async def apply(self, applying: Applying, items: Sequence[Any]) -> list[Change]:
+        """Store each knowledge base and bring its documents up to date.
+
+        Raises:
+            DeclarationError: a document is missing or cannot be read, or the model fails.
+        """
+        changes: list[Change] = []
+        for item in items:
+            declared = KnowledgeBaseDeclaration.model_validate(item)
+            base, change = await _stored(applying, declared)
+            changes += [change] if change else []
+            try:
+                sources = await asyncio.to_thread(_sources, applying.folder, declared)
+                changes += await sync(
+                    applying.session,
+                    base,
+                    sources,
+                    self._embedders(base.embedding_model),
+                    dry_run=applying.dry_run,
+                    progress=applying.progress,
+                )
+            except KnowledgeError as error:
+                raise DeclarationError(f"knowledge base {declared.name}: {error}") from None
+        return changes
+
+
+KNOWLEDGE_BASES = KnowledgeBases()
+
+
+async def _stored(
+    applying: Applying, declared: KnowledgeBaseDeclaration
+) -> tuple[KnowledgeBase, Change | None]:
+    """Return the knowledge base as declared, and what that changed about it."""
+    what = f"knowledge base {declared.name}"
+    columns = declared.model_dump(include=set(_COLUMNS))
+    query = select(KnowledgeBase).where(
+        col(KnowledgeBase.business_id) == applying.business_id,
+        col(KnowledgeBase.name) == declared.name,
+    )
+    base = await applying.session.scalar(query)
+    if base is None:
+        base = KnowledgeBase(business_id=applying.business_id, name=declared.name, **columns)
+        applying.session.add(base)
+        await applying.session.flush()
+        return base, Change("add", what)
+    differing = [name for name in _COLUMNS if getattr(base, name) != columns[name]]
+    if not differing:
+        return base, None
+    base.sqlmodel_update(columns | {"updated_at": now()})
+    await applying.session.flush()
+    return base, Change("change", what, ", ".join(differing))
+
+
+def _sources(folder: Path, declared: KnowledgeBaseDeclaration) -> list[Source]:
+    """Read every declared document.
+
+    Raises:
+        UnreadableDocumentError: one is missing or of a type that cannot be read.
+    """
+    sources: dict[tuple[str, str | None], Source] = {}
+    for document in declared.documents:
+        for source in _read(folder, document):
+            sources[source.name, source.path] = source  # two patterns may find one file
+    counted = Counter(name for name, _ in sources)
+    for name, count in counted.items():
+        if count > 1:
+            raise UnreadableDocumentError(name, "two documents have this name")
+    return list(sources.values())
+
+
+def _read(folder: Path, document: str | FileDocument | TextDocument) -> Iterator[Source]:
+    match document:
+        case TextDocument():
+            yield Source(clean(document.name), document.text.encode())
+        case FileDocument():
+            yield _file(folder, folder / document.path, document.name)
+        case _:
+            for path in _matching(folder, document):
+                yield _file(folder, path)
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    path = folder / pattern
+    if not any(wildcard in pattern for wildcard in "*?[") or path.exists():
+        return [path]
+    root = Path(path.anchor)
+    found = sorted(file for file in root.glob(str(path.relative_to(root))) if file.is_file())
+    if not found:
+        raise UnreadableDocumentError(pattern, "no file matches")
+    return found
+
+
+def _file(folder: Path, path: Path, name: str | None = None) -> Source:
+    relative = Path(os.path.relpath(path, folder)).as_posix()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableDocumentError(relative, error.strerror or "cannot be read") from None
+    return Source(clean(name or relative), data, mime_type(path), "file", relative)

@@ -1,0 +1,1 @@
+"""Acuity Scheduling."""

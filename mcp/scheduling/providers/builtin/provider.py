@@ -1,0 +1,266 @@
+"""The calendar that every business has: opening hours, services and bookings in PostgreSQL."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import ClassVar
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime
+from sqlalchemy import ColumnElement, String, cast, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from config.columns import now
+from config.security.vault import Account
+from scheduling.provider import Agenda, Attendee, Booking, Service, Slot
+from scheduling.providers.builtin.opening_hours import Opening
+from scheduling.providers.builtin.tables import Calendar, CalendarBooking, CalendarService
+from toolkit.errors import Disconnected
+from toolkit.tenancy import Call, Credentials
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f-]{0,27})?")
+_REFERENCE = 8  # characters of an id: they tell a calendar's bookings apart, in few tokens
+
+
+class Builtin:
+    """The calendar that the integration names, or the only one there is."""
+
+    credentials: ClassVar[type[Credentials]] = Credentials
+    unsupported: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, account: Account, call: Call, clock: Callable[[], datetime] = now) -> None:
+        self._name = account.name
+        self._call = call
+        self._clock = clock
+
+    async def check(self) -> None:
+        """See that there is such a calendar."""
+        async with self._call.transaction() as session:
+            await self._calendar(session)
+
+    async def agenda(self) -> Agenda:
+        """Return the services and the time zone."""
+        async with self._call.transaction() as session:
+            calendar = await self._calendar(session)
+            services = await _services(session, calendar)
+        agenda = Agenda(time_zone=calendar.time_zone, services=tuple(services.values()))
+        bounds = _opening(calendar).bounds()
+        if bounds is None:
+            return agenda
+        return agenda.model_copy(update={"opens": bounds[0], "closes": bounds[1]})
+
+    async def free(
+        self,
+        service: Service,
+        start: AwareDatetime,
+        end: AwareDatetime,
+        moving: Booking | None = None,
+    ) -> list[Slot]:
+        """Return the free times that start in [start, end), earliest first, none of them past."""
+        length = timedelta(minutes=service.minutes)
+        async with self._call.transaction() as session:
+            calendar = await self._calendar(session)
+            taken = await _taken(session, calendar, start, end + length, moving)
+        opening, current = _opening(calendar), self._clock()
+        first, last = (each.astimezone(opening.zone).date() for each in (start, end))
+        slots = [
+            Slot(starts_at=each, ends_at=each + length)
+            for each in opening.starts(first, last, service.minutes)
+            if start <= each < end and each > current
+        ]
+        return [slot for slot in slots if not _overlaps(slot, taken)]
+
+    async def book(
+        self, service: Service, start: AwareDatetime, attendee: Attendee
+    ) -> Booking | None:
+        """Book a time; return None when it is no longer free."""
+        async with self._call.transaction() as session:
+            calendar = await self._calendar(session, alone=True)
+            if before := await self._booked_before(session):
+                return before
+            if not await self._bookable(session, calendar, service, start):
+                return None
+            row = CalendarBooking(
+                id=uuid4(),
+                business_id=self._call.business_id,
+                calendar_id=calendar.id,
+                service_key=service.id,
+                starts_at=start,
+                ends_at=start + timedelta(minutes=service.minutes),
+                attendee_name=attendee.name,
+                attendee_phone=attendee.phone,
+                attendee_email=attendee.email,
+                notes=attendee.notes,
+                status="booked",
+                idempotency_key=self._call.idempotency_key,
+            )
+            session.add(row)
+            return _booking(row, {service.id: service})
+
+    async def booked_before(
+        self, service: Service, start: AwareDatetime, attendee: Attendee
+    ) -> Booking | None:
+        """Return what the first attempt of this very call has booked, if there was one."""
+        async with self._call.transaction() as session:
+            return await self._booked_before(session)
+
+    async def booking(self, reference: str) -> Booking | None:
+        """Return a booking by its reference or its id, whatever its status."""
+        prefix = reference.strip().lower()
+        if not _ID.fullmatch(prefix):
+            return None
+        async with self._call.transaction() as session:
+            found = await self._bookings(
+                session, cast(col(CalendarBooking.id), String).startswith(prefix)
+            )
+        return found[0] if len(found) == 1 else None
+
+    async def upcoming(self, name: str | None, phone: str | None) -> list[Booking]:
+        """Return a person's bookings from now on, earliest first."""
+        row = CalendarBooking
+        person: list[ColumnElement[bool]] = []
+        if name:
+            person.append(func.lower(col(row.attendee_name)) == name.lower())
+        if phone:
+            person.append(func.ltrim(col(row.attendee_phone), "+") == phone.lstrip("+"))
+        later, booked = col(row.starts_at) > self._clock(), col(row.status) == "booked"
+        async with self._call.transaction() as session:
+            return await self._bookings(session, or_(*person), later, booked)
+
+    async def move(self, booking: Booking, start: AwareDatetime) -> Booking | None:
+        """Move a booking; return None when the time is no longer free."""
+        async with self._call.transaction() as session:
+            calendar = await self._calendar(session, alone=True)
+            row = await _row(session, booking)
+            if row.status != "booked" or not await self._bookable(
+                session, calendar, booking.service, start, booking
+            ):
+                return None
+            row.starts_at = start
+            row.ends_at = start + timedelta(minutes=booking.service.minutes)
+            row.updated_at = self._clock()
+            return _booking(row, {booking.service.id: booking.service})
+
+    async def cancel(self, booking: Booking, reason: str | None) -> Booking:
+        """Cancel a booking. Cancelling twice is not an error."""
+        async with self._call.transaction() as session:
+            await self._calendar(session, alone=True)
+            row = await _row(session, booking)
+            if row.status != "cancelled":
+                row.status, row.cancellation_reason = "cancelled", reason
+                row.updated_at = self._clock()
+            return _booking(row, {booking.service.id: booking.service})
+
+    async def _calendar(self, session: AsyncSession, *, alone: bool = False) -> Calendar:
+        """Return the calendar; `alone` keeps every other writer waiting."""
+        statement = select(Calendar)
+        if self._name is not None:
+            statement = statement.where(col(Calendar.name) == self._name)
+        if alone:
+            statement = statement.with_for_update()
+        calendars = (await session.execute(statement)).scalars().all()
+        if len(calendars) == 1:
+            return calendars[0]
+        if not calendars:
+            raise Disconnected("There is no such calendar.")
+        raise Disconnected("There are several calendars, and this bot is connected to none.")
+
+    async def _bookings(
+        self, session: AsyncSession, *conditions: ColumnElement[bool]
+    ) -> list[Booking]:
+        calendar = await self._calendar(session)
+        services = await _services(session, calendar)
+        statement = (
+            select(CalendarBooking)
+            .where(col(CalendarBooking.calendar_id) == calendar.id, *conditions)
+            .order_by(col(CalendarBooking.starts_at))
+        )
+        rows = (await session.execute(statement)).scalars()
+        return [_booking(row, services) for row in rows]
+
+    async def _booked_before(self, session: AsyncSession) -> Booking | None:
+        key = self._call.idempotency_key
+        if key is None:
+            return None
+        found = await self._bookings(session, col(CalendarBooking.idempotency_key) == key)
+        return found[0] if found else None
+
+    async def _bookable(
+        self,
+        session: AsyncSession,
+        calendar: Calendar,
+        service: Service,
+        start: datetime,
+        moving: Booking | None = None,
+    ) -> bool:
+        slot = Slot(starts_at=start, ends_at=start + timedelta(minutes=service.minutes))
+        taken = await _taken(session, calendar, slot.starts_at, slot.ends_at, moving)
+        open_then = _opening(calendar).contains(start, service.minutes)
+        return open_then and start > self._clock() and not _overlaps(slot, taken)
+
+
+def _opening(calendar: Calendar) -> Opening:
+    return Opening(calendar.hours, ZoneInfo(calendar.time_zone))
+
+
+async def _services(session: AsyncSession, calendar: Calendar) -> dict[str, Service]:
+    statement = (
+        select(CalendarService)
+        .where(col(CalendarService.calendar_id) == calendar.id)
+        .order_by(col(CalendarService.created_at), col(CalendarService.service_key))
+    )
+    rows = (await session.execute(statement)).scalars()
+    return {
+        row.service_key: Service(id=row.service_key, name=row.name, minutes=row.minutes)
+        for row in rows
+    }
+
+
+async def _taken(
+    session: AsyncSession,
+    calendar: Calendar,
+    start: datetime,
+    end: datetime,
+    moving: Booking | None,
+) -> Sequence[CalendarBooking]:
+    row = CalendarBooking
+    statement = select(row).where(
+        col(row.calendar_id) == calendar.id,
+        col(row.status) == "booked",
+        col(row.starts_at) < end,
+        col(row.ends_at) > start,
+    )
+    if moving is not None:
+        statement = statement.where(col(row.id) != UUID(moving.id))
+    return (await session.execute(statement)).scalars().all()
+
+
+def _overlaps(slot: Slot, taken: Sequence[CalendarBooking]) -> bool:
+    return any(row.starts_at < slot.ends_at and row.ends_at > slot.starts_at for row in taken)
+
+
+async def _row(session: AsyncSession, booking: Booking) -> CalendarBooking:
+    statement = select(CalendarBooking).where(col(CalendarBooking.id) == UUID(booking.id))
+    return (await session.execute(statement)).scalar_one()
+
+
+def _booking(row: CalendarBooking, services: Mapping[str, Service]) -> Booking:
+    """Return a row as a booking; a service that is no longer offered goes by its key."""
+    minutes = (row.ends_at - row.starts_at) // timedelta(minutes=1)
+    offered = services.get(row.service_key)
+    name = offered.name if offered else row.service_key
+    return Booking(
+        id=str(row.id),
+        reference=row.id.hex[:_REFERENCE],
+        service=Service(id=row.service_key, name=name, minutes=minutes),
+        starts_at=row.starts_at,
+        attendee=Attendee(
+            name=row.attendee_name,
+            phone=row.attendee_phone,
+            email=row.attendee_email,
+            notes=row.notes,
+        ),
+        status="cancelled" if row.status == "cancelled" else "booked",
+    )

@@ -1,0 +1,142 @@
+"""How a ServiceNow instance is reached: as whom, and its Table API.
+
+https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import httpx2
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validator
+
+from config.security.vault import Account
+from toolkit.errors import NotFound
+from toolkit.http.client import Model, Params, VendorApi
+from toolkit.oauth import OAuth
+from toolkit.tenancy import Call, Credentials
+
+_JSON = {"Accept": "application/json"}
+_LABELLED = {"sysparm_display_value": "all"}
+_UNLINKED = {**_LABELLED, "sysparm_exclude_reference_link": "true"}
+_TABLES = ("now", "table")
+_SYS_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class _One(BaseModel):
+    result: dict[str, Any]
+
+
+class _Many(BaseModel):
+    result: list[dict[str, Any]]
+
+
+def _name(address: object) -> object:
+    """Take the address of an instance for its name."""
+    if not isinstance(address, str):
+        return address
+    host = address.strip().lower().removeprefix("https://").rstrip("/")
+    return host.removesuffix(".service-now.com")
+
+
+class ServiceNowCredentials(Credentials):
+    """What a tenant gives to connect ServiceNow: an instance, and a user or an application."""
+
+    instance: Annotated[str, BeforeValidator(_name), Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
+    refresh_token: SecretStr = SecretStr("")
+    access_token: SecretStr = SecretStr("")
+
+    @property
+    def is_application(self) -> bool:
+        """Say whether it signs in as an OAuth application."""
+        return bool(self.client_id and self.client_secret and self.refresh_token)
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ServiceNowCredentials":
+        if not self.is_application and not (self.username and self.password):
+            raise ValueError("take username and password, or an application and its refresh_token")
+        return self
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One tenant's instance, asked and answering in JSON."""
+
+    _api: VendorApi = field(repr=False)
+
+    @classmethod
+    def of(cls, account: Account, call: Call) -> "Instance":
+        """Return the way to an account's instance, without asking it anything."""
+        given = ServiceNowCredentials.model_validate(account.secrets)
+        base = account.base_url(f"https://{given.instance}.service-now.com")
+        auth: httpx2.Auth = (
+            OAuth("ServiceNow", f"{base}/oauth_token.do", account, call)
+            if given.is_application
+            else httpx2.BasicAuth(given.username, given.password.get_secret_value())
+        )
+        return cls(VendorApi("ServiceNow", base, call.wire(account), auth))
+
+    async def ask(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        returns: type[Model],
+        *,
+        params: Params | None = None,
+        json: Any = None,
+    ) -> Model:
+        """Send one request below `/api`, and read its result."""
+        answer = await self._api.call(
+            method, ("api", *path), _One, params=params, json=json, headers=_JSON
+        )
+        return self._api.read(answer.result, returns, reads=method == "GET")
+
+    async def row(
+        self, table: str, row: type[Model], fields: Sequence[str], sys_id: str
+    ) -> Model | None:
+        """Return a record of a table; None where there is none."""
+        if not _SYS_ID.fullmatch(sys_id):
+            return None
+        params = {**_UNLINKED, "sysparm_fields": ",".join(fields)}
+        try:
+            return await self.ask("GET", (*_TABLES, table, sys_id), row, params=params)
+        except NotFound:
+            return None
+
+    async def rows(
+        self, table: str, row: type[Model], fields: Sequence[str], query: str, limit: int
+    ) -> list[Model]:
+        """Return records of a table that an encoded query finds."""
+        params = {
+            **_UNLINKED,
+            "sysparm_query": query,
+            "sysparm_fields": ",".join(fields),
+            "sysparm_limit": str(limit),
+        }
+        path = ("api", *_TABLES, table)
+        answer = await self._api.call("GET", path, _Many, params=params, headers=_JSON)
+        return [self._api.read(each, row) for each in answer.result]
+
+    async def insert(
+        self, table: str, row: type[Model], fields: Sequence[str], body: dict[str, str]
+    ) -> Model:
+        """Create a record of a table."""
+        params = {**_UNLINKED, "sysparm_fields": ",".join(fields)}
+        return await self.ask("POST", (*_TABLES, table), row, params=params, json=body)
+
+    async def patch(
+        self,
+        table: str,
+        row: type[Model],
+        fields: Sequence[str],
+        sys_id: str,
+        body: dict[str, str],
+    ) -> Model:
+        """Change fields of a record of a table."""
+        params = {**_LABELLED, "sysparm_fields": ",".join(fields)}
+        return await self.ask("PATCH", (*_TABLES, table, sys_id), row, params=params, json=body)

@@ -1,0 +1,198 @@
+"""What the tools return: rows that are short for the ear, and whole where `full` is asked for."""
+
+from pydantic import BaseModel, ConfigDict
+
+from tickets.provider import Comment, Ticket, User
+from toolkit.middleware.results import Result
+from toolkit.speech.text import cut
+
+SHORT, FULL = 3, 20  # rows
+COMMENTS = 30  # that a whole list has
+_SUBJECT, _NAME, _TAG = 90, 70, 30  # bytes, in short rows
+_TEXT, _COMMENT = 500, 240
+_TAGS = 5
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class TicketRow(_Row):
+    """A ticket. People and organizations are ids."""
+
+    id: str
+    subject: str
+    status: str | None = None
+    priority: str | None = None
+    type: str | None = None
+    requester: str | None = None
+    assignee: str | None = None
+    organization: str | None = None
+    tags: list[str] | None = None
+    text: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+class TicketAnswer(TicketRow, Result):
+    """One ticket, and what to say about it."""
+
+
+class TicketList(Result):
+    """Some tickets; `missing` are the ids that there are no tickets of."""
+
+    tickets: list[TicketRow]
+    more: bool = False
+    missing: list[str] | None = None
+
+
+class CommentRow(_Row):
+    """A comment: `by` us, a colleague or the customer; one that is not public is internal."""
+
+    id: str
+    by: str
+    author: str | None = None
+    text: str
+    public: bool = True
+    created_at: str | None = None
+
+
+class CommentList(Result):
+    """A ticket's last comments, oldest first; `more` says that there are earlier ones."""
+
+    ticket: str
+    comments: list[CommentRow]
+    more: bool = False
+
+
+class UserRow(_Row):
+    """A customer or an agent."""
+
+    id: str
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    role: str | None = None
+    organization: str | None = None
+
+
+class UserAnswer(UserRow, Result):
+    """One user, and what to say about them."""
+
+
+class UserList(Result):
+    """Some users; `missing` are the ids that there are no users of."""
+
+    users: list[UserRow]
+    more: bool = False
+    missing: list[str] | None = None
+
+
+class OrganizationAnswer(Result):
+    """A company whose people are users."""
+
+    id: str
+    name: str
+    notes: str | None = None
+
+
+class AddedComment(Result):
+    """A comment that has been added."""
+
+    id: str
+    ticket: str
+
+
+class LoggedCall(Result):
+    """A call that has been written down."""
+
+    id: str
+    ticket: str | None = None
+
+
+class Gone(Result):
+    """What has been deleted."""
+
+    id: str
+
+
+class BatchAnswer(Result):
+    """How many records were done, the first of their ids, and what was refused, with the reason.
+
+    What is refused goes by its id, or by its place in the list. `job` names what goes on without
+    us.
+    """
+
+    done: int
+    ids: list[str] | None = None
+    refused: dict[str, str] | None = None
+    job: str | None = None
+
+
+class AgentRow(_Row):
+    """An agent, and whether they can take a call now."""
+
+    agent: str
+    name: str
+    available: bool
+
+
+class AvailabilityAnswer(Result):
+    """Who can take a call now."""
+
+    agents: list[AgentRow]
+    more: bool = False
+
+
+def listed_ticket(ticket: Ticket, *, full: bool) -> TicketRow:
+    """Return a row of a list; without `full` only what tells tickets apart."""
+    whole = shown_ticket(ticket, full=full)
+    unheard = {"organization": None, "tags": None, "text": None, "created_at": None}
+    return whole if full else whole.model_copy(update=unheard)
+
+
+def shown_ticket(ticket: Ticket, *, full: bool) -> TicketRow:
+    """Return a ticket with its text."""
+    tags = list(ticket.tags) if full else [cut(tag, _TAG) for tag in ticket.tags[:_TAGS]]
+    text = ticket.text or ""
+    return TicketRow(
+        id=ticket.id,
+        subject=ticket.subject if full else cut(ticket.subject, _SUBJECT),
+        status=ticket.status,
+        priority=ticket.priority,
+        type=ticket.type,
+        requester=ticket.requester,
+        assignee=ticket.assignee,
+        organization=ticket.organization,
+        tags=tags,
+        text=(text if full else cut(text, _TEXT)) or None,
+        created_at=ticket.created_at.isoformat(timespec="seconds") if ticket.created_at else None,
+        updated_at=ticket.updated_at.isoformat(timespec="seconds") if ticket.updated_at else None,
+    )
+
+
+def listed_comment(comment: Comment, *, full: bool) -> CommentRow:
+    """Return a row of a ticket's comments."""
+    author = comment.author or ""
+    return CommentRow(
+        id=comment.id,
+        by=comment.by,
+        author=(author if full else cut(author, _NAME)) or None,
+        text=comment.text if full else cut(comment.text, _COMMENT),
+        public=comment.public,
+        created_at=(
+            comment.created_at.isoformat(timespec="seconds") if comment.created_at else None
+        ),
+    )
+
+
+def listed_user(user: User, *, full: bool) -> UserRow:
+    """Return a user as a row."""
+    return UserRow(
+        id=user.id,
+        name=user.name if full else cut(user.name, _NAME),
+        email=user.email,
+        phone=user.phone,
+        role=user.role,
+        organization=user.organization,
+    )

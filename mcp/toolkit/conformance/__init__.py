@@ -1,1 +1,0 @@
-"""What MCP's own conformance suite asks a server for; served where MCP_CONFORMANCE is set."""

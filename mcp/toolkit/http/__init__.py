@@ -1,0 +1,1 @@
+"""HTTP to vendors: client, retries, circuit breakers, caches and synchronous SDKs."""

@@ -1,0 +1,64 @@
+"""One row per tool call: who, what, how it ended; never what was said."""
+
+import logging
+import time
+
+from fastmcp import Context
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.tools import ToolResult
+from mcp_types import CallToolRequestParams
+from sqlalchemy.exc import SQLAlchemyError
+
+from config.security.audit import Trail, row_of
+from toolkit.errors import META
+from toolkit.tenancy import claims_of_request, runtime_of
+
+logger = logging.getLogger("antiphon.audit")
+
+
+class AuditTrail(Middleware):
+    """Appends a row for every call, also for those that fail."""
+
+    def __init__(self, trail: Trail | None) -> None:
+        self._trail = trail
+
+    async def on_call_tool(
+        self,
+        context: MiddlewareContext[CallToolRequestParams],
+        call_next: CallNext[CallToolRequestParams, ToolResult],
+    ) -> ToolResult:
+        """Answer the call, and write down that it happened, however it ended."""
+        started = time.perf_counter()
+        outcome = "cut_off"  # the client went away, or a protocol error passes through
+        try:
+            result = await call_next(context)
+            outcome = _outcome(result)
+            return result
+        finally:
+            ms = (time.perf_counter() - started) * 1000
+            if self._trail is not None and context.fastmcp_context is not None:
+                await _write_down(self._trail, context.fastmcp_context, context, outcome, ms)
+
+
+async def _write_down(
+    trail: Trail,
+    ctx: Context,
+    context: MiddlewareContext[CallToolRequestParams],
+    outcome: str,
+    ms: float,
+) -> None:
+    claims = claims_of_request(runtime_of(ctx))
+    message = context.message
+    row = row_of(claims, ctx.fastmcp.name, message.name, message.arguments or {}, outcome, ms)
+    try:
+        await trail.append(claims.business_id, row)
+    except SQLAlchemyError:
+        # What was done was done: that it cannot be written down must not unsay it.
+        logger.exception("a tool call could not be written down", extra={"tool": row["tool"]})
+
+
+def _outcome(result: ToolResult) -> str:
+    if result.is_error:
+        details = (result.meta or {}).get(META, {})
+        return str(details.get("error", "fault"))
+    return str((result.structured_content or {}).get("status", "ok"))

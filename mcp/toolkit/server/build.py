@@ -1,0 +1,196 @@
+"""Builds a server from its tools: the only place that knows how servers are wired."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import httpx2
+from fastmcp import FastMCP
+from fastmcp.tools import FunctionTool
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from config.cache import connect
+from config.database import Database
+from config.security.audit import Trail
+from config.security.egress import guarded_transport
+from config.security.tokens import Verifier, server_audience
+from config.security.vault import DatabaseVault, keyring
+from config.settings import Settings, required
+from toolkit.effects import guarded
+from toolkit.errors import META, Failures
+from toolkit.http.client import CONNECT_BUDGET, READ_BUDGET
+from toolkit.middleware.audit import AuditTrail
+from toolkit.middleware.authorization import Grants
+from toolkit.middleware.confirmation import NEEDS_CONFIRMATION_SCHEMA, Confirmation
+from toolkit.middleware.idempotency import Idempotency
+from toolkit.middleware.rate_limit import RateLimits
+from toolkit.middleware.results import Slim
+from toolkit.tenancy import Checked, Connect, Runtime, ServiceTokens
+
+
+@dataclass(frozen=True)
+class ServerSpec:
+    """One MCP server: its name, its tools, and the providers behind them.
+
+    Without providers it keeps its own records, for every business.
+    """
+
+    name: str
+    instructions: str
+    tools: Sequence[Callable[..., Awaitable[Any]]]
+    providers: Mapping[str, Connect[Checked]] = field(default_factory=dict[str, Connect[Checked]])
+    warm: Callable[[], Awaitable[None]] | None = None
+    extras: Callable[[FastMCP[Any]], None] | None = None  # what is not a tool
+
+    def catalogue(self) -> dict[str, Any]:
+        """Return providers and tools as the catalogue shows them."""
+        return {
+            "providers": list(self.providers) or ["builtin"],
+            "tools": [FunctionTool.from_function(tool).name for tool in self.tools],
+            "unsupported": {
+                name: dict(provider.unsupported)
+                for name, provider in self.providers.items()
+                if provider.unsupported
+            },
+        }
+
+
+class ServerTool(FunctionTool):
+    """A tool without FastMCP's own metadata, which some clients copy into the model's schema."""
+
+    def get_meta(self) -> dict[str, Any]:
+        """Return only what the tool itself declares: its profile and its examples."""
+        meta = dict(self.meta or {})
+        if "voice" in self.tags:
+            meta[META] = {**meta.get(META, {}), "profile": "voice"}
+        return meta
+
+
+def build_server(
+    spec: ServerSpec, runtime: Runtime, *, verifier: Verifier | None = None
+) -> FastMCP[Any]:
+    """Return a server whose tools act for the tenant named by the caller's token."""
+    tools = [_tool(function) for function in spec.tools]
+    by_name = {tool.name: tool for tool in tools}
+    writing = frozenset(tool.name for tool in tools if guarded(tool.annotations))
+    trail = Trail(runtime.database) if runtime.database else None
+
+    @asynccontextmanager
+    async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Runtime]]:
+        yield {"runtime": runtime}
+        if trail is not None:
+            await trail.aclose()
+
+    server: FastMCP[Any] = FastMCP(
+        spec.name,
+        version=version("antiphon"),
+        instructions=spec.instructions,
+        auth=ServiceTokens(verifier) if verifier else None,
+        # Outermost first.
+        middleware=[
+            AuditTrail(trail),
+            Failures(writing),
+            RateLimits(writing),
+            Grants(spec.providers, by_name),
+            Slim(),
+            Confirmation(),
+            Idempotency(by_name),
+        ],
+        tools=tools,
+        lifespan=lifespan,
+        mask_error_details=True,
+        on_duplicate="error",
+        cache_scope="private",
+        cache_ttl=60,
+    )
+    if spec.extras is not None:
+        spec.extras(server)
+    # The SDK would list all tools before each call, to compare headers with a tool's schema. Its
+    # server may be told where the schemas are; FastMCP only hides that server.
+    lowlevel = server._mcp_server  # pyright: ignore[reportPrivateUsage]
+    lowlevel.get_tool_input_schema = {tool.name: tool.parameters for tool in tools}.get
+    return server
+
+
+def _tool(function: Callable[..., Awaitable[Any]]) -> FunctionTool:
+    tool = ServerTool.from_function(function)
+    if not guarded(tool.annotations):
+        return tool
+    own = dict(tool.output_schema or {"type": "object"})
+    shared = {"$defs": own.pop("$defs")} if "$defs" in own else {}  # referred to from the top
+    answers = [own, dict(NEEDS_CONFIRMATION_SCHEMA)]
+    return tool.model_copy(update={"output_schema": {"type": "object", "anyOf": answers, **shared}})
+
+
+def mounted(servers: Mapping[str, FastMCP[Any]], allowed_hosts: Sequence[str] = ()) -> Starlette:
+    """Return one app that serves each server at `/<name>/mcp`, stateless."""
+    apps = {
+        name: server.http_app(
+            path="/mcp",
+            stateless_http=True,
+            json_response=False,
+            host_origin_protection=True,
+            allowed_hosts=list(allowed_hosts),
+        )
+        for name, server in servers.items()
+    }
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        async with AsyncExitStack() as stack:
+            for app in apps.values():
+                await stack.enter_async_context(app.router.lifespan_context(app))
+            yield
+
+    routes = [Mount(f"/{name}", app=app) for name, app in apps.items()]
+    return Starlette(routes=[Route("/healthz", _healthz), *routes], lifespan=lifespan)
+
+
+async def _healthz(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+def vendor_client(settings: Settings) -> httpx2.AsyncClient:
+    """Return the client that all vendors of all tenants are reached with."""
+    return httpx2.AsyncClient(
+        transport=guarded_transport(allow_private=settings.allow_private_hosts),
+        timeout=httpx2.Timeout(READ_BUDGET, connect=CONNECT_BUDGET),
+        follow_redirects=False,
+        headers={"User-Agent": "antiphon"},
+        trust_env=False,
+    )
+
+
+@asynccontextmanager
+async def serving(specs: Sequence[ServerSpec], settings: Settings) -> AsyncGenerator[Starlette]:
+    """Yield the app of these servers, with the database and the cache that the settings name."""
+    public_key = required("SERVICE_TOKEN_PUBLIC_KEY", settings.service_token_public_key)
+    database = Database(required("DATABASE_URL", settings.database_url))
+    cache = connect(required("REDIS_URL", settings.redis_url))
+    async with vendor_client(settings) as client:
+        runtime = Runtime(
+            client,
+            DatabaseVault(database, keyring(settings)),
+            database,
+            cache,
+            calls_per_minute=settings.mcp_calls_per_minute,
+        )
+        servers = {
+            spec.name: build_server(
+                spec, runtime, verifier=Verifier(public_key, server_audience(spec.name))
+            )
+            for spec in specs
+        }
+        try:
+            for spec in specs:
+                if spec.warm is not None:
+                    await spec.warm()
+            yield mounted(servers, settings.mcp_allowed_hosts)
+        finally:
+            await database.aclose()
+            await cache.aclose()

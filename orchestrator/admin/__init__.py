@@ -1,0 +1,1 @@
+"""What both the CLI and the API do for an operator."""

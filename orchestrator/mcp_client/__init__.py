@@ -1,0 +1,1 @@
+"""MCP clients of the agent and the gateway: routing, connection pools, tools."""

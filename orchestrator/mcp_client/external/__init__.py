@@ -1,0 +1,1 @@
+"""MCP servers of other people: registration, pinning, calls."""

@@ -1,0 +1,1 @@
+"""How our processes run: serving, signals, the garbage collector."""

@@ -1,0 +1,224 @@
+"""SOQL and SOSL as Salesforce reads them: a tokenizer that is independent of what writes them."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from toolkit.speech.people import folded
+
+LONG_TEXT = "Description"  # which SOQL cannot filter by
+
+
+@dataclass(frozen=True)
+class Text:
+    """A literal: its characters, each with whether it was escaped."""
+
+    characters: tuple[tuple[str, bool], ...]
+
+    @property
+    def value(self) -> str:
+        """Return what it stands for."""
+        return "".join(char for char, _ in self.characters)
+
+    def matches(self, text: str) -> bool:
+        """Say whether LIKE this finds `text`."""
+        wild = {"%": ".*", "_": "."}
+        pattern = "".join(
+            wild.get(char, re.escape(char)) if not escaped else re.escape(char)
+            for char, escaped in self.characters
+        )
+        return re.fullmatch(pattern, text, re.DOTALL | re.IGNORECASE) is not None
+
+
+Token = str | Text
+_SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+
+
+def tokens(statement: str) -> list[Token]:
+    """Read a statement by the vendor's rules, and stop at whatever they do not allow."""
+    found: list[Token] = []
+    at = 0
+    while at < len(statement):
+        char = statement[at]
+        if char == "'":
+            text, at = _text(statement, at + 1)
+            found.append(text)
+        elif char == " ":
+            at += 1
+        elif char in "(),":
+            found.append(char)
+            at += 1
+        elif char in "=<>!":
+            end = at + 2 if statement[at : at + 2] in ("!=", "<=", ">=") else at + 1
+            found.append(statement[at:end])
+            at = end
+        else:
+            word = re.compile(r"[A-Za-z0-9_.:+-]+").match(statement, at)
+            assert word, f"{char!r} at {at}: {statement}"
+            found.append(word[0])
+            at = word.end()
+    return found
+
+
+def _text(statement: str, at: int) -> tuple[Text, int]:
+    characters: list[tuple[str, bool]] = []
+    while True:
+        char = statement[at]
+        if char == "'":
+            return Text(tuple(characters)), at + 1
+        assert char >= " ", "a control character in a literal"
+        if char != "\\":
+            characters.append((char, False))
+            at += 1
+            continue
+        escape = statement[at + 1]
+        if escape == "u":
+            characters.append((chr(int(statement[at + 2 : at + 6], 16)), True))
+            at += 6
+            continue
+        assert escape in "nrtbf\"'\\_%", f"\\{escape} is no escape"
+        characters.append((_SIMPLE.get(escape, escape), True))
+        at += 2
+
+
+Row = dict[str, Any]
+Test = Callable[[Row], bool]
+
+
+@dataclass
+class Reading:
+    """Reads one SOQL statement: `SELECT a, b FROM x WHERE … ORDER BY y LIMIT n`."""
+
+    left: list[Token]
+
+    def word(self) -> str:
+        token = self.left.pop(0)
+        assert isinstance(token, str), token
+        return token
+
+    def next(self, *words: str) -> bool:
+        """Take the next words, if they are these."""
+        if self.left[: len(words)] != [*words]:
+            return False
+        del self.left[: len(words)]
+        return True
+
+    def statement(self) -> "Select":
+        assert self.next("SELECT")
+        fields = [self.word()]
+        while self.next(","):
+            fields.append(self.word())
+        assert self.next("FROM")
+        read = Select(fields, self.word())
+        if self.next("WHERE"):
+            read.test = self.all_of()
+        if self.next("ORDER", "BY"):
+            read.order, direction = self.word(), self.word()
+            assert direction in ("ASC", "DESC")
+            read.descending = direction == "DESC"
+            self.next("NULLS", "LAST")
+        if self.next("LIMIT"):
+            read.limit = int(self.word())
+        assert self.left == [], self.left
+        return read
+
+    def all_of(self) -> Test:
+        tests = [self.one()]
+        while self.next("AND"):
+            tests.append(self.one())
+        if self.left[:1] == ["OR"]:
+            assert len(tests) == 1, "AND and OR without brackets"
+            while self.next("OR"):
+                tests.append(self.one())
+            return lambda row: any(test(row) for test in tests)
+        return lambda row: all(test(row) for test in tests)
+
+    def one(self) -> Test:
+        if self.next("("):
+            inner = self.all_of()
+            assert self.next(")")
+            return inner
+        if self.next("NOT"):
+            negated = self.one()
+            return lambda row: not negated(row)
+        name, operator = self.word(), self.word()
+        assert name != LONG_TEXT, "a long text is not filtered by"
+        literal = self.left.pop(0)
+        return lambda row: _compare(operator, row.get(name), literal)
+
+
+@dataclass
+class Select:
+    """One SOQL statement."""
+
+    fields: list[str]
+    sobject: str
+    test: Test = lambda _: True
+    order: str | None = None
+    descending: bool = False
+    limit: int | None = None
+
+
+def select(statement: str) -> Select:
+    """Read one statement."""
+    return Reading(tokens(statement)).statement()
+
+
+def _compare(operator: str, value: Any, literal: Token) -> bool:
+    if operator == "LIKE":
+        assert isinstance(literal, Text)
+        return value is not None and literal.matches(str(value))
+    mine: Any = value.casefold() if isinstance(value, str) else value
+    other: Any = literal.value.casefold() if isinstance(literal, Text) else None
+    if isinstance(literal, str):
+        mine, other = _unquoted(literal, value)
+    match operator:
+        case "=":
+            return bool(mine == other)
+        case "!=":
+            return bool(mine != other)
+        case _ if mine is None:
+            return False
+        case ">":
+            return bool(mine > other)
+        case ">=":
+            return bool(mine >= other)
+        case "<":
+            return bool(mine < other)
+        case unexpected:
+            raise AssertionError(unexpected)
+
+
+def _unquoted(word: str, value: Any) -> tuple[Any, Any]:
+    """Return a value, and the one that it is compared with, as what they are."""
+    if word in ("true", "false"):
+        return value, word == "true"
+    if re.fullmatch(r"-?\d+(\.\d+)?", word):
+        return value, float(word)
+    if "T" in word:
+        moment = datetime.fromisoformat(word)
+        assert moment.tzinfo is not None
+        return datetime.fromisoformat(value) if value else None, moment
+    return date.fromisoformat(value) if value else None, date.fromisoformat(word)
+
+
+def sought(text: str) -> Test:
+    """Read what is to be found: terms, all of which or any of which, some of them in brackets."""
+    parts = text.split(" AND ")
+    if len(parts) > 1 or text.startswith("("):
+        tests = [sought(part.removeprefix("(").removesuffix(")")) for part in parts]
+        return lambda row: all(test(row) for test in tests)
+    patterns: list[re.Pattern[str]] = []
+    for term in text.split(" OR "):
+        letters = term.replace("*", "")
+        assert re.fullmatch(r"[^\W_]+", letters), term
+        assert len(letters) > 1, "a term is longer than one character"
+        assert not term.startswith("*")
+        patterns.append(re.compile(".*".join(folded(each) for each in term.split("*"))))
+    return lambda row: any(each.fullmatch(word) for each in patterns for word in _words(row))
+
+
+def _words(row: Row) -> list[str]:
+    return [word for value in row.values() for word in folded(str(value)).split()]

@@ -1,0 +1,79 @@
+"""A server in the place of `scheduling`, whose tool can end in every way that the toolkit knows."""
+
+from fastmcp.tools import tool
+
+from toolkit.effects import READS, WRITES
+from toolkit.errors import (
+    Disconnected,
+    Fault,
+    Invalid,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    TimedOut,
+    ToolFailure,
+    Unavailable,
+)
+from toolkit.middleware.confirmation import confirm
+from toolkit.middleware.results import Result
+from toolkit.server.build import ServerSpec
+from toolkit.tenancy import CALL, Call
+
+FAILURES: dict[str, ToolFailure] = {
+    failure.kind: failure
+    for failure in (
+        Invalid("It failed."),
+        NotFound("It failed."),
+        Rejected("It failed."),
+        Disconnected("It failed."),
+        Unavailable("It failed."),
+        TimedOut("It failed."),
+        OutcomeUnknown("It failed."),
+        Fault(),
+    )
+}
+written: list[str] = []
+
+
+class Whose(Result):
+    """For whom the tool was called."""
+
+    business_id: str
+    bot_id: str
+    conversation_id: str | None = None
+
+
+class Written(Result):
+    """How often something was written."""
+
+    times: int
+
+
+@tool(title="Fail", annotations=READS)
+async def fail(kind: str) -> Whose:
+    """Fail."""
+    raise FAILURES[kind]
+
+
+@tool(title="Tell whose", annotations=READS)
+async def tell_whose(call: Call = CALL) -> Whose:
+    """Tell for whom this is called."""
+    claims = call.claims
+    conversation_id = str(claims.conversation_id) if claims.conversation_id else None
+    return Whose(
+        say="Yours.",
+        business_id=str(claims.business_id),
+        bot_id=str(claims.bot_id),
+        conversation_id=conversation_id,
+    )
+
+
+@tool(title="Write", annotations=WRITES)
+async def write(what: str) -> Written:
+    """Write."""
+    confirm(f"I will write {what}. Shall I?")
+    written.append(what)
+    return Written(say="Written.", times=written.count(what))
+
+
+DESK = ServerSpec("scheduling", "A desk.", (fail, tell_whose, write))

@@ -1,0 +1,287 @@
+"""Servers of others over REST: added, accepted, used by bots, and never telling their headers."""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+from uuid import uuid4
+
+import httpx2
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from config.bots import CHANGES
+from config.database import Database
+from config.security.api_keys import Rights, create_key
+from config.security.tokens import Signer
+from orchestrator.api.dependencies import Dependencies
+from orchestrator.mcp_client.external.directory import Registry
+from orchestrator.mcp_client.external.registration import Terms
+from orchestrator.mcp_client.router import Constellation
+from tests.conftest import Tenant, fetch
+from tests.orchestrator.api.conftest import Client, NewBot, client_of, new_bot, without
+from tests.support.external_servers import Stranger, stranger
+from tests.support.processes import held
+from tests.support.servers import KEYRING
+
+CANARY = "Bearer canary-4711"
+
+
+def find(name: str) -> dict[str, str]:
+    return {"say": f"{name} is a customer."}
+
+
+def add(name: str) -> str:
+    return name
+
+
+@pytest_asyncio.fixture
+async def erp() -> AsyncGenerator[Stranger]:
+    """A server that wants its header."""
+    async with held(stranger(header=("authorization", CANARY))) as server:
+        server.offer(find, "Find a customer.")
+        server.offer(add, "Add a customer.", reads=False)
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module")
+async def client(
+    dependencies: Dependencies, signer: Signer, database: Database, cache: Redis, servers_url: str
+) -> AsyncGenerator[Client]:
+    """Open a client of an API that may reach servers on this machine."""
+    registry = Registry(database, KEYRING, cache, allow_private=True)
+    constellation = Constellation(signer, lambda name: f"{servers_url}/{name}/mcp", registry)
+    terms = Terms(KEYRING, allow_private=True)
+    yield client_of(without(dependencies, constellation=constellation, terms=terms))
+    await constellation.aclose()
+
+
+@pytest_asyncio.fixture
+async def bot(database: Database, tenant: Tenant) -> NewBot:
+    """A bot without servers."""
+    return await new_bot(database, tenant)
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no server has."""
+    return f"erp{uuid4().hex[:12]}"
+
+
+async def added(http: httpx2.AsyncClient, name: str, server: Stranger) -> httpx2.Response:
+    """Add a server."""
+    headers = {"Authorization": CANARY}
+    body = {"name": name, "url": f"{server.url}?key=canary", "headers": headers}
+    return await http.post("/api/servers", json=body)
+
+
+async def entry(http: httpx2.AsyncClient, name: str) -> dict[str, Any] | None:
+    """Return a server as it is listed."""
+    entries = (await http.get("/api/servers")).json()["servers"]
+    return next((each for each in entries if each["name"] == name), None)
+
+
+@asynccontextmanager
+async def announced(cache: Redis) -> AsyncGenerator[list[str]]:
+    """Collect which bots are announced meanwhile."""
+    heard: list[str] = []
+    async with cache.pubsub() as channel:
+        await channel.subscribe(CHANGES)
+        yield heard
+        await cache.publish(CHANGES, "end")
+        while True:
+            message = cast(Any, await channel.get_message(timeout=5))
+            if message["data"] == "end":
+                return
+            heard += [message["data"]] if message["type"] == "message" else []
+
+
+async def test_a_server_is_added_listed_used_and_removed(
+    client: Client, key: str, erp: Stranger, bot: NewBot, name: str
+) -> None:
+    async with client(key) as http:
+        answer = await added(http, name, erp)
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == {
+            "name": name,
+            "kind": "external",
+            "url": erp.url,
+            "answers": True,
+            "tools": [
+                {"name": "find", "description": "Find a customer.", "reads": True},
+                {"name": "add", "description": "Add a customer.", "reads": False},
+            ],
+            "withheld": [],
+        }
+        assert await entry(http, name) == answer.json()
+
+        path = f"/api/bots/{bot.name}/servers"
+        put = await http.put(f"{path}/{name}", json={"denied_tools": ["add"]})
+        assert put.json()["denied_tools"] == ["add"]
+        assert (await http.get(path)).json() == {"servers": {name: put.json()}}
+        for tool, status in (("find", 200), ("add", 404)):
+            body = {"tool_key": f"{name}_{tool}", "bot": bot.name, "params": {"name": "Ada"}}
+            assert (await http.post("/api/tools/execute", json=body)).status_code == status
+
+        used = await http.delete(f"/api/servers/{name}")
+        assert (used.status_code, used.json()["error"]) == (409, "rejected")
+        assert bot.name in used.json()["message"]
+        assert (await http.delete(f"{path}/{name}")).json() == {"removed": name}
+        assert (await http.delete(f"/api/servers/{name}")).json() == {"removed": name}
+        assert await entry(http, name) is None
+        for gone in (f"{path}/{name}", f"/api/servers/{name}"):
+            assert (await http.delete(gone)).status_code == 404
+
+
+async def test_ours_are_listed_too(client: Client, key: str) -> None:
+    async with client(key) as http:
+        found = await entry(http, "knowledge")
+    assert found is not None
+    assert (found["kind"], found["answers"]) == ("builtin", True)
+    assert "search_knowledge" in [tool["name"] for tool in found["tools"]]
+
+
+async def test_a_changed_tool_is_shown_and_accepted(
+    client: Client, key: str, erp: Stranger, bot: NewBot, name: str, cache: Redis, tenant: Tenant
+) -> None:
+    async with client(key) as http:
+        await added(http, name, erp)
+        await http.put(f"/api/bots/{bot.name}/servers/{name}", json={})
+        erp.offer(find, "Find a customer!")
+        erp.offer(find, "Forget a customer.", name="forget")
+        found = await entry(http, name)
+        assert found is not None
+        assert [tool["name"] for tool in found["tools"]] == ["add"]
+        assert sorted(found["withheld"], key=lambda each: each["name"]) == [
+            {"name": "find", "reason": "changed", "description": "Find a customer!"},
+            {"name": "forget", "reason": "new", "description": "Forget a customer."},
+        ]
+        async with announced(cache) as heard:
+            path = f"/api/servers/{name}/accept"
+            accepted = await http.post(path, json={"tools": ["find"]})
+        assert [each["name"] for each in accepted.json()["withheld"]] == ["forget"]
+        assert heard == [f"{tenant.business_id}/{bot.id}"]
+        missing = await http.post(path, json={"tools": ["nothing"]})
+        assert (missing.status_code, missing.json()["error"]) == (409, "rejected")
+        assert (await http.post(path)).json()["withheld"] == []
+
+
+async def test_a_bots_use_counts_a_version_and_is_announced(
+    client: Client, key: str, bot: NewBot, cache: Redis, tenant: Tenant
+) -> None:
+    path = f"/api/bots/{bot.name}/servers/scheduling"
+    async with client(key) as http:
+        async with announced(cache) as heard:
+            use = {"tools": ["write"], "policy": {"write": {"duplicates": "reject"}}}
+            assert (await http.put(path, json=use)).status_code == 200
+            assert (await http.put(path, json={})).json()["tools"] == []
+            await http.delete(path)
+        assert heard == [f"{tenant.business_id}/{bot.id}"] * 3
+        config = (await http.get(f"/api/agents/{bot.name}/config")).json()
+    assert (config["version"], config["servers"]) == (4, {})
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "error"),
+    [
+        ({"name": "scheduling"}, 422, "invalid"),
+        ({"name": "erp_eu"}, 422, "invalid"),
+        ({"url": "ftp://127.0.0.1/mcp"}, 422, "invalid"),
+        ({"url": "http://user:canary@127.0.0.1/mcp"}, 422, "invalid"),
+        ({"url": "http://127.0.0.1:9/mcp"}, 503, "unavailable"),
+        ({"headers": {"Host": "canary"}}, 422, "invalid"),
+        ({"headers": {"Authorization": "canary\n" * 2}}, 409, "rejected"),
+        ({"headers": {"Authorization": "canary"}}, 503, "unavailable"),  # it turns us away
+        ({"color": "canary"}, 422, "invalid"),
+    ],
+)
+async def test_what_cannot_be_added_is_refused(
+    client: Client,
+    key: str,
+    erp: Stranger,
+    name: str,
+    change: dict[str, Any],
+    status: int,
+    error: str,
+) -> None:
+    body = {"name": name, "url": erp.url, "headers": {"Authorization": CANARY}, **change}
+    async with client(key) as http:
+        answer = await http.post("/api/servers", json=body)
+        assert (answer.status_code, answer.json()["error"]) == (status, error)
+        assert "canary" not in answer.text
+        assert await entry(http, name) is None
+
+
+async def test_a_private_address_is_refused_where_none_is_allowed(
+    dependencies: Dependencies, key: str, erp: Stranger, name: str
+) -> None:
+    open_to_none = client_of(without(dependencies, terms=Terms(KEYRING)))
+    async with open_to_none(key) as http:
+        answer = await added(http, name, erp)
+    assert (answer.status_code, answer.json()["error"]) == (422, "invalid")
+    assert erp.requests == []
+
+
+async def test_without_a_key_to_seal_with_nothing_is_stored(
+    dependencies: Dependencies, key: str, erp: Stranger, name: str
+) -> None:
+    async with client_of(without(dependencies, terms=Terms(allow_private=True)))(key) as http:
+        answer = await added(http, name, erp)
+    assert answer.status_code == 503
+    assert "VAULT_KEYS" in answer.json()["message"]
+
+
+async def test_another_business_sees_and_changes_none_of_it(
+    client: Client, key: str, other_key: str, erp: Stranger, bot: NewBot, name: str
+) -> None:
+    async with client(key) as http:
+        await added(http, name, erp)
+    async with client(other_key) as http:
+        assert await entry(http, name) is None
+        answers = [
+            await http.post(f"/api/servers/{name}/accept"),
+            await http.delete(f"/api/servers/{name}"),
+            await http.get(f"/api/bots/{bot.name}/servers"),
+            await http.put(f"/api/bots/{bot.name}/servers/scheduling", json={}),
+            await http.delete(f"/api/bots/{bot.name}/servers/scheduling"),
+            await http.put(f"/api/bots/bot/servers/{name}", json={}),
+        ]
+    assert [answer.status_code for answer in answers] == [404] * 6
+
+
+async def test_a_limited_key_may_do_none_of_it(
+    client: Client, database: Database, tenant: Tenant, bot: NewBot
+) -> None:
+    limited = await create_key(database, tenant.business_id, "limited", Rights(read_only=True))
+    async with client(limited) as http:
+        answers = [
+            await http.get("/api/servers"),
+            await http.post("/api/servers", json={"name": "erp", "url": "https://example.com"}),
+            await http.put(f"/api/bots/{bot.name}/servers/scheduling", json={}),
+        ]
+    assert [answer.status_code for answer in answers] == [403] * 3
+
+
+async def test_headers_are_in_no_answer_no_log_and_no_row(
+    client: Client,
+    key: str,
+    erp: Stranger,
+    name: str,
+    database: Database,
+    tenant: Tenant,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "antiphon")
+    async with client(key) as http:
+        answers = [await added(http, name, erp), await http.get("/api/servers")]
+        erp.header = ("authorization", "another")
+        answers += [await http.post(f"/api/servers/{name}/accept"), await http.get("/api/servers")]
+        erp.header = ("authorization", CANARY)
+        erp.offer(find, "Find!")
+        answers += [await http.post(f"/api/servers/{name}/accept")]
+    rows = await fetch(database, tenant, "select auth, tools from mcp_server")
+    rows += await fetch(database, tenant, "select * from audit where server = :name", name=name)
+    kept = [answer.text for answer in answers] + [caplog.text, repr(rows)]
+    assert not [each for each in kept if "canary" in each]
+    assert len(rows) >= 2

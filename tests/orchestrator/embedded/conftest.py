@@ -1,0 +1,78 @@
+"""The real models, each started once, in processes of their own."""
+
+import asyncio
+import re
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import httpx2
+import pytest
+
+from orchestrator.embedded.loader import Options
+from orchestrator.embedded.weights import WeightsError
+
+RunModels = Callable[..., AbstractAsyncContextManager[tuple[asyncio.subprocess.Process, str]]]
+
+
+def _require(options: Options) -> None:
+    """Skip, with the reason, where a wanted model's packages are not installed."""
+    try:
+        options.require_installed()
+    except WeightsError as error:
+        pytest.skip(str(error))
+
+
+@asynccontextmanager
+async def _running(*arguments: str) -> AsyncGenerator[tuple[asyncio.subprocess.Process, str]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "orchestrator.embedded", "--port", "0", *arguments, stderr=PIPE
+    )
+    assert process.stderr
+    try:
+        log = ""
+        async for line in process.stderr:
+            log += line.decode()
+            if found := re.search(r"running on (http://\S+)", log):
+                yield process, found[1]
+                break
+        else:
+            pytest.fail(f"the models did not start: {log}")
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.communicate()
+
+
+@pytest.fixture(scope="session")
+def run_models() -> RunModels:
+    """A function that runs `python -m orchestrator.embedded` on a free port."""
+    return _running
+
+
+@pytest.fixture(scope="session")
+async def sound() -> AsyncGenerator[httpx2.AsyncClient]:
+    """A client of speech and hearing."""
+    _require(Options(llm=False))
+    async with _ready("--no-llm") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+async def llm() -> AsyncGenerator[httpx2.AsyncClient]:
+    """A client of the language model."""
+    _require(Options(hearing=False, speech=False))
+    async with _ready("--no-hearing", "--no-speech") as client:
+        yield client
+
+
+@asynccontextmanager
+async def _ready(*arguments: str) -> AsyncGenerator[httpx2.AsyncClient]:
+    async with (
+        _running(*arguments) as (_, url),
+        httpx2.AsyncClient(base_url=url, timeout=120, trust_env=False) as client,
+    ):
+        ready = await client.get("/health", params={"wait": 120})
+        assert ready.status_code == 200, ready.text
+        yield client

@@ -1,0 +1,70 @@
+import json
+from typing import Any
+
+import pytest
+
+from orchestrator.embedded.signatures import Signature
+from orchestrator.embedded.stream_parser import Answer, Delta, joined
+
+RESERVE = Signature.of(
+    "reserve_tour",
+    {"slot": {"type": "string"}, "people": {"type": "integer"}, "guide": {"type": "string"}},
+    ["slot", "people"],
+)
+HOURS = Signature.of("opening_hours", {})
+
+
+def read(line: str, *, size: int = 1, cut_off: bool = False) -> list[Delta]:
+    answer = Answer([RESERVE, HOURS])
+    deltas = [
+        delta for at in range(0, len(line), size) for delta in answer.feed(line[at : at + size])
+    ]
+    return deltas + answer.end(cut_off=cut_off)
+
+
+def call(deltas: list[Delta]) -> tuple[str, dict[str, Any]]:
+    [made] = joined(deltas)["tool_calls"]
+    return made["function"]["name"], json.loads(made["function"]["arguments"])
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_a_call_becomes_a_tool_call(size: int) -> None:
+    deltas = read("reserve_tour | sat-10 | 4 | Ann ", size=size)
+    assert call(deltas) == ("reserve_tour", {"slot": "sat-10", "people": 4, "guide": "Ann"})
+
+
+def test_an_argument_left_out_is_not_sent() -> None:
+    assert call(read("reserve_tour | sat-10 | 4 | -"))[1] == {"slot": "sat-10", "people": 4}
+    assert call(read("reserve_tour | sat-10 | 4"))[1] == {"slot": "sat-10", "people": 4}
+
+
+def test_a_call_without_arguments_is_known_at_its_end() -> None:
+    assert call(read("opening_hours")) == ("opening_hours", {})
+
+
+def test_the_tool_is_told_before_its_arguments_are_there() -> None:
+    [begun] = Answer([RESERVE]).feed("reserve_tour | sat")
+    assert begun["tool_calls"][0]["function"] == {"name": "reserve_tour", "arguments": ""}
+
+
+def test_speech_is_passed_on_while_it_is_generated() -> None:
+    answer = Answer([RESERVE])
+    assert answer.feed("say We") == [{"content": "We"}]
+    assert answer.feed(" open") == [{"content": " open"}]
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_speech_is_stripped(size: int) -> None:
+    message = joined(read("say   We open at nine. \n ", size=size))
+    assert message == {"role": "assistant", "content": "We open at nine."}
+
+
+def test_a_call_that_was_cut_off_is_not_valid_json() -> None:
+    [made] = joined(read("reserve_tour | sat-10 | 4", cut_off=True))["tool_calls"]
+    with pytest.raises(ValueError, match="delimiter"):
+        json.loads(made["function"]["arguments"])
+
+
+@pytest.mark.parametrize("line", ["", "s", "opening_h", "opening_hours", "reserve_tour |"])
+def test_a_beginning_that_was_cut_off_is_nothing(line: str) -> None:
+    assert read(line, cut_off=True) == []

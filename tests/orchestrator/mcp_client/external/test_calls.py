@@ -1,0 +1,203 @@
+"""Servers of others: reached with the business's own headers, held to what was accepted."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from config.database import Database
+from config.security.tokens import Signer
+from orchestrator.mcp_client.tool import ServerUnreachableError
+from tests.support.external_servers import Stranger, stranger
+from tests.support.processes import held
+from tests.support.server_registration import Shop, shop
+
+CANARY = "Bearer canary-4711"
+HEADER = ("authorization", CANARY)
+FIND, ADD = "Find a customer by name.", "Add a customer."
+
+
+def find(name: str) -> dict[str, str]:
+    return {"say": f"{name} is a customer.", "name": name}
+
+
+def add(name: str) -> str:
+    return f"{name} was added."
+
+
+@pytest_asyncio.fixture
+async def erp() -> AsyncGenerator[Stranger]:
+    """A server with two tools, which wants its header."""
+    async with held(stranger(header=HEADER)) as server:
+        server.offer(find, FIND)
+        server.offer(add, ADD, reads=False)
+        yield server
+
+
+@pytest_asyncio.fixture
+async def mine(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Shop]:
+    """A business whose bot uses the server, once it is added."""
+    async with held(shop(signer, database, cache)) as mine:
+        await mine.use("erp")
+        yield mine
+
+
+async def call(of: Shop, tool: str, **arguments: Any) -> Any:
+    """Call a tool of the bot's."""
+    return await of.constellation.call("erp", tool, arguments, await of.claims("erp"))
+
+
+async def test_a_bot_has_the_tools_of_a_server_that_its_business_has_added(
+    erp: Stranger, mine: Shop
+) -> None:
+    await mine.add("erp", erp, Authorization=CANARY)
+    tools = await mine.tools("erp")
+    assert sorted(tools) == ["add", "find"]
+    assert tools["find"].name == "erp_find"
+    assert (tools["find"].reads, tools["add"].reads) == (True, False)
+    outcome = await call(mine, "find", name="Ada")
+    assert (outcome.error, outcome.say) == (None, "Ada is a customer.")
+    assert outcome.for_model == '{"say":"Ada is a customer.","name":"Ada"}'
+    assert (await call(mine, "add", name="Ada")).text == "Ada was added."
+    written = [(row.server, row.tool, row.subject) for row in await mine.audit("ok")]
+    assert written == [("erp", "find", "bot:1"), ("erp", "add", "bot:1")]
+    assert await mine.constellation.added(mine.business_id) == ["erp"]
+
+
+async def test_it_gets_the_stored_header_and_nothing_of_ours(erp: Stranger, mine: Shop) -> None:
+    await mine.add("erp", erp, Authorization=CANARY)
+    await mine.tools("erp")
+    claims = await mine.claims("erp")
+    await mine.constellation.call("erp", "find", {"name": "Ada"}, claims, key="a-key", retry=True)
+    assert erp.requests
+    assert {headers["authorization"] for headers, _ in erp.requests} == {CANARY}
+    assert "eyJ" not in erp.said  # how every JWT begins
+    assert "antiphon/" not in erp.said
+    assert "a-key" not in erp.said
+    assert str(mine.business_id) not in erp.said
+
+
+async def test_another_business_does_not_have_it(
+    erp: Stranger, mine: Shop, signer: Signer, database: Database, cache: Redis
+) -> None:
+    await mine.add("erp", erp, Authorization=CANARY)
+    async with held(shop(signer, database, cache)) as other:
+        await other.use("erp")
+        asked = len(erp.requests)
+        with pytest.raises(ServerUnreachableError):
+            await other.tools("erp")
+        assert (await call(other, "find", name="Ada")).error == "unknown_tool"
+        assert len(erp.requests) == asked
+
+
+async def test_two_businesses_at_one_address_send_their_own_headers(
+    mine: Shop, signer: Signer, database: Database, cache: Redis
+) -> None:
+    async with held(stranger()) as server, held(shop(signer, database, cache)) as other:
+        server.offer(find, FIND)
+        other.constellation = mine.constellation  # one process
+        await other.use("erp")
+        for of, token in ((mine, "mine"), (other, "other")):
+            await of.add("erp", server, Authorization=token)
+        calls = [(mine, "Ada"), (other, "Bob")] * 20
+        outcomes = await asyncio.gather(*(call(of, "find", name=name) for of, name in calls))
+        assert {outcome.error for outcome in outcomes} == {None}
+        sent = [
+            (headers["authorization"], body["params"]["arguments"]["name"])
+            for headers, body in server.requests
+            if body.get("method") == "tools/call"
+        ]
+        assert sorted(sent) == [("mine", "Ada")] * 20 + [("other", "Bob")] * 20
+
+
+async def test_new_headers_are_sent_at_once(erp: Stranger, mine: Shop) -> None:
+    await mine.add("erp", erp, Authorization=CANARY)
+    await mine.tools("erp")
+    erp.header = ("authorization", "Bearer renewed")
+    await mine.add("erp", erp, Authorization="Bearer renewed")
+    erp.requests.clear()
+    assert (await call(mine, "find", name="Ada")).error is None
+    assert {headers["authorization"] for headers, _ in erp.requests} == {"Bearer renewed"}
+
+
+async def test_headers_that_are_not_taken_are_not_the_end(erp: Stranger, mine: Shop) -> None:
+    await mine.add("erp", erp, Authorization=CANARY)
+    await mine.tools("erp")
+    erp.header = ("authorization", "Bearer renewed")
+    assert (await call(mine, "find", name="Ada")).error == "unavailable"
+    await mine.add("erp", erp, Authorization="Bearer renewed")
+    assert (await call(mine, "find", name="Ada")).error is None
+
+
+async def test_a_server_of_the_older_era_works(mine: Shop) -> None:
+    async with held(stranger(header=HEADER, legacy=True)) as server:
+        server.offer(find, FIND)
+        await mine.add("erp", server, Authorization=CANARY)
+        assert list(await mine.tools("erp")) == ["find"]
+        for _ in range(2):
+            assert (await call(mine, "find", name="Ada")).say == "Ada is a customer."
+        sessions = {
+            headers.get("mcp-session-id")
+            for headers, body in server.requests
+            if body.get("method") == "tools/call"
+        }
+        assert len(sessions) == 1  # one session for both
+        assert None not in sessions
+        assert {headers["authorization"] for headers, _ in server.requests} == {CANARY}
+        await mine.constellation.aclose()
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+async def test_a_dead_server_costs_its_own_tools(mine: Shop, *, legacy: bool) -> None:
+    async with held(stranger(legacy=legacy)) as server:
+        server.offer(find, FIND)
+        await mine.add("erp", server)
+        await mine.tools("erp")
+        port = int(server.url.split(":")[2].split("/")[0])
+    outcome = await call(mine, "find", name="Ada")
+    assert outcome.error == "unavailable"
+    assert outcome.text.startswith("erp is not available. Tell the caller: ")
+    with pytest.raises(ServerUnreachableError, match=r"erp is not available\."):
+        await mine.tools("erp")
+    async with held(stranger(legacy=legacy, port=port)) as server:
+        server.offer(find, FIND)
+        assert (await call(mine, "find", name="Ada")).error is None
+
+
+async def test_a_hanging_server_is_waited_for_no_longer_than_its_budget(
+    erp: Stranger, mine: Shop
+) -> None:
+    await mine.add("erp", erp, Authorization=CANARY)
+    await mine.tools("erp")
+    erp.hanging = True
+    claims = await mine.claims("erp")
+    outcome = await mine.constellation.call("erp", "find", {"name": "A"}, claims, budget=0.2)
+    assert outcome.error == "unavailable"
+    assert "did not answer in time" in outcome.text
+    assert outcome.ms < 2000
+
+
+async def test_arguments_that_it_does_not_take_are_said_to_be_so(erp: Stranger, mine: Shop) -> None:
+    await mine.add("erp", erp, Authorization=CANARY)
+    outcome = await call(mine, "find", nonsense=1)
+    assert outcome.error in ("invalid", "fault")
+    assert (await call(mine, "find", name="Ada")).error is None
+
+
+async def test_the_headers_are_nowhere_to_be_read(
+    erp: Stranger, mine: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await mine.add("erp", erp, Authorization=CANARY)
+    await mine.tools("erp")
+    await call(mine, "find", name="Ada")
+    erp.header = ("authorization", "another")
+    await call(mine, "find", name="Ada")
+    row = await mine.row("erp")
+    assert row.auth is not None
+    kept = [caplog.text, repr([record.__dict__ for record in caplog.records]), repr(row)]
+    assert not [each for each in kept if "canary" in each]

@@ -1,0 +1,542 @@
+"""Acuity, as its tests play it: https://developers.acuityscheduling.com/reference.
+
+Its only public OpenAPI is a stranger's and lacks most paths. Those are played after the vendor's
+reference, which is prose, and after answers that its users have published.
+"""
+
+import asyncio
+import json
+import re
+from base64 import b64encode
+from datetime import date, datetime, timedelta
+from typing import Any, ClassVar
+
+import httpx2
+import pytest
+
+from config.database import Database
+from config.security.vault import Account, DatabaseVault
+from scheduling.provider import Attendee, Service
+from scheduling.providers.acuity import provider
+from tests.conftest import Tenant
+from tests.scheduling.contract import CANARY, Line, SchedulingContract, Telephone, tomorrow_at
+from tests.scheduling.vendor_calendar import ZONE, FakeBooking, FakeCalendar
+from tests.support.vendors import BODY_CANARY
+from toolkit.errors import Disconnected, Forbidden, Rejected, Unavailable
+from toolkit.tenancy import Attempt, Call, Runtime
+
+ANNA, BEN = 31, 32  # two teachers' calendars
+ACCOUNT_ZONE = "Europe/Berlin"
+ZONES = {ANNA: ACCOUNT_ZONE, BEN: "Europe/London"}
+SECRETS = {"user_id": "12345", "api_key": f"key-{CANARY}"}
+LOGIN = b64encode(":".join(SECRETS.values()).encode()).decode()
+PIANO = Service(id="7", name="Piano lesson", minutes=45)
+EVA = Attendee(name="Eva Four", phone="+4930555044")
+
+
+class Acuity(Telephone):
+    """Remembers appointments by number; each is in Anna's calendar unless another is named."""
+
+    base = "https://acuityscheduling.com/api/v1"
+    specification = "acuity/openapi-v1-THIRDPARTY.json"
+    uncovered = re.compile(
+        r"GET /(?:me|calendars|appointment-types|availability/(?:dates|times)|appointments/\d+)"
+        r"|PUT /appointments/\d+/(?:cancel|reschedule)"
+    )
+
+    def __init__(self, *calendars: int) -> None:
+        super().__init__()
+        self.calendars = calendars or (ANNA,)
+        self.closed_on: date | None = None  # a day that one may not ask about
+        self.forbidden: str | None = None  # what a client may not do
+        self.zone = ACCOUNT_ZONE
+        self.at_once = self.most_at_once = 0
+
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
+        assert request.headers["Authorization"] == f"Basic {LOGIN}"
+        query = dict(request.url.params)
+        body: dict[str, Any] = json.loads(request.content) if request.content else {}
+        match request.method, request.url.path.removeprefix("/api/v1/").split("/"):
+            case "GET", ["me"]:
+                assert query == {}
+                return _json({"id": 12345, "timezone": self.zone, "currency": "EUR"})
+            case "GET", ["calendars"]:
+                assert query == {}
+                return _json([{"id": each, "timezone": ZONES[each]} for each in self.calendars])
+            case "GET", ["appointment-types"]:
+                assert query == {}
+                return _json(self._types())
+            case "GET", ["availability", "dates"]:
+                return _json(self._dates(query))
+            case "GET", ["availability", "times"]:
+                return self._times(query)
+            case "GET", ["appointments"]:
+                return _json([_shown(each) for each in self._found(query)])
+            case "POST", ["appointments"]:
+                assert query == {"admin": "true"}
+                return self._book(body)
+            case method, ["appointments", number, *action]:
+                assert query == {}
+                found = self.calendar.find(int(number))
+                return self._one(method, action, found, body) if found else _error(404, "not_found")
+            case unexpected:
+                raise AssertionError(unexpected)
+
+    def transport(self) -> httpx2.MockTransport:
+        async def serve(request: httpx2.Request) -> httpx2.Response:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+            await asyncio.sleep(0)
+            self.at_once -= 1
+            return self._serve(request)
+
+        return httpx2.MockTransport(serve)
+
+    def asked(self, path: str) -> list[dict[str, str]]:
+        """Return what was asked of a path."""
+        return [
+            dict(each.url.params)
+            for each in self.requests
+            if each.url.path.removeprefix("/api/v1/") == path
+        ]
+
+    def _check(self, request: httpx2.Request) -> None:
+        """Look past one thing: it demands an address, which Acuity's example of an admin lacks."""
+        if request.method == "POST":
+            body = {"email": "", **json.loads(request.content)}
+            login = {"Authorization": request.headers["Authorization"]}
+            request = httpx2.Request("POST", request.url, headers=login, json=body)
+        super()._check(request)
+
+    def _types(self) -> list[dict[str, Any]]:
+        common: dict[str, Any] = {
+            "active": True,
+            "private": False,
+            "type": "service",
+            "duration": 60,
+            "calendarIDs": list(self.calendars),
+        }
+        lessons = [
+            {"id": each.id, "name": each.name, "duration": each.minutes}
+            for each in self.calendar.services
+        ]
+        others = [
+            {"id": 91, "name": "Old lesson", "active": False},
+            {"id": 92, "name": "Secret lesson", "private": True},
+            {"id": 93, "name": "Choir", "type": "class"},
+            {"id": 94, "name": "Elsewhere", "calendarIDs": [99]},
+        ]
+        return [common | each for each in lessons + others]
+
+    def _starts(self, query: dict[str, str], first: date, last: date) -> list[datetime]:
+        """Return what is free in any calendar, or in the one that is named."""
+        assert query["timezone"] in ZONES.values()
+        assert int(query["appointmentTypeID"]) in (7, 8)
+        named = int(query.get("calendarID", 0))
+        assert named in (0, *self.calendars)
+        free: set[datetime] = set()
+        for calendar in [named] if named else self.calendars:
+            mine = [
+                each
+                for each in self.calendar.bookings
+                if _calendar(each) == calendar
+                and str(each.id) != query.get("ignoreAppointmentIDs[]")
+            ]
+            free.update(FakeCalendar(bookings=mine).starts(first, last))
+        return sorted(free)
+
+    def _dates(self, query: dict[str, str]) -> list[dict[str, str]]:
+        assert query.keys() - {"calendarID"} == {"month", "appointmentTypeID", "timezone"}
+        assert re.fullmatch(r"\d{4}-\d\d", query["month"])
+        first = date.fromisoformat(f"{query['month']}-01")
+        days = (first + timedelta(days=n) for n in range(31))
+        return [
+            {"date": day.isoformat()}
+            for day in days
+            if day.month == first.month and self._starts(query, day, day)
+        ]
+
+    def _times(self, query: dict[str, str]) -> httpx2.Response:
+        optional = {"calendarID", "ignoreAppointmentIDs[]"}
+        assert query.keys() - optional == {"date", "appointmentTypeID", "timezone"}
+        day = date.fromisoformat(query["date"])
+        assert day >= datetime.now(ZONE).date()
+        if day == self.closed_on:
+            return _error(403, "forbidden")
+        starts = self._starts(query, day, day)
+        return _json([{"time": _written(each), "slotsAvailable": 1} for each in starts])
+
+    def _found(self, query: dict[str, str]) -> list[FakeBooking]:
+        named = {"minDate", "maxDate", "appointmentTypeID", "calendarID"}
+        assert query.keys() - named == {"max", "direction", "excludeForms"}
+        assert query["excludeForms"] == "true"
+        first, last = query.get("minDate", ""), query.get("maxDate", "9999")
+        found = [
+            each
+            for each in self.calendar.standing()
+            if first <= each.start.astimezone(ZONE).date().isoformat() <= last
+            and query.get("appointmentTypeID", str(each.service.id)) == str(each.service.id)
+            and query.get("calendarID", str(_calendar(each))) == str(_calendar(each))
+        ]
+        found.sort(key=lambda each: each.start, reverse=query["direction"] == "DESC")
+        return found[: int(query["max"])]
+
+    def _book(self, body: dict[str, Any]) -> httpx2.Response:
+        """Book whatever an admin wants: Acuity does not look whether it is free."""
+        assert body["calendarID"] in self.calendars
+        assert body["timezone"] in ZONES.values()
+        booking = self.calendar.book(
+            body["appointmentTypeID"],
+            _read(body["datetime"]),
+            f"{body['firstName']} {body['lastName']}",
+            phone=body.get("phone"),
+            email=body.get("email"),
+            calendarID=body["calendarID"],
+            notes=body.get("notes"),
+        )
+        return _json(_shown(booking))
+
+    def _one(
+        self, method: str, action: list[str], found: FakeBooking, body: dict[str, Any]
+    ) -> httpx2.Response:
+        match method, action:
+            case "GET", []:
+                pass
+            case "PUT", ["cancel"]:
+                assert body.keys() == {"cancelNote"}
+                if self.forbidden == "cancel" or found.cancelled:
+                    return _error(400, "cancel_too_close")
+                found.cancelled = True
+            case "PUT", ["reschedule"]:
+                assert body.keys() == {"datetime", "calendarID"}
+                start = _read(body["datetime"])
+                query = {"appointmentTypeID": "7", "timezone": ACCOUNT_ZONE}
+                query |= {"calendarID": body["calendarID"], "ignoreAppointmentIDs[]": str(found.id)}
+                day = start.astimezone(ZONE).date()
+                if self.forbidden == "reschedule" or start not in self._starts(query, day, day):
+                    return _error(400, "not_available")
+                found.start, found.extra["calendarID"] = start, body["calendarID"]
+            case unexpected:
+                raise AssertionError(unexpected)
+        return _json(_shown(found))
+
+
+class TestAcuity(SchedulingContract):
+    provider = "acuity"
+    secrets: ClassVar[dict[str, str]] = SECRETS
+
+    def new_vendor(self) -> Acuity:
+        return Acuity()
+
+    def taken(self) -> httpx2.Response:
+        """Return how Acuity refuses anything."""
+        return _error(400, "not_available")
+
+    async def test_a_first_name_alone_is_enough(self, line: Line) -> None:
+        async with line.caller() as caller:
+            booked = await line.book(caller, name="Cleo", phone=None, email=None, notes="Left hand")
+            assert booked.error is None, booked
+            assert booked.data["name"] == "Cleo"
+            listed = await caller.call("list_bookings", name="cleo")
+            assert [each["id"] for each in listed.data["bookings"]] == [booked.data["id"]]
+        (written,) = line.vendor.written()
+        body = json.loads(written.content)
+        assert (body["firstName"], body["lastName"], body["notes"]) == ("Cleo", "-", "Left hand")
+        assert body.keys().isdisjoint({"email", "phone"})
+
+    async def test_only_what_clients_may_choose_is_offered(self, line: Line) -> None:
+        async with line.caller() as caller:
+            for hidden in ("old lesson", "secret lesson", "choir"):
+                answer = await caller.call("get_available_slots", service=hidden, when="tomorrow")
+                assert "Old" not in answer.text
+                assert answer.error == "rejected"
+
+    async def test_the_owner_decides_until_when_a_client_may_cancel(self, line: Line) -> None:
+        assert isinstance(line.vendor, Acuity)
+        async with line.caller() as caller:
+            booked = await line.book(caller)
+            line.vendor.forbidden = "cancel"
+            refused = await caller.call("cancel_booking", booking=booked.data["id"])
+        assert refused.error == "rejected"
+        assert len(line.vendor.calendar.standing()) == 1
+
+
+class Desk:
+    """Opens Acuity for a tenant, as a tool does for each of its calls."""
+
+    def __init__(self, database: Database, tenant: Tenant, *calendars: int) -> None:
+        self.vendor = Acuity(*calendars)
+        client = httpx2.AsyncClient(transport=self.vendor.transport())
+        self._runtime = Runtime(client, DatabaseVault(database, None), database)
+        self._tenant = tenant
+
+    def open(self, *, again: bool = False, **settings: Any) -> provider.Acuity:
+        """Return the provider for one call."""
+        account = Account("acuity", secrets=SECRETS, settings=settings)
+        call = Call(self._tenant.claims(), self._runtime, Attempt("k1", again))
+        return provider.Acuity(account, call)
+
+    def taken(
+        self, start: datetime, calendar: int = ANNA, name: str = "Somebody Else"
+    ) -> FakeBooking:
+        """Book a time beforehand."""
+        return self.vendor.calendar.book(7, start, name, calendarID=calendar)
+
+
+@pytest.fixture
+def desk(database: Database, tenant: Tenant) -> Desk:
+    return Desk(database, tenant)
+
+
+@pytest.fixture
+def school(database: Database, tenant: Tenant) -> Desk:
+    """A school with two teachers, either of whom will do."""
+    return Desk(database, tenant, ANNA, BEN)
+
+
+async def test_a_week_costs_as_many_requests_as_it_has_free_days(desk: Desk) -> None:
+    monday = tomorrow_at(0)
+    free_on = {1, 4}
+    for n in {0, 1, 2, 3, 4, 5, 6} - free_on:
+        for hour in range(9, 17):
+            desk.taken(monday + timedelta(days=n, hours=hour))
+    calendar = desk.open()
+    found = await calendar.free(PIANO, monday, monday + timedelta(days=7))
+    assert {
+        (each.starts_at.astimezone(ZONE).date() - monday.date()).days for each in found
+    } == free_on
+    assert [each.starts_at for each in found] == sorted(each.starts_at for each in found)
+    assert len(desk.vendor.asked("availability/times")) == len(free_on)
+    months = len(desk.vendor.asked("availability/dates"))
+    assert months <= 2
+    await calendar.free(PIANO, monday, monday + timedelta(days=7))
+    assert len(desk.vendor.asked("availability/dates")) == months
+    violin = Service(id="8", name="Violin lesson", minutes=60)
+    await calendar.free(violin, monday, monday + timedelta(days=7))
+    assert len(desk.vendor.asked("availability/dates")) == 2 * months
+
+
+async def test_days_are_asked_for_together_but_not_all_at_once(desk: Desk) -> None:
+    """Acuity takes ten requests a second, from everybody behind one address."""
+    await desk.open().free(PIANO, tomorrow_at(0), tomorrow_at(0) + timedelta(days=14))
+    assert len(desk.vendor.asked("availability/times")) == 14
+    assert 2 <= desk.vendor.most_at_once <= 5
+
+
+async def test_a_moment_costs_one_request(desk: Desk) -> None:
+    start = tomorrow_at(10)
+    calendar = desk.open()
+    (found,) = await calendar.free(PIANO, start, start + timedelta(minutes=1))
+    assert (found.starts_at, found.ends_at) == (start, start + timedelta(minutes=45))
+    assert len(desk.vendor.asked("availability/times")) == 1
+    assert desk.vendor.asked("availability/dates") == []
+
+
+async def test_what_has_passed_is_not_asked_for(desk: Desk) -> None:
+    past = tomorrow_at(0) - timedelta(days=9)
+    assert await desk.open().free(PIANO, past, past + timedelta(days=7)) == []
+    assert desk.vendor.asked("availability/times") == []
+    found = await desk.open().free(PIANO, past, tomorrow_at(10))
+    assert all(each.starts_at > datetime.now(ZONE) for each in found)
+    assert desk.vendor.asked("availability/dates") == []
+
+
+async def test_a_week_of_which_one_day_fails_fails(desk: Desk) -> None:
+    desk.vendor.closed_on = tomorrow_at(0).date() + timedelta(days=5)
+    with pytest.raises(Forbidden):
+        await desk.open().free(PIANO, tomorrow_at(0), tomorrow_at(0) + timedelta(days=7))
+
+
+async def test_a_moved_booking_is_not_in_its_own_way(desk: Desk) -> None:
+    for hour in range(9, 17):
+        desk.taken(tomorrow_at(hour))
+    calendar = desk.open()
+    booking = await calendar.booking("101")
+    assert booking is not None
+    start = booking.starts_at
+    for end in (start + timedelta(minutes=1), start + timedelta(days=7)):
+        assert start not in [each.starts_at for each in await calendar.free(PIANO, start, end)]
+        found = await calendar.free(PIANO, start, end, moving=booking)
+        assert start in [each.starts_at for each in found]
+
+
+async def test_two_calls_that_book_the_same_moment_do_not_both_get_it(desk: Desk) -> None:
+    """Acuity would not stop them: an admin may book what is taken."""
+    both = await asyncio.gather(
+        *(desk.open().book(PIANO, tomorrow_at(10), Attendee(name=name)) for name in ("A B", "C D"))
+    )
+    assert both.count(None) == 1
+    assert len(desk.vendor.calendar.standing()) == 1
+
+
+async def test_a_time_that_acuity_refuses_is_gone_only_if_it_is(desk: Desk) -> None:
+    def lost(_: httpx2.Request) -> httpx2.Response:
+        desk.taken(tomorrow_at(10))
+        return _error(400, "not_available")
+
+    desk.vendor.fail(lost, writes=True)
+    assert await desk.open().book(PIANO, tomorrow_at(10), EVA) is None
+    desk.vendor.fail(lambda _: _error(400, "invalid_email"), writes=True)
+    with pytest.raises(Rejected):
+        await desk.open().book(PIANO, tomorrow_at(11), EVA)
+
+
+async def test_a_lesson_is_booked_with_whoever_is_free(school: Desk) -> None:
+    school.taken(tomorrow_at(10), ANNA)
+    booked = await school.open().book(PIANO, tomorrow_at(10), EVA)
+    assert booked is not None
+    assert school.vendor.calendar.bookings[-1].extra["calendarID"] == BEN
+    assert await school.open().book(PIANO, tomorrow_at(10), EVA) is None
+
+
+async def test_a_lesson_stays_with_its_teacher_if_it_can(school: Desk) -> None:
+    lesson = school.taken(tomorrow_at(10), BEN, "Eva Four")
+    for hour, busy, with_whom in ((11, (), BEN), (12, (BEN,), ANNA), (13, (ANNA, BEN), None)):
+        for calendar in busy:
+            school.taken(tomorrow_at(hour), calendar)
+        provider = school.open()
+        booking = await provider.booking(str(lesson.id))
+        assert booking is not None
+        moved = await provider.move(booking, tomorrow_at(hour))
+        assert (moved is None) == (with_whom is None)
+        if moved is not None:
+            assert (moved.id, moved.starts_at) == (booking.id, tomorrow_at(hour))
+            assert lesson.extra["calendarID"] == with_whom
+
+
+async def test_the_owner_decides_whether_a_client_may_move(desk: Desk) -> None:
+    lesson = desk.taken(tomorrow_at(10))
+    booking = await desk.open().booking(str(lesson.id))
+    assert booking is not None
+    desk.vendor.forbidden = "reschedule"
+    with pytest.raises(Rejected):
+        await desk.open().move(booking, tomorrow_at(11))
+
+
+async def test_a_tenant_may_be_one_calendar_of_an_account(school: Desk) -> None:
+    other = school.taken(tomorrow_at(10), ANNA, "Eva Four")
+    calendar = school.open(calendar_id=str(BEN))
+    assert await calendar.booking(str(other.id)) is None
+    assert await calendar.upcoming("Eva Four", None) == []
+    agenda = await calendar.agenda()
+    assert agenda.time_zone == ZONES[BEN]
+    assert "Elsewhere" not in [each.name for each in agenda.services]
+    booked = await calendar.book(PIANO, tomorrow_at(10), EVA)
+    assert booked is not None
+    assert school.vendor.calendar.bookings[-1].extra["calendarID"] == BEN
+    assert await calendar.booking(booked.id) == booked
+    assert await calendar.upcoming("Eva Four", None) == [booked]
+    assert await calendar.free(PIANO, tomorrow_at(10), tomorrow_at(11)) == []
+    school.taken(tomorrow_at(11), BEN)
+    assert await calendar.free(PIANO, tomorrow_at(11), tomorrow_at(12)) == []
+    assert await calendar.move(booked, tomorrow_at(11)) is None
+    assert all(each["timezone"] == ZONES[BEN] for each in school.vendor.asked("availability/times"))
+    with pytest.raises(Disconnected):
+        await school.open(calendar_id=99).agenda()
+
+
+async def test_an_unknown_time_zone_is_no_answer(desk: Desk) -> None:
+    desk.vendor.zone = "Europe/Nowhere"
+    with pytest.raises(Unavailable):
+        await desk.open().agenda()
+
+
+async def test_what_somebody_else_has_cancelled_is_cancelled(desk: Desk) -> None:
+    lesson = desk.taken(tomorrow_at(10))
+    calendar = desk.open()
+    booking = await calendar.booking(str(lesson.id))
+    assert booking is not None
+    lesson.cancelled = True
+    assert (await calendar.cancel(booking, None)).status == "cancelled"
+    asked = len(desk.vendor.requests)
+    again = await desk.open().booking(str(lesson.id))
+    assert again is not None
+    assert (await desk.open().cancel(again, None)).status == "cancelled"
+    assert len(desk.vendor.written()) == 1
+    assert len(desk.vendor.requests) == asked + 1
+
+
+async def test_what_is_no_number_is_not_asked_for(desk: Desk) -> None:
+    for reference in ("", "abc", "1 OR 1", "../101", "101/cancel", "\u0661", "-1", "9" * 19):
+        assert await desk.open().booking(reference) is None
+    assert desk.vendor.requests == []
+    assert await desk.open().booking("999") is None
+
+
+async def test_a_lost_booking_is_known_by_all_that_was_sent(desk: Desk) -> None:
+    start = tomorrow_at(10)
+    sent = Attendee(name="Eva Four", phone="+4930555044", email="eva@example.com")
+    lost = desk.open(again=True)
+    for other in (
+        sent.model_copy(update={"name": "Eva Five"}),
+        sent.model_copy(update={"phone": "+4930555099"}),
+        sent.model_copy(update={"email": "other@example.com"}),
+    ):
+        desk.vendor.calendar.book(7, start, other.name, phone=other.phone, email=other.email)
+    desk.vendor.calendar.book(8, start, sent.name, phone=sent.phone, email=sent.email)
+    desk.vendor.calendar.book(7, tomorrow_at(11), sent.name, phone=sent.phone, email=sent.email)
+    gone = desk.vendor.calendar.book(7, start, sent.name, phone=sent.phone, email=sent.email)
+    gone.cancelled = True
+    assert await lost.booked_before(PIANO, start, sent) is None
+    mine = desk.vendor.calendar.book(
+        7, start, "eva four", phone="0049 30 555044", email="Eva@Example.com"
+    )
+    found = await lost.booked_before(PIANO, start, sent)
+    assert found is not None
+    assert found.id == str(mine.id)
+    asked = len(desk.vendor.requests)
+    assert await desk.open().booked_before(PIANO, start, sent) is None
+    assert len(desk.vendor.requests) == asked
+
+
+async def test_bookings_that_are_to_come_are_found_in_order(desk: Desk) -> None:
+    later = desk.taken(tomorrow_at(12), name="Eva Four")
+    sooner = desk.taken(tomorrow_at(10), name="Eva Four")
+    desk.taken(tomorrow_at(10) - timedelta(days=1, hours=10), name="Eva Four")
+    desk.taken(tomorrow_at(11), name="Eva Four").cancelled = True
+    for n in range(1000):  # as many as are asked for
+        desk.taken(tomorrow_at(9) + timedelta(days=1 + n))
+    found = await desk.open().upcoming("Eva Four", None)
+    assert [each.id for each in found] == [str(sooner.id), str(later.id)]
+
+
+def _json(data: Any) -> httpx2.Response:
+    return httpx2.Response(200, json=data)
+
+
+def _error(status: int, code: str) -> httpx2.Response:
+    return httpx2.Response(
+        status, json={"status_code": status, "message": BODY_CANARY, "error": code}
+    )
+
+
+def _calendar(booking: FakeBooking) -> object:
+    return booking.extra.get("calendarID", ANNA)
+
+
+def _written(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def _read(text: str) -> datetime:
+    """Read a moment as Acuity writes it: `2016-02-03T14:00:00-0800`."""
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", text)
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z")
+
+
+def _shown(booking: FakeBooking) -> dict[str, Any]:
+    first, _, last = booking.name.partition(" ")
+    return {
+        "id": booking.id,
+        "firstName": first,
+        "lastName": last,
+        "phone": booking.phone or "",
+        "email": booking.email or "",
+        "datetime": _written(booking.start.astimezone(ZONE)),
+        "duration": str(booking.service.minutes),
+        "type": booking.service.name,
+        "appointmentTypeID": booking.service.id,
+        "calendarID": _calendar(booking),
+        "timezone": ACCOUNT_ZONE,
+        "canceled": booking.cancelled,
+    }

@@ -1,0 +1,232 @@
+"""Housecall Pro, as its tests play it: https://docs.housecallpro.com."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, cast
+
+import httpx2
+
+from tests.scheduling.contract import CANARY, Telephone
+from tests.scheduling.vendor_calendar import CLOSES, OPENS, ZONE, FakeBooking, FakeService
+from tests.support.vendors import BODY_CANARY, Fault
+
+HOME = {"street": "1 Main St", "city": "Austin", "state": "TX", "zip": "78701"}
+DAY = timedelta(days=1)
+NUMBERS = ("mobile", "home", "work")
+UUID = "olit_1ff1c0dec0de4bad8e5a51a81e36797"  # and the number of the service
+
+
+class HousecallPro(Telephone):
+    """Remembers customers, and takes every job: also two at a time."""
+
+    base = "https://api.housecallpro.com"
+    specification = "housecallpro/openapi-v1.json"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.customers: list[dict[str, Any]] = []
+        self.zone = "Europe/Berlin"
+        self.clock: tzinfo = UTC  # on which the days of a question for free times begin
+        self.nested, self.pages, self.lists_notes = True, 1, True
+        self.rival: list[datetime | None] = []  # who comes after each look at the free times
+
+    def _check(self, request: httpx2.Request) -> None:
+        # openapi-core gives up on the parameter `filters`, an array said to be a deep object.
+        if request.url.path != "/api/price_book/services":
+            super()._check(request)
+
+    def fail_to_post(self, path: str, fault: Fault, *, done: bool = False) -> None:
+        """Fail the next request that is posted there."""
+        self._faults.append((lambda r: (r.method, r.url.path) == ("POST", path), fault, done))
+
+    def knows(self, first: str, last: str, **details: Any) -> dict[str, Any]:
+        """Remember a customer."""
+        known: dict[str, Any] = {"first_name": first, "last_name": last, "addresses": []}
+        self.customers.append({"id": f"cus_{len(self.customers) + 1}", **known, **details})
+        return self.customers[-1]
+
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
+        assert request.headers["Authorization"] == f"Token hcp_{CANARY}"
+        parts = request.url.path.strip("/").split("/")
+        body: dict[str, Any] = json.loads(request.content) if request.content else {}
+        query = request.url.params
+        match request.method, parts:
+            case "GET", ["company"]:
+                return _json({"name": "The school", "time_zone": self.zone})
+            case "GET", ["api", "price_book", "services"]:
+                return _json(self._price_book(query))
+            case "GET", ["company", "schedule_availability", "booking_windows"]:
+                windows = self._windows(query)
+                if self.rival and (start := self.rival.pop(0)):
+                    self.calendar.book(7, start, "Somebody Else")
+                return _json({"booking_windows": windows})
+            case "GET", ["customers"]:
+                found = [each for each in self.customers if _alike(each, query["q"])]
+                return _json(_page("customers", found[::-1], query))
+            case "POST", ["customers"]:
+                return _json(self._new_customer(body), 201)
+            case "POST", ["customers", customer, "addresses"]:
+                assert {"street", "city", "state", "zip", "country"} == body.keys()
+                return _json(self._move_in(self._customer(customer), body))
+            case "GET", ["jobs"]:
+                return _json(_page("jobs", [self._job(each) for each in self._found(query)], query))
+            case "POST", ["jobs"]:
+                return _json(self._job(self._book(body)), 201)
+            case method, ["jobs", job, *action]:
+                found_job = self.calendar.find(int(job[4:])) if job.startswith("job_") else None
+                if found_job is None:
+                    return httpx2.Response(404, json={"message": BODY_CANARY})
+                return self._one(method, action, found_job, body)
+            case unexpected:
+                raise AssertionError(unexpected)
+
+    def _price_book(self, query: httpx2.QueryParams) -> dict[str, Any]:
+        prefix = "filters[]"
+        assert query[f"{prefix}[property]"] == "online_booking_enabled"
+        assert (query[f"{prefix}[operator]"], query[f"{prefix}[value]"]) == ("eq", "true")
+        services = (
+            [_priced(each) for each in self.calendar.services] if query["page"] == "1" else []
+        )
+        services.append({"uuid": "olit_0", "name": "A part", "online_booking_enabled": False})
+        page = {"page": int(query["page"]), "total_pages": self.pages, "data": services}
+        return {"services": [page]} if self.nested else page
+
+    def _windows(self, query: httpx2.QueryParams) -> list[dict[str, Any]]:
+        service = self.calendar.service(int(query["service_id"].removeprefix(UUID)))
+        assert int(query["service_duration"]) == service.minutes
+        first = datetime.fromisoformat(query["start_date"])
+        assert first.tzinfo is None
+        length = timedelta(minutes=service.minutes)
+        last = first.date() + timedelta(days=int(query["show_for_days"]) - 1)
+        taken = {each.start for each in self.calendar.standing()}
+        day, windows = first.date() - timedelta(days=1), list[dict[str, Any]]()
+        while day <= last + timedelta(days=1):
+            for hour in range(OPENS, CLOSES):
+                start = datetime(day.year, day.month, day.day, hour, tzinfo=ZONE)
+                wall = start.astimezone(self.clock).replace(tzinfo=None)
+                if first <= wall and wall.date() <= last:
+                    window = {"start_time": z(start), "end_time": z(start + length)}
+                    windows.append({**window, "available": start not in taken})
+            day += timedelta(days=1)
+        return windows
+
+    def _new_customer(self, body: dict[str, Any]) -> dict[str, Any]:
+        addresses = body.pop("addresses")
+        customer = self.knows(body.pop("first_name"), body.pop("last_name"), **body)
+        for address in addresses:
+            self._move_in(customer, address)
+        return customer
+
+    def _move_in(self, customer: dict[str, Any], address: dict[str, Any]) -> dict[str, Any]:
+        moved_to = {"id": f"adr_{customer['id']}", "type": "service", **address}
+        customer["addresses"].append(moved_to)
+        return moved_to
+
+    def _customer(self, customer_id: str) -> dict[str, Any]:
+        return next(each for each in self.customers if each["id"] == customer_id)
+
+    def _book(self, body: dict[str, Any]) -> FakeBooking:
+        schedule, customer = body["schedule"], self._customer(body["customer_id"])
+        (line,) = body["line_items"]
+        service = next(each for each in self.calendar.services if each.name == line["name"])
+        start, end = (_moment(schedule[f"scheduled_{each}"]) for each in ("start", "end"))
+        assert end - start == timedelta(minutes=service.minutes)
+        assert body["address_id"] in [each["id"] for each in customer["addresses"]]
+        return self.calendar.book(
+            service.id,
+            start,
+            f"{customer['first_name']} {customer['last_name'] or ''}".strip(),
+            phone=customer.get("mobile_number"),
+            email=customer.get("email"),
+            customer=customer,
+            address=body["address_id"],
+            notes=[body["notes"]],
+        )
+
+    def _found(self, query: httpx2.QueryParams) -> list[FakeBooking]:
+        found = self.calendar.standing()
+        if customer := query.get("customer_id"):
+            found = [each for each in found if owner(each)["id"] == customer]
+        if earliest := query.get("scheduled_start_min"):
+            found = [each for each in found if each.start >= _moment(earliest)]
+        if latest := query.get("scheduled_start_max"):
+            found = [each for each in found if each.start <= _moment(latest)]
+        return found[::-1]
+
+    def _one(
+        self, method: str, action: list[str], found: FakeBooking, body: dict[str, Any]
+    ) -> httpx2.Response:
+        match method, action:
+            case "GET", []:
+                return _json(self._job(found))
+            case "PUT", ["schedule"]:
+                found.start = _moment(body["start_time"])
+                assert _moment(body["end_time"]) == found.end
+                return _json({"start_time": body["start_time"], "end_time": body["end_time"]})
+            case "DELETE", ["schedule"]:
+                found.cancelled = True
+                return _json({"object": "schedule", "deleted": True})
+            case "POST", ["notes"]:
+                notes_of(found).append(body["content"])
+                return _json({"id": "note_1", "content": body["content"]}, 201)
+            case unexpected:
+                raise AssertionError(unexpected)
+
+    def _job(self, found: FakeBooking) -> dict[str, Any]:
+        when = None if found.cancelled else found
+        notes = notes_of(found) if self.lists_notes else []
+        return {
+            "id": f"job_{found.id}",
+            "description": found.service.name,
+            "customer": owner(found) | {"addresses": []},
+            "notes": [{"id": f"note_{n}", "content": each} for n, each in enumerate(notes)],
+            "work_status": found.extra.get("status")
+            or ("scheduled" if when else "needs scheduling"),
+            "schedule": {
+                "scheduled_start": when and z(when.start),
+                "scheduled_end": when and z(when.end),
+                "arrival_window": 0,
+            },
+        }
+
+
+def _json(data: Any, status: int = 200) -> httpx2.Response:
+    return httpx2.Response(status, json=data)
+
+
+def _page(name: str, found: list[Any], query: httpx2.QueryParams) -> dict[str, Any]:
+    size = int(query["page_size"])
+    total = {"page": 1, "page_size": size, "total_pages": 1, "total_items": len(found)}
+    return {**total, name: found[:size]}
+
+
+def _priced(service: FakeService) -> dict[str, Any]:
+    named = {"uuid": f"{UUID}{service.id}", "name": service.name}
+    return {**named, "online_booking_enabled": True, "duration": service.minutes or None}
+
+
+def _alike(customer: dict[str, Any], query: str) -> bool:
+    """Say whether a customer is found, as the vendor finds them: by any part."""
+    numbers = [re.sub(r"\D", "", str(customer.get(f"{each}_number"))) for each in NUMBERS]
+    name = f"{customer['first_name']} {customer['last_name']}"
+    return query.lower() in " | ".join([name, str(customer.get("email")), *numbers]).lower()
+
+
+def owner(booking: FakeBooking) -> dict[str, Any]:
+    known = cast(dict[str, Any] | None, booking.extra.get("customer"))
+    return known or {"id": "cus_0", "first_name": booking.name, "last_name": None}
+
+
+def notes_of(booking: FakeBooking) -> list[str]:
+    return cast(list[str], booking.extra.setdefault("notes", []))
+
+
+def _moment(text: str) -> datetime:
+    """Read a time that says on whose clock it is."""
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text)
+    return datetime.fromisoformat(text)
+
+
+def z(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,136 @@
+"""Cal.com, as its tests play it: https://cal.com/docs/api-reference/v2."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+import httpx2
+
+from tests.scheduling.contract import CANARY, Line, SchedulingContract, Telephone, tomorrow_at
+from tests.scheduling.vendor_calendar import ZONE, FakeBooking, FakeService
+from tests.support.vendors import BODY_CANARY
+
+
+class CalCom(Telephone):
+    """Remembers bookings by uid; a moved one gets a new uid."""
+
+    base = "https://api.cal.com"
+    specification = "calcom/openapi-v2.json"
+
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
+        assert request.headers["Authorization"] == f"Bearer cal_live_{CANARY}"
+        parts = request.url.path.strip("/").split("/")
+        body: dict[str, Any] = json.loads(request.content) if request.content else {}
+        query = request.url.params
+        match request.method, parts:
+            case "GET", ["v2", "me"]:
+                return _data({"timeZone": "Europe/Berlin", "email": "owner@example.com"})
+            case "GET", ["v2", "event-types"]:
+                return _data([_type(each) for each in self.calendar.services])
+            case "GET", ["v2", "slots"]:
+                assert request.headers["cal-api-version"] == "2024-09-04"
+                return _data(self._slots(query))
+            case "POST", ["v2", "bookings"]:
+                return self._book(body)
+            case "GET", ["v2", "bookings"]:
+                return _data([_booking(each) for each in self._found(query)])
+            case method, ["v2", "bookings", uid, *action]:
+                assert request.headers["cal-api-version"] == "2024-08-13"
+                found = self.calendar.find(int(uid[3:])) if uid.startswith("uid") else None
+                if found is None:
+                    return httpx2.Response(404, json={"error": {"message": BODY_CANARY}})
+                return self._one(method, action, found, body)
+            case unexpected:
+                raise AssertionError(unexpected)
+
+    def _slots(self, query: httpx2.QueryParams) -> dict[str, Any]:
+        start, end = (datetime.fromisoformat(query[name]) for name in ("start", "end"))
+        assert start.tzinfo is not None
+        days: dict[str, Any] = {}
+        for each in self.calendar.starts(
+            start.astimezone(ZONE).date(), end.astimezone(ZONE).date()
+        ):
+            days.setdefault(each.date().isoformat(), []).append({"start": each.isoformat()})
+        return days
+
+    def _book(self, body: dict[str, Any]) -> httpx2.Response:
+        start, who = datetime.fromisoformat(body["start"]), body["attendee"]
+        assert body["start"].endswith("Z")
+        if not self.calendar.is_free(start):
+            return httpx2.Response(400, json={"error": {"message": BODY_CANARY}})
+        booking = self.calendar.book(
+            body["eventTypeId"],
+            start,
+            who["name"],
+            phone=who.get("phoneNumber"),
+            email=who.get("email"),
+            metadata=body.get("metadata"),
+        )
+        return _data(_booking(booking), 201)
+
+    def _found(self, query: httpx2.QueryParams) -> list[FakeBooking]:
+        found = self.calendar.bookings
+        if query.get("status") == "upcoming":
+            found = self.calendar.standing()
+        if after := query.get("afterStart"):
+            found = [each for each in found if each.start >= datetime.fromisoformat(after)]
+        return found[: int(query["take"])]
+
+    def _one(
+        self, method: str, action: list[str], found: FakeBooking, body: dict[str, Any]
+    ) -> httpx2.Response:
+        match method, action:
+            case "GET", []:
+                pass
+            case "POST", ["cancel"]:
+                assert body["cancellationReason"] == "ill"
+                found.cancelled = True
+            case "POST", ["reschedule"]:
+                start = datetime.fromisoformat(body["start"])
+                found.cancelled = True
+                found = self.calendar.book(
+                    found.service.id, start, found.name, phone=found.phone, email=found.email
+                )
+                return _data(_booking(found), 201)
+            case unexpected:
+                raise AssertionError(unexpected)
+        return _data(_booking(found))
+
+
+class TestCalCom(SchedulingContract):
+    provider = "calcom"
+    secrets: ClassVar[dict[str, str]] = {"api_key": f"cal_live_{CANARY}"}
+
+    def new_vendor(self) -> CalCom:
+        return CalCom()
+
+    async def test_nothing_hidden_reaches_a_model(self, line: Line) -> None:
+        """A stranger fills in a booking form: what a person could not see, a model does not get."""
+        name = "Ann\u202e One\U000e0041\u200b\x1b"
+        line.vendor.calendar.book(7, tomorrow_at(10), name)
+        async with line.caller() as caller:
+            listed = await caller.call("list_bookings", name="Ann One")
+        assert [each["name"] for each in listed.data["bookings"]] == ["Ann One"]
+
+
+def _data(data: Any, status: int = 200) -> httpx2.Response:
+    return httpx2.Response(status, json={"status": "success", "data": data})
+
+
+def _type(service: FakeService) -> dict[str, Any]:
+    return {"id": service.id, "title": service.name, "lengthInMinutes": service.minutes}
+
+
+def _booking(booking: FakeBooking) -> dict[str, Any]:
+    return {
+        "id": booking.id,
+        "uid": f"uid{booking.id}",
+        "title": f"{booking.service.name} with {booking.name}",
+        "status": "cancelled" if booking.cancelled else "accepted",
+        "start": booking.start.isoformat(),
+        "end": (booking.start + timedelta(minutes=booking.service.minutes)).isoformat(),
+        "duration": booking.service.minutes,
+        "eventTypeId": booking.service.id,
+        "attendees": [{"name": booking.name, "email": booking.email, "phoneNumber": booking.phone}],
+        "metadata": booking.extra.get("metadata"),
+    }

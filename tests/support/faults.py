@@ -1,0 +1,61 @@
+"""What can go wrong at a vendor, what a caller is to hear of it, and how each fault is met."""
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from typing import TypeVar
+from uuid import UUID
+
+from tests.support.vendors import Fault, garbage, refused, reset, timed_out
+from toolkit.http.circuit_breaker import Breaker, Breakers
+from toolkit.http.ttl_cache import Kept
+
+T = TypeVar("T")
+
+FAULTS: Mapping[str, Fault] = {
+    "403": refused(403),
+    "404": refused(404),
+    "409": refused(409),
+    "422": refused(422),
+    "429": refused(429, **{"Retry-After": "3600"}),
+    "500": refused(500),
+    "301": refused(301, Location="https://elsewhere.example"),
+    "timeout": timed_out,
+    "reset": reset,
+    "garbage": garbage,
+    "401": refused(401),
+}
+READ_ERRORS: Mapping[str, str] = {
+    "403": "forbidden",
+    "404": "not_found",
+    "409": "conflict",
+    "422": "rejected",
+    "429": "rate_limited",
+    "500": "unavailable",
+    "301": "unavailable",
+    "timeout": "timeout",
+    "reset": "unavailable",
+    "garbage": "unavailable",
+    "401": "disconnected",
+}
+# What is not known to have failed must not be called a failure.
+UNSURE = frozenset({"500", "timeout", "reset", "garbage"})
+WRITE_ERRORS: Mapping[str, str] = {**READ_ERRORS, **dict.fromkeys(UNSURE, "outcome_unknown")}
+
+
+class Patient(Breakers):
+    """Breakers that forget every failure, while `forgets`: one test tries many faults."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forgets = True
+
+    def of(self, business_id: UUID, provider: str) -> Breaker:
+        """Return a new one, while `forgets`."""
+        return Breaker() if self.forgets else super().of(business_id, provider)
+
+
+class Forgetful(Kept):
+    """Keeps nothing: every call asks the vendor, so that a fault is met."""
+
+    async def get(self, key: Hashable, seconds: float, fetch: Callable[[], Awaitable[T]]) -> T:
+        """Ask."""
+        return await fetch()

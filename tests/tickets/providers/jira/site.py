@@ -1,0 +1,298 @@
+"""The memory of the played Jira, and what Jira refuses."""
+
+import itertools
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.tickets.providers.jira import jql as reader
+
+PROJECT = "SUP"
+US = "5f0-us"
+PRIORITIES = {"low": "Low", "normal": "Medium", "high": "High", "urgent": "Highest"}
+KINDS = ("Task", "Problem")
+Body = dict[str, Any]
+
+
+def status(name: str, category: str) -> Body:
+    """Return a status."""
+    return {"name": name, "statusCategory": {"key": category}}
+
+
+# By the transition that leads there, from wherever.
+STATUSES: dict[str, Body] = {
+    "11": status("To Do", "new"),
+    "21": status("In Progress", "indeterminate"),
+    "31": status("Won't do", "done"),
+    "41": status("Done", "done"),
+    "51": status("Waiting for parts", "indeterminate"),
+}
+_CATEGORIES = {"To Do": "new", "In Progress": "indeterminate", "Done": "done"}
+
+
+class RefusedError(Exception):
+    """A field is wrong."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
+class MissingError(Exception):
+    """There is no such record."""
+
+
+class Site:
+    """One site with one project."""
+
+    def __init__(self) -> None:
+        self.issues: dict[str, Body] = {}
+        self.accounts: dict[str, Body] = {}
+        self.stuck: set[str] = set()  # issues that a bulk operation cannot delete
+        self.blind_tasks = False  # whether a task that has ended lists nothing
+        self.reporters_forbidden = False
+        self._tasks: dict[str, tuple[list[str], list[str]]] = {}
+        self._numbers = itertools.count(1)
+        self._ids = itertools.count(10_000)
+        self._clock = datetime.now(UTC) - timedelta(minutes=5)
+        self.join(US, "Antiphon", "bot@acme.example", "atlassian")
+        self.join("5f0-app", "Automation for Jira", "", "app")
+
+    def join(self, account_id: str, name: str, email: str, kind: str) -> Body:
+        """Add an account."""
+        self.accounts[account_id] = {
+            "accountId": account_id,
+            "accountType": kind,
+            "displayName": name,
+            "emailAddress": email,
+            "active": True,
+        }
+        return self.accounts[account_id]
+
+    def account(self, account_id: str) -> Body:
+        """Return an account."""
+        if account_id not in self.accounts:
+            raise MissingError
+        return self.accounts[account_id]
+
+    def named(self, beginning: str) -> list[Body]:
+        """Return the accounts of whom a name, or the address, begins like that."""
+        said = beginning.casefold()
+
+        def begins(account: Body) -> bool:
+            whole, address = account["displayName"], account["emailAddress"]
+            names = (whole, *whole.split(), address)
+            return any(each.casefold().startswith(said) for each in names)
+
+        return [each for each in self.accounts.values() if begins(each)]
+
+    def find(self, key: str) -> Body | None:
+        """Return an issue by its key."""
+        assert re.fullmatch(r"[A-Z][A-Z0-9_]*-[1-9][0-9]*", key), key
+        return next((each for each in self.issues.values() if each["key"] == key), None)
+
+    def known(self, key: str) -> Body:
+        """Return an issue that is there."""
+        found = self.find(key)
+        if found is None:
+            raise MissingError
+        return found
+
+    def create(self, fields: Body, properties: list[Body] | None = None) -> Body:
+        """Add an issue."""
+        given: Body = {"reporter": {"id": US}, "priority": {"name": "Medium"}, "labels": []}
+        given.update(fields)
+        if given.pop("project") != {"key": PROJECT}:
+            raise RefusedError("project")
+        if self.reporters_forbidden and "reporter" in fields:
+            raise RefusedError("reporter")
+        now = self._now()
+        issue: Body = {
+            "id": str(next(self._ids)),
+            "key": f"{PROJECT}-{next(self._numbers)}",
+            "fields": {"status": STATUSES["11"], "created": now, "updated": now},
+            "properties": {each["key"]: each["value"] for each in properties or []},
+            "creator": US,
+            **{"watchers": set[str](), "comments": list[Body](), "worklogs": list[Body]()},
+        }
+        self.edit(issue, given, {})
+        self.issues[issue["id"]] = issue
+        return issue
+
+    def edit(self, issue: Body, fields: Body, update: Body) -> None:
+        """Change an issue, or nothing of it."""
+        changed: Body = {}
+        for name, value in fields.items():
+            match name:
+                case "summary":
+                    right = isinstance(value, str) and 0 < len(value) <= 255 and "\n" not in value
+                case "description":
+                    right = said(value) is not None
+                case "priority":
+                    right = value in [{"name": each} for each in PRIORITIES.values()]
+                case "issuetype":
+                    right = value in [{"name": each} for each in KINDS]
+                case "reporter" | "assignee":
+                    right = value.keys() == {"id"} and value["id"] in self.accounts
+                    value = self.accounts.get(value["id"])
+                case "labels":
+                    right = all(re.fullmatch(r"\S+", each) for each in value)
+                case _:
+                    right = name.startswith("customfield_")
+            if not right:
+                raise RefusedError(name)
+            changed[name] = value
+        labels = [*issue["fields"].get("labels", [])]
+        for operation in update.get("labels", []):
+            ((verb, label),) = operation.items()
+            if not re.fullmatch(r"\S+", label):
+                raise RefusedError("labels")
+            labels = [each for each in labels if each != label] + [label] * (verb == "add")
+        assert update.keys() <= {"labels"}
+        issue["fields"].update({"labels": labels, **changed, "updated": self._now()})
+
+    def move(self, issue: Body, transition: str) -> None:
+        """Take a step of the workflow."""
+        if transition not in [each["id"] for each in ways(issue)]:
+            raise RefusedError("transition")
+        issue["fields"].update({"status": STATUSES[transition], "updated": self._now()})
+
+    def comment(self, issue: Body, body: Body, author: str) -> Body:
+        """Add a comment."""
+        if not said(body["body"]):
+            raise RefusedError("comment")
+        internal = {"key": "sd.public.comment", "value": {"internal": True}}
+        added = {
+            "id": str(next(self._ids)),
+            "author": self.accounts[author],
+            "body": body["body"],
+            "created": self._now(),
+            "properties": body.get("properties", []),
+            "jsdPublic": internal not in body.get("properties", []),
+        }
+        issue["comments"].append(added)
+        return added
+
+    def log(self, issue: Body, body: Body) -> Body:
+        """Add a worklog."""
+        form = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}"
+        started = re.fullmatch(form, body["started"])
+        if not started or body["timeSpentSeconds"] < 60 or not said(body["comment"]):
+            raise RefusedError("worklog")
+        added: Body = {"id": str(next(self._ids)), **body}
+        issue["worklogs"].append(added)
+        return added
+
+    def delete_many(self, keys: list[str]) -> Body:
+        """Begin to delete issues."""
+        task = str(next(self._ids))
+        self._tasks[task] = ([self.known(key)["id"] for key in keys], ["ENQUEUED", "RUNNING"])
+        return {"taskId": task}
+
+    def progress(self, task: str, *, slow: bool) -> Body:
+        """Return how far a task is, a little further each time."""
+        ids, states = self._tasks[task]
+        if states or slow:
+            return {"taskId": task, "status": states.pop(0) if states else "RUNNING"}
+        done = [each for each in ids if each not in self.stuck]
+        for each in done:
+            self.issues.pop(each, None)
+        return {
+            "taskId": task,
+            "status": "COMPLETE",
+            "processedAccessibleIssues": [] if self.blind_tasks else [*map(int, done)],
+            "failedAccessibleIssues": {each: ["No."] for each in ids if each in self.stuck},
+            "totalIssueCount": len(ids),
+        }
+
+    def search(self, jql: str) -> list[Body]:
+        """Return the issues that a query finds."""
+        wanted = reader.query(jql)
+        assert any(each.field in ("project", "updated") for each in wanted.clauses), jql
+        tests = [_test(each) for each in wanted.clauses]
+        found = [each for each in self.issues.values() if all(test(each) for test in tests)]
+        field, direction = wanted.order
+        found.sort(key=lambda issue: issue["fields"][field], reverse=direction == "DESC")
+        return found
+
+    def _now(self) -> str:
+        self._clock += timedelta(milliseconds=1)
+        return self._clock.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"
+
+
+def _test(clause: reader.Clause) -> Callable[[Body], bool]:
+    """Return what a clause says of an issue."""
+    kind, value = clause.value.kind, clause.value.text
+
+    def account(issue: Body, part: str) -> Any:
+        whole: Body = issue["fields"].get(part) or {}
+        return whole.get("accountId")
+
+    def texts(issue: Body) -> str:
+        fields = issue["fields"]
+        notes = [said(each["body"]) for each in issue["comments"]]
+        return " ".join([fields["summary"], said(fields["description"]) or "", *map(str, notes)])
+
+    match clause.field, clause.operator, kind:
+        case "project", "=", "literal":
+            return lambda issue: issue["key"].startswith(f"{value}-")
+        case "text", "~", "literal":
+            found = reader.terms(value)
+            assert found
+            return lambda issue: reader.matches(texts(issue), found)
+        case "statusCategory", "=", "literal":
+            key = _CATEGORIES[value]
+            return lambda issue: issue["fields"]["status"]["statusCategory"]["key"] == key
+        case "status", "=", "literal":
+            return lambda issue: issue["fields"]["status"]["name"] == value
+        case "issuetype", "=", "literal":
+            return lambda issue: issue["fields"]["issuetype"]["name"] == value
+        case "reporter" | "assignee" as part, "=", "literal":
+            return lambda issue: account(issue, part) == value
+        case "watcher", "=", "literal":
+            return lambda issue: value in issue["watchers"]
+        case "creator", "=", "word" if value == "currentUser()":
+            return lambda issue: issue["creator"] == US
+        case "created" | "updated", ">=", "word" if value in ("-1d", "-365d"):
+            return lambda _: True
+        case _:
+            raise AssertionError(clause)
+
+
+def ways(issue: Body) -> list[Body]:
+    """Return the transitions of an issue: to all others, but none once it is given up."""
+    here = issue["fields"]["status"]
+    if here["name"] == "Won't do":
+        return []
+    return [{"id": id_, "to": to} for id_, to in STATUSES.items() if to != here]
+
+
+def adf(text: str) -> Body:
+    """Return a text as Jira keeps it."""
+    paragraph = {"type": "paragraph", "content": [{"type": "text", "text": text}]}
+    return {"type": "doc", "version": 1, "content": [paragraph]}
+
+
+def said(document: Any) -> str | None:
+    """Return the text of a document of paragraphs; None where Jira would not take it."""
+    match document:
+        case {"type": "doc", "version": 1, "content": [*paragraphs], **rest} if not rest:
+            pass
+        case _:
+            return None
+    lines: list[str] = []
+    for paragraph in paragraphs:
+        if paragraph["type"] != "paragraph":
+            return None
+        line = ""
+        for node in paragraph["content"]:
+            match node:
+                case {"type": "text", "text": str(text)} if text and "\n" not in text:
+                    line += text
+                case {"type": "hardBreak"}:
+                    line += "\n"
+                case _:
+                    return None
+        lines.append(line)
+    return "\n\n".join(lines)

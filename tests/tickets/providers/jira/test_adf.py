@@ -1,0 +1,185 @@
+"""Texts on their way to Jira and back: queries that callers dictate, and its document format."""
+
+from typing import Any
+
+import pytest
+
+from tests.tickets.providers.jira import jql as reader
+from tests.tickets.providers.jira import site
+from tickets.providers.jira import adf
+from tickets.providers.jira import search as jql
+
+HOSTILE = [
+    *('"', "'", "\\", '\\"', '"\\', "\\\\", '\\\\"', '"" OR ""=""', "' OR 1=1 --", '" OR "a" = "a'),
+    *('x" OR project = "SECRET', 'x" ORDER BY key ASC', '") OR (project = "SECRET', "x\\"),
+    *('x\\" OR project = SECRET --', '\\u0022 OR project = "A"', "\\x22", "%22 OR 1", "&quot; OR"),
+    *("oven AND scale", "oven OR scale", "NOT oven", "oven && scale", "oven || scale", "!oven"),
+    *("+oven -scale", "-oven", "o*n", "*ven", "?ven", "ov?n", "oven~", "oven~0.8", "oven^4"),
+    *(
+        "(oven)",
+        "((oven",
+        "oven)",
+        "[a TO z]",
+        "{a TO z}",
+        "[oven",
+        "summary:oven",
+        "a:b:c",
+        "/o.n/",
+    ),
+    *(
+        "oven\n OR project = A",
+        "oven\r\nscale",
+        "oven\tscale",
+        "a\x00b",
+        "a\x1bb",
+        "a\x7fb",
+        "a\u2028b",
+    ),
+    *("currentUser()", "EMPTY", "null", "text ~ oven", "project in (A, B)", "ORDER BY key", "-1d"),
+    *("ann@example.com", "C++ & C#", "don't", "half-done", "a/b", "50%", "$(id)", "`id`", "${x}"),
+    *("<script>alert(1)</script>", "{{7*7}}", "; drop table issue", "--", "/* */", "é\u0301", "ß"),
+    *(
+        "नमस्ते दुनिया",
+        "“quoted”",
+        "„unten“",
+        "¿qué?",
+        "日本語",
+        "oven\u200b",
+        "\u202eneвo",
+        "🔥 oven",
+        "İ",
+    ),
+]
+
+
+def _spoken(text: str) -> list[str]:
+    """Return the words of a text as Jira's index has them: what nobody sees is no part of it."""
+    seen = "".join(char if char.isprintable() or char.isspace() else "" for char in text)
+    return [*reader.words(seen)]
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len({*HOSTILE}) >= 60
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_what_is_searched_for_stays_one_literal(value: str) -> None:
+    clause = jql.contains(value)
+    if clause is None:
+        assert _spoken(value) == []
+        return
+    query = reader.query(jql.where(jql.equals("project", "SUP"), clause))
+    assert [(each.field, each.operator) for each in query.clauses] == [
+        ("project", "="),
+        ("text", "~"),
+    ]
+    assert query.order == ("updated", "DESC")
+    literal = query.clauses[1].value
+    assert literal.kind == "literal"
+    terms = reader.terms(literal.text)
+    assert [word for term in terms for word in term.words] == _spoken(value)
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_value_is_the_same_on_the_other_side(value: str) -> None:
+    query = reader.query(jql.where(jql.equals("status", value)))
+    assert query.clauses[0].value.kind == "literal"
+    kept = "".join(char for char in " ".join(value.split()) if char.isprintable())
+    assert query.clauses[0].value.text == kept
+
+
+@pytest.mark.parametrize(
+    "text", ['a "b', "a AND b", "a*", '"a" OR "b"', "x:y", "\\", "(a)", '"a"b', "a NOT b"]
+)
+def test_the_reader_knows_operators(text: str) -> None:
+    with pytest.raises(ValueError, match=r"operator|phrase"):
+        reader.terms(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a = "b" OR c = "d" ORDER BY e DESC',
+        'a = "b"',
+        'a = "b ORDER BY e DESC',
+        'a = "b\\x" ORDER BY e DESC',
+        'a = "b\n" ORDER BY e DESC',
+        'a = "b" c ORDER BY e DESC',
+        "(a = b) ORDER BY e DESC",
+    ],
+)
+def test_the_reader_knows_what_is_no_query_of_ours(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        reader.query(text)
+
+
+def test_words_are_looked_for_in_any_order_and_signs_as_they_stand() -> None:
+    assert jql.contains("The oven, is COLD!") == 'text ~ "the oven is cold"'
+    assert jql.contains("ann@example.com oven") == 'text ~ "\\"ann@example.com\\" oven"'
+    assert jql.contains(" ".join(["oven"] * 50)) == f'text ~ "{" ".join(["oven"] * 20)}"'
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("One.\nTwo.\n\nThree.", "One.\nTwo.\n\nThree."),
+        ("\n\n One \r\n\r\n\r\nTwo\n", " One \n\nTwo"),
+        ("", ""),
+        ("\n \n", ""),
+        ("a\n\n \n\nb", "a\n\nb"),
+    ],
+)
+def test_a_text_becomes_a_document_that_jira_takes(text: str, kept: str) -> None:
+    document = adf.document(text)
+    assert site.said(document) == kept
+    assert adf.plain(document) == kept.strip()
+
+
+def _node(kind: str, *content: Any, **attrs: Any) -> dict[str, Any]:
+    inside = [{"type": "text", "text": each} if isinstance(each, str) else each for each in content]
+    return {"type": kind, "content": inside, **({"attrs": attrs} if attrs else {})}
+
+
+def test_a_document_is_read_as_people_see_it() -> None:
+    document = _node(
+        "doc",
+        _node("heading", "Oven", level=1),
+        _node(
+            "paragraph",
+            *("Hello ", _node("mention", id="1", text="@Ann"), ", see "),
+            *(_node("inlineCard", url="https://example.com/1"), _node("hardBreak"), "by "),
+            *(_node("date", timestamp="1700000000000"), " ", _node("emoji", shortName=":fire:")),
+        ),
+        _node(
+            "bulletList",
+            _node("listItem", _node("paragraph", "one")),
+            _node("listItem", _node("paragraph", "two")),
+        ),
+        _node("table", _node("tableRow", _node("tableCell", "a"), _node("tableCell", "b"))),
+        _node("codeBlock", "x = 1"),
+        _node("expand", _node("paragraph", "inside"), title="More"),
+        _node("rule"),
+        _node("somethingNew", _node("paragraph", "still read")),
+    )
+    assert adf.plain(document) == (
+        "Oven\n\nHello @Ann, see https://example.com/1\nby 2023-11-14 :fire:\n\n- one\n- two\n\n"
+        "a\tb\n\nx = 1\n\nMore\ninside\n\nstill read"
+    )
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        *(None, 7, [], {}, {"content": 7}, {"type": "doc", "content": [7, None, {"type": 8}]}),
+        {"type": "doc", "content": [{"type": "date", "attrs": {"timestamp": "x"}}]},
+    ],
+)
+def test_what_is_no_document_says_nothing(strange: object) -> None:
+    assert adf.plain(strange) == ""
+
+
+def test_a_document_may_be_deep() -> None:
+    document: dict[str, Any] = _node("paragraph", "deep")
+    for _ in range(150):
+        document = _node("blockquote", document)
+    assert adf.plain(_node("doc", document)) == "deep"

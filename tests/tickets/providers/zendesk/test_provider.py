@@ -1,0 +1,172 @@
+"""Zendesk: what every ticket desk must do, and what only this one does."""
+
+import logging
+import sys
+from collections.abc import AsyncGenerator
+from importlib import import_module
+from typing import Any, ClassVar
+
+import httpx2
+import pytest
+from pydantic import ValidationError
+
+from config.security.vault import Account
+from tests.support.vendors import BODY_CANARY
+from tests.tickets.contract import CANARY, TicketsContract
+from tests.tickets.double import Seed
+from tests.tickets.providers.zendesk.calls import CALL, HUMS, Open, calling, claims, paths
+from tests.tickets.providers.zendesk.double import SECRETS
+from tests.tickets.providers.zendesk.double import Zendesk as Played
+from tickets.provider import Change, Wanted
+from tickets.providers.zendesk.provider import Zendesk
+from tickets.registry import PROVIDERS
+from toolkit.errors import (
+    Disconnected,
+    OutcomeUnknown,
+    Unavailable,
+)
+from toolkit.server.stdio import OneAccount
+from toolkit.tenancy import Call, Runtime
+
+
+class TestZendesk(TicketsContract):
+    provider = "zendesk"
+    secrets: ClassVar[dict[str, str]] = SECRETS
+    has_jobs = True
+
+    def new_vendor(self) -> Played:
+        return Played()
+
+
+@pytest.fixture
+def vendor() -> Played:
+    return Played()
+
+
+@pytest.fixture
+def seed(vendor: Played) -> Seed:
+    return vendor.seed()
+
+
+@pytest.fixture
+async def desk(vendor: Played, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Open]:
+    async with calling(vendor, monkeypatch) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("subdomain", ["", "evil.example/", "a.b", "acme@evil", "-acme", "acme\n"])
+def test_a_subdomain_is_a_name_and_no_address(subdomain: str) -> None:
+    call = Call(claims(), Runtime(httpx2.AsyncClient(), OneAccount(Account("zendesk"))))
+    with pytest.raises(ValidationError) as caught:
+        Zendesk(Account("zendesk", None, SECRETS | {"subdomain": subdomain}), call)
+    assert CANARY not in str(caught.value)
+    assert CANARY not in repr(vars(Zendesk(Account("zendesk", None, SECRETS), call)))
+
+
+async def test_zenpy_is_only_needed_by_those_who_use_it(
+    desk: Open, vendor: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [each for each in sys.modules if each.partition(".")[0] == "zenpy"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "zenpy", None)
+    for name in [each for each in sys.modules if each.startswith("tickets.providers.zendesk")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "tickets.registry")
+    assert "zendesk" in import_module("tickets.registry").PROVIDERS
+    with pytest.raises(Disconnected, match=r"antiphon\[zendesk\]"):
+        await desk().check()
+    assert vendor.requests == []
+
+
+async def test_an_account_may_be_elsewhere(vendor: Played) -> None:
+    asked: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        return httpx2.Response(200, json={"tickets": [], "meta": {"has_more": False}})
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
+        runtime = Runtime(client, OneAccount(Account("zendesk")))
+        there = {"base_url": "http://127.0.0.1:8900/zendesk/"}
+        account = Account("zendesk", None, SECRETS, there)
+        await Zendesk(account, Call(claims(), runtime)).find(Wanted())
+        runtime.threads.close()
+    (request,) = asked
+    assert str(request.url.copy_with(query=None)) == "http://127.0.0.1:8900/zendesk/api/v2/tickets"
+    assert request.url.params["sort"] == "-updated_at"
+    assert request.headers["Authorization"].startswith("Basic ")
+
+
+async def test_a_token_that_has_gone_is_nobody_s(desk: Open, vendor: Played) -> None:
+    vendor.users[vendor.us] |= {"id": None, "name": "Anonymous user"}
+    with pytest.raises(Disconnected):
+        await desk().check()
+
+
+STRANGE: list[Any] = [
+    {},
+    [],
+    [1],
+    5,
+    "x",
+    None,
+    {"x": BODY_CANARY},
+    {"tickets": 5},
+    {"tickets": [5]},
+    {"tickets": [{"id": BODY_CANARY}]},
+    {"results": [5]},
+    {"ticket": 5},
+    {"ticket": {"id": BODY_CANARY}},
+    {"ticket": {}, "audit": 5},
+    {"job_status": None},
+    {"job_status": {"id": "../users/1", "status": "completed"}},
+    {"count": 3},
+]
+
+
+@pytest.mark.parametrize("body", STRANGE, ids=str)
+async def test_an_answer_of_an_unknown_form_is_none(
+    desk: Open, vendor: Played, seed: Seed, body: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    def strange(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, json=body)
+
+    provider, many = desk(), [HUMS, HUMS.model_copy(update={"subject": "Mixer stops"})]
+    vendor.fail(strange, times=9)
+    with pytest.raises(Unavailable):
+        await provider.tickets([seed.oven])
+    with pytest.raises(Unavailable):
+        await provider.find(Wanted(text="oven"))
+    with pytest.raises(OutcomeUnknown):
+        await provider.create([HUMS])
+    with pytest.raises(OutcomeUnknown):
+        await provider.create(many)
+    assert BODY_CANARY not in caplog.text
+
+
+async def test_no_call_asks_more_than_it_must(desk: Open, vendor: Played, seed: Seed) -> None:
+    provider, oven = desk(), seed.oven
+    await provider.find(Wanted(text="oven"))
+    await provider.find(Wanted(of=seed.katherine, part="requested"))
+    await provider.tickets([oven, seed.scale])
+    await provider.create([HUMS.model_copy(update={"requester": seed.katherine})])
+    await provider.update([Change(id=oven, priority="low")])
+    await provider.comment(oven, "Soon.", public=True)
+    await provider.log_call(CALL.model_copy(update={"ticket": oven}))
+    await provider.find_users("Katherine Brandt")
+    assert len(vendor.requests) == 8
+    await provider.update([Change(id=oven, status="solved", add_tags=("warm",))])
+    assert paths(vendor.requests[8:]) == [f"PUT tickets/{oven}", f"PUT tickets/{oven}/tags"]
+    await provider.comments(oven)
+    await provider.comments(oven)
+    assert sorted(paths(vendor.requests[10:])) == [
+        *(f"GET tickets/{oven}/comments", f"GET tickets/{oven}/comments"),
+        *("GET users/me", "GET users/show_many", "GET users/show_many"),
+    ]
+
+
+def test_it_is_registered() -> None:
+    assert PROVIDERS["zendesk"] is Zendesk
+    assert Zendesk.unsupported == {}

@@ -1,0 +1,103 @@
+"""What a vendor may answer that is no answer, and what that means for a read and for a write."""
+
+from collections.abc import AsyncGenerator, Callable
+
+import httpx2
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from config.database import Database
+from config.security.tokens import Signer
+from tests.conftest import Tenant, new_tenant
+from tests.support.processes import held
+from tests.support.servers import Servers, serve
+from tests.toolkit.vendors import THINGS, connect
+
+Answer = Callable[[httpx2.Request], httpx2.Response]
+
+
+class Vendor:
+    """Answers whatever it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.answer: Answer = lambda _: httpx2.Response(200, json={"name": "thing"})
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked += 1
+        return self.answer(request)
+
+
+@pytest.fixture
+def vendor() -> Vendor:
+    return Vendor()
+
+
+@pytest_asyncio.fixture
+async def servers(
+    vendor: Vendor, signer: Signer, database: Database, cache: Redis
+) -> AsyncGenerator[Servers]:
+    transport = httpx2.MockTransport(vendor)
+    async with held(serve([THINGS], signer, database, cache, vendors=transport)) as servers:
+        yield servers
+
+
+@pytest_asyncio.fixture
+async def connected(database: Database) -> Tenant:
+    tenant = await new_tenant(database)
+    await connect(database, tenant)
+    return tenant
+
+
+async def _stream(_: httpx2.Request) -> AsyncGenerator[bytes]:
+    for _n in range(60):
+        yield b"x" * 100_000
+
+
+NO_ANSWERS: dict[str, Answer] = {
+    "broken gzip": lambda _: httpx2.Response(
+        200, content=b"no gzip", headers={"Content-Encoding": "gzip"}
+    ),
+    "six megabytes": lambda request: httpx2.Response(200, content=_stream(request)),
+    "another shape": lambda _: httpx2.Response(200, json={"title": 7}),
+    "a list": lambda _: httpx2.Response(200, json=[]),
+    "nested too deeply": lambda _: httpx2.Response(200, text="[" * 100_000),
+    "nothing": lambda _: httpx2.Response(204),
+}
+
+
+@pytest.mark.parametrize("name", NO_ANSWERS)
+async def test_what_is_no_answer_is_never_taken_for_one(
+    name: str, servers: Servers, vendor: Vendor, connected: Tenant
+) -> None:
+    vendor.answer = NO_ANSWERS[name]
+    async with servers.connect("things", connected.claims()) as caller:
+        assert (await caller.call("read_thing", name="a")).error == "unavailable"
+        # It may have been done: nobody may say that it was not.
+        assert (await caller.call("write_thing", name="a")).error == "outcome_unknown"
+
+
+async def test_a_read_is_tried_twice_and_a_write_once(
+    servers: Servers, vendor: Vendor, connected: Tenant
+) -> None:
+    def break_off(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ReadError("canary", request=request)
+
+    vendor.answer = break_off
+    async with servers.connect("things", connected.claims()) as caller:
+        assert (await caller.call("read_thing", name="a")).error == "unavailable"
+        assert vendor.asked == 2
+        assert (await caller.call("write_thing", name="a")).error == "outcome_unknown"
+        assert vendor.asked == 3
+
+
+async def test_a_write_that_never_left_was_not_done(
+    servers: Servers, vendor: Vendor, connected: Tenant
+) -> None:
+    def unreachable(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("canary", request=request)
+
+    vendor.answer = unreachable
+    async with servers.connect("things", connected.claims()) as caller:
+        assert (await caller.call("write_thing", name="a")).error == "unavailable"

@@ -1,0 +1,76 @@
+"""Several requests at once: how many, and what becomes of them where one fails."""
+
+import asyncio
+
+import pytest
+
+from toolkit.errors import NotFound, ToolFailure, Unavailable
+from toolkit.http.concurrency import in_turns, together
+
+
+class Vendor:
+    """Answers with ten times the number, a moment later; knows who asked together."""
+
+    def __init__(self, failing: dict[int, ToolFailure] | None = None) -> None:
+        self.failing = failing or {}
+        self.asked: list[int] = []
+        self.answered: list[int] = []
+        self.turns: list[int] = []
+        self._open = 0
+
+    async def __call__(self, number: int) -> int:
+        if not self._open:
+            self.turns.append(0)
+        self.turns[-1] += 1
+        self._open += 1
+        self.asked.append(number)
+        await asyncio.sleep(0)
+        self._open -= 1
+        if number in self.failing:
+            raise self.failing[number]
+        await asyncio.sleep(0)
+        self.answered.append(number)
+        return number * 10
+
+
+async def test_answers_come_in_the_order_of_the_questions() -> None:
+    vendor = Vendor()
+    assert await together(vendor(each) for each in (3, 1, 2)) == [30, 10, 20]
+    assert await together(vendor(each) for each in range(0)) == []
+
+
+async def test_the_first_failure_is_told_when_all_have_come_back() -> None:
+    vendor = Vendor({1: Unavailable("down"), 2: NotFound("none")})
+    with pytest.raises(Unavailable):
+        await together(vendor(each) for each in (1, 2, 3))
+    assert vendor.answered == [3]
+
+
+@pytest.mark.parametrize(
+    ("count", "first_alone", "turns"),
+    [
+        (5, False, [2, 2, 1]),
+        (2, False, [2]),
+        (5, True, [1, 2, 2]),
+        (1, True, [1]),
+        (0, False, []),
+        (0, True, []),
+    ],
+)
+async def test_only_so_many_are_asked_at_once(
+    count: int, first_alone: bool, turns: list[int]
+) -> None:
+    vendor = Vendor()
+    answers = await in_turns(vendor, range(count), at_once=2, first_alone=first_alone)
+    assert answers == [number * 10 for number in range(count)]
+    assert vendor.turns == turns
+
+
+async def test_no_more_are_asked_after_a_failure() -> None:
+    vendor = Vendor({1: NotFound("none")})
+    with pytest.raises(NotFound):
+        await in_turns(vendor, range(6), at_once=2)
+    assert vendor.asked == [0, 1]
+    with pytest.raises(NotFound):
+        await in_turns(vendor, [1, 2], at_once=2, first_alone=True)
+    assert vendor.asked == [0, 1, 1]

@@ -1,0 +1,73 @@
+"""A vendor's own job is followed until it has ended, or the caller has waited long enough."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from toolkit.http.polling import followed
+
+
+class Slept:
+    """Time that passes when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.pauses: list[float] = []
+
+    def time(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slept]:
+    slept = Slept()
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio, "get_running_loop", lambda: slept)
+        patch.setattr(asyncio, "sleep", slept.sleep)
+        yield slept
+
+
+async def test_it_is_looked_at_until_it_has_ended(slept: Slept) -> None:
+    states = iter(["waiting", "working", "working", "done", "never looked at"])
+
+    async def look() -> str:
+        return next(states)
+
+    assert await followed(look, lambda state: state == "done", budget=10) == "done"
+    assert slept.pauses == sorted(slept.pauses)
+    assert len(slept.pauses) == 3
+
+
+async def test_what_has_ended_is_not_waited_for(slept: Slept) -> None:
+    async def look() -> str:
+        return "done"
+
+    assert await followed(look, lambda state: state == "done", budget=0) == "done"
+    assert slept.pauses == []
+
+
+async def test_it_is_left_alone_when_the_budget_is_spent(slept: Slept) -> None:
+    looks = 0
+
+    async def look() -> int:
+        nonlocal looks
+        looks += 1
+        return looks
+
+    assert await followed(look, lambda _: False, budget=8) is None
+    assert sum(slept.pauses) < 8
+    assert 4 <= looks == len(slept.pauses) + 1
+    assert max(slept.pauses) == 2.0
+
+
+async def test_a_look_that_fails_ends_it(slept: Slept) -> None:
+    async def look() -> str:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await followed(look, lambda _: True, budget=5)
