@@ -12,7 +12,7 @@ from toolkit.effects import READS
 from toolkit.http.client import HeaderAuth, VendorApi
 from toolkit.middleware.results import Result
 from toolkit.server.build import ServerSpec
-from toolkit.tenancy import Call, Credentials, connected
+from toolkit.tenancy import Credentials, ToolCall, tenant_provider
 
 NAME, TOOL, PROVIDER = "parcels", "get_parcel", "courier"
 
@@ -48,12 +48,12 @@ class Courier:
     credentials: ClassVar[type[Credentials]] = CourierCredentials
     unsupported: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         key = CourierCredentials.model_validate(account.secrets).api_key.get_secret_value()
         self._api = VendorApi(
             "Courier",
             account.base_url("https://api.courier.example"),
-            call.wire(account),
+            call.vendor_connection(account),
             HeaderAuth("Authorization", f"Bearer {key}"),
         )
 
@@ -66,7 +66,7 @@ class Courier:
         return await self._api.call("GET", ("v1", "parcels", number), CourierParcel)
 
 
-COURIER: Courier = Depends(connected({PROVIDER: Courier}))
+COURIER: Courier = Depends(tenant_provider({PROVIDER: Courier}))
 
 
 @tool(title="Find a parcel", annotations=READS, tags={"voice"}, timeout=8.0)

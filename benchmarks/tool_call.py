@@ -33,7 +33,7 @@ from config.settings import Settings
 from config.tables import Business, BusinessIntegration
 from orchestrator.engines.engines import Endpoints, Engines, start
 from orchestrator.engines.ports import free_port
-from orchestrator.mcp_client.router import READ_BUDGET, Constellation
+from orchestrator.mcp_client.router import READ_BUDGET, Router
 
 _ANY_NUMBER_OF_CALLS = 1_000_000_000  # a minute: a business's usual limit is 1200
 _NUMBER = "P-4711"
@@ -120,7 +120,7 @@ async def _line() -> AsyncGenerator[tuple[Line, Callable[[], Awaitable[None]]]]:
         }
         running = await stack.enter_async_context(peers(environment, home, port))
         where = {NAME: running.ours.url.format(server=NAME), "bare": running.bare.url}
-        constellation = Constellation(signer, where.__getitem__)
+        constellation = Router(signer, where.__getitem__)
         stack.push_async_callback(constellation.aclose)
         http = await stack.enter_async_context(httpx2.AsyncClient(limits=POOL, trust_env=False))
         asks = {
@@ -174,7 +174,7 @@ def _directly(http: httpx2.AsyncClient, url: str) -> Ask:
     return ask
 
 
-def _over_mcp(constellation: Constellation, server: str, claims: Claims) -> Ask:
+def _over_mcp(constellation: Router, server: str, claims: Claims) -> Ask:
     async def ask() -> str | None:
         outcome = await constellation.call(
             server, TOOL, {"number": _NUMBER}, claims, budget=READ_BUDGET
@@ -199,7 +199,7 @@ async def _tenant(database: Database, keyring: Keyring, vendor: str) -> Claims:
     )
     secrets = {"api_key": "key"}
     row.credentials = sealed(row, keyring, secrets, secrets)
-    async with database.business(business_id) as session:
+    async with database.tenant(business_id) as session:
         session.add(Business(id=business_id, slug="benchmark", name="B", time_zone="Europe/Berlin"))
         await session.flush()
         session.add(row)
@@ -209,7 +209,7 @@ async def _tenant(database: Database, keyring: Keyring, vendor: str) -> Claims:
 
 
 async def _audited(database: Database, claims: Claims) -> int:
-    async with database.business(claims.business_id) as session:
+    async with database.tenant(claims.business_id) as session:
         count: int = (await session.execute(text("select count(*) from audit"))).scalar_one()
         return count
 

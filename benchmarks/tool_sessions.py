@@ -24,8 +24,8 @@ from orchestrator.agent.job import Process
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.toolset import CallTools
 from orchestrator.agent.worker import prepare
-from orchestrator.mcp_client.router import READ_BUDGET, Constellation, Identity
-from orchestrator.mcp_client.tool_cache import Catalogue, offered
+from orchestrator.mcp_client.router import READ_BUDGET, Identity, Router
+from orchestrator.mcp_client.tool_cache import ToolCache, offered
 
 HANGING = "hanging"  # the server that accepts and never answers
 SERVER, TOOL = "scheduling", "get_available_slots"
@@ -70,8 +70,8 @@ async def _ours(job: Job, prepared: JobProcess, answers: Connection) -> None:
     started = time.perf_counter()
     process: Process = prepared.userdata["process"]
     # Servers that are no part of this installation would be looked for among a business's own.
-    constellation = Constellation(job.signer, job.settings.mcp_server_url)
-    catalogue = Catalogue(constellation, process.cache)
+    constellation = Router(job.signer, job.settings.mcp_server_url)
+    catalogue = ToolCache(constellation, process.cache)
     process = replace(process, constellation=constellation, catalogue=catalogue)
     await _list(process, job)
     fresh = _since(started)

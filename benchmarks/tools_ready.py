@@ -30,8 +30,8 @@ from orchestrator.admin.declarations import applied, stores
 from orchestrator.agent.worker import PRELOAD
 from orchestrator.engines.ports import free_port
 from orchestrator.local.deployment import Deployment, Plan, deployed
-from orchestrator.mcp_client.router import Constellation
-from orchestrator.mcp_client.tool_cache import Catalogue
+from orchestrator.mcp_client.router import Router
+from orchestrator.mcp_client.tool_cache import ToolCache
 
 _DECLARATION = Path(__file__).with_name("museum.yaml")
 _BUSINESS, _BOT = "harbour-museum", "three-servers"
@@ -109,7 +109,7 @@ async def _jobs(deployment: Deployment, stack: AsyncExitStack) -> dict[Case, Job
 
 async def _stored_bot(settings: Settings) -> Bot:
     async with stores(settings) as (database, cache):
-        async with database.nobody() as session:
+        async with database.unscoped() as session:
             query = text("select business_id, bot_id from find_bot(:business, :bot)")
             found = await session.execute(query, {"business": _BUSINESS, "bot": _BOT})
             row = found.one()
@@ -120,9 +120,9 @@ async def _stored_bot(settings: Settings) -> Bot:
 
 async def _listed(job: Job) -> None:
     """Have the bot's lists of tools put into the cache, as its first call does."""
-    constellation = Constellation(job.signer, job.settings.mcp_server_url)
+    constellation = Router(job.signer, job.settings.mcp_server_url)
     async with stores(job.settings) as (_, cache):
-        catalogue = Catalogue(constellation, cache)
+        catalogue = ToolCache(constellation, cache)
         for name in job.bot.enabled_servers:
             if name != HANGING:
                 await catalogue.refresh(job.identity, name)

@@ -14,7 +14,7 @@ from sqlmodel import col
 
 from config.database import Database
 from config.declarations.schema import ClientEvent, ServerUse, ToolPolicy, Voice
-from config.errors import Mendable
+from config.errors import UserError
 from config.tables import (
     AgentConfig,
     AgentSystemTools,
@@ -27,7 +27,7 @@ CHANGES = "bots"  # the channel on which a changed bot is announced
 _LIFETIME = 300  # seconds
 
 
-class BotNotFoundError(Mendable):
+class BotNotFoundError(UserError):
     """There is no such bot for this business."""
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ async def load(database: Database, cache: Redis, business_id: UUID, bot_id: UUID
         stored = await cache.get(key)
         if stored is not None:
             return Bot.model_validate_json(stored)
-    async with database.business(business_id) as session:
+    async with database.tenant(business_id) as session:
         bot = await stored_bot(session, bot_id)
     with suppress(RedisError):
         await cache.set(key, bot.model_dump_json(), ex=_LIFETIME)

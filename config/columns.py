@@ -16,7 +16,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def moment() -> Any:
+def timestamp() -> Any:
     """Return a `timestamptz` column of when the row was made or changed."""
     return Field(
         default_factory=now,
@@ -25,7 +25,7 @@ def moment() -> Any:
     )
 
 
-def maybe_moment() -> Any:
+def optional_timestamp() -> Any:
     """Return a `timestamptz` column that may be null."""
     return Field(default=None, sa_type=DateTime(timezone=True))
 
@@ -35,7 +35,7 @@ def json(default: Any) -> Any:
     return Field(default_factory=lambda: type(default)(default), sa_type=JSONB, nullable=False)
 
 
-def maybe_json() -> Any:
+def optional_json() -> Any:
     """Return a `jsonb` column that may be null, which is not the JSON value null."""
     return Field(default=None, sa_type=JSONB(none_as_null=True), nullable=True)
 
@@ -55,4 +55,4 @@ class TenantRow(Row):
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     business_id: UUID
-    created_at: datetime = moment()
+    created_at: datetime = timestamp()

@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 # What it means that the database cannot be asked now.
-DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
+UNREACHABLE = (OperationalError, InterfaceError, PoolTimeoutError)
 
 _SET_BUSINESS = text("select set_config('app.business', :business_id, true)")
 _EVERY_BUSINESS = text("select every_business()")
@@ -53,14 +53,14 @@ class Database:
         )
 
     @asynccontextmanager
-    async def business(self, business_id: UUID) -> AsyncGenerator[AsyncSession]:
+    async def tenant(self, business_id: UUID) -> AsyncGenerator[AsyncSession]:
         """Open a transaction that sees the rows of one business, and commit it."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
             await session.execute(_SET_BUSINESS, {"business_id": str(business_id)})
             yield session
 
     @asynccontextmanager
-    async def nobody(self) -> AsyncGenerator[AsyncSession]:
+    async def unscoped(self) -> AsyncGenerator[AsyncSession]:
         """Open a transaction that sees no tenant's rows: for look-up functions that return ids."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
@@ -71,7 +71,7 @@ class Database:
 
     async def businesses(self) -> Sequence[UUID]:
         """Return the id of every business: a sweep opens one after the other."""
-        async with self.nobody() as session:
+        async with self.unscoped() as session:
             return (await session.scalars(_EVERY_BUSINESS)).all()
 
     async def aclose(self) -> None:

@@ -1,5 +1,5 @@
 """What a person can mend."""
 
 
-class Mendable(Exception):
+class UserError(Exception):
     """Something went wrong that a person can put right; the message says how."""

@@ -9,20 +9,20 @@ from sqlmodel import col
 
 from config.columns import now
 from config.database import Database
-from config.integrations import Rotated
+from config.integrations import RotationCount
 from config.security.encryption import Keyring, SealError
 from config.settings import MissingSettingError
 from config.tables import AgentConfig, McpConnection, McpServer
 
 
-async def named(session: AsyncSession, name: str) -> McpServer | None:
+async def find(session: AsyncSession, name: str) -> McpServer | None:
     """Return the business's server with this name."""
     query = select(McpServer).where(col(McpServer.name) == name)
     row: McpServer | None = await session.scalar(query)
     return row
 
 
-async def listed(session: AsyncSession) -> Sequence[McpServer]:
+async def list_all(session: AsyncSession) -> Sequence[McpServer]:
     """Return the business's servers, by name."""
     return (await session.scalars(select(McpServer).order_by(col(McpServer.name)))).all()
 
@@ -46,7 +46,7 @@ async def renew_bots(session: AsyncSession, server: str) -> list[UUID]:
     return ids
 
 
-def bound_to(row: McpServer) -> str:
+def associated_data(row: McpServer) -> str:
     """Return what the row's headers are bound to."""
     return f"{row.business_id}|mcp_server|{row.id}"
 
@@ -59,7 +59,7 @@ def seal(row: McpServer, headers: Mapping[str, str], keyring: Keyring | None) ->
     """
     if headers and keyring is None:
         raise MissingSettingError("VAULT_KEYS")
-    row.auth = keyring.seal(headers, bound_to(row)) if headers and keyring else None
+    row.auth = keyring.seal(headers, associated_data(row)) if headers and keyring else None
 
 
 def unseal(row: McpServer, keyring: Keyring | None) -> dict[str, str]:
@@ -73,22 +73,22 @@ def unseal(row: McpServer, keyring: Keyring | None) -> dict[str, str]:
         return {}
     if keyring is None:
         raise MissingSettingError("VAULT_KEYS")
-    return keyring.open(row.auth, bound_to(row))
+    return keyring.open(row.auth, associated_data(row))
 
 
-async def rotate(database: Database, keyring: Keyring) -> Rotated:
+async def rotate(database: Database, keyring: Keyring) -> RotationCount:
     """Bring every server's headers under the current master key, business by business."""
     done = lost = 0
     for business_id in await database.businesses():
-        async with database.business(business_id) as session:
+        async with database.tenant(business_id) as session:
             current = func.jsonb_extract_path_text(col(McpServer.auth), "kid")
             query = select(McpServer).where(current != keyring.current).with_for_update()
             for row in await session.scalars(query):
                 try:
-                    rewrapped = keyring.rewrap(row.auth or {}, bound_to(row))
+                    rewrapped = keyring.rewrap(row.auth or {}, associated_data(row))
                 except SealError:
                     lost += 1  # somebody has to give them again; the others need not wait
                     continue
                 row.auth = rewrapped or row.auth
                 done += 1
-    return Rotated(done, lost)
+    return RotationCount(done, lost)

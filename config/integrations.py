@@ -12,18 +12,18 @@ from sqlmodel import col
 
 from config.columns import now
 from config.database import Database
-from config.declarations.env_refs import Reference, referred
-from config.declarations.section import Applying, Change, Declared, Trial
-from config.errors import Mendable
+from config.declarations.env_refs import Reference, resolve
+from config.declarations.section import AccountCheck, ApplyContext, Change, DeclarationModel
+from config.errors import UserError
 from config.security.encryption import Keyring, SealError
 from config.security.vault import (
     CONNECTED,
     Account,
     NoAccountError,
-    bound_to,
-    given_secrets,
+    associated_data,
     opened,
     sealed,
+    supplied_secrets,
 )
 from config.settings import MissingSettingError
 from config.tables import AgentConfig, BusinessIntegration
@@ -31,11 +31,11 @@ from config.tables import AgentConfig, BusinessIntegration
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
-class IntegrationError(Mendable):
+class IntegrationError(UserError):
     """An account cannot be stored as it was given."""
 
 
-class IntegrationDeclaration(Declared):
+class IntegrationDeclaration(DeclarationModel):
     """An account at a vendor. It is tried by a real, harmless request before it is stored."""
 
     name: Name
@@ -48,7 +48,7 @@ class IntegrationDeclaration(Declared):
 
 
 @dataclass(frozen=True)
-class Given:
+class IntegrationInput:
     """An account as it is to be stored. `bots` are their names; None means every bot."""
 
     name: str
@@ -69,17 +69,17 @@ class Given:
 class _Section:
     """The `integrations` of a declaration."""
 
-    item: type[Declared] = IntegrationDeclaration
+    item: type[DeclarationModel] = IntegrationDeclaration
     after_bots: bool = True
 
     async def apply(
-        self, applying: Applying, items: Sequence[IntegrationDeclaration]
+        self, applying: ApplyContext, items: Sequence[IntegrationDeclaration]
     ) -> list[Change]:
         """Try and store the accounts that are new or differ; one no longer declared is kept."""
         changes: list[Change] = []
         for item in items:
-            secrets = {name: referred(value) for name, value in item.secrets.items()}
-            given = Given(
+            secrets = {name: resolve(value) for name, value in item.secrets.items()}
+            given = IntegrationInput(
                 item.name,
                 item.server,
                 item.provider,
@@ -96,19 +96,19 @@ class _Section:
 INTEGRATIONS = _Section()
 
 
-async def store(applying: Applying, given: Given) -> Change | None:
+async def store(applying: ApplyContext, given: IntegrationInput) -> Change | None:
     """Try an account where it is new or differs, store it, and return what that changed.
 
     Raises:
         IntegrationError: it names a bot that is not stored.
-        Mendable: the vendor does not accept it.
+        UserError: the vendor does not accept it.
     """
     if applying.keyring is None:
         raise MissingSettingError("VAULT_KEYS")
     session, keyring = applying.session, applying.keyring
     scope = await _scope(session, given)
     what = f"integration {given.name}"
-    row = await named(session, given.name)
+    row = await find(session, given.name)
     if row is None:
         await _try(applying, given)
         session.add(_new_row(applying.business_id, given, scope, keyring))
@@ -128,29 +128,33 @@ async def store(applying: Applying, given: Given) -> Change | None:
     return Change("change", what, ", ".join(differences))
 
 
-async def named(session: AsyncSession, name: str) -> BusinessIntegration | None:
+async def find(session: AsyncSession, name: str) -> BusinessIntegration | None:
     """Return the business's integration with this name."""
     query = select(BusinessIntegration).where(col(BusinessIntegration.name) == name)
     row: BusinessIntegration | None = await session.scalar(query)
     return row
 
 
-async def listed(session: AsyncSession) -> Sequence[BusinessIntegration]:
+async def list_all(session: AsyncSession) -> Sequence[BusinessIntegration]:
     """Return the business's integrations, by name."""
     query = select(BusinessIntegration).order_by(col(BusinessIntegration.name))
     return (await session.scalars(query)).all()
 
 
-async def tried(
-    session: AsyncSession, business_id: UUID, name: str, keyring: Keyring | None, trial: Trial
+async def check(
+    session: AsyncSession,
+    business_id: UUID,
+    name: str,
+    keyring: Keyring | None,
+    trial: AccountCheck,
 ) -> None:
     """Make one harmless request with a stored account.
 
     Raises:
         IntegrationError: there is none of this name, or it does not open.
-        Mendable: the vendor does not accept it.
+        UserError: the vendor does not accept it.
     """
-    row = await named(session, name)
+    row = await find(session, name)
     if row is None:
         raise IntegrationError(f"There is no integration {name!r}.")
     if keyring is None:
@@ -172,39 +176,39 @@ async def remove(session: AsyncSession, name: str) -> bool:
     return (await session.scalar(statement)) is not None
 
 
-class Rotated(NamedTuple):
+class RotationCount(NamedTuple):
     """How many sealed values were brought over, and how many do not open under any key."""
 
     done: int
     lost: int
 
 
-async def rotate(database: Database, keyring: Keyring) -> Rotated:
+async def rotate(database: Database, keyring: Keyring) -> RotationCount:
     """Bring every sealed value under the current master key, business by business."""
     done = lost = 0
     for business_id in await database.businesses():
-        async with database.business(business_id) as session:
+        async with database.tenant(business_id) as session:
             current = func.jsonb_extract_path_text(col(BusinessIntegration.credentials), "kid")
             query = select(BusinessIntegration).where(current != keyring.current).with_for_update()
             for row in await session.scalars(query):
                 try:
-                    rewrapped = keyring.rewrap(row.credentials, bound_to(row))
+                    rewrapped = keyring.rewrap(row.credentials, associated_data(row))
                 except SealError:
                     lost += 1  # it has to be connected again; the others need not wait for that
                     continue
                 row.credentials = rewrapped or row.credentials
                 done += 1
-    return Rotated(done, lost)
+    return RotationCount(done, lost)
 
 
-async def _try(applying: Applying, given: Given) -> None:
+async def _try(applying: ApplyContext, given: IntegrationInput) -> None:
     if applying.dry_run or applying.trial is None:
         return
     applying.progress(f"trying {given.name} at {given.provider}")
     await applying.trial(given.server, given.account, applying.business_id)
 
 
-async def _scope(session: AsyncSession, given: Given) -> list[str] | None:
+async def _scope(session: AsyncSession, given: IntegrationInput) -> list[str] | None:
     if given.bots is None:
         return None
     query = select(col(AgentConfig.name), col(AgentConfig.id))
@@ -218,7 +222,7 @@ async def _scope(session: AsyncSession, given: Given) -> list[str] | None:
 
 
 def _new_row(
-    business_id: UUID, given: Given, scope: list[str] | None, keyring: Keyring
+    business_id: UUID, given: IntegrationInput, scope: list[str] | None, keyring: Keyring
 ) -> BusinessIntegration:
     row = BusinessIntegration(
         business_id=business_id,
@@ -235,7 +239,7 @@ def _new_row(
 
 
 def _differences(
-    row: BusinessIntegration, given: Given, scope: list[str] | None, keyring: Keyring
+    row: BusinessIntegration, given: IntegrationInput, scope: list[str] | None, keyring: Keyring
 ) -> list[str]:
     """Name what differs; a secret that the vendor has rotated since is no difference."""
     pairs = {
@@ -252,8 +256,8 @@ def _differences(
     return differing
 
 
-def _secrets_differ(row: BusinessIntegration, given: Given, keyring: Keyring) -> bool:
+def _secrets_differ(row: BusinessIntegration, given: IntegrationInput, keyring: Keyring) -> bool:
     try:
-        return dict(given_secrets(row, keyring)) != dict(given.secrets)
+        return dict(supplied_secrets(row, keyring)) != dict(given.secrets)
     except NoAccountError:
         return True

@@ -7,7 +7,7 @@ from dotenv import load_dotenv
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from config.errors import Mendable
+from config.errors import UserError
 
 
 class Settings(BaseSettings):
@@ -90,7 +90,7 @@ class Settings(BaseSettings):
         return self.mcp_urls.get(server) or self.mcp_url.format(server=server)
 
 
-class MissingSettingError(Mendable):
+class MissingSettingError(UserError):
     """A process was started without a variable that it needs."""
 
     def __init__(self, name: str) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, UniqueConstrain
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from config.columns import Row, TenantRow, json, maybe_json, maybe_moment, moment
+from config.columns import Row, TenantRow, json, optional_json, optional_timestamp, timestamp
 
 
 class Business(Row, table=True):
@@ -18,8 +18,8 @@ class Business(Row, table=True):
     slug: str = Field(unique=True)
     name: str
     time_zone: str
-    created_at: datetime = moment()
-    updated_at: datetime = moment()
+    created_at: datetime = timestamp()
+    updated_at: datetime = timestamp()
 
 
 class Session(TenantRow, table=True):
@@ -27,7 +27,7 @@ class Session(TenantRow, table=True):
 
     identifier: str
     language_preference: str | None = None
-    updated_at: datetime = moment()
+    updated_at: datetime = timestamp()
 
 
 class AgentConfig(TenantRow, table=True):
@@ -56,7 +56,7 @@ class AgentConfig(TenantRow, table=True):
     allowed_origins: list[str] = json([])
     client_events: list[str] = json([])
     version: int = 1
-    updated_at: datetime = moment()
+    updated_at: datetime = timestamp()
 
 
 class AgentVoiceConfig(TenantRow, table=True):
@@ -128,8 +128,8 @@ class BusinessIntegration(TenantRow, table=True):
     settings: dict[str, Any] = json({})
     enabled: bool = True
     status: str = "connected"
-    scoped_to_bot_ids: list[str] | None = maybe_json()
-    updated_at: datetime = moment()
+    scoped_to_bot_ids: list[str] | None = optional_json()
+    updated_at: datetime = timestamp()
 
 
 class McpServer(TenantRow, table=True):
@@ -143,9 +143,9 @@ class McpServer(TenantRow, table=True):
     url: str
     transport: str = "streamable_http"
     kind: str = "external"
-    auth: dict[str, Any] | None = maybe_json()
+    auth: dict[str, Any] | None = optional_json()
     tools: dict[str, str] = json({})
-    updated_at: datetime = moment()
+    updated_at: datetime = timestamp()
 
 
 class ApiKey(TenantRow, table=True):
@@ -153,11 +153,11 @@ class ApiKey(TenantRow, table=True):
 
     name: str
     key_hash: bytes = Field(sa_type=LargeBinary, unique=True)
-    bots: list[str] | None = maybe_json()
-    servers: list[str] | None = maybe_json()
-    tools: list[str] | None = maybe_json()
+    bots: list[str] | None = optional_json()
+    servers: list[str] | None = optional_json()
+    tools: list[str] | None = optional_json()
     read_only: bool = False
-    revoked_at: datetime | None = maybe_moment()
+    revoked_at: datetime | None = optional_timestamp()
 
 
 class Audit(TenantRow, table=True):
@@ -179,7 +179,7 @@ class IdempotentCall(Row, table=True):
     business_id: UUID = Field(primary_key=True)
     key: str = Field(primary_key=True)
     result: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
-    created_at: datetime = moment()
+    created_at: datetime = timestamp()
 
 
 class WebhookEvent(Row, table=True):
@@ -189,4 +189,4 @@ class WebhookEvent(Row, table=True):
     business_id: UUID = Field(primary_key=True)
     integration_id: UUID = Field(primary_key=True)
     event: str = Field(primary_key=True)
-    created_at: datetime = moment()
+    created_at: datetime = timestamp()

@@ -6,7 +6,7 @@ A caller's trace goes on in the servers that it calls: `traceparent` travels in 
 from config.settings import Settings
 
 
-def trace(process: str, settings: Settings) -> None:
+def configure_tracing(process: str, settings: Settings) -> None:
     """Send the spans of this process from now on; the last of them go when it exits."""
     endpoint = settings.otel_exporter_otlp_endpoint
     if endpoint is None:

@@ -22,7 +22,7 @@ def chunks(text: str, mime_type: str, size: int, overlap: int) -> list[str]:
     return [chunk for chunk in splitter(size, overlap).chunks(lines) if chunk.strip()]
 
 
-def joined(passages: Sequence[str], overlap: int) -> str:
+def join_chunks(passages: Sequence[str], overlap: int) -> str:
     """Return the text that consecutive passages came from, without what they share."""
     text = ""
     for passage in passages:

@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from config.columns import now
 from config.declarations.schema import DeclarationError, Name
-from config.declarations.section import Applying, Change, Declared
+from config.declarations.section import ApplyContext, Change, DeclarationModel
 from config.text import clean
 from kb.chunk import DEFAULT_SIZE
 from kb.embed import LOCAL, Embedders, embedder
@@ -27,14 +27,14 @@ DocumentPath = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 _COLUMNS = ("description", "embedding_model", "chunk_size", "chunk_overlap")
 
 
-class FileDocument(Declared):
+class FileDocument(DeclarationModel):
     """A file with a name of its own."""
 
     name: DocumentName
     path: DocumentPath
 
 
-class TextDocument(Declared):
+class TextDocument(DeclarationModel):
     """A document that stands in the declaration itself, as Markdown."""
 
     name: DocumentName
@@ -59,7 +59,7 @@ AnyDocument = Annotated[
 ]
 
 
-class KnowledgeBaseDeclaration(Declared):
+class KnowledgeBaseDeclaration(DeclarationModel):
     """What a bot knows. A document is a path, such as `docs/*.md`, or has a name of its own."""
 
     name: Name
@@ -93,7 +93,7 @@ class KnowledgeBases:
         """Say that bots name these, not the other way round."""
         return False
 
-    async def apply(self, applying: Applying, items: Sequence[Any]) -> list[Change]:
+    async def apply(self, applying: ApplyContext, items: Sequence[Any]) -> list[Change]:
         """Store each knowledge base and bring its documents up to date.
 
         Raises:
@@ -123,7 +123,7 @@ KNOWLEDGE_BASES = KnowledgeBases()
 
 
 async def _stored(
-    applying: Applying, declared: KnowledgeBaseDeclaration
+    applying: ApplyContext, declared: KnowledgeBaseDeclaration
 ) -> tuple[KnowledgeBase, Change | None]:
     """Return the knowledge base as declared, and what that changed about it."""
     what = f"knowledge base {declared.name}"

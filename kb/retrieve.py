@@ -57,7 +57,7 @@ async def retrieve(
     return [passage for passage in found if passage.score > 0 and passage.score >= least]
 
 
-class Questions:
+class QueryEmbeddings:
     """Embeds questions, and remembers the last ones: a call asks the same thing repeatedly."""
 
     def __init__(self, embedders: Embedders = embedder) -> None:

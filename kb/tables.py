@@ -8,7 +8,7 @@ from pgvector.sqlalchemy import Vector
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlmodel import Field
 
-from config.columns import TenantRow, maybe_moment, moment
+from config.columns import TenantRow, optional_timestamp, timestamp
 
 
 class KnowledgeBase(TenantRow, table=True):
@@ -24,7 +24,7 @@ class KnowledgeBase(TenantRow, table=True):
     chunk_size: int
     chunk_overlap: int
     is_active: bool = True
-    updated_at: datetime = moment()
+    updated_at: datetime = timestamp()
 
 
 class Document(TenantRow, table=True):
@@ -47,8 +47,8 @@ class Document(TenantRow, table=True):
     file_size: int
     content_hash: str
     status: str
-    last_synced_at: datetime | None = maybe_moment()
-    updated_at: datetime = moment()
+    last_synced_at: datetime | None = optional_timestamp()
+    updated_at: datetime = timestamp()
 
 
 class Chunk(TenantRow, table=True):

@@ -165,7 +165,7 @@ async def new_tenant(database: Database) -> Tenant:
         max_conversation_duration_seconds=600,
         allow_anonymous=True,
     )
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         session.add(business)
         await session.flush()
         session.add(bot)
@@ -192,7 +192,7 @@ def repository() -> Path:
 
 async def fetch(database: Database, tenant: Tenant, query: str, **values: Any) -> list[Any]:
     """Return rows as the tenant's own transaction sees them."""
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         return list((await session.execute(text(query), values)).mappings())
 
 

@@ -21,7 +21,7 @@ from config.declarations.schema import (
     Declaration,
     DeclarationError,
 )
-from config.declarations.section import Applying, Change, Section, Trial
+from config.declarations.section import AccountCheck, ApplyContext, Change, Section
 from config.security.encryption import Keyring
 from config.tables import (
     AgentConfig,
@@ -42,7 +42,7 @@ async def apply(
     *,
     dry_run: bool = False,
     keyring: Keyring | None = None,
-    trial: Trial | None = None,
+    trial: AccountCheck | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Change]:
     """Apply a declaration and return what that changed; a dry run changes nothing.
@@ -53,12 +53,12 @@ async def apply(
     business_id = await _business_id(database, declaration.business.slug)
     changes: list[Change] = []
     changed_bots: list[UUID] = []
-    async with database.business(business_id) as session:
+    async with database.tenant(business_id) as session:
         changes += await _apply_business(session, business_id, declaration.business)
         if changes:
             # Each of its bots knows the business's name and time zone.
             changed_bots += await session.scalars(select(col(AgentConfig.id)))
-        applying = Applying(
+        applying = ApplyContext(
             session,
             business_id,
             declaration.business.time_zone,
@@ -94,7 +94,7 @@ async def apply(
 
 
 async def _business_id(database: Database, slug: str) -> UUID:
-    async with database.nobody() as session:
+    async with database.unscoped() as session:
         found = await session.scalar(text("select find_business(:slug)"), {"slug": slug})
     return found or uuid4()
 
@@ -118,7 +118,7 @@ async def _apply_business(
 async def _check_servers(session: AsyncSession, declaration: Declaration) -> None:
     known = [
         *constellation().servers,
-        *(row.name for row in await external_servers.listed(session)),
+        *(row.name for row in await external_servers.list_all(session)),
     ]
     for index, bot in enumerate(declaration.bots):
         for name in bot.servers:

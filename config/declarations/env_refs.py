@@ -7,12 +7,12 @@ from typing import Annotated
 from dotenv import dotenv_values
 from pydantic import AfterValidator
 
-from config.errors import Mendable
+from config.errors import UserError
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-class UnsetVariableError(Mendable):
+class UnsetVariableError(UserError):
     """A declaration refers to a variable that is not set."""
 
 
@@ -32,7 +32,7 @@ def _checked(text: str) -> str:
 Reference = Annotated[str, AfterValidator(_checked)]
 
 
-def referred(reference: str) -> str:
+def resolve(reference: str) -> str:
     """Return the variable's value, from the environment or from .env.
 
     Raises:

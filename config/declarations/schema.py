@@ -12,11 +12,11 @@ import yaml
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 from pydantic.json_schema import models_json_schema
 
-from config.declarations.section import Declared, Section
+from config.declarations.section import DeclarationModel, Section
 from config.declarations.yaml_lines import MalformedError, line_of, parse
-from config.errors import Mendable
+from config.errors import UserError
 
-Item = TypeVar("Item", bound=Declared)
+Item = TypeVar("Item", bound=DeclarationModel)
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 # Without `_`, which stands between the server and the tool where both are one name.
@@ -52,7 +52,7 @@ ClientEvent = Literal[
 ]
 
 
-class BusinessDeclaration(Declared):
+class BusinessDeclaration(DeclarationModel):
     """The tenant."""
 
     slug: Name
@@ -60,7 +60,7 @@ class BusinessDeclaration(Declared):
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
 
 
-class ToolPolicy(Declared):
+class ToolPolicy(DeclarationModel):
     """How a bot uses one tool. `speak: say` speaks the result's own sentence at once.
 
     `duplicates` is about a write that was done in this conversation with the same arguments.
@@ -73,7 +73,7 @@ class ToolPolicy(Declared):
     duplicates: Literal["replay", "reject", "allow"] = "replay"
 
 
-class ServerUse(Declared):
+class ServerUse(DeclarationModel):
     """One server of a bot's registry. Without `tools`, those of the voice profile are used."""
 
     enabled: bool = True
@@ -95,7 +95,7 @@ class ServerUse(Declared):
         return self
 
 
-class Voice(Declared):
+class Voice(DeclarationModel):
     """How the bot sounds; what a provider does not have, it ignores."""
 
     voice_id: str | None = None
@@ -105,7 +105,7 @@ class Voice(Declared):
     speed: Annotated[float, Field(ge=0.5, le=2)] | None = None
 
 
-class BotDeclaration(Declared):
+class BotDeclaration(DeclarationModel):
     """One bot. Every key that is taken is acted on."""
 
     name: Name
@@ -143,7 +143,7 @@ class Declaration:
     path: Path
     business: BusinessDeclaration
     bots: Sequence[BotDeclaration]
-    sections: Mapping[str, Sequence[Declared]]
+    sections: Mapping[str, Sequence[DeclarationModel]]
     root: yaml.MappingNode = field(repr=False, compare=False)
 
     def place(self, *at: str | int) -> str:
@@ -151,7 +151,7 @@ class Declaration:
         return f"{self.path}:{line_of(self.root, at)}"
 
 
-class DeclarationError(Mendable):
+class DeclarationError(UserError):
     """A file says something that cannot be applied; the message names file and line."""
 
 
@@ -240,9 +240,9 @@ class _Checker:
 
 def json_schema(sections: Mapping[str, Section]) -> dict[str, Any]:
     """Return the JSON Schema of a declaration, for editors."""
-    lists: dict[str, type[Declared]] = {"bots": BotDeclaration}
+    lists: dict[str, type[DeclarationModel]] = {"bots": BotDeclaration}
     lists |= {name: section.item for name, section in sections.items()}
-    models: tuple[type[Declared], ...] = (BusinessDeclaration, *lists.values())
+    models: tuple[type[DeclarationModel], ...] = (BusinessDeclaration, *lists.values())
     refs, definitions = models_json_schema([(model, "validation") for model in models])
     items = {name: refs[model, "validation"] for name, model in lists.items()}
     return {

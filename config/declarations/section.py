@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from config.security.encryption import Keyring
 from config.security.vault import Account
 
-# Makes one harmless request with an account of a server, for a business; raises Mendable.
-Trial: TypeAlias = Callable[[str, Account, UUID], Awaitable[None]]
+# Makes one harmless request with an account of a server, for a business; raises UserError.
+AccountCheck: TypeAlias = Callable[[str, Account, UUID], Awaitable[None]]
 
 
-class Declared(BaseModel):
+class DeclarationModel(BaseModel):
     """Base of everything that can be declared: an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -32,7 +32,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Applying:
+class ApplyContext:
     """The declaration being applied: one transaction of one business, perhaps only to look."""
 
     session: AsyncSession
@@ -41,7 +41,7 @@ class Applying:
     folder: Path
     dry_run: bool = False
     keyring: Keyring | None = field(default=None, repr=False)
-    trial: Trial | None = None
+    trial: AccountCheck | None = None
     progress: Callable[[str], None] = field(default=lambda _: None)
     changed_bots: list[UUID] = field(default_factory=list[UUID])  # to be announced afterwards
 
@@ -50,7 +50,7 @@ class Section(Protocol):
     """The owner of one top-level list of a declaration, such as `calendars`."""
 
     @property
-    def item(self) -> type[Declared]:
+    def item(self) -> type[DeclarationModel]:
         """Return the model of one entry."""
         ...
 
@@ -59,7 +59,7 @@ class Section(Protocol):
         """Say whether its entries name bots, which are stored first then."""
         ...
 
-    async def apply(self, applying: Applying, items: Sequence[Any]) -> list[Change]:
+    async def apply(self, applying: ApplyContext, items: Sequence[Any]) -> list[Change]:
         """Bring what is stored in line with `items`, and return what that changed.
 
         A dry run is rolled back afterwards, so it need only skip what is slow. An entry that is

@@ -112,7 +112,7 @@ async def create_key(
         tools=None if rights.tools is None else list(rights.tools),
         read_only=rights.read_only,
     )
-    async with database.business(business_id) as session:
+    async with database.tenant(business_id) as session:
         session.add(row)
     return key
 
@@ -120,7 +120,7 @@ async def create_key(
 async def keys_of(database: Database, business_id: UUID) -> list[StoredKey]:
     """Return every key of a business, oldest first, also those that were revoked."""
     query = select(ApiKey).order_by(col(ApiKey.created_at), col(ApiKey.id))
-    async with database.business(business_id) as session:
+    async with database.tenant(business_id) as session:
         rows = await session.scalars(query)
     return [
         StoredKey(row.id, row.name, _rights(row), row.created_at, row.revoked_at) for row in rows
@@ -129,7 +129,7 @@ async def keys_of(database: Database, business_id: UUID) -> list[StoredKey]:
 
 async def revoke_key(database: Database, business_id: UUID, key_id: UUID) -> None:
     """Make a key useless: here at once, in other processes once they have forgotten it."""
-    async with database.business(business_id) as session:
+    async with database.tenant(business_id) as session:
         row = await session.get_one(ApiKey, key_id)
         row.revoked_at = row.revoked_at or now()
     known = _remembered.setdefault(database, {})
@@ -156,11 +156,11 @@ async def find_key(database: Database, key: str) -> FoundKey | None:
 
 
 async def _stored(database: Database, hashed: bytes) -> FoundKey | None:
-    async with database.nobody() as session:
+    async with database.unscoped() as session:
         ids = (await session.execute(_FIND, {"hash": hashed})).one_or_none()
     if ids is None:
         return None
-    async with database.business(ids.business_id) as session:
+    async with database.tenant(ids.business_id) as session:
         row = await session.get(ApiKey, ids.api_key_id)
     if row is None or row.revoked_at is not None:
         return None

@@ -20,7 +20,7 @@ _LONGEST_TOOL = 128  # characters
 _LONGEST_OUTCOME = 32
 
 
-def row_of(
+def audit_row(
     claims: Claims, server: str, tool: str, arguments: Mapping[str, Any], outcome: str, ms: float
 ) -> Row:
     """Return a row of `audit`: who, what, how it ended; of the arguments only a digest.
@@ -43,7 +43,7 @@ def row_of(
     }
 
 
-class Trail:
+class AuditTrail:
     """Writes rows down. Those that come while one is being written go together in the next.
 
     Each call waits for its own row, so none is answered that is not written down.

@@ -18,7 +18,7 @@ from typing import Any, Never, cast
 import httpcore2
 import httpx2
 
-from config.errors import Mendable
+from config.errors import UserError
 
 LIMITS = httpx2.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=60)
 _PATIENCE = 5  # seconds, for a look-up while somebody configures
@@ -80,7 +80,7 @@ class ForbiddenAddressError(httpx2.ConnectError):
     """The request would go to an address that is not a public one."""
 
 
-class ForbiddenUrlError(Mendable):
+class ForbiddenUrlError(UserError):
     """A configured URL cannot be used; the message says what to do."""
 
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from config.errors import Mendable
+from config.errors import UserError
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -30,7 +30,7 @@ class SealError(Exception):
     """A sealed value does not open: another key, another row, or it was changed."""
 
 
-class KeyringError(Mendable):
+class KeyringError(UserError):
     """VAULT_KEYS cannot be used."""
 
 

@@ -44,7 +44,7 @@ class Account:
 
 
 @dataclass
-class Held:
+class LockedAccount:
     """An account that nobody else can change now."""
 
     account: Account
@@ -53,7 +53,7 @@ class Held:
 
     def store(self, secrets: Mapping[str, str]) -> Account:
         """Replace its secrets; they are stored when it is let go."""
-        given = given_secrets(self._row, self._keyring)
+        given = supplied_secrets(self._row, self._keyring)
         self._row.credentials = sealed(self._row, self._keyring, secrets, given)
         self._row.status, self._row.updated_at = CONNECTED, now()
         self.account = replace(self.account, secrets=dict(secrets))
@@ -95,17 +95,17 @@ class DatabaseVault:
         return row.integration_type if row else "builtin"
 
     @asynccontextmanager
-    async def alone(self, business_id: UUID, account: Account) -> AsyncGenerator[Held]:
+    async def locked(self, business_id: UUID, account: Account) -> AsyncGenerator[LockedAccount]:
         """Hold an account as it is now, with every other process waiting.
 
         Raises:
             NoAccountError: it has been removed.
         """
-        async with self._database.business(business_id) as session:
+        async with self._database.tenant(business_id) as session:
             row = await _locked(session, account)
             if row is None:
                 raise NoAccountError(f"The {account.provider} account has been removed.")
-            yield Held(self._opened(row), row, self._needed())
+            yield LockedAccount(self._opened(row), row, self._needed())
         self._known.pop(business_id, None)
 
     def _opened(self, row: BusinessIntegration) -> Account:
@@ -120,7 +120,7 @@ class DatabaseVault:
         known = self._known.get(business_id)
         if known is not None and known[0] > monotonic():
             return known[1]
-        async with self._database.business(business_id) as session:
+        async with self._database.tenant(business_id) as session:
             rows = (await session.scalars(select(BusinessIntegration))).all()
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.clear()
@@ -138,7 +138,7 @@ def keyring(settings: Settings) -> Keyring | None:
     return Keyring.parse(keys.get_secret_value()) if keys else None
 
 
-def bound_to(row: BusinessIntegration) -> str:
+def associated_data(row: BusinessIntegration) -> str:
     """Return what the row's secrets are bound to."""
     return f"{row.business_id}|{row.integration_type}|{row.id}"
 
@@ -154,7 +154,7 @@ def sealed(
     A vendor may rotate a token that an operator gave; a declaration that still names the old one
     is then no change.
     """
-    return keyring.seal({"secrets": dict(secrets), "given": dict(given)}, bound_to(row))
+    return keyring.seal({"secrets": dict(secrets), "given": dict(given)}, associated_data(row))
 
 
 def opened(row: BusinessIntegration, keyring: Keyring) -> Account:
@@ -167,7 +167,7 @@ def opened(row: BusinessIntegration, keyring: Keyring) -> Account:
     return Account(row.integration_type, row.name, secrets, row.settings, row.id)
 
 
-def given_secrets(row: BusinessIntegration, keyring: Keyring) -> Mapping[str, str]:
+def supplied_secrets(row: BusinessIntegration, keyring: Keyring) -> Mapping[str, str]:
     """Return the secrets as an operator gave them.
 
     Raises:
@@ -178,7 +178,7 @@ def given_secrets(row: BusinessIntegration, keyring: Keyring) -> Mapping[str, st
 
 def _unsealed(row: BusinessIntegration, keyring: Keyring) -> dict[str, dict[str, str]]:
     try:
-        return keyring.open(row.credentials, bound_to(row))
+        return keyring.open(row.credentials, associated_data(row))
     except SealError:
         raise NoAccountError(f"The {row.integration_type} account must be reconnected.") from None
 

@@ -19,10 +19,10 @@ from crm.provider import (
     Word,
 )
 from toolkit.errors import NotFound, Rejected
-from toolkit.moments import utc
 from toolkit.speech.clock import Clock
 from toolkit.speech.emails import email_address
 from toolkit.speech.numbers import phone_number
+from toolkit.speech.times import utc
 
 _OURS: Mapping[tuple[Kind, Word], tuple[str, ...]] = {
     ("task", "status"): TASK_STATUSES,

@@ -7,8 +7,8 @@ from crm.results import Hit
 from crm.sentences import called, introduced
 from toolkit.speech import phrases
 from toolkit.speech.emails import email_address
-from toolkit.speech.numbers import words
-from toolkit.speech.people import alike, folded, likeness, number_in, same_number
+from toolkit.speech.numbers import number_words
+from toolkit.speech.people import fold, is_similar, likeness, number_in, same_number
 
 SHOWN = 3
 _PEOPLE: tuple[Kind, ...] = ("lead", "contact", "account")
@@ -35,7 +35,7 @@ def meant(wish: Wanted, records: Sequence[Record]) -> list[Record]:
         return [record for record in candidates if _has_number(record, wish.phone)]
     if wish.email:
         return [record for record in candidates if _has_address(record, wish.email)]
-    called_so = [record for record in candidates if folded(record.title) == folded(wish.text)]
+    called_so = [record for record in candidates if fold(record.title) == fold(wish.text)]
     if called_so:
         return called_so
     ranked = sorted(candidates, key=lambda record: -_likeness(wish.text, record))
@@ -62,7 +62,7 @@ def said(wish: Wanted, records: Sequence[Record]) -> str:
         return f"I found {shown[0]}."
     if len(records) > SHOWN:
         return f"I found several, among them {'; '.join(shown)}. Can you tell me more?"
-    return f"I found {words(len(records))}: {phrases.listed(shown)}. Which one?"
+    return f"I found {number_words(len(records))}: {phrases.join_words(shown)}. Which one?"
 
 
 def _nobody(wish: Wanted) -> str:
@@ -89,7 +89,7 @@ def _likeness(text: str, record: Record) -> float:
 
 
 def _alike(text: str, record: Record) -> bool:
-    return any(alike(text, name) for name in _names(record))
+    return any(is_similar(text, name) for name in _names(record))
 
 
 def _names(record: Record) -> tuple[str, str, str]:
@@ -98,8 +98,8 @@ def _names(record: Record) -> tuple[str, str, str]:
 
 def _tells(text: str, record: Record) -> bool:
     """Say whether everything that was said is told by a record, or something that sounds so."""
-    told = folded(" ".join(str(value) for value in record.values.values())).split()
+    told = fold(" ".join(str(value) for value in record.values.values())).split()
     return all(
-        any(each.startswith(word) or alike(word, each) for each in told)
-        for word in folded(text).split()
+        any(each.startswith(word) or is_similar(word, each) for each in told)
+        for word in fold(text).split()
     )

@@ -17,13 +17,13 @@ from toolkit.errors import Rejected
 from toolkit.middleware.confirmation import confirm
 from toolkit.speech import phrases
 from toolkit.speech.clock import CLOCK, Clock
-from toolkit.speech.text import shortened
-from toolkit.tenancy import connected
+from toolkit.speech.text import shorten
+from toolkit.tenancy import tenant_provider
 
 A = TypeVar("A", bound=Answer)
 Detail = Literal["brief", "full"]
 
-CRM: CrmProvider = Depends(connected(PROVIDERS))
+CRM: CrmProvider = Depends(tenant_provider(PROVIDERS))
 
 SIZE = 1200  # bytes of a brief answer, without its sentence
 _WIDTHS = (300, 100, 40)  # characters of a text in a brief answer, the most that fit
@@ -67,8 +67,8 @@ class Desk:
                 say="Under which name?",
                 next="Call again with what the caller says.",
             )
-        record_id = await self.crm.created_before(kind, values)
-        told = phrases.listed([called(values), *details(values, own, self.clock)], "and")
+        record_id = await self.crm.find_lost_create(kind, values)
+        told = phrases.join_words([called(values), *details(values, own, self.clock)], "and")
         if record_id is None:
             confirm(f"A new {kind}: {told}. Shall I save it?")
             record_id = await self.crm.create(kind, values, own)
@@ -94,7 +94,7 @@ class Desk:
                 next="Call again with the values that are to be changed.",
             )
         record_id = inputs.reference(kind, reference)
-        told = phrases.listed(changes(values, own, self.clock), "and")
+        told = phrases.join_words(changes(values, own, self.clock), "and")
         confirm(f"I would change the {kind}: {told}. Shall I?")
         await self.crm.update(kind, record_id, values, own)
         say = f"Done, the {kind} is changed: {told}. {_ANYTHING_ELSE}"
@@ -187,7 +187,7 @@ def size(told: object) -> int:
 
 def _cut(value: Any, width: int) -> Any:
     if isinstance(value, str):
-        return shortened(value, width)
+        return shorten(value, width)
     if isinstance(value, dict):
         texts = cast("dict[str, Any]", value)
         return {name: _cut(each, width) for name, each in texts.items()}

@@ -109,7 +109,7 @@ class CrmProvider(Protocol):
         """Create a record and return its id."""
         ...
 
-    async def created_before(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
+    async def find_lost_create(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
         """Return the id of what an earlier try of this very call has created, if there is one.
 
         Raises:

@@ -9,9 +9,9 @@ from crm.providers.leadsquared.provider import LeadSquared
 from crm.providers.salesforce.provider import Salesforce
 from crm.providers.selldo import SellDo
 from crm.providers.zoho.provider import Zoho
-from toolkit.tenancy import Connect
+from toolkit.tenancy import ProviderFactory
 
-PROVIDERS: Mapping[str, Connect[CrmProvider]] = {
+PROVIDERS: Mapping[str, ProviderFactory[CrmProvider]] = {
     "salesforce": Salesforce,
     "zoho": Zoho,
     "hubspot": HubSpot,

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from crm.provider import Given, Kind, Value, Word
 from toolkit.speech import phrases
 from toolkit.speech.clock import Clock
-from toolkit.speech.numbers import words
+from toolkit.speech.numbers import number_words
 
 PLURALS: Mapping[Kind, str] = {
     "lead": "leads",
@@ -84,7 +84,7 @@ def found(kind: Kind, titles: Sequence[str], *, more: bool) -> str:
         return f"I can't find any such {kind}."
     if len(titles) == 1 and not more:
         return f"I found one {kind}: {titles[0]}."
-    count, named = words(len(titles)), phrases.listed(titles[:_NAMED], "and")
+    count, named = number_words(len(titles)), phrases.join_words(titles[:_NAMED], "and")
     what = PLURALS[kind] if len(titles) > 1 else kind
     if more:
         return f"I found more than {count} {what}, among them {named}."

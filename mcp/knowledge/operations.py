@@ -9,10 +9,10 @@ from sqlmodel import col
 from config.tables import AgentConfig
 from kb.tables import Chunk, Document, KnowledgeBase
 from toolkit.errors import NotFound
-from toolkit.tenancy import Call
+from toolkit.tenancy import ToolCall
 
 
-async def base_of(session: AsyncSession, call: Call) -> KnowledgeBase:
+async def base_of(session: AsyncSession, call: ToolCall) -> KnowledgeBase:
     """Return the knowledge base that the grant names, else the bot's, else the only one.
 
     Raises:

@@ -8,10 +8,10 @@ from fastmcp.tools import tool
 from pydantic import BaseModel, Field
 
 from config.text import clean
-from kb.chunk import joined
+from kb.chunk import join_chunks
 from kb.embed import LOCAL
 from kb.errors import EmbeddingError
-from kb.retrieve import MAX_PASSAGES, Passage, Questions, retrieve
+from kb.retrieve import MAX_PASSAGES, Passage, QueryEmbeddings, retrieve
 from kb.store import READY
 from knowledge.answer_size import cut, fitting
 from knowledge.operations import base_of, document_of, documents_of, passages_of
@@ -19,14 +19,14 @@ from toolkit.effects import READS
 from toolkit.errors import Invalid, Unavailable
 from toolkit.middleware.results import Result
 from toolkit.server.build import ServerSpec
-from toolkit.tenancy import CALL, Call
+from toolkit.tenancy import CALL, ToolCall
 
 _log = logging.getLogger(__name__)
 
 _BRIEF = 1300  # bytes, so that the whole answer stays within 1.5 KB
 _FULL = 16_000
 _READING = 8.0  # seconds
-_questions = Questions()
+_questions = QueryEmbeddings()
 
 
 class FoundPassage(BaseModel):
@@ -94,7 +94,7 @@ Offset = Annotated[int, Field(ge=0)]
 async def search_knowledge(
     query: Annotated[str, Field(max_length=1000, description="The question, in a few words.")],
     top_k: Annotated[int, Field(ge=1, le=MAX_PASSAGES)] = 3,
-    call: Call = CALL,
+    call: ToolCall = CALL,
 ) -> FoundPassages:
     """Look up facts about the business. Answer from the passages only, never from memory."""
     question = clean(query).strip()
@@ -122,7 +122,7 @@ def _found(passage: Passage) -> FoundPassage:
 
 
 @tool(title="List documents", annotations=READS, timeout=_READING)
-async def list_documents(offset: Offset = 0, call: Call = CALL) -> ListedDocuments:
+async def list_documents(offset: Offset = 0, call: ToolCall = CALL) -> ListedDocuments:
     """List the documents that can be searched."""
     async with call.transaction() as session:
         documents = await documents_of(session, await base_of(session, call))
@@ -148,13 +148,13 @@ async def get_document(
     document: Annotated[str, Field(max_length=200, description="Name or id.")],
     offset: Offset = 0,
     detail: Literal["brief", "full"] = "brief",
-    call: Call = CALL,
+    call: ToolCall = CALL,
 ) -> DocumentText:
     """Read a document from its beginning, where a search has not been enough."""
     async with call.transaction() as session:
         base = await base_of(session, call)
         found = await document_of(session, base, clean(document))
-        text = joined(await passages_of(session, found), base.chunk_overlap)[offset:]
+        text = join_chunks(await passages_of(session, found), base.chunk_overlap)[offset:]
     part = cut(text, _FULL if detail == "full" else _BRIEF)
     more = len(part) < len(text)
     return DocumentText(
@@ -177,5 +177,5 @@ SERVER = ServerSpec(
     "knowledge",
     "Facts about the business, from its own documents.",
     (search_knowledge, list_documents, get_document),
-    warm=warm,
+    warm_up=warm,
 )

@@ -10,14 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from config.columns import now
-from config.declarations.section import Applying, Change, Declared
+from config.declarations.section import ApplyContext, Change, DeclarationModel
 from scheduling.providers.builtin.opening_hours import week_of
 from scheduling.providers.builtin.tables import Calendar, CalendarService
 
 _DAY = 24 * 60
 
 
-class ServiceDeclaration(Declared):
+class ServiceDeclaration(DeclarationModel):
     """Something that can be booked."""
 
     # It is part of a handle: lower case, and nothing that would need quoting.
@@ -26,7 +26,7 @@ class ServiceDeclaration(Declared):
     minutes: Annotated[int, Field(ge=5, le=_DAY)]
 
 
-class CalendarDeclaration(Declared):
+class CalendarDeclaration(DeclarationModel):
     """A calendar: what can be booked in it, and when it is open."""
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
@@ -60,7 +60,7 @@ class Calendars:
     """The `calendars` of a declaration."""
 
     @property
-    def item(self) -> type[Declared]:
+    def item(self) -> type[DeclarationModel]:
         """Return the model of one entry."""
         return CalendarDeclaration
 
@@ -69,7 +69,7 @@ class Calendars:
         """Say that bots name these, not the other way round."""
         return False
 
-    async def apply(self, applying: Applying, items: Sequence[Any]) -> list[Change]:
+    async def apply(self, applying: ApplyContext, items: Sequence[Any]) -> list[Change]:
         """Bring the calendars in line with what is declared; bookings stay as they are."""
         changes: list[Change] = []
         for item in items:
@@ -81,7 +81,7 @@ class Calendars:
 CALENDARS = Calendars()
 
 
-async def _apply(applying: Applying, declared: CalendarDeclaration) -> list[Change]:
+async def _apply(applying: ApplyContext, declared: CalendarDeclaration) -> list[Change]:
     session = applying.session
     what = f"calendar {declared.name}"
     zone, hours = declared.time_zone or applying.time_zone, week_of(declared.hours)

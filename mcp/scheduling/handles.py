@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from toolkit.moments import moment
 from toolkit.speech.phrases import MONTHS, NEAR, WEEKDAYS
+from toolkit.speech.times import moment
 
 _DAYS = [name[:3].lower() for name in WEEKDAYS]
 _MONTHS = [name[:3].lower() for name in MONTHS]

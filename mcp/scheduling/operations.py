@@ -10,9 +10,9 @@ from scheduling.provider import Agenda, Attendee, Booking, SchedulingProvider, S
 from scheduling.results import BookingDetails, Offer, Offers
 from scheduling.slots import OFFERED, chosen, nearest
 from toolkit.errors import NotFound, Rejected
-from toolkit.moments import moment
 from toolkit.speech import phrases
-from toolkit.speech.when import Wish, understand
+from toolkit.speech.times import moment
+from toolkit.speech.when import TimeRequest, parse_when
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
@@ -39,7 +39,7 @@ class Desk:
         """
         service = services.named(text, self.agenda.services)
         if service is None:
-            names = phrases.listed([each.name for each in self.agenda.services])
+            names = phrases.join_words([each.name for each in self.agenda.services])
             raise Rejected(
                 f"The services are: {names}.",
                 say=f"What would you like to book: {names}?",
@@ -47,9 +47,9 @@ class Desk:
             )
         return service
 
-    def wish(self, when: str) -> Wish | None:
+    def wish(self, when: str) -> TimeRequest | None:
         """Return when the caller would like to come; None if no day was named."""
-        return understand(when, self.now, self.zone, self.agenda.opens, self.agenda.closes)
+        return parse_when(when, self.now, self.zone, self.agenda.opens, self.agenda.closes)
 
     def start(self, slot: str) -> datetime:
         """Return the one moment that a handle, or the caller's words, stand for.
@@ -83,7 +83,7 @@ class Desk:
             return self.agenda.services[0]
         return self.service(read.service_id or "" if read else slot)
 
-    async def offers(self, service: Service, wish: Wish) -> Offers:
+    async def offers(self, service: Service, wish: TimeRequest) -> Offers:
         """Return a few of the free times that were asked for, or else the next ones after them."""
         today = self.now.date()
         if wish.days[-1] < today:
@@ -207,7 +207,7 @@ class Desk:
         slots = await self.calendar.free(service, start, end, moving)
         return [self.local(slot.starts_at) for slot in slots]
 
-    async def _later(self, service: Service, wish: Wish) -> list[datetime]:
+    async def _later(self, service: Service, wish: TimeRequest) -> list[datetime]:
         """Return the free times of the first week after the wish that has any."""
         start = self._midnight(wish.days[-1] + _DAY)
         if latest := wish.daytime.latest:
@@ -218,7 +218,7 @@ class Desk:
             start += _WEEK
         return []
 
-    def _offer(self, starts: Sequence[datetime], wish: Wish | None = None) -> str:
+    def _offer(self, starts: Sequence[datetime], wish: TimeRequest | None = None) -> str:
         """Say what is free, beginning with the very time that was asked for."""
         today = self.now.date()
         choose = "Would you like it?" if len(starts) == 1 else _CHOOSE
@@ -236,7 +236,7 @@ class Desk:
             return f"On {phrases.day_label(starts[0].date(), today)} I have {times}. {choose}"
         return f"I have {times}. {choose}"
 
-    def _full(self, wish: Wish) -> str:
+    def _full(self, wish: TimeRequest) -> str:
         if wish.days[0] != wish.days[-1]:
             return "There is nothing free then."
         day = phrases.day_label(wish.days[0], self.now.date())

@@ -99,7 +99,7 @@ class SchedulingProvider(Protocol):
         """Book a time; return None when it is no longer free."""
         ...
 
-    async def booked_before(
+    async def find_lost_booking(
         self, service: Service, start: AwareDatetime, attendee: Attendee
     ) -> Booking | None:
         """Return what an earlier try of this very call has booked, if there was one.

@@ -7,9 +7,9 @@ from scheduling.providers.acuity.provider import Acuity
 from scheduling.providers.builtin.provider import Builtin
 from scheduling.providers.calcom import CalCom
 from scheduling.providers.housecallpro.provider import HousecallPro
-from toolkit.tenancy import Connect
+from toolkit.tenancy import ProviderFactory
 
-PROVIDERS: Mapping[str, Connect[SchedulingProvider]] = {
+PROVIDERS: Mapping[str, ProviderFactory[SchedulingProvider]] = {
     "calcom": CalCom,
     "housecallpro": HousecallPro,
     "acuity": Acuity,

@@ -18,9 +18,9 @@ from toolkit.middleware.confirmation import confirm
 from toolkit.server.build import ServerSpec
 from toolkit.speech import phrases
 from toolkit.speech.numbers import phone_number
-from toolkit.tenancy import connected
+from toolkit.tenancy import tenant_provider
 
-CALENDAR: SchedulingProvider = Depends(connected(PROVIDERS))
+CALENDAR: SchedulingProvider = Depends(tenant_provider(PROVIDERS))
 
 _LISTED = 5
 _ANYTHING_ELSE = "Is there anything else?"
@@ -92,7 +92,7 @@ async def create_booking(
     """Book one of the offered times. slot: its handle."""
     service, start = desk.service_of(slot), desk.start(slot)
     attendee = Attendee(name=_tidy(name), phone=phone_number(phone or ""), email=email, notes=notes)
-    if before := await desk.calendar.booked_before(service, start, attendee):
+    if before := await desk.calendar.find_lost_booking(service, start, attendee):
         return _booked(desk, before)
     desk.require_complete(attendee)
     await desk.require_free(service, start)
@@ -200,7 +200,7 @@ def _all(desk: Desk, bookings: list[Booking]) -> str:
     if not bookings:
         return "I can't find a booking under that name or number."
     times = [f"{each.service.name} on {desk.label(each.starts_at)}" for each in bookings]
-    return f"I have {phrases.listed(times, 'and')}."
+    return f"I have {phrases.join_words(times, 'and')}."
 
 
 def _tidy(name: str) -> str:

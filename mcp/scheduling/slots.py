@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 
-from toolkit.speech.when import Wish
+from toolkit.speech.when import TimeRequest
 
 OFFERED = 3
 
 
-def chosen(free: Sequence[datetime], wish: Wish) -> list[datetime]:
+def chosen(free: Sequence[datetime], wish: TimeRequest) -> list[datetime]:
     """Return at most three of the wished-for times, which are in order."""
     if wish.daytime.at:
         return _near(free, wish.daytime.at)

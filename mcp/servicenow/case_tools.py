@@ -48,7 +48,7 @@ async def create_case(
     desk: Desk = DESK,
 ) -> RecordAnswer:
     """Open a customer's case. contact: the customer's id or e-mail."""
-    if before := await desk.service.created_before("case"):
+    if before := await desk.service.find_lost_create("case"):
         return opened(before)
     whose = await desk.person(contact, contact=True) if contact else None
     team = await desk.group(group) if group else None

@@ -75,7 +75,7 @@ async def create_incident(
     desk: Desk = DESK,
 ) -> RecordAnswer:
     """Open an incident. caller: the user's id or e-mail. impact: how many are affected."""
-    if before := await desk.service.created_before("incident"):
+    if before := await desk.service.find_lost_create("incident"):
         return opened(before)
     whose = await desk.person(caller) if caller else None
     team = await desk.group(group) if group else None

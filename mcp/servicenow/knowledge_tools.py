@@ -46,7 +46,7 @@ async def search_knowledge(
     """Find knowledge articles. question: in a few words. Answer from what they say only."""
     found = await desk.service.articles(looked_for(question), rows(detail) + 1)
     shown = found[: rows(detail)]
-    titles = phrases.listed([cut(each.title, _TITLE) for each in shown[:SHORT]])
+    titles = phrases.join_words([cut(each.title, _TITLE) for each in shown[:SHORT]])
     say = f"I found {titles}." if shown else "I can't find an article about that."
     articles = [listed_article(each) for each in shown]
     return ArticleList(say=say, articles=articles, more=len(found) > len(shown))

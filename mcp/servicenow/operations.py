@@ -34,14 +34,14 @@ from toolkit.errors import NotFound, Rejected
 from toolkit.speech import phrases
 from toolkit.speech.clock import CLOCK, Clock
 from toolkit.speech.emails import email_address
-from toolkit.speech.people import alike, folded, likeness
+from toolkit.speech.people import fold, is_similar, likeness
 from toolkit.speech.text import cut
-from toolkit.speech.when import understand
-from toolkit.tenancy import connected
+from toolkit.speech.when import parse_when
+from toolkit.tenancy import tenant_provider
 
 T = TypeVar("T", User, Group)
 
-SERVICE: ServiceDesk = Depends(connected(PROVIDERS))
+SERVICE: ServiceDesk = Depends(tenant_provider(PROVIDERS))
 
 Name = Annotated[str, Field(min_length=1, max_length=120)]
 Summary = Annotated[str, Field(min_length=1, max_length=160)]  # ServiceNow keeps no more
@@ -130,7 +130,7 @@ class Desk:
         Raises:
             Rejected: no day was said, or several.
         """
-        wish = understand(said, self.clock.now, self.clock.zone)
+        wish = parse_when(said, self.clock.now, self.clock.zone)
         if wish is not None and wish.daytime.at is not None:
             return self.clock.moment(said)
         return datetime.combine(self.clock.day(said), _DAY_ENDS, self.clock.zone)
@@ -269,8 +269,8 @@ def _called(name: str, people: Sequence[User]) -> list[User]:
 
 def _alike(said: str, found: Sequence[T]) -> list[T]:
     """Return those whose name is like what was said, the likeliest first."""
-    exact = [each for each in found if folded(each.name) == folded(said)]
-    near = [each for each in found if alike(said, each.name)]
+    exact = [each for each in found if fold(each.name) == fold(said)]
+    near = [each for each in found if is_similar(said, each.name)]
     return exact or sorted(near, key=lambda each: -likeness(said, each.name))
 
 
@@ -278,7 +278,7 @@ def _only(found: Sequence[T], what: str, ask: str) -> T:
     if not found:
         raise NotFound(f"There is no such {what}.", say=f"I can't find that {what}. {ask}")
     if len(found) > 1:
-        names = phrases.listed([cut(each.name, _SAID) for each in found[:_CHOICES]])
+        names = phrases.join_words([cut(each.name, _SAID) for each in found[:_CHOICES]])
         raise Rejected(
             f"Several may be meant: {names}.",
             say=f"I have {names}. {ask}",

@@ -75,7 +75,7 @@ def _listed(found: Sequence[User], what: str, detail: Detail) -> UserList:
 def _said(found: Sequence[User], what: str) -> str:
     if not found:
         return f"I can't find anyone with that {what}."
-    names = phrases.listed([_introduced(each) for each in found[:SHORT]], "and")
+    names = phrases.join_words([_introduced(each) for each in found[:SHORT]], "and")
     return f"I found {names}{', and others' if len(found) > SHORT else ''}."
 
 

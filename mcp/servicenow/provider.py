@@ -154,7 +154,7 @@ class ServiceDesk(Protocol):
         """Create a record."""
         ...
 
-    async def created_before(self, kind: Kind) -> Record | None:
+    async def find_lost_create(self, kind: Kind) -> Record | None:
         """Return what an earlier try of this very call has created, if there was one."""
         ...
 

@@ -4,6 +4,6 @@ from collections.abc import Mapping
 
 from servicenow.provider import ServiceDesk
 from servicenow.providers.servicenow.provider import ServiceNow
-from toolkit.tenancy import Connect
+from toolkit.tenancy import ProviderFactory
 
-PROVIDERS: Mapping[str, Connect[ServiceDesk]] = {"servicenow": ServiceNow}
+PROVIDERS: Mapping[str, ProviderFactory[ServiceDesk]] = {"servicenow": ServiceNow}

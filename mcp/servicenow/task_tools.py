@@ -47,7 +47,7 @@ async def create_task(
     desk: Desk = DESK,
 ) -> RecordAnswer:
     """Create a task. about: the number of its incident or case. due: in the caller's own words."""
-    if before := await desk.service.created_before("task"):
+    if before := await desk.service.find_lost_create("task"):
         return opened(before)
     who = await desk.person(assignee) if assignee else None
     team = await desk.group(group) if group else None
@@ -124,7 +124,7 @@ async def get_assignment_groups(
     """Find the groups that work is assigned to."""
     found = await desk.groups(name) if name else await desk.service.groups()
     several = found[: rows(detail)]
-    names = phrases.listed([cut(group.name, _NAME) for group in found[:SHORT]], "and")
+    names = phrases.join_words([cut(group.name, _NAME) for group in found[:SHORT]], "and")
     among = "Among others, there is" if len(found) > SHORT else "There is"
     return GroupList(
         say=f"{among} {names}." if found else "I can't find any such group.",

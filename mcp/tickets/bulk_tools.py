@@ -54,7 +54,7 @@ async def show_many_tickets(
 async def create_many_tickets(tickets: NewTickets, desk: TicketProvider = DESK) -> BatchAnswer:
     """Open up to 100 tickets."""
     drafts = [each.draft() for each in tickets]
-    if before := await desk.created_before(drafts):
+    if before := await desk.find_lost_create(drafts):
         return done_many(before, "ticket", "created")
     confirm(f"{sentence(counted(len(drafts), 'ticket'))} would be opened. Shall I do that?")
     return done_many(await desk.create(drafts), "ticket", "created")

@@ -55,7 +55,7 @@ async def add_comment(
 ) -> AddedComment:
     """Add a comment to a ticket. public: whether the customer sees it."""
     wanted, comment = known_id(ticket, "ticket"), worded(text)
-    if before := await desk.commented_before(wanted, comment):
+    if before := await desk.find_lost_comment(wanted, comment):
         return _commented(wanted, before)
     found = await ticket_of(desk, wanted)
     read_back = cut(tidy(comment), _READ_BACK).rstrip(".!?")

@@ -27,11 +27,11 @@ from tickets.results import (
 )
 from toolkit.errors import NotFound, OutcomeUnknown, Rejected
 from toolkit.speech import phrases
-from toolkit.speech.numbers import words
+from toolkit.speech.numbers import number_words
 from toolkit.speech.text import cut
-from toolkit.tenancy import connected
+from toolkit.tenancy import tenant_provider
 
-DESK: TicketProvider = Depends(connected(PROVIDERS))
+DESK: TicketProvider = Depends(tenant_provider(PROVIDERS))
 
 READING, WRITING = 8.0, 15.0  # seconds
 ANYTHING_ELSE = "Is there anything else?"
@@ -147,7 +147,7 @@ def done_many(batch: Batch, what: str, done: str) -> BatchAnswer:
 def counted(number: int, what: str) -> str:
     """Return `three tickets`."""
     plural = what if number == 1 else f"{what}s"
-    return f"{words(number) if 0 <= number < 60 else number} {plural}"
+    return f"{number_words(number) if 0 <= number < 60 else number} {plural}"
 
 
 def titled(ticket: Ticket | TicketRow) -> str:
@@ -168,14 +168,14 @@ def sentence(text: str) -> str:
 def _all_tickets(shown: Sequence[Ticket], *, more: bool) -> str:
     if not shown:
         return "I can't find any such ticket."
-    each = phrases.listed([titled(ticket) for ticket in shown], "and")
+    each = phrases.join_words([titled(ticket) for ticket in shown], "and")
     return f"Among others, there is {each}." if more else f"I have {each}."
 
 
 def _all_users(shown: Sequence[User], *, more: bool) -> str:
     if not shown:
         return "I can't find anybody like that."
-    each = phrases.listed([named(user) for user in shown], "and")
+    each = phrases.join_words([named(user) for user in shown], "and")
     return f"I found {each}, and others." if more else f"I found {each}."
 
 
@@ -187,5 +187,5 @@ def _done(batch: Batch, what: str, done: str) -> str:
     if not batch.refused:
         return f"Done, {counted(number, what)} {have} been {done}."
     refused = len(batch.refused)
-    others = f"{words(refused) if refused < 60 else refused} could not be"
+    others = f"{number_words(refused) if refused < 60 else refused} could not be"
     return f"{sentence(counted(number, what))} {have} been {done}, and {others}."

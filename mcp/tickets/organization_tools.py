@@ -106,7 +106,7 @@ def _free(agents: list[Availability]) -> str:
     free = [each.name for each in agents if each.available]
     busy = [each.name for each in agents if not each.available]
     if free:
-        return f"{phrases.listed(free, 'and')} can take a call now."
+        return f"{phrases.join_words(free, 'and')} can take a call now."
     if busy:
-        return f"{phrases.listed(busy, 'and')} can't take a call now."
+        return f"{phrases.join_words(busy, 'and')} can't take a call now."
     return "Nobody can take a call now."

@@ -192,7 +192,7 @@ class TicketProvider(Protocol):
         """
         ...
 
-    async def created_before(self, drafts: Sequence[Draft]) -> Batch | None:
+    async def find_lost_create(self, drafts: Sequence[Draft]) -> Batch | None:
         """Return what an earlier try of this very call has opened, if there was one.
 
         Raises:
@@ -228,7 +228,7 @@ class TicketProvider(Protocol):
         """
         ...
 
-    async def commented_before(self, ticket_id: str, text: str) -> str | None:
+    async def find_lost_comment(self, ticket_id: str, text: str) -> str | None:
         """Return the comment that an earlier try of this very call has added, if there is one.
 
         Raises:
@@ -262,7 +262,7 @@ class TicketProvider(Protocol):
         """
         ...
 
-    async def user_created_before(self, draft: UserDraft) -> str | None:
+    async def find_lost_user(self, draft: UserDraft) -> str | None:
         """Return the user that an earlier try of this very call has added, if there is one.
 
         Raises:

@@ -7,9 +7,9 @@ from tickets.providers.builtin.provider import Builtin
 from tickets.providers.freshdesk.provider import Freshdesk
 from tickets.providers.jira.provider import Jira
 from tickets.providers.zendesk.provider import Zendesk
-from toolkit.tenancy import Connect
+from toolkit.tenancy import ProviderFactory
 
-PROVIDERS: Mapping[str, Connect[TicketProvider]] = {
+PROVIDERS: Mapping[str, ProviderFactory[TicketProvider]] = {
     "builtin": Builtin,
     "freshdesk": Freshdesk,
     "jira": Jira,

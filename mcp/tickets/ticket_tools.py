@@ -103,7 +103,7 @@ async def create_ticket(
         tags=tags,
         fields=fields,
     ).draft()
-    if before := await desk.created_before([draft]):
+    if before := await desk.find_lost_create([draft]):
         return _opened(draft, done_one(before))
     whose = f", for {draft.requester_name}" if draft.requester_name else ""
     confirm(f"A ticket about {cut(draft.subject, _READ_BACK)}{whose}. Shall I open it?")

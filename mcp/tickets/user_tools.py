@@ -53,7 +53,7 @@ from tickets.results import (
 from toolkit.effects import CHANGES, DESTROYS, READS, WRITES
 from toolkit.errors import Rejected
 from toolkit.middleware.confirmation import confirm
-from toolkit.speech.people import alike, likeness, same_number
+from toolkit.speech.people import is_similar, likeness, same_number
 
 NewUsers = Annotated[list[NewUser], Field(min_length=1, max_length=MOST)]
 ChangedUsers = Annotated[list[ChangedUser], Field(min_length=1, max_length=MOST)]
@@ -114,7 +114,7 @@ async def create_user(
 ) -> UserAnswer:
     """Add a customer. organization: its name or id."""
     draft = NewUser(name=name, email=email, phone=phone, organization=organization).draft()
-    if before := await desk.user_created_before(draft):
+    if before := await desk.find_lost_user(draft):
         return _saved(draft, before)
     confirm(f"{draft.name}, {_reached(draft)}. Shall I add them?")
     return _saved(draft, await desk.create_user(draft))
@@ -230,7 +230,7 @@ def _meant(person: Who, user: User) -> bool:
         return (user.email or "").casefold() == person.email.casefold()
     if person.phone:
         return user.phone is not None and same_number(person.phone, user.phone)
-    return alike(person.name or "", user.name)
+    return is_similar(person.name or "", user.name)
 
 
 def _require_address(draft: UserDraft) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from config.security.vault import Account, NoAccountError
 from toolkit.errors import Disconnected, ToolFailure, Unavailable
 from toolkit.http.client import CONNECT_BUDGET, READ_BUDGET
-from toolkit.tenancy import Call, Credentials, HeldAccount
+from toolkit.tenancy import Credentials, LockedAccount, ToolCall
 
 _EARLY = 30.0  # seconds before it expires that a token is replaced
 
@@ -48,7 +48,7 @@ class OAuth(httpx2.Auth):
     vendor: str
     token_url: str
     account: Account
-    call: Call = field(repr=False)
+    call: ToolCall = field(repr=False)
     scheme: str = "Bearer"
 
     async def async_auth_flow(
@@ -76,7 +76,7 @@ class OAuth(httpx2.Auth):
         try:
             async with (
                 self.call.runtime.lock(self.account.id),
-                vault.alone(self.call.business_id, self.account) as held,
+                vault.locked(self.call.business_id, self.account) as held,
             ):
                 token = held.account.secrets.get("access_token", "")
                 if not token or token == stale:
@@ -90,7 +90,7 @@ class OAuth(httpx2.Auth):
             raise failure
         return token
 
-    async def _refresh(self, held: HeldAccount) -> str:
+    async def _refresh(self, held: LockedAccount) -> str:
         mine = OAuthCredentials.model_validate(held.account.secrets)
         response = await self._ask(mine)
         if response.status_code in (400, 401):

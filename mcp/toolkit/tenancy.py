@@ -22,10 +22,10 @@ from config.database import Database
 from config.security.tokens import Claims, InvalidTokenError, Verifier
 from config.security.vault import Account, NoAccountError
 from toolkit.errors import Disconnected, OutcomeUnknown, Unavailable
-from toolkit.http.circuit_breaker import Breakers
-from toolkit.http.client import Wire
+from toolkit.http.circuit_breaker import CircuitBreakers
+from toolkit.http.client import VendorConnection
 from toolkit.http.sync_sdk import Threads
-from toolkit.http.ttl_cache import Kept
+from toolkit.http.ttl_cache import TtlCache
 
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
@@ -37,7 +37,7 @@ class Attempt:
     """One try at a write: its key, and whether an earlier one was lost without an answer."""
 
     key: str
-    again: bool = False
+    is_retry: bool = False
 
 
 attempt: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
@@ -49,7 +49,7 @@ class Credentials(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-class HeldAccount(Protocol):
+class LockedAccount(Protocol):
     """An account that nobody else can change now."""
 
     account: Account
@@ -78,9 +78,9 @@ class Vault(Protocol):
         """Return whose tools the caller has on `server`; None where no account can be used."""
         ...
 
-    def alone(
+    def locked(
         self, business_id: UUID, account: Account
-    ) -> AbstractAsyncContextManager[HeldAccount]:
+    ) -> AbstractAsyncContextManager[LockedAccount]:
         """Hold an account as it is now, with everyone else waiting.
 
         Raises:
@@ -103,8 +103,8 @@ class Runtime:
     cache: Redis | None = None
     standalone: Claims | None = None
     calls_per_minute: int = 1200
-    breakers: Breakers = field(default_factory=Breakers)
-    kept: Kept = field(default_factory=Kept)
+    breakers: CircuitBreakers = field(default_factory=CircuitBreakers)
+    ttl_cache: TtlCache = field(default_factory=TtlCache)
     threads: Threads = field(default_factory=Threads)
     _locks: WeakValueDictionary[object, asyncio.Lock] = field(default_factory=_no_locks)
 
@@ -121,7 +121,7 @@ class Runtime:
 
 
 @dataclass(frozen=True)
-class Call:
+class ToolCall:
     """One tool call: who asks, and what the server may use to answer."""
 
     claims: Claims
@@ -139,31 +139,31 @@ class Call:
         return self.attempt.key if self.attempt else None
 
     @property
-    def again(self) -> bool:
+    def is_retry(self) -> bool:
         """Say whether an earlier try of this write was lost: it may have been done."""
-        return self.attempt is not None and self.attempt.again
+        return self.attempt is not None and self.attempt.is_retry
 
-    def once(self, vendor: str) -> None:
+    def refuse_if_retry(self, vendor: str) -> None:
         """Let a write go that cannot be looked for afterwards, unless it may have been done.
 
         Raises:
             OutcomeUnknown: an earlier try was lost; doing it again could do it twice.
         """
-        if self.again:
+        if self.is_retry:
             raise OutcomeUnknown(f"{vendor} cannot be asked whether it was done the first time.")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
         """Open a transaction that sees this tenant's rows only."""
-        async with self.runtime.records.business(self.business_id) as session:
+        async with self.runtime.records.tenant(self.business_id) as session:
             yield session
 
-    def wire(self, account: Account) -> Wire:
+    def vendor_connection(self, account: Account) -> VendorConnection:
         """Return the way to the account's vendor."""
         breaker = self.runtime.breakers.of(self.business_id, account.provider)
-        return Wire(self.runtime.client, breaker)
+        return VendorConnection(self.runtime.client, breaker)
 
-    async def kept(
+    async def cached(
         self,
         account: Account,
         what: Hashable,
@@ -172,10 +172,10 @@ class Call:
     ) -> T:
         """Return what this account's vendor said about `what` in the last `seconds`, or ask."""
         key = (self.business_id, account.provider, account.id, what)
-        return await self.runtime.kept.get(key, seconds, fetch)
+        return await self.runtime.ttl_cache.get(key, seconds, fetch)
 
 
-class Connect(Protocol[P_co]):
+class ProviderFactory(Protocol[P_co]):
     """Opens one tenant's account: the provider class itself."""
 
     @property
@@ -188,12 +188,12 @@ class Connect(Protocol[P_co]):
         """Return the tools that the vendor has no counterpart for, each with the reason."""
         ...
 
-    def __call__(self, account: Account, call: Call, /) -> P_co:
+    def __call__(self, account: Account, call: ToolCall, /) -> P_co:
         """Validate the account and return the provider. Must not touch the network."""
         ...
 
 
-class Checked(Protocol):
+class CheckableProvider(Protocol):
     """What every provider can do besides its tools."""
 
     async def check(self) -> None:
@@ -227,19 +227,19 @@ def runtime_of(ctx: Context) -> Runtime:
     return runtime
 
 
-def current_call(ctx: Context = CurrentContext()) -> Call:
+def current_call(ctx: Context = CurrentContext()) -> ToolCall:
     """Return the call being served; a dependency, absent from the tool's schema."""
     runtime = runtime_of(ctx)
-    return Call(claims_of_request(runtime), runtime, attempt.get())
+    return ToolCall(claims_of_request(runtime), runtime, attempt.get())
 
 
-CALL: Call = Depends(current_call)
+CALL: ToolCall = Depends(current_call)
 
 
-def connected(providers: Mapping[str, Connect[P]]) -> Callable[..., Awaitable[P]]:
+def tenant_provider(providers: Mapping[str, ProviderFactory[P]]) -> Callable[..., Awaitable[P]]:
     """Return a dependency that opens the calling tenant's own provider."""
 
-    async def open_provider(ctx: Context = CurrentContext()) -> P:
+    async def provider_of_request(ctx: Context = CurrentContext()) -> P:
         call = current_call(ctx)
         server = ctx.fastmcp.name
         try:
@@ -248,12 +248,12 @@ def connected(providers: Mapping[str, Connect[P]]) -> Callable[..., Awaitable[P]
             raise Disconnected(str(error)) from None
         if account.provider not in providers:
             raise Disconnected(f"No {server} account is connected.")
-        return opened(providers[account.provider], account, call)
+        return open_provider(providers[account.provider], account, call)
 
-    return open_provider
+    return provider_of_request
 
 
-def opened(connect: Connect[P], account: Account, call: Call) -> P:
+def open_provider(connect: ProviderFactory[P], account: Account, call: ToolCall) -> P:
     """Return the provider of an account.
 
     Raises:

@@ -40,7 +40,7 @@ async def _end_silent(database: Database, business_id: UUID, silent_since: datet
         col(Conversation.status) == "active",
         col(Conversation.updated_at) < silent_since,
     )
-    async with database.business(business_id) as session:
+    async with database.tenant(business_id) as session:
         abandoned = (await session.scalars(query.with_for_update(key_share=True))).all()
         for conversation in abandoned:
             conversation.end(conversation.updated_at, "abandoned")

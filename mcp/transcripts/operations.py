@@ -18,7 +18,7 @@ from sqlmodel import col
 from config.columns import now
 from config.security.tokens import Claims
 from toolkit.errors import Invalid, NotFound, Rejected
-from toolkit.tenancy import Call
+from toolkit.tenancy import ToolCall
 from transcripts.results import UsageRow
 from transcripts.tables import AgentResponse, ApiUsage, Conversation, UserTurn
 
@@ -28,7 +28,7 @@ AWAITED = ""
 
 
 @asynccontextmanager
-async def opened(call: Call) -> AsyncGenerator["Store"]:
+async def opened(call: ToolCall) -> AsyncGenerator["Store"]:
     """Open the conversations that a call may see, for one transaction."""
     async with call.transaction() as session:
         yield Store(session, call.claims)

@@ -13,7 +13,7 @@ from config.columns import now
 from toolkit.effects import READS, RECORDS
 from toolkit.errors import Invalid, NotFound
 from toolkit.server.build import ServerSpec
-from toolkit.tenancy import CALL, Call
+from toolkit.tenancy import CALL, ToolCall
 from transcripts.export import Format, exported
 from transcripts.operations import opened
 from transcripts.queries import entries, page, search, turns
@@ -46,7 +46,7 @@ async def start_conversation(
     conversation_id: UUID | Unset = None,
     session_id: UUID | Unset = None,
     started_at: Happened | Unset = None,
-    call: Call = CALL,
+    call: ToolCall = CALL,
 ) -> ConversationView:
     """Record that a conversation begins."""
     async with opened(call) as store:
@@ -69,7 +69,7 @@ async def append_user_turn(
     language: Name | Unset = None,
     stt_confidence: Number | Unset = None,
     spoken_at: Happened | Unset = None,
-    call: Call = CALL,
+    call: ToolCall = CALL,
 ) -> Recorded:
     """Record what the user said. Turns and responses share one order_index, from 0."""
     async with opened(call) as store:
@@ -100,7 +100,7 @@ async def append_agent_response(
     language: Name | Unset = None,
     interrupted: bool = False,
     spoken_at: Happened | Unset = None,
-    call: Call = CALL,
+    call: ToolCall = CALL,
 ) -> Recorded:
     """Record what the agent said; a greeting has no user_turn_index."""
     if user_turn_index is not None and user_turn_index >= order_index:
@@ -128,7 +128,7 @@ async def end_conversation(
     conversation_id: UUID | Unset = None,
     reason: Name | Unset = None,
     ended_at: Happened | Unset = None,
-    call: Call = CALL,
+    call: ToolCall = CALL,
 ) -> ConversationView:
     """Record that a conversation is over."""
     async with opened(call) as store:
@@ -143,7 +143,7 @@ async def update_conversation(
     room_sid: Name | Unset = None,
     agent_job_id: Name | Unset = None,
     detected_language: Name | Unset = None,
-    call: Call = CALL,
+    call: ToolCall = CALL,
 ) -> ConversationView:
     """Record what became known later. A user turn's language outranks this one."""
     async with opened(call) as store:
@@ -158,7 +158,7 @@ async def update_conversation(
 async def record_usage(
     rows: UsageRows,
     conversation_id: UUID | Unset = None,
-    call: Call = CALL,
+    call: ToolCall = CALL,
 ) -> UsageRecorded:
     """Record what requests to providers consumed; each request_id counts once."""
     async with opened(call) as store:
@@ -170,7 +170,7 @@ async def record_usage(
 
 @tool(title="Get a conversation", annotations=READS, timeout=8.0)
 async def get_conversation(
-    conversation_id: UUID | Unset = None, call: Call = CALL
+    conversation_id: UUID | Unset = None, call: ToolCall = CALL
 ) -> ConversationView:
     """Look up when, where and by which bot a conversation was held."""
     async with opened(call) as store:
@@ -184,7 +184,7 @@ async def list_conversations(
     status: Status | Unset = None,
     bot_id: UUID | Unset = None,
     detail: Literal["short", "full"] = "short",
-    call: Call = CALL,
+    call: ToolCall = CALL,
 ) -> ConversationPage:
     """List conversations, newest first."""
     async with opened(call) as store:
@@ -202,7 +202,7 @@ async def get_transcript(
     conversation_id: UUID | Unset = None,
     view: Literal["entries", "turns"] = "entries",
     turn: Index | Unset = None,
-    call: Call = CALL,
+    call: ToolCall = CALL,
 ) -> Transcript:
     """Read what was said, in order: entry by entry, or each user turn with its responses."""
     async with opened(call) as store:
@@ -221,7 +221,7 @@ async def get_transcript(
 async def search_transcripts(
     query: Annotated[Name, Field(description='Words or a "phrase".')],
     limit: Page = 5,
-    call: Call = CALL,
+    call: ToolCall = CALL,
 ) -> Matches:
     """Find where something was said, newest first."""
     async with opened(call) as store:
@@ -230,7 +230,7 @@ async def search_transcripts(
 
 @tool(title="Export a transcript", annotations=READS, timeout=8.0)
 async def export_transcript(
-    format: Format, conversation_id: UUID | Unset = None, call: Call = CALL
+    format: Format, conversation_id: UUID | Unset = None, call: ToolCall = CALL
 ) -> Export:
     """Get a transcript as the content of a file."""
     async with opened(call) as store:

@@ -8,7 +8,7 @@ from sqlalchemy import Column, ForeignKeyConstraint, Index, UniqueConstraint, te
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from config.columns import TenantRow, maybe_moment, moment, now
+from config.columns import TenantRow, now, optional_timestamp, timestamp
 
 
 def _of_conversation() -> ForeignKeyConstraint:
@@ -39,9 +39,9 @@ class Conversation(TenantRow, table=True):
     direction: str
     detected_language: str | None = None
     agent_job_id: str | None = None
-    started_at: datetime = moment()
-    ended_at: datetime | None = maybe_moment()
-    updated_at: datetime = moment()
+    started_at: datetime = timestamp()
+    ended_at: datetime | None = optional_timestamp()
+    updated_at: datetime = timestamp()
     details: dict[str, Any] = Field(
         default_factory=dict,
         sa_column=Column("metadata", JSONB, nullable=False, server_default=text("'{}'")),

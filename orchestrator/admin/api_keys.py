@@ -12,7 +12,7 @@ from sqlmodel import col
 
 from config.constellation import constellation, load
 from config.database import Database
-from config.errors import Mendable
+from config.errors import UserError
 from config.security.api_keys import Rights, StoredKey, create_key, keys_of, revoke_key
 from config.settings import Settings
 from config.tables import AgentConfig, McpServer
@@ -21,7 +21,7 @@ from orchestrator.admin.declarations import business_called, stores
 _LONGEST_NAMES = 1000  # bytes per server, of the 4096 that a token may have
 
 
-class KeyRefusedError(Mendable):
+class KeyRefusedError(UserError):
     """A key cannot be made or found as it was asked for."""
 
 
@@ -57,7 +57,7 @@ async def created_key(settings: Settings, slug: str, name: str, asked: Asked = N
     """
     async with stores(settings) as (database, _):
         business_id = await _business(database, slug)
-        async with database.business(business_id) as session:
+        async with database.tenant(business_id) as session:
             rights = await _rights(session, asked)
         return await create_key(database, business_id, name, rights)
 
@@ -70,7 +70,7 @@ async def shown_keys(settings: Settings, slug: str) -> list[ShownKey]:
     """
     async with stores(settings) as (database, _):
         business_id = await _business(database, slug)
-        async with database.business(business_id) as session:
+        async with database.tenant(business_id) as session:
             bots = {bot_id: name for name, bot_id in (await _bots(session)).items()}
         return [_shown(key, bots) for key in await keys_of(database, business_id)]
 

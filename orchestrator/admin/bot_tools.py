@@ -15,10 +15,10 @@ from config.security.tokens import Grant, Signer
 from config.settings import Settings, required
 from orchestrator.admin.declarations import stores
 from orchestrator.agent.system_tools import own_tools, seen_by_model, without_examples
-from orchestrator.mcp_client.external.directory import Registry
-from orchestrator.mcp_client.router import Constellation, Identity
-from orchestrator.mcp_client.tool import Outcome, ToolCard
-from orchestrator.mcp_client.tool_cache import Catalogue, offered
+from orchestrator.mcp_client.external.directory import Directory
+from orchestrator.mcp_client.router import Identity, Router
+from orchestrator.mcp_client.tool import Outcome, ToolInfo
+from orchestrator.mcp_client.tool_cache import ToolCache, offered
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ async def seen_tools(settings: Settings, business: str, bot_name: str) -> list[S
     return [_counted(without_examples(each)) for each in seen]
 
 
-async def listed_tools(settings: Settings, business: str, bot_name: str) -> list[ToolCard]:
+async def listed_tools(settings: Settings, business: str, bot_name: str) -> list[ToolInfo]:
     """Ask the bot's servers for their tools, so that its next call finds them known.
 
     Raises:
@@ -81,7 +81,7 @@ async def ask_server(
 class _Seat:
     bot: Bot
     identity: Identity
-    constellation: Constellation
+    constellation: Router
     cache: Redis
 
 
@@ -89,8 +89,8 @@ class _Seat:
 async def _seat(settings: Settings, business: str, bot_name: str) -> AsyncGenerator[_Seat]:
     key = required("SERVICE_TOKEN_PRIVATE_KEY", settings.service_token_private_key)
     async with stores(settings) as (database, cache):
-        registry = Registry.of(settings, database, cache)
-        constellation = Constellation(Signer(key), settings.mcp_server_url, registry)
+        registry = Directory.of(settings, database, cache)
+        constellation = Router(Signer(key), settings.mcp_server_url, registry)
         try:
             bot = await _bot(database, cache, business, bot_name)
             yield _Seat(bot, Identity("cli", bot.business_id, bot), constellation, cache)
@@ -99,7 +99,7 @@ async def _seat(settings: Settings, business: str, bot_name: str) -> AsyncGenera
 
 
 async def _bot(database: Database, cache: Redis, business: str, name: str) -> Bot:
-    async with database.nobody() as session:
+    async with database.unscoped() as session:
         query = text("select business_id, bot_id from find_bot(:business, :bot)")
         row = (await session.execute(query, {"business": business, "bot": name})).first()
     if row is None:
@@ -107,8 +107,8 @@ async def _bot(database: Database, cache: Redis, business: str, name: str) -> Bo
     return await load(database, cache, row.business_id, row.bot_id)
 
 
-async def _listed(seat: _Seat) -> list[ToolCard]:
-    catalogue = Catalogue(seat.constellation, seat.cache)
+async def _listed(seat: _Seat) -> list[ToolInfo]:
+    catalogue = ToolCache(seat.constellation, seat.cache)
     names = seat.bot.enabled_servers
     listed = {name: await catalogue.refresh(seat.identity, name) for name in names}
     return offered(seat.bot, listed)

@@ -66,7 +66,7 @@ async def applied(
 
 async def business_called(database: Database, slug: str) -> UUID | None:
     """Return the id of the business with this slug."""
-    async with database.nobody() as session:
+    async with database.unscoped() as session:
         found: UUID | None = await session.scalar(
             text("select find_business(:slug)"), {"slug": slug}
         )

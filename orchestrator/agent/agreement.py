@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from orchestrator.mcp_client.tool import Outcome, ToolCard
+from orchestrator.mcp_client.tool import Outcome, ToolInfo
 
 CODE = "confirmation_code"
 LAPSED = ""  # the code of what was asked too long ago for its own
@@ -37,7 +37,7 @@ class Waiting(BaseModel):
 class Pending:
     """A call that was read back and waits for the caller."""
 
-    card: ToolCard
+    card: ToolInfo
     arguments: Mapping[str, Any]
     code: str
     asked_in_turn: int
@@ -69,7 +69,7 @@ class Agreement:
             return None
         return Waiting(tool=self._pending.card.name, arguments=self._pending.arguments)
 
-    def resume(self, waiting: Waiting, cards: Sequence[ToolCard]) -> None:
+    def resume(self, waiting: Waiting, cards: Sequence[ToolInfo]) -> None:
         """Take up what waited, if there still is such a tool; its code is another by now."""
         for card in cards:
             if card.name == waiting.tool:
@@ -81,7 +81,7 @@ class Agreement:
         if refuses(text):
             self.settle()
 
-    def asked(self, card: ToolCard, arguments: Mapping[str, Any], outcome: Outcome) -> bool:
+    def asked(self, card: ToolInfo, arguments: Mapping[str, Any], outcome: Outcome) -> bool:
         """Keep the code of an answer that asks for confirmation, and say whether it was one."""
         code = outcome.data.get(CODE)
         if outcome.data.get("status") != "needs_confirmation" or not isinstance(code, str):
@@ -89,7 +89,7 @@ class Agreement:
         self._pending = Pending(card, dict(arguments), code, self._turn)
         return True
 
-    def code_for(self, card: ToolCard, arguments: Mapping[str, Any]) -> str | None:
+    def code_for(self, card: ToolInfo, arguments: Mapping[str, Any]) -> str | None:
         """Return the code, if exactly this call was read back and agreed to since."""
         pending = self.pending
         if pending is None or pending.card.name != card.name:

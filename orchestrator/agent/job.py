@@ -11,9 +11,9 @@ from config.cache import connect
 from config.database import Database
 from config.security.tokens import Signer
 from config.settings import Settings, required
-from orchestrator.mcp_client.external.directory import Registry
-from orchestrator.mcp_client.router import Constellation
-from orchestrator.mcp_client.tool_cache import Catalogue
+from orchestrator.mcp_client.external.directory import Directory
+from orchestrator.mcp_client.router import Router
+from orchestrator.mcp_client.tool_cache import ToolCache
 
 
 class Dispatch(BaseModel):
@@ -33,8 +33,8 @@ class Process:
 
     settings: Settings
     database: Database
-    constellation: Constellation
-    catalogue: Catalogue
+    constellation: Router
+    catalogue: ToolCache
     cache: Redis
 
     @classmethod
@@ -44,9 +44,9 @@ class Process:
         # One for what a call reads, one that its audit trail keeps, one in reserve.
         database = Database(required("DATABASE_URL", settings.database_url), pool_size=3)
         private_key = required("SERVICE_TOKEN_PRIVATE_KEY", settings.service_token_private_key)
-        registry = Registry.of(settings, database, cache)
-        constellation = Constellation(Signer(private_key), settings.mcp_server_url, registry)
-        return cls(settings, database, constellation, Catalogue(constellation, cache), cache)
+        registry = Directory.of(settings, database, cache)
+        constellation = Router(Signer(private_key), settings.mcp_server_url, registry)
+        return cls(settings, database, constellation, ToolCache(constellation, cache), cache)
 
     async def aclose(self) -> None:
         """Close every connection."""

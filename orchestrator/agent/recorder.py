@@ -9,7 +9,7 @@ from typing import Any
 
 from config.security.tokens import Claims, Grant
 from orchestrator.agent.journal import SERVER, Entry, Header, Journal, Orphan, orphans
-from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.router import Router
 from orchestrator.mcp_client.tool import Outcome
 
 logger = logging.getLogger("antiphon.recorder")
@@ -21,7 +21,7 @@ _LATER = frozenset({"unavailable", "timeout", "fault", "outcome_unknown"})
 class Recorder:
     """Numbers what is said in one call, and sees that it is stored."""
 
-    def __init__(self, constellation: Constellation, folder: Path, header: Header) -> None:
+    def __init__(self, constellation: Router, folder: Path, header: Header) -> None:
         self._constellation = constellation
         self._claims = _claims(header)
         self._journal = Journal.start(folder, header)
@@ -108,7 +108,7 @@ class Recorder:
             await _deliver(self._constellation, self._claims, entry)
 
 
-async def replay(constellation: Constellation, folder: Path) -> int:
+async def replay(constellation: Router, folder: Path) -> int:
     """Deliver the journals of calls whose process died, and return how many there were."""
     count = 0
     for orphan in orphans(folder):
@@ -117,7 +117,7 @@ async def replay(constellation: Constellation, folder: Path) -> int:
     return count
 
 
-async def _replay(constellation: Constellation, orphan: Orphan) -> None:
+async def _replay(constellation: Router, orphan: Orphan) -> None:
     claims = _claims(orphan.header)
     delivered = False
     try:
@@ -131,7 +131,7 @@ async def _replay(constellation: Constellation, orphan: Orphan) -> None:
         orphan.journal.close(delivered=delivered)
 
 
-async def _deliver(constellation: Constellation, claims: Claims, entry: Entry) -> None:
+async def _deliver(constellation: Router, claims: Claims, entry: Entry) -> None:
     """Bring one entry to the server, however long that takes; what it refuses is logged."""
     attempt = 0
     while True:

@@ -10,7 +10,7 @@ from config.bots import Bot
 from config.security.tokens import Claims, Grant
 from orchestrator.agent.background_tasks import Background
 from orchestrator.agent.client_events import Publish
-from orchestrator.mcp_client.router import Constellation, Identity
+from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import Outcome
 
 SERVER, TOOL = "knowledge", "search_knowledge"
@@ -33,7 +33,7 @@ class Retrieval:
         self,
         bot: Bot,
         identity: Identity,
-        constellation: Constellation,
+        constellation: Router,
         publish: Publish,
         background: Background,
     ) -> None:

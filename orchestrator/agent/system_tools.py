@@ -5,7 +5,7 @@ from typing import Any
 
 from config.bots import Bot
 from orchestrator.agent.agreement import CODE
-from orchestrator.mcp_client.tool import ToolCard
+from orchestrator.mcp_client.tool import ToolInfo
 
 CONFIRM = "confirm"
 END = "end_conversation"
@@ -14,7 +14,7 @@ EXAMPLES = "x-examples"
 Schema = dict[str, Any]
 
 
-def seen_by_model(card: ToolCard) -> Schema:
+def seen_by_model(card: ToolInfo) -> Schema:
     """Return a server's tool as the model may see it: without the code, with its examples."""
     # Copied as deep as it is changed: a call does this for each of its tools before it greets.
     parameters = dict(card.parameters)
@@ -25,7 +25,7 @@ def seen_by_model(card: ToolCard) -> Schema:
     return {"name": card.name, "description": card.description, "parameters": parameters}
 
 
-def own_tools(bot: Bot, cards: Sequence[ToolCard]) -> list[Schema]:
+def own_tools(bot: Bot, cards: Sequence[ToolInfo]) -> list[Schema]:
     """Return the agent's own tools: agreeing where something is confirmed, and hanging up."""
     schemas: list[Schema] = []
     if any(bot.policy(card.server, card.tool).confirm for card in cards):

@@ -9,14 +9,14 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from config.bots import Bot, BotNotFoundError, stored_bot
-from config.database import DOWN
+from config.database import UNREACHABLE
 from config.tables import AgentConfig
 from orchestrator.agent.background_tasks import Background
 from orchestrator.agent.bot_updates import watch
 from orchestrator.agent.job import Process
 from orchestrator.agent.toolset import CallTools, Raw
 from orchestrator.mcp_client.router import Identity
-from orchestrator.mcp_client.tool import ToolCard
+from orchestrator.mcp_client.tool import ToolInfo
 from orchestrator.mcp_client.tool_cache import offered
 
 logger = logging.getLogger("antiphon.call")
@@ -44,7 +44,7 @@ class LiveTools:
         self._identity = identity
         self._seen = seen
         self._background = background
-        self._listed: dict[str, tuple[ToolCard, ...]] = {}
+        self._listed: dict[str, tuple[ToolInfo, ...]] = {}
 
     async def known(self) -> list[Raw]:
         """Return what is known when the call begins; asks no server."""
@@ -65,7 +65,7 @@ class LiveTools:
     async def _changed(self) -> None:
         try:
             bot = await self._newer()
-        except (*DOWN, BotNotFoundError):
+        except (*UNREACHABLE, BotNotFoundError):
             logger.warning("a bot that has changed could not be read")
             return
         if bot is None:
@@ -80,7 +80,7 @@ class LiveTools:
     async def _newer(self) -> Bot | None:
         """Return the bot, if there is a newer version: not from the cache, which may be late."""
         query = select(col(AgentConfig.version)).where(col(AgentConfig.id) == self._bot.id)
-        async with self._process.database.business(self._bot.business_id) as session:
+        async with self._process.database.tenant(self._bot.business_id) as session:
             if await session.scalar(query) == self._bot.version:
                 return None
             return await stored_bot(session, self._bot.id)
@@ -93,7 +93,7 @@ class LiveTools:
             if cards != self._listed.get(server):  # another call has listed it meanwhile
                 self._arrived(server, cards)
 
-    def _arrived(self, server: str, cards: tuple[ToolCard, ...]) -> None:
+    def _arrived(self, server: str, cards: tuple[ToolInfo, ...]) -> None:
         """Take a list that came while the call runs."""
         self._listed[server] = cards
         self._show()

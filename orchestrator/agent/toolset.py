@@ -16,8 +16,8 @@ from orchestrator.agent.client_events import Publish
 from orchestrator.agent.grounding import grounded
 from orchestrator.agent.system_tools import CONFIRM, END, own_tools, seen_by_model
 from orchestrator.agent.timing import TurnClock
-from orchestrator.mcp_client.router import READ_BUDGET, WRITE_BUDGET, Constellation, Identity
-from orchestrator.mcp_client.tool import Outcome, ToolCard
+from orchestrator.mcp_client.router import READ_BUDGET, WRITE_BUDGET, Identity, Router
+from orchestrator.mcp_client.tool import Outcome, ToolInfo
 
 FILLER = "One moment, please."
 GOODBYE = "Thank you for calling. Goodbye."
@@ -41,7 +41,7 @@ class CallTools:
         self,
         bot: Bot,
         identity: Identity,
-        constellation: Constellation,
+        constellation: Router,
         publish: Publish,
         clock: TurnClock,
         *,
@@ -55,7 +55,7 @@ class CallTools:
         self._clock = clock
         self._small_model = small_model
         self._hang_up = hang_up
-        self._cards: dict[str, ToolCard] = {}
+        self._cards: dict[str, ToolInfo] = {}
         self._offered: list[str] = []
         self._spoken: dict[str, str] = {}
         self._heard: list[str] = []
@@ -63,7 +63,7 @@ class CallTools:
         self.agreement = Agreement()
 
     @property
-    def cards(self) -> Sequence[ToolCard]:
+    def cards(self) -> Sequence[ToolInfo]:
         """Return the servers' tools, in the order that the model sees."""
         return list(self._cards.values())
 
@@ -81,7 +81,7 @@ class CallTools:
         self._bot = bot
         self._identity = identity
 
-    def function_tools(self, cards: Sequence[ToolCard]) -> list[Raw]:
+    def function_tools(self, cards: Sequence[ToolInfo]) -> list[Raw]:
         """Take `cards` as the servers' tools from now on, and return all tools of the call."""
         self._cards = {card.name: card for card in cards}
         own = {CONFIRM: self._confirm, END: self._end}
@@ -114,7 +114,7 @@ class CallTools:
             names.add(CONFIRM)
         return Valid(frozenset(names - used), values)
 
-    async def run(self, card: ToolCard, arguments: Mapping[str, Any], ctx: RunContext[Any]) -> str:
+    async def run(self, card: ToolInfo, arguments: Mapping[str, Any], ctx: RunContext[Any]) -> str:
         """Run a tool for the model, with filler speech while it takes long.
 
         Raises:
@@ -128,7 +128,7 @@ class CallTools:
         done = None if card.reads else self._done.get(_what(card, given))
         if done is not None and policy.duplicates == "reject":
             raise ToolError(ALREADY_DONE)
-        if done is not None and card.foreign and policy.duplicates == "replay":
+        if done is not None and card.external and policy.duplicates == "replay":
             # Its server remembers nothing for us; our own replay by themselves.
             return self._answer(card, given, done, ctx.function_call.call_id, policy.speak)
         async with AsyncExitStack() as stack:
@@ -144,7 +144,7 @@ class CallTools:
         self._report(card, given, outcome)
         return self._answer(card, given, outcome, ctx.function_call.call_id, policy.speak)
 
-    async def _ask(self, card: ToolCard, arguments: Mapping[str, Any], key: str | None) -> Outcome:
+    async def _ask(self, card: ToolInfo, arguments: Mapping[str, Any], key: str | None) -> Outcome:
         policy = self._bot.policy(card.server, card.tool)
         return await self._constellation.call(
             card.server,
@@ -158,7 +158,7 @@ class CallTools:
 
     def _answer(
         self,
-        card: ToolCard,
+        card: ToolInfo,
         arguments: Mapping[str, Any],
         outcome: Outcome,
         call_id: str,
@@ -176,7 +176,7 @@ class CallTools:
         self._offered = _handles(outcome.data) or ([] if not card.reads else self._offered)
         return outcome.for_model
 
-    def _report(self, card: ToolCard, arguments: Mapping[str, Any], outcome: Outcome) -> None:
+    def _report(self, card: ToolInfo, arguments: Mapping[str, Any], outcome: Outcome) -> None:
         self._publish(
             "agent_tool_call",
             {
@@ -190,7 +190,7 @@ class CallTools:
             },
         )
 
-    def _handler(self, card: ToolCard) -> Callable[..., Awaitable[str]]:
+    def _handler(self, card: ToolInfo) -> Callable[..., Awaitable[str]]:
         async def call(raw_arguments: dict[str, object], ctx: RunContext[Any]) -> str:
             return await self.run(card, raw_arguments, ctx)
 
@@ -214,7 +214,7 @@ def _raw(handler: Callable[..., Awaitable[str]], schema: dict[str, Any]) -> Raw:
     return function_tool(handler, raw_schema=schema)
 
 
-def _what(card: ToolCard, arguments: Mapping[str, Any]) -> str:
+def _what(card: ToolInfo, arguments: Mapping[str, Any]) -> str:
     return f"{card.name} {json.dumps(dict(arguments), sort_keys=True)}"
 
 

@@ -14,9 +14,9 @@ from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
 
 from config.security.tokens import Signer
 from config.settings import Settings, required, settings
-from config.telemetry import trace
+from config.telemetry import configure_tracing
 from orchestrator.agent.recorder import replay
-from orchestrator.mcp_client.router import Constellation, warm_trust
+from orchestrator.mcp_client.router import Router, warm_trust
 from orchestrator.runtime.gc_tuning import keep_for_good
 
 logger = logging.getLogger("antiphon.worker")
@@ -47,7 +47,7 @@ def prepare(process: JobProcess, config: Settings | None = None) -> None:
     config = config or settings()
     process.userdata["vad"] = detector()
     process.userdata["process"] = Process.connect(config)
-    trace("worker", config)
+    configure_tracing("worker", config)
     warm_trust()
     warm_up()
     keep_for_good()
@@ -147,7 +147,7 @@ async def _drain(server: AgentServer, patience: int) -> None:
 
 async def _bring_home(config: Settings) -> None:
     key = required("SERVICE_TOKEN_PRIVATE_KEY", config.service_token_private_key)
-    constellation = Constellation(Signer(key), config.mcp_server_url)
+    constellation = Router(Signer(key), config.mcp_server_url)
     folder: Path = config.state_dir / "journal"
     try:
         while True:

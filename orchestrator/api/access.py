@@ -16,8 +16,8 @@ from orchestrator.api.credentials import Caller
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import not_found
 from orchestrator.mcp_client.router import READ_BUDGET, WRITE_BUDGET, Identity
-from orchestrator.mcp_client.tool import Outcome, ServerUnreachableError, ToolCard, unknown_tool
-from orchestrator.mcp_client.tool_cache import Catalogue, offered
+from orchestrator.mcp_client.tool import Outcome, ServerUnreachableError, ToolInfo, unknown_tool
+from orchestrator.mcp_client.tool_cache import ToolCache, offered
 
 _PATIENCE = 2.0  # seconds that a list waits for a server
 
@@ -71,7 +71,7 @@ class Seat:
         grant = self.rights.narrowed(server, claims.grant)
         return claims.model_copy(update={"grant": grant})
 
-    def name(self, card: ToolCard) -> str:
+    def name(self, card: ToolInfo) -> str:
         """Return what the tool is called here."""
         return card.name if self.only is None else card.tool
 
@@ -101,7 +101,7 @@ async def seat_of(
 
 async def _added(dependencies: Dependencies, caller: Caller) -> tuple[str, ...]:
     try:
-        return tuple(await dependencies.constellation.added(caller.business_id))
+        return tuple(await dependencies.constellation.external_servers(caller.business_id))
     except ServerUnreachableError:
         return ()
 
@@ -125,12 +125,12 @@ class Tools:
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._constellation = dependencies.constellation
-        self._catalogue = Catalogue(dependencies.constellation, dependencies.cache, whole=True)
+        self._catalogue = ToolCache(dependencies.constellation, dependencies.cache, whole=True)
         self._background = Background()
 
-    async def listed(self, seat: Seat) -> tuple[list[ToolCard], bool]:
+    async def listed(self, seat: Seat) -> tuple[list[ToolInfo], bool]:
         """Return the tools of a seat, and whether every server has been heard."""
-        news: dict[str, tuple[ToolCard, ...]] = {}
+        news: dict[str, tuple[ToolInfo, ...]] = {}
         known, asked = await self._catalogue.tools(seat.among(*seat.servers), news.__setitem__)
         for task in asked:
             self._background.keep(task)
@@ -161,12 +161,12 @@ class Tools:
             key=key,
         )
 
-    async def _known(self, seat: Seat, server: str, tool: str) -> ToolCard | None:
+    async def _known(self, seat: Seat, server: str, tool: str) -> ToolInfo | None:
         cards = (await self._catalogue.known(seat.among(server))).get(server, ())
         return next((card for card in cards if card.tool == tool), None)
 
 
-def _chosen(seat: Seat, lists: dict[str, tuple[ToolCard, ...]]) -> list[ToolCard]:
+def _chosen(seat: Seat, lists: dict[str, tuple[ToolInfo, ...]]) -> list[ToolInfo]:
     """Return what the bot offers its model, unless the key names tools itself."""
     bot = seat.identity.bot
     if bot is not None and seat.rights.tools is None:
@@ -174,5 +174,5 @@ def _chosen(seat: Seat, lists: dict[str, tuple[ToolCard, ...]]) -> list[ToolCard
     return [card for server in seat.servers for card in lists.get(server, ())]
 
 
-def _may(grant: Grant, card: ToolCard) -> bool:
+def _may(grant: Grant, card: ToolInfo) -> bool:
     return grant.allows(card.tool) and (card.reads or grant.write)

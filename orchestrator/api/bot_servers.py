@@ -37,7 +37,7 @@ async def put_bot_server(ask: Ask[ServerUse]) -> ServerUse:
     """Have a bot use a server in exactly this way."""
     server = str(ask.request.path_params["server"])
     async with _bot(ask) as (session, bot):
-        if server not in constellation().servers and not await external_servers.named(
+        if server not in constellation().servers and not await external_servers.find(
             session, server
         ):
             raise not_found("server")

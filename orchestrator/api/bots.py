@@ -16,7 +16,7 @@ _FIND_BUSINESS = text("select find_business(:slug)")
 
 async def bot_of_anyone(dependencies: Dependencies, business: str, name: str) -> Bot | None:
     """Return a bot by the names that its callers know."""
-    async with dependencies.database.nobody() as session:
+    async with dependencies.database.unscoped() as session:
         found = await session.execute(_FIND_BOT, {"business": business, "bot": name})
         row = found.one_or_none()
     if row is None:
@@ -29,7 +29,7 @@ async def bot_of_anyone(dependencies: Dependencies, business: str, name: str) ->
 
 async def business_called(dependencies: Dependencies, slug: str) -> UUID | None:
     """Return the business with this slug."""
-    async with dependencies.database.nobody() as session:
+    async with dependencies.database.unscoped() as session:
         found: UUID | None = await session.scalar(_FIND_BUSINESS, {"slug": slug})
     return found
 
@@ -43,7 +43,7 @@ async def bot_called(dependencies: Dependencies, business_id: UUID, name: str) -
     if "\x00" in name:  # which PostgreSQL takes in no text
         raise not_found("bot")
     query = select(col(AgentConfig.id)).where(col(AgentConfig.name) == name)
-    async with dependencies.database.business(business_id) as session:
+    async with dependencies.database.tenant(business_id) as session:
         bot_id = await session.scalar(query)
     if bot_id is None:
         raise not_found("bot")

@@ -15,9 +15,9 @@ from config.database import Database
 from config.security.tokens import Signer
 from config.security.vault import keyring
 from config.settings import Settings, required
-from orchestrator.mcp_client.external.directory import Registry
-from orchestrator.mcp_client.external.registration import Terms
-from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.external.directory import Directory
+from orchestrator.mcp_client.external.registration import RegistrationContext
+from orchestrator.mcp_client.router import Router
 
 CONSOLE = Path(__file__).parents[1] / "console"
 _LIVEKIT_CLIENT = CONSOLE / "node_modules/livekit-client/dist/livekit-client.umd.js"
@@ -56,7 +56,7 @@ class Dependencies:
 
     database: Database
     cache: Redis
-    constellation: Constellation
+    constellation: Router
     signer: Signer
     livekit: LiveKitAccess
     http: httpx2.AsyncClient
@@ -66,7 +66,9 @@ class Dependencies:
     health: Mapping[str, str] = field(default_factory=dict[str, str])  # URL by server
     anonymous_per_minute: int = 10
     livekit_client: Path | None = None
-    terms: Terms = field(default_factory=Terms)  # on which servers of others are asked
+    terms: RegistrationContext = field(
+        default_factory=RegistrationContext
+    )  # on which servers of others are asked
     static: Path = CONSOLE / "static"
 
 
@@ -86,9 +88,9 @@ async def opened(settings: Settings) -> AsyncGenerator[Dependencies]:
     )
     database = Database(required("DATABASE_URL", settings.database_url))
     cache = connect(required("REDIS_URL", settings.redis_url))
-    terms = Terms(keyring(settings), settings.allow_private_hosts)
-    registry = Registry.of(settings, database, cache)
-    servers = Constellation(signer, settings.mcp_server_url, registry)
+    terms = RegistrationContext(keyring(settings), settings.allow_private_hosts)
+    registry = Directory.of(settings, database, cache)
+    servers = Router(signer, settings.mcp_server_url, registry)
     try:
         async with httpx2.AsyncClient(timeout=_CHECK_TIMEOUT, trust_env=False) as http:
             yield Dependencies(

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ExceptionHandler
 
-from config.database import DOWN
+from config.database import UNREACHABLE
 from orchestrator.mcp_client.tool import Outcome
 
 # The error kinds of the servers' catalogue.
@@ -98,7 +98,7 @@ def _refuse(_: Request, error: Exception) -> Response:
             kind = HTTPStatus(error.status_code).name.lower()
             refusal = ApiError(error.status_code, kind, _sentence(error), headers=error.headers)
             return refusal.response()
-        case _ if isinstance(error, DOWN):
+        case _ if isinstance(error, UNREACHABLE):
             return ApiError(503, "unavailable", "The database is not answering.").response()
         case ClientDisconnect():
             return ApiError(400, "bad_request", "The request was not completed.").response()
@@ -120,7 +120,7 @@ HANDLERS: Mapping[type[Exception], ExceptionHandler] = dict.fromkeys(
     (
         ApiError,
         HTTPException,
-        *DOWN,
+        *UNREACHABLE,
         ClientDisconnect,
         Exception,
     ),

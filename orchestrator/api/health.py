@@ -49,7 +49,7 @@ async def _answers(check: Awaitable[None]) -> bool:
 
 
 async def _database(dependencies: Dependencies) -> None:
-    async with dependencies.database.nobody() as session:
+    async with dependencies.database.unscoped() as session:
         await session.execute(text("select 1"))
 
 

@@ -15,27 +15,27 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from config import external_servers
 from config.bots import announce
 from config.constellation import constellation
-from config.errors import Mendable
+from config.errors import UserError
 from config.security.egress import ForbiddenUrlError
 from config.tables import McpServer
 from orchestrator.api.errors import ApiError, invalid, not_found
 from orchestrator.api.models import Answer, Short
 from orchestrator.api.operations import Ask, Given, Nothing, Operation
-from orchestrator.mcp_client.external.pinning import Listing, Reason
+from orchestrator.mcp_client.external.pinning import PinnedTools, Reason
 from orchestrator.mcp_client.external.registration import (
     HeaderName,
     NewName,
     NewServer,
+    RegistrationContext,
     RegistryError,
-    Terms,
     Url,
     accept,
-    examined,
+    inspect,
     remove,
     store,
 )
 from orchestrator.mcp_client.router import Identity
-from orchestrator.mcp_client.tool import ServerUnreachableError, ToolCard
+from orchestrator.mcp_client.tool import ServerUnreachableError, ToolInfo
 
 
 class AddServer(Given):
@@ -95,8 +95,8 @@ class Removed(Answer):
 
 async def get_servers(ask: Ask[Nothing]) -> ServerEntries:
     """List the servers that bots may use, with their tools as they are now."""
-    async with ask.dependencies.database.business(ask.known.business_id) as session:
-        rows = await external_servers.listed(session)
+    async with ask.dependencies.database.tenant(ask.known.business_id) as session:
+        rows = await external_servers.list_all(session)
     builtin = [_builtin(ask, name) for name in constellation().servers]
     external = [_external(row, ask.dependencies.terms) for row in rows]
     return ServerEntries(servers=list(await asyncio.gather(*builtin, *external)))
@@ -110,7 +110,7 @@ async def add_server(ask: Ask[AddServer]) -> ServerEntry:
     async with changing(ask) as (session, bots):
         if await store(session, ask.known.business_id, new, terms):
             bots += await external_servers.renew_bots(session, given.name)
-        row = await external_servers.named(session, given.name)
+        row = await external_servers.find(session, given.name)
     return await _external(_found(row), terms)
 
 
@@ -118,7 +118,7 @@ async def accept_tools(ask: Ask[AcceptTools]) -> ServerEntry:
     """Accept tools of a server as they are now."""
     name = str(ask.request.path_params["name"])
     async with changing(ask) as (session, bots):
-        row = _found(await external_servers.named(session, name))
+        row = _found(await external_servers.find(session, name))
         terms, subject = ask.dependencies.terms, ask.known.subject
         listing = await accept(session, row, ask.given.tools, terms, subject)
         bots += await external_servers.renew_bots(session, name)
@@ -129,7 +129,7 @@ async def remove_server(ask: Ask[Nothing]) -> Removed:
     """Remove a server that no bot names."""
     name = str(ask.request.path_params["name"])
     async with changing(ask) as (session, _):
-        await remove(session, _found(await external_servers.named(session, name)))
+        await remove(session, _found(await external_servers.find(session, name)))
     return Removed(removed=name)
 
 
@@ -143,7 +143,7 @@ async def changing(ask: Ask[Any]) -> AsyncGenerator[tuple[AsyncSession, list[UUI
     dependencies, business_id = ask.dependencies, ask.known.business_id
     bots: list[UUID] = []
     try:
-        async with dependencies.database.business(business_id) as session:
+        async with dependencies.database.tenant(business_id) as session:
             yield session, bots
     except ForbiddenUrlError as error:
         raise invalid(str(error)) from None
@@ -152,7 +152,7 @@ async def changing(ask: Ask[Any]) -> AsyncGenerator[tuple[AsyncSession, list[UUI
     except IntegrityError:
         message = "Somebody else has changed this at the same time."
         raise ApiError(409, "conflict", message) from None
-    except Mendable as error:
+    except UserError as error:
         raise ApiError(503, "unavailable", str(error)) from None
     dependencies.constellation.forget(business_id)
     with suppress(RedisError):
@@ -170,14 +170,14 @@ async def _builtin(ask: Ask[Nothing], name: str) -> ServerEntry:
     return ServerEntry(name=name, kind="builtin", tools=[_tool(card) for card in cards])
 
 
-async def _external(row: McpServer, terms: Terms) -> ServerEntry:
+async def _external(row: McpServer, terms: RegistrationContext) -> ServerEntry:
     try:
-        return _entry(row, await examined(row, terms))
-    except Mendable:
+        return _entry(row, await inspect(row, terms))
+    except UserError:
         return ServerEntry(name=row.name, kind="external", url=_shown(row.url), answers=False)
 
 
-def _entry(row: McpServer, listing: Listing) -> ServerEntry:
+def _entry(row: McpServer, listing: PinnedTools) -> ServerEntry:
     return ServerEntry(
         name=row.name,
         kind="external",
@@ -190,7 +190,7 @@ def _entry(row: McpServer, listing: Listing) -> ServerEntry:
     )
 
 
-def _tool(card: ToolCard) -> ServerTool:
+def _tool(card: ToolInfo) -> ServerTool:
     return ServerTool(name=card.tool, description=card.description, reads=card.reads)
 
 

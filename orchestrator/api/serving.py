@@ -3,7 +3,7 @@
 import uvicorn
 
 from config.settings import Settings
-from config.telemetry import trace
+from config.telemetry import configure_tracing
 from orchestrator.api.app import create_app
 from orchestrator.api.dependencies import opened
 from orchestrator.runtime.gc_tuning import keep_for_good
@@ -17,7 +17,7 @@ async def serve(settings: Settings) -> None:
     Raises:
         MissingSettingError: a variable is not set.
     """
-    trace("api", settings)
+    configure_tracing("api", settings)
     async with opened(settings) as dependencies:
         config = uvicorn.Config(
             create_app(dependencies),

@@ -110,7 +110,7 @@ async def _new_session(
     session = Session(
         business_id=bot.business_id, identifier=identifier, language_preference=language
     )
-    async with dependencies.database.business(bot.business_id) as transaction:
+    async with dependencies.database.tenant(bot.business_id) as transaction:
         transaction.add(session)
     return session.id
 
@@ -118,7 +118,7 @@ async def _new_session(
 async def _session(dependencies: Dependencies, bot: Bot, session_id: UUID | None) -> Session | None:
     if session_id is None:
         return None
-    async with dependencies.database.business(bot.business_id) as transaction:
+    async with dependencies.database.tenant(bot.business_id) as transaction:
         return await transaction.get(Session, session_id)
 
 

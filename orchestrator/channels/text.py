@@ -20,7 +20,7 @@ from orchestrator.agent.retrieval import Retrieval
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.toolset import CallTools
 from orchestrator.mcp_client.router import Identity
-from orchestrator.mcp_client.tool import ToolCard
+from orchestrator.mcp_client.tool import ToolInfo
 from orchestrator.mcp_client.tool_cache import offered
 
 _LISTING = 10.0  # seconds that servers have to say what they can do
@@ -107,7 +107,7 @@ def _in_writing(identity: Identity) -> Bot:
     return identity.bot.model_copy(update={"soft_timeout_seconds": -1, "system_tools": ()})
 
 
-async def _listed(process: Process, identity: Identity) -> dict[str, tuple[ToolCard, ...]]:
+async def _listed(process: Process, identity: Identity) -> dict[str, tuple[ToolInfo, ...]]:
     """Return the tools of the bot's servers; one that does not answer costs its own."""
     listed, asked = await process.catalogue.tools(identity, _unasked)
     missing = [name for name in identity.servers if name not in listed]
@@ -139,7 +139,7 @@ def _answer(history: ChatContext) -> str:
     return "\n\n".join(reversed(texts))
 
 
-def _unasked(server: str, cards: tuple[ToolCard, ...]) -> None:
+def _unasked(server: str, cards: tuple[ToolInfo, ...]) -> None:
     """Let a list that has changed be read again below."""
     del server, cards
 

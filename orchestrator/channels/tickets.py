@@ -83,7 +83,7 @@ ANSWER = Job(_answer)
 async def _integration(database: Database, told: _Told) -> tuple[str, UUID] | None:
     """Return the account's name and the bot that answers; None, and a word in the log, if none."""
     about = {"integration_id": str(told.integration_id)}
-    async with database.business(told.business_id) as session:
+    async with database.tenant(told.business_id) as session:
         row = await session.get(BusinessIntegration, told.integration_id)
         if row is None or not row.enabled:
             logger.warning("a webhook's integration is gone", extra=about)

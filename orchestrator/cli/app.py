@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from config.constellation import constellation, load, sections
-from config.errors import Mendable
+from config.errors import UserError
 from config.settings import running, settings
 from orchestrator.cli import connect, integrations, keys, new, servers
 from orchestrator.cli.terminal import Business, Failure, console, run
@@ -106,7 +106,7 @@ def migrate() -> None:
     try:
         owner = required("MIGRATION_DATABASE_URL", config.migration_database_url)
         schema.migrate(owner, required("DATABASE_URL", config.database_url))
-    except (Mendable, ValueError) as error:
+    except (UserError, ValueError) as error:
         raise Failure(str(error)) from None
     console.print("The schema is up to date.")
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from config.constellation import constellation
-from config.errors import Mendable
+from config.errors import UserError
 from config.security.api_keys import PREFIX
 from config.settings import Settings, settings
 from orchestrator.cli.mcp_client_configs import CLIENTS, Client, Wanted, endpoint, written
@@ -62,7 +62,7 @@ def connect(
             _write(target, wanted)
         else:
             _print(client, target, wanted)
-    except Mendable as error:
+    except UserError as error:
         raise Failure(str(error)) from None
 
 

@@ -131,7 +131,7 @@ async def _database(settings: Settings) -> Finding:
         return Finding("PostgreSQL", True, "embedded, started by `antiphon up`")
     database = Database(settings.database_url.get_secret_value(), pool_size=1)
     try:
-        async with database.nobody() as session:
+        async with database.unscoped() as session:
             there = await session.scalar(text("select to_regclass('agent_config') is not null"))
     except SQLAlchemyError as error:
         return Finding("PostgreSQL", False, type(error).__name__, "check DATABASE_URL")

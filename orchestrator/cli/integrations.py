@@ -42,10 +42,10 @@ def add(
     ] = False,
 ) -> None:
     """Connect an account: its secrets are asked for, tried by a harmless request, and sealed."""
-    from config.integrations import Given
+    from config.integrations import IntegrationInput
 
     settings = running()
-    given = Given(
+    given = IntegrationInput(
         name or provider,
         server,
         provider,
@@ -134,16 +134,16 @@ def _secrets(
     settings: Settings, server: str, provider: str, given: dict[str, str]
 ) -> dict[str, str]:
     """Return the secrets: from the variables that were named, else typed and not shown."""
-    from config.declarations.env_refs import is_reference, referred
-    from config.errors import Mendable
+    from config.declarations.env_refs import is_reference, resolve
+    from config.errors import UserError
     from orchestrator.admin.declarations import trial_of
 
     if any(not is_reference(value) for value in given.values()):
         raise Failure("--secret takes NAME=${VARIABLE}: others can read what is on a command line")
     try:
         fields = trial_of(settings).fields(server, provider)
-        secrets = {name: referred(value) for name, value in given.items()}
-    except Mendable as error:
+        secrets = {name: resolve(value) for name, value in given.items()}
+    except UserError as error:
         raise Failure(str(error)) from None
     for name, needed in fields.items():
         if name not in secrets and needed:
@@ -161,20 +161,20 @@ async def _in_business(
         business_id = await business_called(database, business)
         if business_id is None:
             raise Failure(f"there is no business {business!r}; `antiphon apply FILE` makes one")
-        async with database.business(business_id) as session:
+        async with database.tenant(business_id) as session:
             return await work(session, business_id)
 
 
 async def _add(settings: Settings, business: str, given: Any, *, untried: bool) -> Any:
     from pathlib import Path
 
-    from config.declarations.section import Applying
+    from config.declarations.section import ApplyContext
     from config.integrations import store
     from config.security.vault import keyring
     from orchestrator.admin.declarations import trial_of
 
     async def work(session: Any, business_id: UUID) -> Any:
-        applying = Applying(
+        applying = ApplyContext(
             session,
             business_id,
             "UTC",
@@ -189,21 +189,21 @@ async def _add(settings: Settings, business: str, given: Any, *, untried: bool) 
 
 
 async def _rows(settings: Settings, business: str) -> Any:
-    from config.integrations import listed
+    from config.integrations import list_all
 
     async def work(session: Any, _: UUID) -> Any:
-        return await listed(session)
+        return await list_all(session)
 
     return await _in_business(settings, business, work)
 
 
 async def _test(settings: Settings, business: str, name: str) -> None:
-    from config.integrations import tried
+    from config.integrations import check
     from config.security.vault import keyring
     from orchestrator.admin.declarations import trial_of
 
     async def work(session: Any, business_id: UUID) -> None:
-        await tried(session, business_id, name, keyring(settings), trial_of(settings))
+        await check(session, business_id, name, keyring(settings), trial_of(settings))
 
     await _in_business(settings, business, work)
 
@@ -230,6 +230,6 @@ async def _rotate(settings: Settings, *, now: bool) -> Any:
     async with stores(settings) as (database, _):
         if now:
             return await rotate_all(database, keys)
-        async with database.nobody() as session:
+        async with database.unscoped() as session:
             await enqueue(session, "vault.rotate", {}, key="all")
             return None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
-from config.errors import Mendable
+from config.errors import UserError
 
 Json = dict[str, Any]
 
@@ -19,7 +19,7 @@ _PLACEHOLDER = "ak_…"
 _PRIVATE = 0o600
 
 
-class ConnectError(Mendable):
+class ConnectError(UserError):
     """A client cannot be told."""
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from config.errors import Mendable
+from config.errors import UserError
 from orchestrator.cli.scaffold.provider import new_provider
 from orchestrator.cli.terminal import Failure, console
 
@@ -31,7 +31,7 @@ def provider(
     """Write a vendor's file and its test, and register it. CONTRIBUTING.md says what comes next."""
     try:
         files = new_provider(Path.cwd(), server, name, title)
-    except Mendable as error:
+    except UserError as error:
         raise Failure(str(error)) from None
     for file in files:
         sign = "~" if file.exists else "+"

@@ -16,8 +16,8 @@ from config.settings import Settings, running
 from orchestrator.cli.terminal import Business, Failure, console, run
 
 if TYPE_CHECKING:
-    from orchestrator.mcp_client.external.pinning import Listing
-    from orchestrator.mcp_client.external.registration import NewServer, Terms
+    from orchestrator.mcp_client.external.pinning import PinnedTools
+    from orchestrator.mcp_client.external.registration import NewServer, RegistrationContext
 
 app = typer.Typer(help="MCP servers of others, and their tools.", no_args_is_help=True)
 
@@ -30,7 +30,7 @@ class _Shown:
     """A server, and what it listed, or why it could not be asked."""
 
     name: str
-    listing: "Listing | None"
+    listing: "PinnedTools | None"
     complaint: str = ""
 
 
@@ -89,35 +89,35 @@ def remove(business: Business, name: Name) -> None:
 def _given(name: str, url: str, headers: Sequence[str]) -> "NewServer":
     from pydantic import ValidationError
 
-    from config.declarations.env_refs import referred
-    from config.errors import Mendable
+    from config.declarations.env_refs import resolve
+    from config.errors import UserError
     from orchestrator.mcp_client.external.registration import McpServerDeclaration, NewServer
 
     pairs = {each.partition("=")[0]: each.partition("=")[2] for each in headers}
     try:
         declared = McpServerDeclaration(name=name, url=url, headers=pairs)
-        values = {header: referred(value) for header, value in declared.headers.items()}
+        values = {header: resolve(value) for header, value in declared.headers.items()}
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)[0]
         raise Failure(f"{details['loc'][0]}: {details['msg']}") from None
-    except Mendable as error:
+    except UserError as error:
         raise Failure(str(error)) from None
     return NewServer(declared.name, declared.url, values)
 
 
 async def _listed(settings: Settings, business: str) -> list[_Shown]:
     from config import external_servers
-    from config.errors import Mendable
-    from orchestrator.mcp_client.external.registration import examined
+    from config.errors import UserError
+    from orchestrator.mcp_client.external.registration import inspect
 
     terms = _terms(settings)
     shown: list[_Shown] = []
     async with _business(settings, business) as (session, _, _bots):
-        rows = await external_servers.listed(session)
+        rows = await external_servers.list_all(session)
     for row in rows:
         try:
-            shown.append(_Shown(row.name, await examined(row, terms)))
-        except Mendable as error:
+            shown.append(_Shown(row.name, await inspect(row, terms)))
+        except UserError as error:
             shown.append(_Shown(row.name, None, str(error)))
     return shown
 
@@ -132,7 +132,9 @@ async def _add(settings: Settings, business: str, new: "NewServer") -> Any:
         return change
 
 
-async def _accept(settings: Settings, business: str, name: str, tools: Sequence[str]) -> "Listing":
+async def _accept(
+    settings: Settings, business: str, name: str, tools: Sequence[str]
+) -> "PinnedTools":
     from config import external_servers
     from orchestrator.mcp_client.external.registration import accept as accepted
 
@@ -153,17 +155,17 @@ async def _remove(settings: Settings, business: str, name: str) -> None:
 async def _named(session: AsyncSession, name: str) -> Any:
     from config import external_servers
 
-    row = await external_servers.named(session, name)
+    row = await external_servers.find(session, name)
     if row is None:
         raise Failure(f"there is no server {name!r}; `antiphon servers list` shows all")
     return row
 
 
-def _terms(settings: Settings) -> "Terms":
+def _terms(settings: Settings) -> "RegistrationContext":
     from config.security.vault import keyring
-    from orchestrator.mcp_client.external.registration import Terms
+    from orchestrator.mcp_client.external.registration import RegistrationContext
 
-    return Terms(keyring(settings), settings.allow_private_hosts)
+    return RegistrationContext(keyring(settings), settings.allow_private_hosts)
 
 
 @asynccontextmanager
@@ -179,7 +181,7 @@ async def _business(
         if business_id is None:
             raise Failure(f"there is no business {business!r}; `antiphon apply FILE` makes one")
         bots: list[UUID] = []
-        async with database.business(business_id) as session:
+        async with database.tenant(business_id) as session:
             yield session, business_id, bots
         for bot_id in bots:
             await announce(cache, business_id, bot_id)

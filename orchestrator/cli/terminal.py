@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from config.errors import Mendable
+from config.errors import UserError
 from config.settings import settings
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ def run(work: Coroutine[Any, Any, T], *, serving: bool = False) -> T:
     try:
         with asyncio.Runner(loop_factory=_fast_loop() if serving else None) as runner:
             return runner.run(work)
-    except Mendable as error:
+    except UserError as error:
         raise Failure(str(error)) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

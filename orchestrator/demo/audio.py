@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from config.errors import Mendable
+from config.errors import UserError
 
 Samples = NDArray[np.int16]
 
 _QUIET = 300  # of 32768: below it, a frame counts as silence
 
 
-class RecordingError(Mendable):
+class RecordingError(UserError):
     """A file is not a recording that can be played."""
 
 

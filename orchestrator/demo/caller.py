@@ -11,7 +11,7 @@ import httpx2
 import numpy as np
 from livekit import rtc
 
-from config.errors import Mendable
+from config.errors import UserError
 from orchestrator.demo.audio import Samples, is_voice
 
 RATE = 24_000  # Hz, of what the caller sends
@@ -23,7 +23,7 @@ _POLL = 0.03
 Event = dict[str, Any]
 
 
-class CallError(Mendable):
+class CallError(UserError):
     """A call could not be made, or broke off."""
 
 

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.errors import Mendable
+from config.errors import UserError
 
 _BLOCK = 1 << 22
 
 
-class WeightsError(Mendable):
+class WeightsError(UserError):
     """A model cannot be loaded; the message says what to do."""
 
 

@@ -1,9 +1,9 @@
 """What can go wrong with an engine, told to the person at the terminal."""
 
-from config.errors import Mendable
+from config.errors import UserError
 
 
-class EngineError(Mendable):
+class EngineError(UserError):
     """An engine cannot run here; the message says what to do about it."""
 
 

@@ -17,7 +17,7 @@ async def _forget(database: Database, _: Payload) -> None:
     """Delete what is old, business by business."""
     old = delete(WebhookEvent).where(col(WebhookEvent.created_at) < now() - _KEPT)
     for business_id in await database.businesses():
-        async with database.business(business_id) as session:
+        async with database.tenant(business_id) as session:
             await session.execute(old)
 
 

@@ -113,7 +113,7 @@ async def _reap(database: Database, manager: JobManager) -> None:
     """Take back the jobs of dead workers, again and again."""
     while True:
         try:
-            async with database.nobody() as session:
+            async with database.unscoped() as session:
                 if await session.scalar(_ALONE):
                     await _take_back(manager)
         except (ConnectorException, SQLAlchemyError):

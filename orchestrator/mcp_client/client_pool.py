@@ -31,7 +31,7 @@ class RefusedError(ServerUnreachableError):
 
 
 @dataclass(frozen=True)
-class Way:
+class Endpoint:
     """A way to a server: what it is called, whose client it is, and how that is opened."""
 
     name: str
@@ -40,7 +40,7 @@ class Way:
 
 
 @dataclass
-class Pooled:
+class PooledClient:
     """A client that is open."""
 
     client: Client
@@ -49,17 +49,17 @@ class Pooled:
     used: float = 0.0
 
 
-class Pool:
+class ClientPool:
     """One client for each key. With `idle`, one that nobody has used for so long is closed."""
 
     def __init__(self, *, idle: float | None = None) -> None:
         self._idle = idle
-        self._clients: dict[Hashable, Pooled] = {}
+        self._clients: dict[Hashable, PooledClient] = {}
         self._connecting: dict[Hashable, asyncio.Lock] = {}
 
     async def ask(
         self,
-        way: Way,
+        way: Endpoint,
         send: Callable[[ClientSession], Awaitable[R]],
         deadline: float,
         *,
@@ -71,7 +71,7 @@ class Pool:
             ServerUnreachableError: nobody answered, or not what was asked.
         """
         for attempt in (1, 2):
-            pooled: Pooled | None = None
+            pooled: PooledClient | None = None
             try:
                 async with asyncio.timeout_at(deadline):
                     pooled = await self._client(way)
@@ -89,7 +89,7 @@ class Pool:
                     raise ServerUnreachableError(f"{way.name} is not available.") from None
         raise AssertionError("unreachable: both attempts return or raise")
 
-    async def _client(self, way: Way) -> Pooled:
+    async def _client(self, way: Endpoint) -> PooledClient:
         async with self._connecting.setdefault(way.key, asyncio.Lock()):
             known = self._clients.get(way.key)
             if known is None or known.owner.done():
@@ -99,7 +99,7 @@ class Pool:
             pooled.used = monotonic()
             return pooled
 
-    def _evict(self, key: Hashable, pooled: Pooled) -> None:
+    def _evict(self, key: Hashable, pooled: PooledClient) -> None:
         """Close a client, so that the next request gets a new one."""
         if self._clients.get(key) is pooled:
             del self._clients[key]
@@ -127,7 +127,7 @@ class Pool:
                 self._connecting.pop(key, None)
 
 
-async def _open(enter: Open) -> Pooled:
+async def _open(enter: Open) -> PooledClient:
     entered: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
     leave = asyncio.Event()
     # The client's scopes must be left by the task that entered them, so it has an owner.
@@ -135,7 +135,7 @@ async def _open(enter: Open) -> Pooled:
     owner.add_done_callback(lambda _: entered.cancel())
     owner.add_done_callback(_heard)
     try:
-        return Pooled(await entered, leave, owner)
+        return PooledClient(await entered, leave, owner)
     except asyncio.CancelledError:
         if not entered.cancelled() or not owner.done():
             owner.cancel()

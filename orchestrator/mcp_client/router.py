@@ -35,13 +35,13 @@ from config.bots import Bot
 from config.constellation import constellation
 from config.security.tokens import Claims, Grant, Signer, server_audience
 from config.tables import McpServer
-from orchestrator.mcp_client.client_pool import Pool, Way
-from orchestrator.mcp_client.external.calls import Strangers
-from orchestrator.mcp_client.external.directory import Registry
+from orchestrator.mcp_client.client_pool import ClientPool, Endpoint
+from orchestrator.mcp_client.external.calls import ExternalServers
+from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.tool import (
     Outcome,
     ServerUnreachableError,
-    ToolCard,
+    ToolInfo,
     outcome_of,
     unknown_tool,
     unreachable,
@@ -117,36 +117,36 @@ def _trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-class Constellation:
+class Router:
     """All servers, as one process reaches them."""
 
     def __init__(
-        self, signer: Signer, url: Callable[[str], str], registry: Registry | None = None
+        self, signer: Signer, url: Callable[[str], str], registry: Directory | None = None
     ) -> None:
         self._signer = signer
         self._url = url
         self._registry = registry
-        self._pool = Pool()
-        self._strangers = Strangers(registry) if registry else None
+        self._pool = ClientPool()
+        self._strangers = ExternalServers(registry) if registry else None
 
     async def connect(self, server: str, claims: Claims) -> None:
         """Open the way to `server`, so that its first call finds it open; it may be down."""
         request = DiscoverRequest()
         with suppress(ServerUnreachableError):
             if (added := await self._added(server, claims)) is not None:
-                await added.strangers.meet(added.row, READ_BUDGET)
+                await added.strangers.connect(added.row, READ_BUDGET)
                 return
             await self._ask(server, claims, request, DiscoverResult, READ_BUDGET, retry=False)
 
-    async def list_tools(self, server: str, claims: Claims) -> list[ToolCard]:
+    async def list_tools(self, server: str, claims: Claims) -> list[ToolInfo]:
         """Return every tool that `claims` are granted on `server`.
 
         Raises:
             ServerUnreachableError: it did not answer within the budget of a read.
         """
         if (added := await self._added(server, claims)) is not None:
-            return await added.strangers.cards(added.row, claims, READ_BUDGET)
-        cards: list[ToolCard] = []
+            return await added.strangers.tools(added.row, claims, READ_BUDGET)
+        cards: list[ToolInfo] = []
         cursor: str | None = None
         while True:
             page = {"cursor": cursor, "_meta": {"antiphon/details": True}}
@@ -154,7 +154,7 @@ class Constellation:
             answer = await self._ask(
                 server, claims, request, ListToolsResult, READ_BUDGET, retry=True
             )
-            cards += [ToolCard.of(server, tool) for tool in answer.tools]
+            cards += [ToolInfo.of(server, tool) for tool in answer.tools]
             cursor = answer.next_cursor
             if cursor is None:
                 return cards
@@ -192,7 +192,7 @@ class Constellation:
             return unreachable(str(error), _since(started))
         return outcome_of(answer, _since(started))
 
-    async def added(self, business_id: UUID) -> list[str]:
+    async def external_servers(self, business_id: UUID) -> list[str]:
         """Return the servers of others that a business has added.
 
         Raises:
@@ -211,14 +211,14 @@ class Constellation:
         if self._strangers is not None:
             await self._strangers.aclose()
 
-    async def _added(self, server: str, claims: Claims) -> "_Added | None":
+    async def _added(self, server: str, claims: Claims) -> "_ExternalServer | None":
         """Return the server if the business has added it, and None for one that is built in."""
         if self._registry is None or self._strangers is None or server in constellation().servers:
             return None
         row = await self._registry.find(claims.business_id, server)
         if row is None:
             raise UnknownServerError(f"There is no server {server}.")
-        return _Added(self._strangers, row)
+        return _ExternalServer(self._strangers, row)
 
     async def _ask(
         self,
@@ -232,7 +232,7 @@ class Constellation:
     ) -> R:
         _bearer.set(self._signer.mint(server_audience(server), claims))
         return await self._pool.ask(
-            Way(server, server, lambda: _client_of(self._url(server))),
+            Endpoint(server, server, lambda: _client_of(self._url(server))),
             lambda session: session.send_request(request, result),
             asyncio.get_running_loop().time() + budget,
             retry=retry,
@@ -240,8 +240,8 @@ class Constellation:
 
 
 @dataclass(frozen=True)
-class _Added:
-    strangers: Strangers
+class _ExternalServer:
+    strangers: ExternalServers
     row: McpServer
 
 

@@ -8,16 +8,16 @@ from typing import Any, cast
 from mcp_types import CallToolResult, ContentBlock, TextContent, Tool, ToolAnnotations
 from pydantic import BaseModel, ConfigDict
 
-from config.errors import Mendable
+from config.errors import UserError
 
 _META = "antiphon"
 
 
-class ServerUnreachableError(Mendable):
+class ServerUnreachableError(UserError):
     """A server could not be asked, or did not answer in time."""
 
 
-class ToolCard(BaseModel):
+class ToolInfo(BaseModel):
     """A tool as its server lists it for one bot. What only outside clients need may be missing."""
 
     model_config = ConfigDict(frozen=True)
@@ -34,7 +34,7 @@ class ToolCard(BaseModel):
     title: str | None = None
     annotations: Mapping[str, Any] | None = None
     output_schema: Mapping[str, Any] | None = None
-    foreign: bool = False  # somebody else's: it knows neither our grants nor our keys
+    external: bool = False  # somebody else's: it knows neither our grants nor our keys
 
     @property
     def name(self) -> str:
@@ -42,7 +42,7 @@ class ToolCard(BaseModel):
         return f"{self.server}_{self.tool}"
 
     @classmethod
-    def of(cls, server: str, tool: Tool) -> "ToolCard":
+    def of(cls, server: str, tool: Tool) -> "ToolInfo":
         """Read a card from a server's listing."""
         hints = tool.annotations
         details = (tool.meta or {}).get(_META, {})
@@ -63,7 +63,7 @@ class ToolCard(BaseModel):
             output_schema=tool.output_schema,
         )
 
-    def for_model(self) -> "ToolCard":
+    def for_model(self) -> "ToolInfo":
         """Return the card without what no model sees."""
         return self.model_copy(update={"title": None, "annotations": None, "output_schema": None})
 

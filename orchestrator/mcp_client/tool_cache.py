@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 
 from config.bots import Bot
 from config.declarations.schema import ServerUse
-from orchestrator.mcp_client.router import Constellation, Identity
-from orchestrator.mcp_client.tool import ServerUnreachableError, ToolCard
+from orchestrator.mcp_client.router import Identity, Router
+from orchestrator.mcp_client.tool import ServerUnreachableError, ToolInfo
 
 logger = logging.getLogger("antiphon.catalogue")
 
@@ -24,28 +24,28 @@ class _Listing(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     listed_at: float
-    cards: tuple[ToolCard, ...]
+    cards: tuple[ToolInfo, ...]
 
 
-class Catalogue:
+class ToolCache:
     """Tool lists per bot and version, in the cache; servers are asked behind the call's back.
 
     A list holds what a model can see, for a call reads it before its greeting; `whole` lists hold
     every tool that is granted, with all that outside clients are shown.
     """
 
-    def __init__(self, constellation: Constellation, cache: Redis, *, whole: bool = False) -> None:
+    def __init__(self, constellation: Router, cache: Redis, *, whole: bool = False) -> None:
         self._constellation = constellation
         self._cache = cache
         self._whole = whole
 
-    async def known(self, identity: Identity) -> dict[str, tuple[ToolCard, ...]]:
+    async def known(self, identity: Identity) -> dict[str, tuple[ToolInfo, ...]]:
         """Return what is known now, per server; asks no server."""
         return {server: listing.cards for server, listing in (await self._cached(identity)).items()}
 
     async def tools(
-        self, identity: Identity, arrived: Callable[[str, tuple[ToolCard, ...]], None]
-    ) -> tuple[dict[str, tuple[ToolCard, ...]], list[asyncio.Task[None]]]:
+        self, identity: Identity, arrived: Callable[[str, tuple[ToolInfo, ...]], None]
+    ) -> tuple[dict[str, tuple[ToolInfo, ...]], list[asyncio.Task[None]]]:
         """Return what is known now, and the tasks that ask for the rest.
 
         `arrived` is called with each list that was missing or has changed. A server that never
@@ -60,7 +60,7 @@ class Catalogue:
         ]
         return {server: listing.cards for server, listing in listings.items()}, asked
 
-    async def refresh(self, identity: Identity, server: str) -> tuple[ToolCard, ...]:
+    async def refresh(self, identity: Identity, server: str) -> tuple[ToolInfo, ...]:
         """Ask a server for its tools, and keep the answer.
 
         Raises:
@@ -82,7 +82,7 @@ class Catalogue:
         identity: Identity,
         server: str,
         before: _Listing | None,
-        arrived: Callable[[str, tuple[ToolCard, ...]], None],
+        arrived: Callable[[str, tuple[ToolInfo, ...]], None],
     ) -> None:
         try:
             cards = await self.refresh(identity, server)
@@ -117,18 +117,18 @@ class Catalogue:
         return f"{kind}:{identity.business_id}:{bot_id}:{version}:{server}"
 
 
-def offered(bot: Bot, listed: dict[str, tuple[ToolCard, ...]]) -> list[ToolCard]:
+def offered(bot: Bot, listed: dict[str, tuple[ToolInfo, ...]]) -> list[ToolInfo]:
     """Return what the model sees: the tools that the bot names, else the voice profile.
 
     A server of somebody else has no profiles: all of its tools that were accepted are seen.
     """
-    cards: list[ToolCard] = []
+    cards: list[ToolInfo] = []
     for server in bot.enabled_servers:
         cards += _chosen(bot.servers[server], listed.get(server, ()))
     return cards
 
 
-def _chosen(use: ServerUse, cards: Sequence[ToolCard]) -> list[ToolCard]:
+def _chosen(use: ServerUse, cards: Sequence[ToolInfo]) -> list[ToolInfo]:
     allowed = {card.tool: card for card in cards if card.tool not in use.denied_tools}
     if use.tools:
         return [allowed[name] for name in use.tools if name in allowed]

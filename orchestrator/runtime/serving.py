@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 from config.constellation import constellation, load
 from config.settings import Settings
-from config.telemetry import trace
+from config.telemetry import configure_tracing
 from orchestrator.runtime.gc_tuning import keep_for_good
 
 logger = logging.getLogger("antiphon.serving")
@@ -35,7 +35,7 @@ async def serve_mcp(settings: Settings, names: Sequence[str]) -> None:
     """Serve these MCP servers in one process."""
     known = constellation()
     specs = [load(known.servers[name]) for name in names]
-    trace("mcp", settings)
+    configure_tracing("mcp", settings)
     async with load(known.serve)(specs, settings) as app:
         logger.info("serving %s", ", ".join(names))
         keep_for_good()

@@ -106,21 +106,21 @@ async def stored(owner: AsyncConnection, database: Database) -> Schema:
     for rows in tenants:
         for table in tables:
             rows[table.name] = row_of(table, rows)
-        async with database.business(rows["business"]["id"]) as session:
+        async with database.tenant(rows["business"]["id"]) as session:
             for table in tables:
                 await session.execute(table.insert().values(rows[table.name]))
     return Schema(tables, *tenants)
 
 
 async def app_role(database: Database) -> str:
-    async with database.nobody() as session:
+    async with database.unscoped() as session:
         return str(await session.scalar(text("select current_user")))
 
 
 async def refusal(database: Database, business_id: UUID, statement: Any) -> str:
     """Return PostgreSQL's code for refusing a statement, or how many rows it changed."""
     try:
-        async with database.business(business_id) as session:
+        async with database.tenant(business_id) as session:
             result = await session.execute(statement)
             return f"{getattr(result, 'rowcount', '?')} rows"
     except ProgrammingError as error:

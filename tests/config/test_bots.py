@@ -31,7 +31,7 @@ async def down() -> AsyncGenerator[Redis]:
 
 
 async def _rewrite(database: Database, tenant: Tenant, prompt: str) -> None:
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         await session.execute(_RENAME, {"prompt": prompt})
 
 

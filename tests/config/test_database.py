@@ -80,13 +80,13 @@ async def test_nothing_of_a_tenant_stays_in_the_pool(
             business_id = dice.choice((tenant, other_tenant)).business_id
             (ending,) = dice.choices(ENDINGS, OFTEN)
             try:
-                async with small.business(business_id) as session:
+                async with small.tenant(business_id) as session:
                     await watched(session, {business_id})
                     await ending(session)
             except EXPECTED as error:
                 endings[type(error).__name__] += 1
             if dice.random() < 0.2:
-                async with small.nobody() as session:
+                async with small.unscoped() as session:
                     await watched(session, set())
 
     async with asyncio.TaskGroup() as tasks:
@@ -97,24 +97,24 @@ async def test_nothing_of_a_tenant_stays_in_the_pool(
 
 
 async def test_the_setting_ends_with_the_transaction(small: Database, tenant: Tenant) -> None:
-    async with small.business(tenant.business_id) as session:
+    async with small.tenant(tenant.business_id) as session:
         assert await session.scalar(_SETTING) == str(tenant.business_id)
-    async with small.nobody() as session:
+    async with small.unscoped() as session:
         assert not await session.scalar(_SETTING)
 
 
 async def test_a_failed_transaction_leaves_nothing(small: Database, tenant: Tenant) -> None:
     rename = text("update business set name = 'Renamed'")
     with pytest.raises(_Dropped):
-        async with small.business(tenant.business_id) as session:
+        async with small.tenant(tenant.business_id) as session:
             await session.execute(rename)
             raise _Dropped
-    async with small.business(tenant.business_id) as session:
+    async with small.tenant(tenant.business_id) as session:
         assert await session.scalar(text("select name from business")) != "Renamed"
 
 
 async def test_an_error_does_not_show_what_was_written(small: Database, tenant: Tenant) -> None:
     with pytest.raises(DBAPIError) as failed:
-        async with small.business(tenant.business_id) as session:
+        async with small.tenant(tenant.business_id) as session:
             await session.execute(text("select :value / 0"), {"value": 4_627_142})
     assert "4627142" not in str(failed.value)

@@ -29,7 +29,7 @@ def key() -> str:
 
 async def _stored(database: Database, key: str) -> Sequence[Any]:
     query = "select * from procrastinate_jobs where queueing_lock = :key order by id"
-    async with database.nobody() as session:
+    async with database.unscoped() as session:
         return (await session.execute(text(query), {"key": f"{JOB}:{key}"})).mappings().all()
 
 
@@ -43,7 +43,7 @@ async def test_a_job_comes_with_its_transaction(
     database: Database, tenant: Tenant, key: str
 ) -> None:
     payload = {"conversation_id": str(uuid4()), "share": "100 %"}
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         assert await enqueue(session, JOB, payload, key=key, run_at=LATER, lock="a call")
         assert await _stored(database, key) == []
     (job,) = await _stored(database, key)
@@ -55,7 +55,7 @@ async def test_a_job_goes_with_its_transaction(
     database: Database, tenant: Tenant, key: str
 ) -> None:
     with pytest.raises(ZeroDivisionError):
-        async with database.business(tenant.business_id) as session:
+        async with database.tenant(tenant.business_id) as session:
             await enqueue(session, JOB, {}, key=key, run_at=LATER)
             _ = 1 / 0
     assert await _stored(database, key) == []
@@ -65,11 +65,11 @@ async def test_a_key_waits_once_and_costs_the_transaction_nothing(
     database: Database, tenant: Tenant, key: str
 ) -> None:
     identifier = uuid4().hex
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         assert await enqueue(session, JOB, {"turn": 1}, key=key, run_at=LATER)
         assert not await enqueue(session, JOB, {"turn": 2}, key=key, run_at=LATER)
         session.add(Session(business_id=tenant.business_id, identifier=identifier))
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         assert not await enqueue(session, JOB, {"turn": 3}, key=key, run_at=LATER)
     (job,) = await _stored(database, key)
     assert job["args"] == {"payload": {"turn": 1}}
@@ -81,7 +81,7 @@ async def test_a_key_waits_once_also_when_many_enqueue_it(
     database: Database, tenant: Tenant, key: str
 ) -> None:
     async def enqueued() -> bool:
-        async with database.business(tenant.business_id) as session:
+        async with database.tenant(tenant.business_id) as session:
             return await enqueue(session, JOB, {}, key=key, run_at=LATER)
 
     assert sum(await asyncio.gather(*(enqueued() for _ in range(8)))) == 1
@@ -91,7 +91,7 @@ async def test_a_key_waits_once_also_when_many_enqueue_it(
 async def test_a_key_that_has_started_can_be_enqueued_again(
     database: Database, tenant: Tenant, key: str
 ) -> None:
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         await enqueue(session, JOB, {}, key=key, run_at=LATER)
         start = "update procrastinate_jobs set status = 'succeeded' where queueing_lock = :key"
         await session.execute(text(start), {"key": f"{JOB}:{key}"})
@@ -100,7 +100,7 @@ async def test_a_key_that_has_started_can_be_enqueued_again(
 
 
 async def test_an_unknown_job_is_refused(database: Database, tenant: Tenant) -> None:
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         with pytest.raises(ValueError, match="There is no job"):
             await enqueue(session, "transcripts.end_the_world", {})
 
@@ -117,7 +117,7 @@ async def test_the_application_owns_nothing_of_the_queue(
     statement: str, database: Database
 ) -> None:
     with pytest.raises(ProgrammingError) as refused:
-        async with database.nobody() as session:
+        async with database.unscoped() as session:
             await session.execute(text(statement))
     assert getattr(refused.value.orig, "sqlstate", None) == "42501"
 

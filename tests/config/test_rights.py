@@ -36,7 +36,7 @@ async def test_no_statement_gets_around_it(
     role = await owner.scalar(text("select current_user"))
     await owner.rollback()
     with pytest.raises(ProgrammingError) as refused:
-        async with database.business(schema.me) as session:
+        async with database.tenant(schema.me) as session:
             await session.execute(text(statement.format(owner=role)))
             await session.execute(text("select * from session"))
     assert getattr(refused.value.orig, "sqlstate", None) == "42501"

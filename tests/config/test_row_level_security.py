@@ -38,7 +38,7 @@ async def _unprotected(connection: AsyncConnection, app: str) -> set[str]:
 async def _visible(database: Database, table: Table, business_id: UUID | None) -> set[UUID]:
     """Return whose rows of a table a transaction sees."""
     column = table.c[tenant_column(table)]
-    transaction = database.nobody() if business_id is None else database.business(business_id)
+    transaction = database.unscoped() if business_id is None else database.tenant(business_id)
     async with transaction as session:
         return set(await session.scalars(select(column).distinct()))
 

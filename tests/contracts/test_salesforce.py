@@ -20,8 +20,8 @@ from crm.providers.salesforce.provider import Salesforce
 from crm.providers.salesforce.responses import Part, Parts, RawRows, Rows, refused
 from tests.conftest import Tenant
 from toolkit.errors import NotFound, Rejected, Unavailable
-from toolkit.server.stdio import OneAccount
-from toolkit.tenancy import Call, Runtime
+from toolkit.server.stdio import SingleAccountVault
+from toolkit.tenancy import Runtime, ToolCall
 
 HOST = "https://orgname.my.salesforce.com"
 SECRETS = {
@@ -119,8 +119,8 @@ async def salesforce(answer: Recorded) -> AsyncGenerator[Salesforce]:
     account = Account("salesforce", None, SECRETS)
     transport = httpx2.MockTransport(lambda _: answer.response())
     async with httpx2.AsyncClient(transport=transport) as client:
-        runtime = Runtime(client, OneAccount(account))
-        yield Salesforce(account, Call(Tenant().claims(), runtime))
+        runtime = Runtime(client, SingleAccountVault(account))
+        yield Salesforce(account, ToolCall(Tenant().claims(), runtime))
         runtime.threads.close()
 
 

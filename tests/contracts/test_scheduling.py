@@ -25,7 +25,7 @@ from tests.support.accounts import connect
 from tests.support.processes import held
 from tests.support.servers import serve
 from tests.support.vendors import Vendor, specification
-from toolkit.tenancy import Attempt, Call, Runtime
+from toolkit.tenancy import Attempt, Runtime, ToolCall
 
 SPECIFIED: list[type[SchedulingContract]] = [CalComContract, HousecallProContract]
 TOOLS: list[str] = SERVER.catalogue()["tools"]
@@ -130,7 +130,7 @@ async def test_the_vendor_s_own_examples_are_understood(
     vendor = Exemplary(contract, specifications)
     async with httpx2.AsyncClient(transport=vendor.transport()) as client:
         runtime = Runtime(client, DatabaseVault(database, None), database)
-        call = Call(tenant.claims(), runtime, Attempt("key", again=True))
+        call = ToolCall(tenant.claims(), runtime, Attempt("key", is_retry=True))
         account = Account(contract.provider, None, contract.secrets, contract.settings)
         calendar: SchedulingProvider = PROVIDERS[contract.provider](account, call)
         await calendar.check()
@@ -141,7 +141,7 @@ async def test_the_vendor_s_own_examples_are_understood(
         ann = Attendee(**ANN)
         await calendar.free(service, start, start)
         await calendar.upcoming("Ann One", ANN["phone"])
-        await calendar.booked_before(service, start, ann)
+        await calendar.find_lost_booking(service, start, ann)
         found = await calendar.booking("1")
         assert found is not None
         await calendar.move(found, found.starts_at)

@@ -25,8 +25,8 @@ from tests.support.accounts import connect
 from tests.support.processes import held
 from tests.support.servers import KEYRING, serve
 from tests.support.vendors import Vendor, specification
-from toolkit.errors import Limited
-from toolkit.tenancy import Call, Runtime
+from toolkit.errors import RateLimited
+from toolkit.tenancy import Runtime, ToolCall
 
 PAGES = ("c_TableAPI", "case-api", "knowledge-api", "inbound-REST-API-rate-limiting")
 INCIDENT = Record(
@@ -109,7 +109,9 @@ async def test_the_vendor_s_own_samples_are_understood(
     vendor = Exemplary(samples)
     async with httpx2.AsyncClient(transport=vendor.transport()) as client:
         runtime = Runtime(client, DatabaseVault(database, KEYRING), database)
-        desk = Provider(Account("servicenow", None, APPLICATION), Call(tenant.claims(), runtime))
+        desk = Provider(
+            Account("servicenow", None, APPLICATION), ToolCall(tenant.claims(), runtime)
+        )
         await desk.check()
         shown = await desk.record("incident", Reference(id=INCIDENT.id))
         assert shown is not None
@@ -166,6 +168,6 @@ async def test_the_vendor_s_own_refusal_is_understood(
 
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(limited)) as client:
         runtime = Runtime(client, DatabaseVault(database, KEYRING), database)
-        call = Call(tenant.claims(), runtime)
-        with pytest.raises(Limited):
+        call = ToolCall(tenant.claims(), runtime)
+        with pytest.raises(RateLimited):
             await Provider(Account("servicenow", None, APPLICATION), call).check()

@@ -3,8 +3,8 @@
 How a vendor's test uses it:
 
 * `class Acme(Crm)`: the vendor with a memory. `answer(request)` plays it
-  (`tests/support/vendors.py`); `held(kind)` returns what it holds in OUR words (`crm.provider.WORDS`),
-  each with its `id` and the
+  (`tests/support/vendors.py`); `held(kind)` returns what it holds in OUR words
+  (`crm.provider.WORDS`), each with its `id` and the
   tenant's own fields under `fields`. Dates and moments in ISO 8601, moments aware; what is not
   there is left out. A vendor that reads with POST names `reading_posts`.
 * `class TestAcme(CrmContract)`: `provider`, `secrets` (each with CANARY in it), `settings`,

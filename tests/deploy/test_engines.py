@@ -70,7 +70,7 @@ async def test_the_database_is_made_as_the_migrations_expect_it(
         app = _with_password(server.database_url, "the application%27s")
         await asyncio.to_thread(migrate, owner, app)
         database = Database(app)
-        async with database.nobody() as session:
+        async with database.unscoped() as session:
             seen = await session.connection()
             assert (await seen.exec_driver_sql("select count(*) from business")).scalar() == 0
             assert (await seen.exec_driver_sql(_OWNED)).scalars().all() == []

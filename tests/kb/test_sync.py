@@ -201,7 +201,7 @@ async def test_what_is_far_behind_the_best_is_left_out(
     documents = [{"name": name, "text": name} for name in directions]
     entry = {"name": "museum", "embedding_model": "compass", "documents": documents}
     await declare(database, owner, tmp_path, entry, embedders=Compass())
-    async with database.business(owner.business_id) as session:
+    async with database.tenant(owner.business_id) as session:
         base = (await session.scalars(select(KnowledgeBase))).one()
         for vector, expected in (([1.0, 0.0], ["east", "near"]), ([-1.0, -0.1], ["west"])):
             passages = await retrieve(session, base, vector, 10)

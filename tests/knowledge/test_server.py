@@ -27,7 +27,7 @@ from tests.conftest import Tenant, fetch, new_tenant
 from tests.kb.support import RULES, VISITING, declare
 from tests.support.processes import held
 from tests.support.servers import Answer, Servers, serve
-from toolkit.server.build import ServerSpec, serving
+from toolkit.server.build import ServerSpec, server_app
 
 LONG = "\n\n".join(
     f"Room {n} shows “ships” of the {n}th fleet: " + "and more " * 20 for n in range(32)
@@ -57,7 +57,7 @@ class World:
 async def give(database: Database, tenant: Tenant, name: str) -> None:
     """Let the tenant's bot use a knowledge base."""
     rows = await fetch(database, tenant, "select id from knowledge_base where name = :n", n=name)
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         await session.execute(
             update(AgentConfig)
             .where(col(AgentConfig.id) == tenant.bot_id)
@@ -223,7 +223,7 @@ async def test_a_document_that_cannot_be_searched_says_so(
     owner = await new_tenant(database)
     entry = {"name": "a", "documents": [{"name": "b", "text": "c"}]}
     await declare(database, owner, tmp_path, entry)
-    async with database.business(owner.business_id) as session:
+    async with database.tenant(owner.business_id) as session:
         rows = await session.connection()
         await rows.exec_driver_sql("update document set status = 'failed'")
     answer = await world.call(owner.claims(integration="a"), "list_documents")
@@ -316,7 +316,7 @@ async def test_a_retired_knowledge_base_is_gone(
     )
     await give(database, owner, "old")
     assert (await world.call(owner.claims(), "list_documents")).error is None
-    async with database.business(owner.business_id) as session:
+    async with database.tenant(owner.business_id) as session:
         await session.execute(update(KnowledgeBase).values(is_active=False))
     assert (await world.call(owner.claims(), "list_documents")).error == "not_found"
 
@@ -328,7 +328,7 @@ async def test_a_broken_model_is_unavailable(
     await declare(
         database, owner, tmp_path, {"name": "a", "documents": [{"name": "a", "text": "b"}]}
     )
-    async with database.business(owner.business_id) as session:
+    async with database.tenant(owner.business_id) as session:
         await session.execute(update(KnowledgeBase).values(embedding_model="nobody/nothing"))
     claims = owner.claims(integration="a")
     answer = await world.call(claims, "search_knowledge", query="sk_canary")
@@ -352,7 +352,7 @@ async def test_a_server_is_warm_before_it_serves(
             "service_token_public_key": signer.public_key(),
         }
     )
-    async with serving([ServerSpec("warmed", "", (), warm=warm)], settings):
+    async with server_app([ServerSpec("warmed", "", (), warm_up=warm)], settings):
         assert warmed == ["now"]
-    assert SERVER.warm is not None
-    await SERVER.warm()
+    assert SERVER.warm_up is not None
+    await SERVER.warm_up()

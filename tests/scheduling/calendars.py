@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 import httpx2
 
 from config.database import Database
-from config.declarations.section import Applying, Change
+from config.declarations.section import ApplyContext, Change
 from config.security.vault import Account, DatabaseVault
 from scheduling.declarations import CALENDARS
 from scheduling.operations import Desk
 from scheduling.providers.builtin.provider import Builtin
 from tests.conftest import Tenant
-from toolkit.tenancy import Attempt, Call, Runtime
+from toolkit.tenancy import Attempt, Runtime, ToolCall
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SCHOOL: dict[str, Any] = {
@@ -37,8 +37,8 @@ async def declare(
 ) -> list[Change]:
     """Apply a declaration of calendars."""
     items = [CALENDARS.item.model_validate(calendar) for calendar in calendars]
-    async with database.business(tenant.business_id) as session:
-        applying = Applying(session, tenant.business_id, time_zone, Path())
+    async with database.tenant(tenant.business_id) as session:
+        applying = ApplyContext(session, tenant.business_id, time_zone, Path())
         return await CALENDARS.apply(applying, items)
 
 
@@ -52,7 +52,7 @@ def calendar_at(
 ) -> Builtin:
     """Return the tenant's calendar with its clock at `now`."""
     runtime = Runtime(httpx2.AsyncClient(), DatabaseVault(database, None), database)
-    call = Call(tenant.claims(), runtime, Attempt(key) if key else None)
+    call = ToolCall(tenant.claims(), runtime, Attempt(key) if key else None)
     return Builtin(Account("builtin", name), call, clock=lambda: now)
 
 

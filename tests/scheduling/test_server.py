@@ -225,7 +225,7 @@ async def test_a_repeat_is_answered_from_the_first_booking(
         first = await caller.call("create_booking", slot=handle, name="Ann One")
         second = await caller.call("create_booking", slot=handle, name="Ann One")
         # As if the process had died between the booking and the answer.
-        async with database.business(school.business_id) as session:
+        async with database.tenant(school.business_id) as session:
             await session.execute(text("delete from idempotent_call"))
         third = await caller.call("create_booking", slot=handle, name="Ann One")
     assert first.error is None

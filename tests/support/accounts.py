@@ -32,7 +32,7 @@ async def connect(
         **columns,
     )
     row.credentials = sealed(row, KEYRING, dict(secrets), dict(secrets))
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         session.add(row)
     return row
 
@@ -40,5 +40,5 @@ async def connect(
 async def lose_time(database: Database, tenant: Tenant) -> None:
     """Let the time pass in which an earlier try of a call might still be at work."""
     query = text("update idempotent_call set created_at = created_at - interval '20 seconds'")
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         await session.execute(query)

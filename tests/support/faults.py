@@ -5,8 +5,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from tests.support.vendors import Fault, garbage, refused, reset, timed_out
-from toolkit.http.circuit_breaker import Breaker, Breakers
-from toolkit.http.ttl_cache import Kept
+from toolkit.http.circuit_breaker import CircuitBreaker, CircuitBreakers
+from toolkit.http.ttl_cache import TtlCache
 
 T = TypeVar("T")
 
@@ -41,19 +41,19 @@ UNSURE = frozenset({"500", "timeout", "reset", "garbage"})
 WRITE_ERRORS: Mapping[str, str] = {**READ_ERRORS, **dict.fromkeys(UNSURE, "outcome_unknown")}
 
 
-class Patient(Breakers):
+class Patient(CircuitBreakers):
     """Breakers that forget every failure, while `forgets`: one test tries many faults."""
 
     def __init__(self) -> None:
         super().__init__()
         self.forgets = True
 
-    def of(self, business_id: UUID, provider: str) -> Breaker:
+    def of(self, business_id: UUID, provider: str) -> CircuitBreaker:
         """Return a new one, while `forgets`."""
-        return Breaker() if self.forgets else super().of(business_id, provider)
+        return CircuitBreaker() if self.forgets else super().of(business_id, provider)
 
 
-class Forgetful(Kept):
+class Forgetful(TtlCache):
     """Keeps nothing: every call asks the vendor, so that a fault is met."""
 
     async def get(self, key: Hashable, seconds: float, fetch: Callable[[], Awaitable[T]]) -> T:

@@ -15,15 +15,20 @@ from config.bots import Bot, stored_bot
 from config.database import Database
 from config.security.tokens import Claims, Signer
 from config.tables import Audit, McpConnection, McpServer
-from orchestrator.mcp_client.external.directory import Registry
-from orchestrator.mcp_client.external.registration import NewServer, Terms, accept, store
-from orchestrator.mcp_client.router import Constellation, Identity
-from orchestrator.mcp_client.tool import ToolCard
+from orchestrator.mcp_client.external.directory import Directory
+from orchestrator.mcp_client.external.registration import (
+    NewServer,
+    RegistrationContext,
+    accept,
+    store,
+)
+from orchestrator.mcp_client.router import Identity, Router
+from orchestrator.mcp_client.tool import ToolInfo
 from tests.conftest import Tenant, new_tenant
 from tests.support.external_servers import Stranger
 from tests.support.servers import KEYRING
 
-TERMS = Terms(KEYRING, allow_private=True)
+TERMS = RegistrationContext(KEYRING, allow_private=True)
 
 
 @dataclass
@@ -32,7 +37,7 @@ class Shop:
 
     tenant: Tenant
     database: Database
-    constellation: Constellation
+    constellation: Router
     identities: dict[str, Identity] = field(default_factory=dict[str, Identity])
 
     @property
@@ -42,14 +47,14 @@ class Shop:
     async def add(self, name: str, server: Stranger, **headers: str) -> None:
         """Add a server, and accept what it lists."""
         new = NewServer(name, server.url, headers)
-        async with self.database.business(self.business_id) as session:
+        async with self.database.tenant(self.business_id) as session:
             await store(session, self.business_id, new, TERMS)
         self.constellation.forget(self.business_id)
 
     async def accept(self, name: str, *tools: str) -> None:
         """Accept tools as they are now."""
-        async with self.database.business(self.business_id) as session:
-            row = await external_servers.named(session, name)
+        async with self.database.tenant(self.business_id) as session:
+            row = await external_servers.find(session, name)
             assert row is not None
             await accept(session, row, tools, TERMS, "a person")
         self.constellation.forget(self.business_id)
@@ -60,41 +65,41 @@ class Shop:
             "business_id": self.business_id,
             "agent_config_id": self.tenant.bot_id,
         }
-        async with self.database.business(self.business_id) as session:
+        async with self.database.tenant(self.business_id) as session:
             session.add(McpConnection(**mine, server=name, **use))
 
     async def bot(self) -> Bot:
         """Return the bot as it is stored."""
-        async with self.database.business(self.business_id) as session:
+        async with self.database.tenant(self.business_id) as session:
             return await stored_bot(session, self.tenant.bot_id)
 
     async def claims(self, name: str) -> Claims:
         """Return what the bot may do on a server."""
         return Identity("bot:1", self.business_id, await self.bot()).claims(name)
 
-    async def tools(self, name: str) -> dict[str, ToolCard]:
+    async def tools(self, name: str) -> dict[str, ToolInfo]:
         """List what the bot has of a server."""
         cards = await self.constellation.list_tools(name, await self.claims(name))
         return {card.tool: card for card in cards}
 
     async def row(self, name: str) -> McpServer:
         """Return a server as it is stored."""
-        async with self.database.business(self.business_id) as session:
-            row = await external_servers.named(session, name)
+        async with self.database.tenant(self.business_id) as session:
+            row = await external_servers.find(session, name)
         assert row is not None
         return row
 
     async def audit(self, outcome: str) -> list[Audit]:
         """Return what was written down of this outcome, oldest first."""
         query = select(Audit).where(col(Audit.outcome) == outcome).order_by(col(Audit.created_at))
-        async with self.database.business(self.business_id) as session:
+        async with self.database.tenant(self.business_id) as session:
             return list(await session.scalars(query))
 
 
 @asynccontextmanager
 async def shop(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Shop]:
     """Open a business's way to its servers; nothing listens where ours should be."""
-    registry = Registry(database, KEYRING, cache, allow_private=True)
-    constellation = Constellation(signer, lambda name: f"http://127.0.0.1:9/{name}/mcp", registry)
+    registry = Directory(database, KEYRING, cache, allow_private=True)
+    constellation = Router(signer, lambda name: f"http://127.0.0.1:9/{name}/mcp", registry)
     yield Shop(await new_tenant(database), database, constellation)
     await constellation.aclose()

@@ -16,7 +16,7 @@ from config.database import Database
 from config.security.encryption import Keyring
 from config.security.tokens import Claims, Signer, Verifier, server_audience
 from config.security.vault import DatabaseVault
-from toolkit.server.build import ServerSpec, build_server, mounted
+from toolkit.server.build import ServerSpec, build_server, create_app
 from toolkit.tenancy import Runtime
 
 VAULT_KEYS = Keyring.new_key("k1")
@@ -107,6 +107,6 @@ async def serve(
             )
             for spec in specs
         }
-        app = mounted(servers)
+        app = create_app(servers)
         async with app.router.lifespan_context(app):
             yield Servers(app, signer)

@@ -22,7 +22,7 @@ async def able_tenant(database: Database) -> Tenant:
         for server, dotted in constellation().servers.items()
         if (provider := _able(load(dotted))) is not None
     ]
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         session.add_all(rows)
     return tenant
 

@@ -38,7 +38,7 @@ from tests.tickets.tour import NOWHERE, Tour
 from tickets.registry import PROVIDERS
 from tickets.server import SERVER
 from toolkit.errors import Disconnected
-from toolkit.tenancy import Call, Runtime
+from toolkit.tenancy import Runtime, ToolCall
 
 CANARY = "canary-7f3a9"  # part of every secret; it may turn up nowhere
 
@@ -89,7 +89,7 @@ class TicketsContract:
         account = Account(self.provider, self.provider, self.secrets, self.settings)
         async with httpx2.AsyncClient(transport=line.vendor.transport()) as client:
             runtime = Runtime(client, DatabaseVault(line.database, KEYRING), line.database)
-            call = Call(line.tenant.claims(), runtime)
+            call = ToolCall(line.tenant.claims(), runtime)
             await PROVIDERS[self.provider](account, call).check()
             assert line.vendor.written() == []
             assert line.vendor.requests

@@ -15,7 +15,7 @@ from tickets.providers.builtin.tables import (
     TicketOrganization,
     TicketUser,
 )
-from toolkit.speech.people import telling_digits
+from toolkit.speech.people import significant_digits
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ async def seeded(database: Database, tenant: Tenant) -> Rows:
             name=person.name,
             email=person.email,
             phone=person.phone,
-            phone_digits=telling_digits(person.phone) if person.phone else None,
+            phone_digits=significant_digits(person.phone) if person.phone else None,
             role=person.role,
             available=person.role == "agent",
             organization_id=organization.id if person.member else None,
@@ -78,7 +78,7 @@ async def seeded(database: Database, tenant: Tenant) -> Rows:
         )
         for key, person in PEOPLE.items()
     ]
-    async with database.business(business) as session:
+    async with database.tenant(business) as session:
         session.add(organization)
         await session.flush()
         session.add_all(users)

@@ -40,7 +40,7 @@ async def long_desk(rows: Rows) -> None:
             true, words
         from ticket_user cross join generate_series(1, 15) n;
     """
-    async with rows.database.business(rows.tenant.business_id) as session:
+    async with rows.database.tenant(rows.tenant.business_id) as session:
         for statement in query.split(";")[:-1]:
             await session.execute(text(statement))
 

@@ -192,7 +192,7 @@ async def test_what_is_found_is_said(servers: Servers, rows: Rows) -> None:
 async def set_available(rows: Rows, available: bool) -> None:
     """Let every agent be available, or nobody."""
     query = text("update ticket_user set available = :available")
-    async with rows.database.business(rows.tenant.business_id) as session:
+    async with rows.database.tenant(rows.tenant.business_id) as session:
         await session.execute(query, {"available": available})
 
 

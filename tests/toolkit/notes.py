@@ -11,7 +11,7 @@ from toolkit.errors import NotFound
 from toolkit.middleware.confirmation import confirm
 from toolkit.middleware.results import Result
 from toolkit.server.build import ServerSpec
-from toolkit.tenancy import CALL, Call
+from toolkit.tenancy import CALL, ToolCall
 
 done: list[str] = []
 Name = Annotated[str, Field(max_length=20)]
@@ -23,7 +23,7 @@ class Note(Result):
 
 
 @tool(title="Read a note", annotations=READS)
-async def read_note(name: Name, call: Call = CALL) -> Note:
+async def read_note(name: Name, call: ToolCall = CALL) -> Note:
     """Read a note."""
     if name == "gone":
         raise NotFound("There is no such note.")
@@ -35,7 +35,7 @@ async def read_note(name: Name, call: Call = CALL) -> Note:
 
 
 @tool(title="Write a note", annotations=WRITES)
-async def write_note(name: Name, call: Call = CALL) -> Note:
+async def write_note(name: Name, call: ToolCall = CALL) -> Note:
     """Write a note."""
     if name == "refused":
         raise NotFound("There is no such note.")

@@ -16,7 +16,7 @@ from toolkit.http.client import VendorApi
 from toolkit.middleware.results import Result
 from toolkit.oauth import OAuth, OAuthCredentials
 from toolkit.server.build import ServerSpec
-from toolkit.tenancy import Call, Credentials, connected
+from toolkit.tenancy import Credentials, ToolCall, tenant_provider
 
 TOKEN_URL = "https://login.vendor.test/token"
 API_URL = "https://api.vendor.test"
@@ -32,11 +32,13 @@ class Vendor:
     credentials: ClassVar[type[Credentials]] = OAuthCredentials
     unsupported: ClassVar[Mapping[str, str]] = {"erase_thing": "The vendor forgets nothing."}
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         OAuthCredentials.model_validate(account.secrets)
         self._call = call
         auth = OAuth("Vendor", TOKEN_URL, account, call)
-        self._api = VendorApi("Vendor", account.base_url(API_URL), call.wire(account), auth)
+        self._api = VendorApi(
+            "Vendor", account.base_url(API_URL), call.vendor_connection(account), auth
+        )
 
     async def check(self) -> None:
         """Read whose account it is."""
@@ -48,11 +50,11 @@ class Vendor:
 
     async def write(self, name: str) -> str:
         """Write a thing, of which the vendor cannot be asked afterwards."""
-        self._call.once("Vendor")
+        self._call.refuse_if_retry("Vendor")
         return (await self._api.call("POST", ("things",), _Thing, json={"name": name})).name
 
 
-VENDOR: Vendor = Depends(connected({"vendor": Vendor}))
+VENDOR: Vendor = Depends(tenant_provider({"vendor": Vendor}))
 
 
 class Thing(Result):

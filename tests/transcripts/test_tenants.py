@@ -150,7 +150,7 @@ async def test_the_database_itself_keeps_tenants_apart(
     foreign = {row["id"] for row in await fetch(database, other_tenant, f"select id from {table}")}
     assert own
     assert own.isdisjoint(foreign)
-    async with database.nobody() as session:
+    async with database.unscoped() as session:
         assert (await session.execute(text(f"select count(*) from {table}"))).scalar() == 0
     with pytest.raises(ProgrammingError, match="row-level security"):
         await fetch(

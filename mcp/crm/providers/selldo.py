@@ -10,7 +10,7 @@ from config.security.vault import Account
 from crm.provider import Fields, Given, Kind, Page, Query, Record, Wanted, Word
 from toolkit.errors import NotFound, UnknownTool
 from toolkit.http.client import VendorApi
-from toolkit.tenancy import Call, Credentials
+from toolkit.tenancy import Credentials, ToolCall
 
 _ID = re.compile(r"[0-9]{1,18}")
 _FORM = "sell_do[form][lead]"
@@ -50,13 +50,13 @@ class SellDo:
     credentials: ClassVar[type[Credentials]] = SellDoCredentials
     unsupported: ClassVar[Mapping[str, str]] = dict.fromkeys(_WITHOUT, _UNKNOWN)
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         given = SellDoCredentials.model_validate(account.secrets)
         self._key = given.api_key
         self._campaign = _Settings.model_validate(account.settings).campaign_srd
         self._call = call
         base = account.base_url("https://app.sell.do")
-        self._api = VendorApi("Sell.do", base, call.wire(account))
+        self._api = VendorApi("Sell.do", base, call.vendor_connection(account))
 
     async def check(self) -> None:
         """Do nothing: every request that is known creates or changes a lead."""
@@ -65,9 +65,9 @@ class SellDo:
         """Create a lead."""
         return await self._save({}, values, fields)
 
-    async def created_before(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
+    async def find_lost_create(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
         """Return None for a first try; whether a lost one was done, nobody can tell."""
-        self._call.once("Sell.do")
+        self._call.refuse_if_retry("Sell.do")
         return None
 
     async def update(

@@ -15,9 +15,9 @@ from scheduling.matching import is_person
 from scheduling.provider import Agenda, Attendee, Booking, Service, Slot, TimeZone
 from toolkit.errors import Conflict, NotFound, Rejected
 from toolkit.http.client import HeaderAuth, VendorApi
-from toolkit.moments import utc
 from toolkit.speech.numbers import phone_number
-from toolkit.tenancy import Call, Credentials
+from toolkit.speech.times import utc
+from toolkit.tenancy import Credentials, ToolCall
 
 # Cal.com versions each resource on its own date.
 _BOOKINGS = {"cal-api-version": "2024-08-13"}
@@ -92,14 +92,14 @@ class CalCom:
     credentials: ClassVar[type[Credentials]] = CalComCredentials
     unsupported: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         key = CalComCredentials.model_validate(account.secrets).api_key.get_secret_value()
         self._account = account
         self._call = call
         self._api = VendorApi(
             "Cal.com",
             account.base_url("https://api.cal.com"),
-            call.wire(account),
+            call.vendor_connection(account),
             HeaderAuth("Authorization", f"Bearer {key}"),
         )
 
@@ -109,7 +109,7 @@ class CalCom:
 
     async def agenda(self) -> Agenda:
         """Return the event types that are not hidden, and the owner's time zone."""
-        return await self._call.kept(self._account, "agenda", _AGENDA_HOLDS, self._agenda)
+        return await self._call.cached(self._account, "agenda", _AGENDA_HOLDS, self._agenda)
 
     async def free(
         self,
@@ -153,11 +153,11 @@ class CalCom:
         path = ("v2", "bookings")
         return await self._unless_taken(service, start, path, body)
 
-    async def booked_before(
+    async def find_lost_booking(
         self, service: Service, start: AwareDatetime, attendee: Attendee
     ) -> Booking | None:
         """Return the booking whose metadata name this call; only a lost try is looked for."""
-        if not self._call.again:
+        if not self._call.is_retry:
             return None
         end = start + timedelta(minutes=service.minutes)
         found = await self._list(eventTypeId=service.id, afterStart=utc(start), beforeEnd=utc(end))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from time import monotonic
 from uuid import UUID
 
-from toolkit.errors import Limited, Unavailable
+from toolkit.errors import RateLimited, Unavailable
 
 _FAILURES = 5  # in a row
 _OPEN = 5.0  # seconds until one request may try again
@@ -13,7 +13,7 @@ _LONGEST = 600.0  # seconds that a vendor's own wish for patience is believed
 _MOST = 10_000
 
 
-class Breaker:
+class CircuitBreaker:
     """One business at one vendor: open after five failures in a row, then one probe at a time."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
@@ -31,7 +31,7 @@ class Breaker:
         """
         now = self._clock()
         if now < self._quiet_until:
-            raise Limited(f"{vendor} is limiting our requests.")
+            raise RateLimited(f"{vendor} is limiting our requests.")
         if self._failures < _FAILURES:
             return
         if now < self._open_until:
@@ -53,16 +53,16 @@ class Breaker:
         self._quiet_until = max(self._quiet_until, self._clock() + min(seconds, _LONGEST))
 
 
-class Breakers:
+class CircuitBreakers:
     """The breakers of a process, the least used forgotten."""
 
     def __init__(self) -> None:
-        self._breakers: OrderedDict[tuple[UUID, str], Breaker] = OrderedDict()
+        self._breakers: OrderedDict[tuple[UUID, str], CircuitBreaker] = OrderedDict()
 
-    def of(self, business_id: UUID, provider: str) -> Breaker:
+    def of(self, business_id: UUID, provider: str) -> CircuitBreaker:
         """Return the breaker of one business at one provider."""
         key = business_id, provider
-        breaker = self._breakers.setdefault(key, Breaker())
+        breaker = self._breakers.setdefault(key, CircuitBreaker())
         self._breakers.move_to_end(key)
         if len(self._breakers) > _MOST:
             self._breakers.popitem(last=False)

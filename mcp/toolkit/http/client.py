@@ -20,15 +20,15 @@ from toolkit.errors import (
     Conflict,
     Disconnected,
     Forbidden,
-    Limited,
     NotFound,
     OutcomeUnknown,
+    RateLimited,
     Rejected,
     TimedOut,
     ToolFailure,
     Unavailable,
 )
-from toolkit.http.circuit_breaker import Breaker
+from toolkit.http.circuit_breaker import CircuitBreaker
 from toolkit.http.retry import pause, retry_after
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -47,7 +47,7 @@ _REFUSALS: Mapping[int, tuple[type[ToolFailure], str]] = {
     404: (NotFound, "{vendor} has no such record."),
     409: (Conflict, "{vendor} reports a conflict with what is stored there."),
     410: (NotFound, "{vendor} has no such record."),
-    429: (Limited, "{vendor} is limiting our requests."),
+    429: (RateLimited, "{vendor} is limiting our requests."),
 }
 # Behind a gateway that gave up, a write may have happened.
 _UNCERTAIN = frozenset({500, 502, 504})
@@ -65,11 +65,11 @@ def thread_budget(*, writes: bool) -> float:
 
 
 @dataclass(frozen=True)
-class Wire:
+class VendorConnection:
     """One business's way to one vendor: the shared client, and the breaker of the two."""
 
     client: httpx2.AsyncClient = field(repr=False)
-    breaker: Breaker = field(repr=False)
+    breaker: CircuitBreaker = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class VendorApi:
 
     vendor: str
     base_url: str
-    wire: Wire
+    wire: VendorConnection
     auth: httpx2.Auth | None = field(default=None, repr=False)
 
     async def call(

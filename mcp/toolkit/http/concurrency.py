@@ -8,7 +8,7 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 
-async def together(asked: Iterable[Awaitable[T]]) -> list[T]:
+async def gather(asked: Iterable[Awaitable[T]]) -> list[T]:
     """Return every answer, or raise the first failure when all have come back."""
     found: list[T] = []
     for answer in await asyncio.gather(*asked, return_exceptions=True):
@@ -18,7 +18,7 @@ async def together(asked: Iterable[Awaitable[T]]) -> list[T]:
     return found
 
 
-async def in_turns(
+async def map_concurrently(
     ask: Callable[[A], Awaitable[T]],
     each_of: Sequence[A],
     *,
@@ -30,7 +30,7 @@ async def in_turns(
     With `first_alone` only one can have been done where the first one's outcome is unknown.
     """
     first = 1 if first_alone else at_once
-    found = await together(map(ask, each_of[:first]))
+    found = await gather(map(ask, each_of[:first]))
     for n in range(first, len(each_of), at_once):
-        found += await together(map(ask, each_of[n : n + at_once]))
+        found += await gather(map(ask, each_of[n : n + at_once]))
     return found

@@ -10,7 +10,7 @@ _FIRST = 0.25  # seconds between two looks; each pause is longer than the one be
 _LONGEST = 2.0
 
 
-async def followed(
+async def poll_until(
     look: Callable[[], Awaitable[T]], ended: Callable[[T], bool], *, budget: float
 ) -> T | None:
     """Look at a job until it has ended; return None where it has not within `budget` seconds."""

@@ -11,7 +11,7 @@ T = TypeVar("T")
 _MOST = 10_000
 
 
-class Kept:
+class TtlCache:
     """Answers by key, each for as long as it was said to hold. A failure is not kept."""
 
     def __init__(self) -> None:

@@ -9,17 +9,17 @@ from fastmcp.tools import ToolResult
 from mcp_types import CallToolRequestParams
 from sqlalchemy.exc import SQLAlchemyError
 
-from config.security.audit import Trail, row_of
+from config.security.audit import AuditTrail, audit_row
 from toolkit.errors import META
 from toolkit.tenancy import claims_of_request, runtime_of
 
 logger = logging.getLogger("antiphon.audit")
 
 
-class AuditTrail(Middleware):
+class AuditMiddleware(Middleware):
     """Appends a row for every call, also for those that fail."""
 
-    def __init__(self, trail: Trail | None) -> None:
+    def __init__(self, trail: AuditTrail | None) -> None:
         self._trail = trail
 
     async def on_call_tool(
@@ -41,7 +41,7 @@ class AuditTrail(Middleware):
 
 
 async def _write_down(
-    trail: Trail,
+    trail: AuditTrail,
     ctx: Context,
     context: MiddlewareContext[CallToolRequestParams],
     outcome: str,
@@ -49,7 +49,7 @@ async def _write_down(
 ) -> None:
     claims = claims_of_request(runtime_of(ctx))
     message = context.message
-    row = row_of(claims, ctx.fastmcp.name, message.name, message.arguments or {}, outcome, ms)
+    row = audit_row(claims, ctx.fastmcp.name, message.name, message.arguments or {}, outcome, ms)
     try:
         await trail.append(claims.business_id, row)
     except SQLAlchemyError:

@@ -11,19 +11,21 @@ from mcp_types import CallToolRequestParams, ListToolsRequest
 from config.security.tokens import Grant
 from toolkit.errors import UnknownTool
 from toolkit.middleware.confirmation import with_code
-from toolkit.tenancy import Connect, claims_of_request, runtime_of
+from toolkit.tenancy import ProviderFactory, claims_of_request, runtime_of
 
 DETAILS_KEY = "antiphon/details"
 NAMED_ONLY = "named-only"  # a tool so powerful that a grant of all tools does not mean it
 
 
-class Grants(Middleware):
+class Authorization(Middleware):
     """Shows and runs only what the caller may use and their vendor can do.
 
     The rest does not exist for them.
     """
 
-    def __init__(self, providers: Mapping[str, Connect[Any]], tools: Mapping[str, Tool]) -> None:
+    def __init__(
+        self, providers: Mapping[str, ProviderFactory[Any]], tools: Mapping[str, Tool]
+    ) -> None:
         self._providers = providers
         self._tools = tools
 

@@ -29,7 +29,7 @@ from toolkit.effects import changes, destroys, guarded
 from toolkit.errors import OutcomeUnknown, ToolFailure
 from toolkit.middleware.confirmation import unconfirmed
 from toolkit.middleware.results import rendered, without_nulls
-from toolkit.tenancy import Attempt, Call, attempt, current_call
+from toolkit.tenancy import Attempt, ToolCall, attempt, current_call
 
 META_KEY = "antiphon/idempotency_key"
 _IN_FLIGHT = timedelta(seconds=15)  # the budget of a write: after it, nobody is at work on it
@@ -121,7 +121,7 @@ def _hashed(parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-async def _claim(call: Call, name: _Name) -> Attempt | dict[str, Any]:
+async def _claim(call: ToolCall, name: _Name) -> Attempt | dict[str, Any]:
     """Reserve the key, or return what its first call answered.
 
     Raises:
@@ -146,7 +146,7 @@ async def _claim(call: Call, name: _Name) -> Attempt | dict[str, Any]:
             raise OutcomeUnknown("The same request is still being worked on.")
         lost = first.result is None
         first.created_at, first.result = now(), None
-        return Attempt(key, again=lost)
+        return Attempt(key, is_retry=lost)
 
 
 async def _counts(session: AsyncSession, counts: Sequence[str]) -> dict[str, int]:
@@ -157,7 +157,7 @@ async def _counts(session: AsyncSession, counts: Sequence[str]) -> dict[str, int
     return {each.key: int((each.result or {}).get(_COUNT, 0)) for each in rows.scalars()}
 
 
-async def _remember(call: Call, name: _Name, key: str, result: dict[str, Any]) -> None:
+async def _remember(call: ToolCall, name: _Name, key: str, result: dict[str, Any]) -> None:
     """Remember the answer, under the key that a repeat of it has from now on."""
     async with call.transaction() as session:
         if name.counted is not None:
@@ -167,7 +167,7 @@ async def _remember(call: Call, name: _Name, key: str, result: dict[str, Any]) -
         await session.execute(mine.values(result=result, key=later))
 
 
-async def _count(session: AsyncSession, call: Call, count: str) -> None:
+async def _count(session: AsyncSession, call: ToolCall, count: str) -> None:
     first = insert(IdempotentCall).values(
         business_id=call.business_id, key=count, created_at=now(), result={_COUNT: 1}
     )
@@ -180,6 +180,6 @@ async def _count(session: AsyncSession, call: Call, count: str) -> None:
     await session.execute(raised)
 
 
-async def _forget(call: Call, key: str) -> None:
+async def _forget(call: ToolCall, key: str) -> None:
     async with call.transaction() as session:
         await session.execute(delete(IdempotentCall).where(col(IdempotentCall.key) == key))

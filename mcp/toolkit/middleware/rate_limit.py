@@ -11,7 +11,7 @@ from mcp_types import CallToolRequestParams
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from toolkit.errors import Limited
+from toolkit.errors import RateLimited
 from toolkit.tenancy import claims_of_request, runtime_of
 
 logger = logging.getLogger("antiphon.limits")
@@ -20,7 +20,7 @@ _MINUTE = 60
 _TOO_MANY = "This business has made too many calls within a minute."
 
 
-class RateLimits(Middleware):
+class RateLimit(Middleware):
     """Counts each business's calls in the cache, for all replicas of a server together.
 
     `writing` are the tools that wait for the count; a read goes on beside it, and is not answered
@@ -45,7 +45,7 @@ class RateLimits(Middleware):
         business_id, minute = claims_of_request(runtime).business_id, int(time.time()) // _MINUTE
         self._begin(minute)
         if business_id in self._full:
-            raise Limited(_TOO_MANY)
+            raise RateLimited(_TOO_MANY)
         key = f"calls:{ctx.fastmcp.name}:{business_id}:{minute}"
         counting = asyncio.ensure_future(_counted(cache, key))
         try:
@@ -65,7 +65,7 @@ class RateLimits(Middleware):
     def _check(self, business_id: UUID, count: int, most: int) -> None:
         if count > most:
             self._full.add(business_id)
-            raise Limited(_TOO_MANY)
+            raise RateLimited(_TOO_MANY)
 
 
 async def _counted(cache: Redis, key: str) -> int:

@@ -18,7 +18,7 @@ class Result(BaseModel):
     say: str | None = None
 
 
-class Slim(Middleware):
+class CompactResults(Middleware):
     """Drops nulls from answers, and puts the spoken sentence first in their text."""
 
     async def on_call_tool(

@@ -7,21 +7,21 @@ import httpx2
 
 from config.constellation import constellation, load
 from config.database import Database
-from config.errors import Mendable
+from config.errors import UserError
 from config.security.egress import check_url
 from config.security.tokens import Claims
 from config.security.vault import Account, DatabaseVault, keyring
 from config.settings import Settings, required
 from toolkit.errors import ToolFailure
 from toolkit.server.build import ServerSpec, vendor_client
-from toolkit.tenancy import Call, Checked, Connect, Runtime, opened
+from toolkit.tenancy import CheckableProvider, ProviderFactory, Runtime, ToolCall, open_provider
 
 
-class RefusedAccountError(Mendable):
+class RefusedAccountError(UserError):
     """An account that cannot be used as it is."""
 
 
-class Trial:
+class AccountCheck:
     """Tries accounts of one deployment."""
 
     def __init__(self, settings: Settings) -> None:
@@ -58,7 +58,7 @@ class Trial:
         return Runtime(client, DatabaseVault(database, keyring(self._settings)), database)
 
 
-def provider_of(server: str, name: str) -> Connect[Checked]:
+def provider_of(server: str, name: str) -> ProviderFactory[CheckableProvider]:
     """Return how a provider of a server is opened.
 
     Raises:
@@ -76,7 +76,10 @@ def provider_of(server: str, name: str) -> Connect[Checked]:
 
 
 async def _check(
-    connect: Connect[Checked], account: Account, business_id: UUID, runtime: Runtime
+    connect: ProviderFactory[CheckableProvider],
+    account: Account,
+    business_id: UUID,
+    runtime: Runtime,
 ) -> None:
     missing = [
         name
@@ -88,9 +91,9 @@ async def _check(
             f"{account.provider} needs {', '.join(connect.credentials.model_fields)}; "
             f"{', '.join(missing)} is missing."
         )
-    call = Call(Claims(sub="trial", business_id=business_id), runtime)
+    call = ToolCall(Claims(sub="trial", business_id=business_id), runtime)
     try:
-        provider = opened(connect, account, call)
+        provider = open_provider(connect, account, call)
         await provider.check()
     except ToolFailure as failure:
         raise RefusedAccountError(

@@ -16,21 +16,22 @@ from starlette.routing import Mount, Route
 
 from config.cache import connect
 from config.database import Database
-from config.security.audit import Trail
+from config.security.audit import AuditTrail
 from config.security.egress import guarded_transport
 from config.security.tokens import Verifier, server_audience
 from config.security.vault import DatabaseVault, keyring
 from config.settings import Settings, required
 from toolkit.effects import guarded
-from toolkit.errors import META, Failures
+from toolkit.errors import META
 from toolkit.http.client import CONNECT_BUDGET, READ_BUDGET
-from toolkit.middleware.audit import AuditTrail
-from toolkit.middleware.authorization import Grants
+from toolkit.middleware.audit import AuditMiddleware
+from toolkit.middleware.authorization import Authorization
 from toolkit.middleware.confirmation import NEEDS_CONFIRMATION_SCHEMA, Confirmation
+from toolkit.middleware.failures import Failures
 from toolkit.middleware.idempotency import Idempotency
-from toolkit.middleware.rate_limit import RateLimits
-from toolkit.middleware.results import Slim
-from toolkit.tenancy import Checked, Connect, Runtime, ServiceTokens
+from toolkit.middleware.rate_limit import RateLimit
+from toolkit.middleware.results import CompactResults
+from toolkit.tenancy import CheckableProvider, ProviderFactory, Runtime, ServiceTokens
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,10 @@ class ServerSpec:
     name: str
     instructions: str
     tools: Sequence[Callable[..., Awaitable[Any]]]
-    providers: Mapping[str, Connect[Checked]] = field(default_factory=dict[str, Connect[Checked]])
-    warm: Callable[[], Awaitable[None]] | None = None
+    providers: Mapping[str, ProviderFactory[CheckableProvider]] = field(
+        default_factory=dict[str, ProviderFactory[CheckableProvider]]
+    )
+    warm_up: Callable[[], Awaitable[None]] | None = None
     extras: Callable[[FastMCP[Any]], None] | None = None  # what is not a tool
 
     def catalogue(self) -> dict[str, Any]:
@@ -78,7 +81,7 @@ def build_server(
     tools = [_tool(function) for function in spec.tools]
     by_name = {tool.name: tool for tool in tools}
     writing = frozenset(tool.name for tool in tools if guarded(tool.annotations))
-    trail = Trail(runtime.database) if runtime.database else None
+    trail = AuditTrail(runtime.database) if runtime.database else None
 
     @asynccontextmanager
     async def lifespan(_: FastMCP[Any]) -> AsyncGenerator[dict[str, Runtime]]:
@@ -93,11 +96,11 @@ def build_server(
         auth=ServiceTokens(verifier) if verifier else None,
         # Outermost first.
         middleware=[
-            AuditTrail(trail),
+            AuditMiddleware(trail),
             Failures(writing),
-            RateLimits(writing),
-            Grants(spec.providers, by_name),
-            Slim(),
+            RateLimit(writing),
+            Authorization(spec.providers, by_name),
+            CompactResults(),
             Confirmation(),
             Idempotency(by_name),
         ],
@@ -127,7 +130,7 @@ def _tool(function: Callable[..., Awaitable[Any]]) -> FunctionTool:
     return tool.model_copy(update={"output_schema": {"type": "object", "anyOf": answers, **shared}})
 
 
-def mounted(servers: Mapping[str, FastMCP[Any]], allowed_hosts: Sequence[str] = ()) -> Starlette:
+def create_app(servers: Mapping[str, FastMCP[Any]], allowed_hosts: Sequence[str] = ()) -> Starlette:
     """Return one app that serves each server at `/<name>/mcp`, stateless."""
     apps = {
         name: server.http_app(
@@ -167,7 +170,7 @@ def vendor_client(settings: Settings) -> httpx2.AsyncClient:
 
 
 @asynccontextmanager
-async def serving(specs: Sequence[ServerSpec], settings: Settings) -> AsyncGenerator[Starlette]:
+async def server_app(specs: Sequence[ServerSpec], settings: Settings) -> AsyncGenerator[Starlette]:
     """Yield the app of these servers, with the database and the cache that the settings name."""
     public_key = required("SERVICE_TOKEN_PUBLIC_KEY", settings.service_token_public_key)
     database = Database(required("DATABASE_URL", settings.database_url))
@@ -188,9 +191,9 @@ async def serving(specs: Sequence[ServerSpec], settings: Settings) -> AsyncGener
         }
         try:
             for spec in specs:
-                if spec.warm is not None:
-                    await spec.warm()
-            yield mounted(servers, settings.mcp_allowed_hosts)
+                if spec.warm_up is not None:
+                    await spec.warm_up()
+            yield create_app(servers, settings.mcp_allowed_hosts)
         finally:
             await database.aclose()
             await cache.aclose()

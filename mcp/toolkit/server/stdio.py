@@ -14,13 +14,13 @@ from config.security.tokens import Claims
 from config.security.vault import Account
 from config.settings import settings
 from toolkit.server.build import ServerSpec, build_server, vendor_client
-from toolkit.tenancy import HeldAccount, Runtime
+from toolkit.tenancy import LockedAccount, Runtime
 
 _NOBODY = UUID(int=0)
 
 
 @dataclass
-class _Held:
+class _LockedAccount:
     account: Account
 
     def store(self, secrets: Mapping[str, str]) -> Account:
@@ -31,11 +31,11 @@ class _Held:
         """Nothing is kept that could be marked."""
 
 
-class OneAccount:
+class SingleAccountVault:
     """A vault with one account in it, which lasts as long as the process."""
 
     def __init__(self, account: Account) -> None:
-        self._held = _Held(account)
+        self._held = _LockedAccount(account)
 
     async def account(self, server: str, claims: Claims) -> Account:
         """Return the account."""
@@ -46,7 +46,7 @@ class OneAccount:
         return self._held.account.provider
 
     @asynccontextmanager
-    async def alone(self, business_id: UUID, account: Account) -> AsyncGenerator[HeldAccount]:
+    async def locked(self, business_id: UUID, account: Account) -> AsyncGenerator[LockedAccount]:
         """Hold the account: there is nobody else."""
         yield self._held
 
@@ -97,7 +97,7 @@ def account_of(spec: ServerSpec, environment: Mapping[str, str]) -> Account:
 async def _serve(spec: ServerSpec, account: Account) -> None:
     async with vendor_client(settings()) as client:
         standalone = Claims(sub="stdio", business_id=_NOBODY)
-        runtime = Runtime(client, OneAccount(account), standalone=standalone)
+        runtime = Runtime(client, SingleAccountVault(account), standalone=standalone)
         await build_server(spec, runtime).run_stdio_async(show_banner=False)
 
 

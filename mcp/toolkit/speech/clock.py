@@ -12,10 +12,10 @@ from sqlmodel import col
 from config.columns import now
 from config.tables import Business
 from toolkit.errors import Rejected
-from toolkit.moments import moment
 from toolkit.speech import phrases
-from toolkit.speech.when import Wish, understand
-from toolkit.tenancy import Call, current_call
+from toolkit.speech.times import moment
+from toolkit.speech.when import TimeRequest, parse_when
+from toolkit.tenancy import ToolCall, current_call
 
 _HOLDS = 300.0  # seconds
 
@@ -74,8 +74,8 @@ class Clock:
             return phrases.label(when.astimezone(self.zone), self.now.date())
         return phrases.day_label(when, self.now.date())
 
-    def _wish(self, text: str) -> Wish | None:
-        return understand(text, self.now, self.zone)
+    def _wish(self, text: str) -> TimeRequest | None:
+        return parse_when(text, self.now, self.zone)
 
 
 def _open_question(what: str, say: str) -> Rejected:
@@ -92,11 +92,11 @@ async def open_clock(ctx: Context = CurrentContext()) -> Clock:
     if call.runtime.database is None:
         return Clock(now().astimezone(ZoneInfo("UTC")))
     key = (call.business_id, "time zone")
-    zone = await call.runtime.kept.get(key, _HOLDS, lambda: _time_zone(call))
+    zone = await call.runtime.ttl_cache.get(key, _HOLDS, lambda: _time_zone(call))
     return Clock(now().astimezone(ZoneInfo(zone)))
 
 
-async def _time_zone(call: Call) -> str:
+async def _time_zone(call: ToolCall) -> str:
     query = select(col(Business.time_zone)).where(col(Business.id) == call.business_id)
     async with call.transaction() as session:
         return (await session.execute(query)).scalar_one()

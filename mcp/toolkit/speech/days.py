@@ -45,7 +45,7 @@ _NEXT_WEEKDAY = re.compile(rf"\bnext {_WEEKDAY}")
 _ANY_WEEKDAY = re.compile(_WEEKDAY)
 
 
-def days_in(said: str, today: date) -> Reading | None:
+def parse_days(said: str, today: date) -> Reading | None:
     """Return the days that are meant, and what else was said; None if no day is named.
 
     A day that does not exist is none of the days.

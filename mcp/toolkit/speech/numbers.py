@@ -23,7 +23,7 @@ _REPEATED = re.compile(r"\b(double|triple) (\w+)")
 _PHONE = range(3, 16)  # digits
 
 
-def words(number: int) -> str:
+def number_words(number: int) -> str:
     """Return a number below sixty as words."""
     if number < len(_UNITS):
         return _UNITS[number]

@@ -38,7 +38,7 @@ def digits(number: str) -> str:
     return re.sub(r"\D", "", number)
 
 
-def telling_digits(number: str) -> str:
+def significant_digits(number: str) -> str:
     """Return the last digits of a number, by which a vendor can look for it in any format."""
     return digits(number)[-_TELLING:]
 
@@ -49,7 +49,7 @@ def likeness(said: str, written: str) -> float:
     A part of the whole name is wholly like it: callers give one name, or two of three. A single
     word, unless it is a number, is as like it as it is like one of its parts.
     """
-    first, second = folded(said), folded(written)
+    first, second = fold(said), fold(written)
     if not first or not second:
         return 0.0
     readings = [second, *second.split()] if first.isalpha() else [second]
@@ -61,12 +61,12 @@ def likeness(said: str, written: str) -> float:
     )
 
 
-def alike(said: str, written: str) -> bool:
+def is_similar(said: str, written: str) -> bool:
     """Say whether a name that was heard may be the one that is stored."""
     return likeness(said, written) * 100 >= _ALIKE
 
 
-def sounding(said: Sequence[str], letters: int) -> list[str]:
+def sounds_like(said: Sequence[str], letters: int) -> list[str]:
     """Return the first `letters` of names that may have been heard as one of these words."""
     heard = {word[:letters] for word in said}
     first = {word: {c for group in _SOUNDS if word[0] in group for c in group} for word in heard}
@@ -80,7 +80,7 @@ def number_in(text: str) -> str | None:
     return number if number and len(digits(number)) >= _SHORTEST else None
 
 
-def folded(name: str) -> str:
+def fold(name: str) -> str:
     """Return a name without case, accents and punctuation."""
     decomposed = unicodedata.normalize("NFKD", name.casefold())
     bare = "".join(char for char in decomposed if not unicodedata.combining(char))

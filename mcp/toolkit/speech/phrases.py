@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime, time
 
-from toolkit.speech.numbers import ordinal, words
+from toolkit.speech.numbers import number_words, ordinal
 
 # strftime follows the process's locale; what we say does not.
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -27,10 +27,14 @@ def clock(at: time) -> str:
     """Return `ten thirty`."""
     if at == time(12):
         return "noon"
-    hour = words(at.hour % 12 or 12)
+    hour = number_words(at.hour % 12 or 12)
     if at.minute == 0:
         return hour
-    return f"{hour} {words(at.minute)}" if at.minute > 9 else f"{hour} oh {words(at.minute)}"
+    return (
+        f"{hour} {number_words(at.minute)}"
+        if at.minute > 9
+        else f"{hour} oh {number_words(at.minute)}"
+    )
 
 
 def clock_label(at: time) -> str:
@@ -46,7 +50,7 @@ def label(start: datetime, today: date) -> str:
     return f"{day_label(start.date(), today)} at {clock_label(start.time())}"
 
 
-def listed(choices: Sequence[str], conjunction: str = "or") -> str:
+def join_words(choices: Sequence[str], conjunction: str = "or") -> str:
     """Return `a, b or c`."""
     if len(choices) < 2:
         return "".join(choices)
@@ -56,9 +60,9 @@ def listed(choices: Sequence[str], conjunction: str = "or") -> str:
 def times(starts: Sequence[datetime], today: date) -> str:
     """Return `nine, ten thirty or three in the afternoon`, with the days if they differ."""
     if len({start.date() for start in starts}) > 1:
-        return listed([label(start, today) for start in starts])
+        return join_words([label(start, today) for start in starts])
     *others, last = (start.time() for start in starts)
-    return listed([*map(_brief, others), clock_label(last)])
+    return join_words([*map(_brief, others), clock_label(last)])
 
 
 def _brief(at: time) -> str:

@@ -9,6 +9,6 @@ def cut(text: str, size: int) -> str:
     return encoded[: size - len("…".encode())].decode(errors="ignore").rstrip() + "…"
 
 
-def shortened(text: str, length: int) -> str:
+def shorten(text: str, length: int) -> str:
     """Return `text` within `length` characters, with an ellipsis where it was longer."""
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"

@@ -1,8 +1,9 @@
-"""Which part of the day a caller means."""
+"""Times of day: the part of a day that a caller means, and moments in UTC and in time zones."""
 
 import re
 from dataclasses import dataclass
-from datetime import time
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
 
 _T = r"(\d{1,2})(?::(\d\d))?(?: ?(am|pm))?\b"
 _PARTS = {
@@ -45,7 +46,7 @@ _BARE = re.compile(r"(?<!for )(?<!number )\b([2-9]|1\d|2[0-3])(?=\s*$| in the | 
 
 
 @dataclass(frozen=True)
-class Daytime:
+class PartOfDay:
     """A part of the day [earliest, latest), or a time of it."""
 
     earliest: time = time.min
@@ -80,7 +81,7 @@ class _Clock:
         return self.opens <= late <= self.closes or hour < 7
 
 
-def daytime_in(said: str, opens: time, closes: time) -> Daytime:
+def parse_part_of_day(said: str, opens: time, closes: time) -> PartOfDay:
     """Return the part of the day that is meant; the whole day if none is named."""
     for pattern, replacement in _REWRITTEN:
         said = re.sub(pattern, replacement, said)
@@ -91,14 +92,14 @@ def daytime_in(said: str, opens: time, closes: time) -> Daytime:
     if match := _RANGE.search(said):
         first, last = clock.read(*match.groups()[:3]), clock.read(*match.groups()[3:])
         if first and last and first < last:
-            return Daytime(first, last)
+            return PartOfDay(first, last)
     after = _first(clock, said, _AFTER, _OR_LATER)
     before = _first(clock, said, _BEFORE, _OR_EARLIER)
     if after or before:
-        return Daytime(max(earliest, after or time.min), before or latest)
+        return PartOfDay(max(earliest, after or time.min), before or latest)
     if at := _at(clock, said):
-        return Daytime(at=at)
-    return Daytime(earliest, latest)
+        return PartOfDay(at=at)
+    return PartOfDay(earliest, latest)
 
 
 def _at(clock: _Clock, said: str) -> time | None:
@@ -122,3 +123,15 @@ def _first(clock: _Clock, said: str, *patterns: re.Pattern[str]) -> time | None:
 def _minutes_to(match: re.Match[str]) -> str:
     minutes = 15 if match[1] == "quarter" else int(match[1])
     return f"{(int(match[2]) - 2) % 12 + 1}:{60 - minutes}"
+
+
+def utc(moment: datetime) -> str:
+    """Return `2026-11-26T09:00:00Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def moment(day: date, at: time, zone: ZoneInfo) -> datetime | None:
+    """Return a local time as a moment; None where the clocks skip it."""
+    start = datetime.combine(day, at, zone)
+    exists = datetime.fromtimestamp(start.timestamp(), zone).time() == at
+    return start if exists else None

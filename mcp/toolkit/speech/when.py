@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from toolkit.speech.days import SOON, days_in
+from toolkit.speech.days import SOON, parse_days
 from toolkit.speech.numbers import with_digits
-from toolkit.speech.times import Daytime, daytime_in
+from toolkit.speech.times import PartOfDay, parse_part_of_day
 
 _LONGEST = 300  # characters that are read at all
 _YEARS = range(-50, 6)  # from now; any other was misheard
@@ -33,11 +33,11 @@ _CLEANED: tuple[tuple[str, str], ...] = (
 
 
 @dataclass(frozen=True)
-class Wish:
+class TimeRequest:
     """When a caller would like to come."""
 
     days: tuple[date, ...]
-    daytime: Daytime
+    daytime: PartOfDay
     soonest: bool = False
 
     def includes(self, start: datetime) -> bool:
@@ -47,9 +47,9 @@ class Wish:
         return start.date() in self.days and earliest <= at and (latest is None or at < latest)
 
 
-def understand(
+def parse_when(
     text: str, now: datetime, zone: ZoneInfo, opens: time = time(8), closes: time = time(18)
-) -> Wish | None:
+) -> TimeRequest | None:
     """Return when the caller would like to come; None if no day is to be heard in it."""
     today = now.astimezone(zone).date()
     wish = _written(text.strip(), zone) or _spoken(text[:_LONGEST], today, opens, closes)
@@ -58,21 +58,21 @@ def understand(
     return wish if wish.days[-1].year - today.year in _YEARS else None
 
 
-def _spoken(text: str, today: date, opens: time, closes: time) -> Wish | None:
+def _spoken(text: str, today: date, opens: time, closes: time) -> TimeRequest | None:
     said = _plain(text)
     soonest = _SOONEST.search(said) is not None
-    if reading := days_in(said, today):
+    if reading := parse_days(said, today):
         days, rest = reading
     elif soonest or _ANY.search(said):
         days, rest = tuple(today + timedelta(days=n) for n in range(SOON)), said
         soonest = True
     else:
         return None
-    daytime = daytime_in(_SOONEST.sub(" ", rest), opens, closes)
-    return Wish(days, daytime, soonest)
+    daytime = parse_part_of_day(_SOONEST.sub(" ", rest), opens, closes)
+    return TimeRequest(days, daytime, soonest)
 
 
-def _written(text: str, zone: ZoneInfo) -> Wish | None:
+def _written(text: str, zone: ZoneInfo) -> TimeRequest | None:
     """Read ISO 8601; a time without an offset is one of the calendar's zone."""
     try:
         start = datetime.fromisoformat(text)
@@ -83,7 +83,7 @@ def _written(text: str, zone: ZoneInfo) -> Wish | None:
     start = start.astimezone(zone) if start.tzinfo else start.replace(tzinfo=zone)
     # Models write midnight where they mean the day.
     at = start.time().replace(second=0, microsecond=0)
-    return Wish((start.date(),), Daytime(at=at if at != time.min else None))
+    return TimeRequest((start.date(),), PartOfDay(at=at if at != time.min else None))
 
 
 def _plain(text: str) -> str:

@@ -74,11 +74,11 @@ async def _account(dependencies: Dependencies, request: Request) -> _Account | N
         integration_id = UUID(request.path_params["integration"])
     except ValueError:
         return None
-    async with dependencies.database.nobody() as session:
+    async with dependencies.database.unscoped() as session:
         business_id: UUID | None = await session.scalar(_FIND, {"integration": integration_id})
     if business_id is None:
         return None
-    async with dependencies.database.business(business_id) as session:
+    async with dependencies.database.tenant(business_id) as session:
         row = await session.get(BusinessIntegration, integration_id)
     if row is None or not row.enabled or not _sends(row, source, SOURCES[source]):
         return None
@@ -108,7 +108,7 @@ async def _take(database: Database, account: _Account, commented: Commented) -> 
         "integration_id": str(account.integration_id),
         "ticket": commented.ticket,
     }
-    async with database.business(account.business_id) as session:
+    async with database.tenant(account.business_id) as session:
         if commented.comment is not None:
             # A source that names no comment is told apart later, by who has written last.
             event = f"{commented.ticket}/{commented.comment}"

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from config.errors import Mendable
+from config.errors import UserError
 
 _NAME = re.compile(r"[a-z][a-z0-9]*")
 _UNWRITTEN = "        raise NotImplementedError"
 _TEMPLATES = Path(__file__).parent
 
 
-class ScaffoldError(Mendable):
+class ScaffoldError(UserError):
     """A new vendor cannot be laid out here."""
 
 

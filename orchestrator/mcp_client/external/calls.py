@@ -16,20 +16,20 @@ import httpx2
 from mcp.client.session import ClientSession
 from mcp_types import CallToolRequest, CallToolRequestParams, CallToolResult
 
-from config.security.audit import row_of
+from config.security.audit import audit_row
 from config.security.egress import guarded_transport
 from config.security.tokens import Claims, Grant
 from config.tables import McpServer
-from orchestrator.mcp_client.client_pool import Pool, RefusedError, Way
-from orchestrator.mcp_client.external.client import every_tool, foreign_client
+from orchestrator.mcp_client.client_pool import ClientPool, Endpoint, RefusedError
+from orchestrator.mcp_client.external.client import every_tool, external_client
 from orchestrator.mcp_client.external.confirmation import CODE, unconfirmed, with_code
-from orchestrator.mcp_client.external.directory import Registry
-from orchestrator.mcp_client.external.pinning import Listing, held_against
+from orchestrator.mcp_client.external.directory import Directory
+from orchestrator.mcp_client.external.pinning import PinnedTools, check_pins
 from orchestrator.mcp_client.external.sanitize import outcome_of
 from orchestrator.mcp_client.tool import (
     Outcome,
     ServerUnreachableError,
-    ToolCard,
+    ToolInfo,
     unknown_tool,
     unreachable,
 )
@@ -45,22 +45,22 @@ _Key = tuple[UUID, str, str]
 
 @dataclass(frozen=True)
 class _Listed:
-    listing: Listing
+    listing: PinnedTools
     of: datetime  # the server as it was then
     until: float
 
 
-class Strangers:
+class ExternalServers:
     """The servers of others, as one process reaches them for every business."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Directory) -> None:
         self._registry = registry
-        self._pool = Pool(idle=_IDLE)
+        self._pool = ClientPool(idle=_IDLE)
         self._transport: httpx2.AsyncBaseTransport | None = None
         self._servers: dict[_Key, McpServer] = {}
         self._listed: dict[_Key, _Listed] = {}
 
-    async def cards(self, server: McpServer, claims: Claims, budget: float) -> list[ToolCard]:
+    async def tools(self, server: McpServer, claims: Claims, budget: float) -> list[ToolInfo]:
         """Return the accepted tools that `claims` are granted.
 
         Raises:
@@ -72,7 +72,7 @@ class Strangers:
         granted = [card for card in listing.cards.values() if _may(grant, card)]
         return [with_code(card) if card.tool in grant.confirm else card for card in granted]
 
-    async def meet(self, server: McpServer, budget: float) -> None:
+    async def connect(self, server: McpServer, budget: float) -> None:
         """Open the way to a server, and see whether its tools are still as accepted.
 
         Raises:
@@ -94,8 +94,8 @@ class Strangers:
         started = time.perf_counter()
         outcome = await self._called(server, tool, arguments, claims, budget=budget, retry=retry)
         ended = outcome.error or str(outcome.data.get("status", "ok"))
-        row = row_of(claims, server.name, tool, arguments, ended, _since(started))
-        await self._registry.write_down(claims.business_id, row)
+        row = audit_row(claims, server.name, tool, arguments, ended, _since(started))
+        await self._registry.write_audit(claims.business_id, row)
         return outcome
 
     async def _called(
@@ -142,12 +142,12 @@ class Strangers:
         if self._transport is not None:
             await self._transport.aclose()
 
-    async def _listing(self, server: McpServer, deadline: float) -> Listing:
+    async def _listing(self, server: McpServer, deadline: float) -> PinnedTools:
         key = _key(server)
         known = self._listed.get(key)
         if known is None or known.of != server.updated_at or known.until < time.monotonic():
             tools = await self._ask(server, every_tool, deadline, retry=True)
-            listing = held_against(server.name, tools, server.tools)
+            listing = check_pins(server.name, tools, server.tools)
             if len(self._listed) >= _MOST_LISTS:
                 self._listed.clear()
             known = _Listed(listing, server.updated_at, time.monotonic() + _FRESH)
@@ -172,7 +172,7 @@ class Strangers:
         def headers() -> Mapping[str, str]:
             return self._registry.headers(self._servers[key])
 
-        way = Way(server.name, key, lambda: foreign_client(server.url, transport, headers))
+        way = Endpoint(server.name, key, lambda: external_client(server.url, transport, headers))
         return await self._pool.ask(way, send, deadline, retry=retry)
 
 
@@ -180,7 +180,7 @@ def _key(server: McpServer) -> _Key:
     return server.business_id, server.name, server.url
 
 
-def _may(grant: Grant, card: ToolCard) -> bool:
+def _may(grant: Grant, card: ToolInfo) -> bool:
     return grant.allows(card.tool) and (card.reads or grant.write)
 
 

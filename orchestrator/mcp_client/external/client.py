@@ -13,7 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import Implementation, PaginatedRequestParams, Tool
 
 from config.security.egress import guarded_transport
-from orchestrator.mcp_client.client_pool import Pool, Way
+from orchestrator.mcp_client.client_pool import ClientPool, Endpoint
 
 _CONNECT = 3.0  # seconds: it may be far away
 _REQUEST = 60.0  # seconds without a byte; each call has a budget of its own
@@ -32,8 +32,8 @@ async def tools_of(
     Raises:
         ServerUnreachableError: it does not answer, or is no MCP server.
     """
-    pool, transport = Pool(), guarded_transport(allow_private=allow_private)
-    way = Way(name, url, lambda: foreign_client(url, transport, lambda: headers))
+    pool, transport = ClientPool(), guarded_transport(allow_private=allow_private)
+    way = Endpoint(name, url, lambda: external_client(url, transport, lambda: headers))
     try:
         return await pool.ask(
             way, every_tool, asyncio.get_running_loop().time() + budget, retry=False
@@ -57,7 +57,7 @@ async def every_tool(session: ClientSession) -> list[Tool]:
 
 
 @asynccontextmanager
-async def foreign_client(
+async def external_client(
     url: str, transport: httpx2.AsyncBaseTransport, headers: Headers
 ) -> AsyncGenerator[Client]:
     """Open a client whose requests carry `headers`; both eras of servers are understood."""

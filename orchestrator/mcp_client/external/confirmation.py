@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from config.security.tokens import Claims
-from orchestrator.mcp_client.tool import Outcome, ToolCard, unreachable
+from orchestrator.mcp_client.tool import Outcome, ToolInfo, unreachable
 
 CODE = "confirmation_code"
 _LIFETIME = 120  # seconds
@@ -27,14 +27,14 @@ _CODE_SCHEMA = {
 }
 
 
-def with_code(card: ToolCard) -> ToolCard:
+def with_code(card: ToolInfo) -> ToolInfo:
     """Return the tool with the argument that carries the code."""
     properties = {**card.parameters.get("properties", {}), CODE: _CODE_SCHEMA}
     return card.model_copy(update={"parameters": {**card.parameters, "properties": properties}})
 
 
 async def unconfirmed(
-    cache: Redis, card: ToolCard, arguments: Mapping[str, Any], claims: Claims
+    cache: Redis, card: ToolInfo, arguments: Mapping[str, Any], claims: Claims
 ) -> Outcome | None:
     """Return the answer that asks for agreement; None where the code shows that it was given."""
     given = {name: value for name, value in arguments.items() if name != CODE}
@@ -52,13 +52,13 @@ async def unconfirmed(
     return Outcome(json.dumps(data, ensure_ascii=False), data, say)
 
 
-def _read_back(card: ToolCard, given: Mapping[str, Any]) -> str:
+def _read_back(card: ToolInfo, given: Mapping[str, Any]) -> str:
     values = [str(value) for value in given.values() if isinstance(value, str | int | float)]
     short = [each for each in values if len(each) <= _LONGEST_READ_BACK][:_MOST_READ_BACK]
     what = card.tool.replace("_", " ")
     return f"I would now {what}{': ' if short else ''}{', '.join(short)}. Shall I?"
 
 
-def _binding(card: ToolCard, given: Mapping[str, Any], claims: Claims) -> str:
+def _binding(card: ToolInfo, given: Mapping[str, Any], claims: Claims) -> str:
     parts = [str(claims.business_id), str(claims.conversation_id), card.name, dict(given)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from config import external_servers
-from config.database import DOWN, Database
-from config.security.audit import Row, Trail
+from config.database import UNREACHABLE, Database
+from config.security.audit import AuditTrail, Row
 from config.security.encryption import Keyring
 from config.security.vault import keyring
 from config.settings import Settings
@@ -31,7 +31,7 @@ _MOST_REMEMBERED = 10_000
 _ALONE = text("select pg_advisory_xact_lock(hashtextextended(:what, 0))")
 
 
-class Registry:
+class Directory:
     """The servers that businesses have added. Headers stay sealed until a request needs them."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Registry:
         self._keyring = keys
         self.cache = cache
         self.allow_private = allow_private
-        self._trail = Trail(database)
+        self._trail = AuditTrail(database)
         self._known: dict[UUID, tuple[float, Mapping[str, McpServer]]] = {}
         self._noted: set[tuple[UUID, str, str]] = set()
 
@@ -69,9 +69,9 @@ class Registry:
         until, rows = self._known.get(business_id, (0.0, None))
         if rows is None or until < monotonic():
             try:
-                async with self._database.business(business_id) as session:
-                    rows = {row.name: row for row in await external_servers.listed(session)}
-            except DOWN:
+                async with self._database.tenant(business_id) as session:
+                    rows = {row.name: row for row in await external_servers.list_all(session)}
+            except UNREACHABLE:
                 if rows is None:
                     raise ServerUnreachableError(f"{name} is not available.") from None
             if len(self._known) >= _MOST_REMEMBERED:
@@ -88,7 +88,7 @@ class Registry:
         await self.find(business_id, "")
         return sorted(self._known[business_id][1])
 
-    async def write_down(self, business_id: UUID, row: Row) -> None:
+    async def write_audit(self, business_id: UUID, row: Row) -> None:
         """Append a call of somebody else's tool to the audit trail, as ours are."""
         try:
             await self._trail.append(business_id, row)
@@ -119,10 +119,10 @@ class Registry:
         if len(self._noted) >= _MOST_REMEMBERED:
             self._noted.clear()
         try:
-            async with self._database.business(server.business_id) as session:
+            async with self._database.tenant(server.business_id) as session:
                 for each in news:
                     await _note(session, server, each)
-        except DOWN:
+        except UNREACHABLE:
             logger.warning("what is withheld could not be written down")
             return
         self._noted |= {(server.id, each.tool, each.digest) for each in news}

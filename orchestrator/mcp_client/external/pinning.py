@@ -12,7 +12,7 @@ from mcp_types import Tool
 
 from orchestrator.agent.system_tools import CONFIRM, END
 from orchestrator.mcp_client.external.sanitize import card_of, clean, effects
-from orchestrator.mcp_client.tool import ToolCard
+from orchestrator.mcp_client.tool import ToolInfo
 
 Reason = Literal["new", "changed", "unusable name", "listed twice", "too large"]
 
@@ -32,10 +32,10 @@ class Withheld:
 
 
 @dataclass(frozen=True)
-class Listing:
+class PinnedTools:
     """What a server lists, held against what was accepted."""
 
-    cards: Mapping[str, ToolCard]
+    cards: Mapping[str, ToolInfo]
     withheld: Sequence[Withheld]
     pins: Mapping[str, str]  # every tool that could be accepted, with its digest of now
     tools: Sequence[Tool] = field(repr=False)
@@ -47,9 +47,9 @@ def digest(tool: Tool) -> str:
     return hashlib.sha256(_canonical(parts)).hexdigest()
 
 
-def held_against(server: str, tools: Sequence[Tool], accepted: Mapping[str, str]) -> Listing:
+def check_pins(server: str, tools: Sequence[Tool], accepted: Mapping[str, str]) -> PinnedTools:
     """Sort a server's tools into those that are offered and those that are withheld."""
-    cards: dict[str, ToolCard] = {}
+    cards: dict[str, ToolInfo] = {}
     pins: dict[str, str] = {}
     withheld: list[Withheld] = []
     times = Counter(tool.name for tool in tools)
@@ -64,7 +64,7 @@ def held_against(server: str, tools: Sequence[Tool], accepted: Mapping[str, str]
             reason = "changed" if tool.name in accepted else "new"
         description = clean(tool.description or "")
         withheld.append(Withheld(clean(tool.name, 128), reason, description, now))
-    return Listing(cards, withheld, pins, tools)
+    return PinnedTools(cards, withheld, pins, tools)
 
 
 def _never(server: str, tool: Tool, times: int) -> Reason | None:

@@ -17,16 +17,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from config import external_servers
 from config.columns import now
 from config.constellation import constellation
-from config.declarations.env_refs import Reference, referred
+from config.declarations.env_refs import Reference, resolve
 from config.declarations.schema import ServerName
-from config.declarations.section import Applying, Change, Declared
-from config.errors import Mendable
+from config.declarations.section import ApplyContext, Change, DeclarationModel
+from config.errors import UserError
 from config.security.egress import check_url
 from config.security.encryption import Keyring, SealError
 from config.settings import running
 from config.tables import Audit, McpServer
 from orchestrator.mcp_client.external.client import tools_of
-from orchestrator.mcp_client.external.pinning import Listing, held_against
+from orchestrator.mcp_client.external.pinning import PinnedTools, check_pins
 
 ACCEPTED = "accepted"
 _BUDGET = 8.0  # seconds
@@ -59,11 +59,11 @@ Url = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 
 
-class RegistryError(Mendable):
+class RegistryError(UserError):
     """A server cannot be stored, accepted or removed as it was asked."""
 
 
-class McpServerDeclaration(Declared):
+class McpServerDeclaration(DeclarationModel):
     """An MCP server that somebody else runs. What it lists when it is added is accepted."""
 
     name: NewName
@@ -81,7 +81,7 @@ class NewServer:
 
 
 @dataclass(frozen=True)
-class Terms:
+class RegistrationContext:
     """Under which circumstances servers are asked."""
 
     keyring: Keyring | None = field(default=None, repr=False)
@@ -89,20 +89,20 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Servers:
+class McpServersSection:
     """The `mcp_servers` of a declaration."""
 
     allow_private: Callable[[], bool] = lambda: running().allow_private_hosts
-    item: type[Declared] = McpServerDeclaration
+    item: type[DeclarationModel] = McpServerDeclaration
     after_bots: bool = False
 
-    async def apply(self, applying: Applying, items: Sequence[Any]) -> list[Change]:
+    async def apply(self, applying: ApplyContext, items: Sequence[Any]) -> list[Change]:
         """Ask and store the servers that are new or differ; one no longer declared is kept."""
         changes: list[Change] = []
-        terms = Terms(applying.keyring, self.allow_private())
+        terms = RegistrationContext(applying.keyring, self.allow_private())
         for item in items:
             given = NewServer(
-                item.name, item.url, {name: referred(value) for name, value in item.headers.items()}
+                item.name, item.url, {name: resolve(value) for name, value in item.headers.items()}
             )
             change = await store(
                 applying.session,
@@ -118,14 +118,14 @@ class Servers:
         return changes
 
 
-MCP_SERVERS = Servers()
+MCP_SERVERS = McpServersSection()
 
 
 async def store(
     session: AsyncSession,
     business_id: UUID,
     given: NewServer,
-    terms: Terms,
+    terms: RegistrationContext,
     *,
     progress: Callable[[str], None] | None = lambda _: None,
 ) -> Change | None:
@@ -135,10 +135,10 @@ async def store(
     accepted; new headers accept nothing.
 
     Raises:
-        Mendable: it cannot be reached, or the headers cannot be sent or sealed.
+        UserError: it cannot be reached, or the headers cannot be sent or sealed.
     """
     given = NewServer(given.name, given.url, _sendable(given.headers))
-    row = await external_servers.named(session, given.name)
+    row = await external_servers.find(session, given.name)
     what = f"server {given.name}"
     if row is None:
         row = McpServer(business_id=business_id, name=given.name, url=given.url)
@@ -161,11 +161,11 @@ async def store(
     return change
 
 
-async def examined(row: McpServer, terms: Terms) -> Listing:
+async def inspect(row: McpServer, terms: RegistrationContext) -> PinnedTools:
     """Ask a server what it lists now, held against what was accepted.
 
     Raises:
-        Mendable: it cannot be reached, or its headers do not open.
+        UserError: it cannot be reached, or its headers do not open.
     """
     try:
         headers = external_servers.unseal(row, terms.keyring)
@@ -175,14 +175,18 @@ async def examined(row: McpServer, terms: Terms) -> Listing:
 
 
 async def accept(
-    session: AsyncSession, row: McpServer, tools: Sequence[str], terms: Terms, subject: str
-) -> Listing:
+    session: AsyncSession,
+    row: McpServer,
+    tools: Sequence[str],
+    terms: RegistrationContext,
+    subject: str,
+) -> PinnedTools:
     """Accept these tools as they are now, or all; returns what is offered and withheld then.
 
     Raises:
-        Mendable: the server cannot be reached, or lists no such tool that could be offered.
+        UserError: the server cannot be reached, or lists no such tool that could be offered.
     """
-    found = await examined(row, terms)
+    found = await inspect(row, terms)
     unknown = [name for name in tools if name not in found.pins]
     if unknown:
         raise RegistryError(f"{row.name} has no tool {unknown[0]!r} that could be offered.")
@@ -204,7 +208,7 @@ async def accept(
         if before.get(name) != digest
     )
     await session.flush()
-    return held_against(row.name, found.tools, row.tools)
+    return check_pins(row.name, found.tools, row.tools)
 
 
 async def remove(session: AsyncSession, row: McpServer) -> None:
@@ -219,12 +223,14 @@ async def remove(session: AsyncSession, row: McpServer) -> None:
     await session.delete(row)
 
 
-async def _asked(given: NewServer, terms: Terms, accepted: Mapping[str, str]) -> Listing:
+async def _asked(
+    given: NewServer, terms: RegistrationContext, accepted: Mapping[str, str]
+) -> PinnedTools:
     await check_url(given.url, allow_private=terms.allow_private)
     tools = await tools_of(
         given.name, given.url, given.headers, allow_private=terms.allow_private, budget=_BUDGET
     )
-    return held_against(given.name, tools, accepted)
+    return check_pins(given.name, tools, accepted)
 
 
 def _sendable(headers: Mapping[str, str]) -> dict[str, str]:

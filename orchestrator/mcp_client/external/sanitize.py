@@ -11,7 +11,7 @@ from typing import Any, cast
 from mcp_types import CallToolResult, ContentBlock, TextContent, Tool
 
 from config.text import clean as visible
-from orchestrator.mcp_client.tool import Outcome, ToolCard
+from orchestrator.mcp_client.tool import Outcome, ToolInfo
 
 LONGEST_TEXT = 8 * 1024  # characters of an answer
 _LONGEST_DESCRIPTION = 2000
@@ -28,12 +28,12 @@ def clean(text: str, longest: int = LONGEST_TEXT) -> str:
     return seen[:longest] + _CUT if cut else seen
 
 
-def card_of(server: str, tool: Tool) -> ToolCard:
+def card_of(server: str, tool: Tool) -> ToolInfo:
     """Return a tool as a bot has it; without a profile, every one is for voice."""
     hints = tool.annotations
     reads = bool(hints and hints.read_only_hint)
     cleaned: Any = _cleaned(tool.input_schema)
-    return ToolCard(
+    return ToolInfo(
         server=server,
         tool=tool.name,
         description=clean(tool.description or "", _LONGEST_DESCRIPTION),
@@ -42,7 +42,7 @@ def card_of(server: str, tool: Tool) -> ToolCard:
         repeatable=reads or bool(hints and hints.idempotent_hint),
         voice=True,
         annotations=effects(tool),
-        foreign=True,
+        external=True,
     )
 
 

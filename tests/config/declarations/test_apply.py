@@ -54,7 +54,7 @@ def _slug(declaration: str) -> str:
 
 async def _ids(database: Database, declaration: str, bot: str = "reception") -> tuple[UUID, UUID]:
     query = text("select business_id, bot_id from find_bot(:slug, :bot)")
-    async with database.nobody() as session:
+    async with database.unscoped() as session:
         row = (await session.execute(query, {"slug": _slug(declaration), "bot": bot})).one()
     return row.business_id, row.bot_id
 
@@ -154,7 +154,7 @@ async def test_a_server_that_nobody_knows_is_refused_with_its_line(
     with pytest.raises(DeclarationError, match="there are crm, tickets") as refused:
         await apply(database, cache, read(path, sections()), sections())
     assert str(refused.value).startswith(f"{path}:14: bots.0.servers.planning: is not a server")
-    async with database.nobody() as session:
+    async with database.unscoped() as session:
         query = text("select find_business(:slug)")
         assert await session.scalar(query, {"slug": _slug(shop)}) is None
 
@@ -188,7 +188,7 @@ async def test_a_dry_run_says_the_same_and_changes_nothing(
     declaration = read(write(shop), sections())
     would = await apply(database, cache, declaration, sections(), dry_run=True)
     query = text("select find_business(:slug)")
-    async with database.nobody() as session:
+    async with database.unscoped() as session:
         assert await session.scalar(query, {"slug": _slug(shop)}) is None
     assert await apply(database, cache, declaration, sections()) == would
 
@@ -209,7 +209,7 @@ async def test_a_file_is_applied_whole_or_not_at_all(
     with pytest.raises(DeclarationError, match="neither stored nor declared") as refused:
         await apply(database, cache, read(path, sections()), sections())
     assert str(refused.value).startswith(f"{path}: bot evening names")
-    async with database.nobody() as session:
+    async with database.unscoped() as session:
         query = text("select find_business(:slug)")
         assert await session.scalar(query, {"slug": _slug(shop)}) is None
 
@@ -252,7 +252,7 @@ async def test_two_who_apply_at_once_end_with_one_of_each(
     changed = read(write(shop.replace("the phone", "politely")), sections())
     await asyncio.gather(*(apply(database, cache, changed, sections()) for _ in range(4)))
     business_id, bot_id = await _ids(database, shop)
-    async with database.business(business_id) as session:
+    async with database.tenant(business_id) as session:
         count = "select count(*) from {} where agent_config_id = :bot"
         for table, expected in (("mcp_connection", 2), ("agent_voice_config", 1)):
             found = await session.scalar(text(count.format(table)), {"bot": bot_id})

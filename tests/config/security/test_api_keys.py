@@ -28,7 +28,7 @@ _REVOKE = text("update api_key set revoked_at = now() where id = :id")
 
 
 async def _revoke(database: Database, found: FoundKey) -> None:
-    async with database.business(found.business_id) as session:
+    async with database.tenant(found.business_id) as session:
         await session.execute(_REVOKE, {"id": found.api_key_id})
 
 

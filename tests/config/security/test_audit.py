@@ -8,14 +8,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.database import Database
-from config.security.audit import Trail, row_of
+from config.security.audit import AuditTrail, audit_row
 from tests.conftest import Tenant, fetch, new_tenant
 
 QUERY = "select subject, tool, outcome, created_at from audit order by created_at"
 
 
-async def append(trail: Trail, tenant: Tenant, tool: str) -> None:
-    row = row_of(tenant.claims(), "notes", tool, {"name": "secretive"}, "ok", 1.5)
+async def append(trail: AuditTrail, tenant: Tenant, tool: str) -> None:
+    row = audit_row(tenant.claims(), "notes", tool, {"name": "secretive"}, "ok", 1.5)
     await trail.append(tenant.business_id, row)
 
 
@@ -23,7 +23,7 @@ async def test_rows_that_come_together_are_all_there_each_in_its_own_business(
     database: Database,
 ) -> None:
     tenants = [await new_tenant(database) for _ in range(5)]
-    trail = Trail(database)
+    trail = AuditTrail(database)
     await asyncio.gather(
         *(append(trail, tenant, f"tool_{n}") for n in range(40) for tenant in tenants)
     )
@@ -37,7 +37,7 @@ async def test_rows_that_come_together_are_all_there_each_in_its_own_business(
 
 
 async def test_a_row_of_a_business_that_does_not_exist_holds_up_nobody(database: Database) -> None:
-    trail, tenant = Trail(database), await new_tenant(database)
+    trail, tenant = AuditTrail(database), await new_tenant(database)
     stranger = Tenant(business_id=uuid4())
     outcomes = await asyncio.gather(
         append(trail, stranger, "a"), append(trail, tenant, "b"), return_exceptions=True
@@ -49,9 +49,9 @@ async def test_a_row_of_a_business_that_does_not_exist_holds_up_nobody(database:
 
 
 async def test_a_connection_that_was_cut_is_opened_again(database: Database) -> None:
-    trail, tenant = Trail(database), await new_tenant(database)
+    trail, tenant = AuditTrail(database), await new_tenant(database)
     await append(trail, tenant, "before")
-    async with database.nobody() as session:
+    async with database.unscoped() as session:
         await session.execute(
             text(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
@@ -64,7 +64,7 @@ async def test_a_connection_that_was_cut_is_opened_again(database: Database) -> 
 
 
 async def test_a_hostile_name_is_written_down_harmlessly(database: Database) -> None:
-    trail, tenant = Trail(database), await new_tenant(database)
+    trail, tenant = AuditTrail(database), await new_tenant(database)
     await append(trail, tenant, "a\x00b'; drop table audit; --" + "x" * 500)
     (row,) = await fetch(database, tenant, QUERY)
     assert row["tool"].startswith("ab'; drop table audit")
@@ -74,7 +74,7 @@ async def test_a_hostile_name_is_written_down_harmlessly(database: Database) -> 
 
 async def test_a_database_that_is_down_is_said_to_be() -> None:
     nowhere = Database("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
-    trail = Trail(nowhere)
+    trail = AuditTrail(nowhere)
     with pytest.raises(SQLAlchemyError):
         await append(trail, Tenant(), "a")
     await trail.aclose()

@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from config.database import Database
-from config.declarations.section import Applying, Change
-from config.errors import Mendable
-from config.integrations import Given, IntegrationError, remove, rotate, store, tried
+from config.declarations.section import ApplyContext, Change
+from config.errors import UserError
+from config.integrations import IntegrationError, IntegrationInput, check, remove, rotate, store
 from config.security.encryption import Keyring
 from config.security.vault import Account, DatabaseVault, NoAccountError
 from config.settings import MissingSettingError
@@ -16,7 +16,7 @@ from tests.conftest import Tenant, fetch, new_tenant
 from tests.support.servers import KEYRING
 
 CANARY = "canary-7f3a9"
-CALCOM = Given(
+CALCOM = IntegrationInput(
     "main", "scheduling", "calcom", {"api_key": CANARY}, {"base_url": "https://cal.test"}
 )
 
@@ -31,20 +31,20 @@ class Trials:
     async def __call__(self, server: str, account: Account, business_id: UUID) -> None:
         self.accounts.append(account)
         if self.refused:
-            raise Mendable("refused")
+            raise UserError("refused")
 
 
 async def stored(
     database: Database,
     tenant: Tenant,
-    given: Given,
+    given: IntegrationInput,
     *,
     trial: Trials | None = None,
     keyring: Keyring = KEYRING,
     dry_run: bool = False,
 ) -> Change | None:
-    async with database.business(tenant.business_id) as session:
-        applying = Applying(
+    async with database.tenant(tenant.business_id) as session:
+        applying = ApplyContext(
             session, tenant.business_id, "UTC", Path(), dry_run, keyring, trial or Trials()
         )
         return await store(applying, given)
@@ -78,7 +78,7 @@ async def test_what_is_unchanged_is_not_tried_again(database: Database) -> None:
     await stored(database, tenant, CALCOM)
     assert await stored(database, tenant, CALCOM, trial=trial) is None
     assert trial.accounts == []
-    other = Given("main", "scheduling", "calcom", {"api_key": "new"}, {})
+    other = IntegrationInput("main", "scheduling", "calcom", {"api_key": "new"}, {})
     change = await stored(database, tenant, other, trial=trial)
     assert change == Change("change", "integration main", "settings, secrets")
     assert len(trial.accounts) == 1
@@ -87,7 +87,7 @@ async def test_what_is_unchanged_is_not_tried_again(database: Database) -> None:
 async def test_what_the_vendor_refuses_is_not_stored(database: Database) -> None:
     tenant, trial = await new_tenant(database), Trials()
     trial.refused = True
-    with pytest.raises(Mendable, match="refused"):
+    with pytest.raises(UserError, match="refused"):
         await stored(database, tenant, CALCOM, trial=trial)
     assert await fetch(database, tenant, "select * from business_integration") == []
 
@@ -100,7 +100,7 @@ async def test_a_dry_run_asks_nobody(database: Database) -> None:
 
 async def test_an_account_for_some_bots_is_no_other_bot_s(database: Database) -> None:
     tenant = await new_tenant(database)
-    mine = Given("mine", "scheduling", "calcom", {"api_key": "x"}, {}, bots=("bot",))
+    mine = IntegrationInput("mine", "scheduling", "calcom", {"api_key": "x"}, {}, bots=("bot",))
     await stored(database, tenant, mine)
     vault = DatabaseVault(database, KEYRING)
     assert (await vault.account("scheduling", tenant.claims())).name == "mine"
@@ -110,7 +110,7 @@ async def test_an_account_for_some_bots_is_no_other_bot_s(database: Database) ->
     assert await vault.provider("scheduling", other_bot) is None
     nobody_s = tenant.claims().model_copy(update={"bot_id": None})
     assert await vault.account("scheduling", nobody_s) == Account("builtin")
-    unknown = Given("more", "scheduling", "calcom", {}, {}, bots=("nobody",))
+    unknown = IntegrationInput("more", "scheduling", "calcom", {}, {}, bots=("nobody",))
     with pytest.raises(IntegrationError, match="'nobody'"):
         await stored(database, tenant, unknown)
 
@@ -118,7 +118,9 @@ async def test_an_account_for_some_bots_is_no_other_bot_s(database: Database) ->
 async def test_of_several_accounts_one_has_to_be_named(database: Database) -> None:
     tenant = await new_tenant(database)
     for name in ("one", "two"):
-        await stored(database, tenant, Given(name, "scheduling", "calcom", {"api_key": name}, {}))
+        await stored(
+            database, tenant, IntegrationInput(name, "scheduling", "calcom", {"api_key": name}, {})
+        )
     vault = DatabaseVault(database, KEYRING)
     with pytest.raises(NoAccountError, match="several scheduling accounts"):
         await vault.account("scheduling", tenant.claims())
@@ -128,22 +130,24 @@ async def test_of_several_accounts_one_has_to_be_named(database: Database) -> No
 
 async def test_a_disabled_or_removed_account_is_gone(database: Database) -> None:
     tenant = await new_tenant(database)
-    await stored(database, tenant, Given("main", "scheduling", "calcom", {}, {}, enabled=False))
+    await stored(
+        database, tenant, IntegrationInput("main", "scheduling", "calcom", {}, {}, enabled=False)
+    )
     with pytest.raises(NoAccountError):
         await DatabaseVault(database, KEYRING).account(
             "scheduling", tenant.claims(integration="main")
         )
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         assert await remove(session, "main")
         assert not await remove(session, "main")
 
 
 async def test_rotated_secrets_are_kept_and_are_no_difference(database: Database) -> None:
     tenant, vault = await new_tenant(database), DatabaseVault(database, KEYRING)
-    given = Given("main", "scheduling", "calcom", {"refresh_token": "first"}, {})
+    given = IntegrationInput("main", "scheduling", "calcom", {"refresh_token": "first"}, {})
     await stored(database, tenant, given)
     account = await vault.account("scheduling", tenant.claims())
-    async with vault.alone(tenant.business_id, account) as held:
+    async with vault.locked(tenant.business_id, account) as held:
         held.store({"refresh_token": "second"})
     renewed = await vault.account("scheduling", tenant.claims())
     assert renewed.secrets == {"refresh_token": "second"}
@@ -155,7 +159,7 @@ async def test_a_revoked_account_says_so_until_it_is_connected_again(database: D
     tenant, vault = await new_tenant(database), DatabaseVault(database, KEYRING)
     await stored(database, tenant, CALCOM)
     account = await vault.account("scheduling", tenant.claims())
-    async with vault.alone(tenant.business_id, account) as held:
+    async with vault.locked(tenant.business_id, account) as held:
         held.revoke()
     with pytest.raises(NoAccountError, match="must be reconnected"):
         await vault.account("scheduling", tenant.claims())
@@ -166,7 +170,9 @@ async def test_a_revoked_account_says_so_until_it_is_connected_again(database: D
 async def test_a_row_of_another_business_does_not_open(database: Database) -> None:
     one, other = await new_tenant(database), await new_tenant(database)
     await stored(database, one, CALCOM)
-    await stored(database, other, Given("main", "scheduling", "calcom", {"api_key": "x"}, {}))
+    await stored(
+        database, other, IntegrationInput("main", "scheduling", "calcom", {"api_key": "x"}, {})
+    )
     (stolen,) = await fetch(database, one, "select credentials::text from business_integration")
     query = "update business_integration set credentials = cast(:blob as jsonb) returning id"
     await fetch(database, other, query, blob=stolen["credentials"])
@@ -177,7 +183,9 @@ async def test_a_row_of_another_business_does_not_open(database: Database) -> No
 async def test_keys_are_rotated_while_accounts_are_used(database: Database) -> None:
     tenant = await new_tenant(database)
     for name in ("one", "two"):
-        await stored(database, tenant, Given(name, "scheduling", "calcom", {"api_key": name}, {}))
+        await stored(
+            database, tenant, IntegrationInput(name, "scheduling", "calcom", {"api_key": name}, {})
+        )
     old = Keyring(KEYRING.current, KEYRING.keys)
     both = Keyring("k2", {"k2": Keyring.parse(Keyring.new_key("k2")).keys["k2"], **old.keys})
     first = await rotate(database, both)
@@ -193,8 +201,8 @@ async def test_keys_are_rotated_while_accounts_are_used(database: Database) -> N
 
 async def test_without_keys_nothing_is_stored_or_opened(database: Database) -> None:
     tenant = await new_tenant(database)
-    async with database.business(tenant.business_id) as session:
-        applying = Applying(session, tenant.business_id, "UTC", Path())
+    async with database.tenant(tenant.business_id) as session:
+        applying = ApplyContext(session, tenant.business_id, "UTC", Path())
         with pytest.raises(MissingSettingError, match="VAULT_KEYS"):
             await store(applying, CALCOM)
     await stored(database, tenant, CALCOM)
@@ -205,8 +213,8 @@ async def test_without_keys_nothing_is_stored_or_opened(database: Database) -> N
 async def test_a_stored_account_can_be_tried(database: Database) -> None:
     tenant, trial = await new_tenant(database), Trials()
     await stored(database, tenant, CALCOM)
-    async with database.business(tenant.business_id) as session:
-        await tried(session, tenant.business_id, "main", KEYRING, trial)
+    async with database.tenant(tenant.business_id) as session:
+        await check(session, tenant.business_id, "main", KEYRING, trial)
         assert trial.accounts[0].secrets == {"api_key": CANARY}
         with pytest.raises(IntegrationError, match="'other'"):
-            await tried(session, tenant.business_id, "other", KEYRING, trial)
+            await check(session, tenant.business_id, "other", KEYRING, trial)

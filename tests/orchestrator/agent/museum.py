@@ -183,7 +183,7 @@ class Museum:
         return [[row["amounts"] for row in rows if row["operation"] == o] for o in operations]
 
     async def _rows(self, query: str, **values: Any) -> list[Mapping[str, Any]]:
-        async with self.database.business(self.business_id) as session:
+        async with self.database.tenant(self.business_id) as session:
             found = (await session.execute(text(query), values)).mappings()
             return [dict(row) for row in found]
 

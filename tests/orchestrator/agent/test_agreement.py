@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from orchestrator.agent.agreement import Agreement, refuses
-from orchestrator.mcp_client.tool import Outcome, ToolCard
+from orchestrator.mcp_client.tool import Outcome, ToolInfo
 
-RESERVE = ToolCard(
+RESERVE = ToolInfo(
     server="box_office",
     tool="reserve",
     description="Reserve seats.",

@@ -20,7 +20,7 @@ BAGS = "In the cloakroom."
 @asynccontextmanager
 async def calendar_locked(museum: Museum) -> AsyncGenerator[None]:
     """Keep everybody from booking."""
-    async with museum.database.business(museum.business_id) as session:
+    async with museum.database.tenant(museum.business_id) as session:
         lock = text("select id from calendar where name = :name for update")
         (await session.execute(lock, {"name": BOT})).one()
         yield

@@ -15,7 +15,7 @@ from config.database import Database
 from config.security.tokens import Signer
 from orchestrator.agent.journal import Entry, Header, Journal, orphans
 from orchestrator.agent.recorder import Recorder, replay
-from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.router import Router
 from tests.conftest import Tenant, fetch
 from tests.support.asgi import listening
 from tests.support.processes import held
@@ -92,8 +92,8 @@ def way(transcripts_url: str) -> Way:
 
 
 @pytest_asyncio.fixture
-async def constellation(signer: Signer, way: Way) -> AsyncGenerator[Constellation]:
-    constellation = Constellation(signer, way)
+async def constellation(signer: Signer, way: Way) -> AsyncGenerator[Router]:
+    constellation = Router(signer, way)
     yield constellation
     await constellation.aclose()
 
@@ -108,7 +108,7 @@ async def conversation(
         bot_id=tenant.bot_id,
         conversation_id=uuid4(),
     )
-    constellation = Constellation(signer, lambda _: transcripts_url)
+    constellation = Router(signer, lambda _: transcripts_url)
     outcome = await constellation.call(
         "transcripts",
         "start_conversation",
@@ -136,7 +136,7 @@ def talk(recorder: Recorder) -> None:
 
 
 async def test_what_could_not_be_delivered_is_tried_again_in_order(
-    constellation: Constellation,
+    constellation: Router,
     conversation: Conversation,
     way: Way,
     transcripts_url: str,
@@ -154,7 +154,7 @@ async def test_what_could_not_be_delivered_is_tried_again_in_order(
 
 
 async def test_a_call_that_ends_before_the_server_is_back_is_replayed(
-    constellation: Constellation,
+    constellation: Router,
     conversation: Conversation,
     way: Way,
     transcripts_url: str,
@@ -171,7 +171,7 @@ async def test_a_call_that_ends_before_the_server_is_back_is_replayed(
 
 
 async def test_a_call_whose_process_died_is_ended_as_lost(
-    constellation: Constellation,
+    constellation: Router,
     conversation: Conversation,
     way: Way,
     transcripts_url: str,
@@ -189,7 +189,7 @@ async def test_a_call_whose_process_died_is_ended_as_lost(
 
 
 async def test_an_entry_that_the_server_refuses_does_not_hold_up_the_others(
-    constellation: Constellation,
+    constellation: Router,
     conversation: Conversation,
     way: Way,
     transcripts_url: str,
@@ -204,7 +204,7 @@ async def test_an_entry_that_the_server_refuses_does_not_hold_up_the_others(
 
 
 async def test_usage_is_stored_once_however_often_it_is_told(
-    constellation: Constellation,
+    constellation: Router,
     conversation: Conversation,
     way: Way,
     transcripts_url: str,

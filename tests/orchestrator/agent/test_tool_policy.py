@@ -18,8 +18,8 @@ from config.declarations.schema import ServerUse, ToolPolicy
 from config.security.tokens import Signer
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.toolset import CallTools
-from orchestrator.mcp_client.router import Constellation, Identity
-from orchestrator.mcp_client.tool import ToolCard
+from orchestrator.mcp_client.router import Identity, Router
+from orchestrator.mcp_client.tool import ToolInfo
 from orchestrator.mcp_client.tool_cache import offered
 from tests.conftest import Tenant
 from tests.support.asgi import listening
@@ -65,7 +65,7 @@ DESK = ServerSpec("scheduling", "A desk.", (write, look))
 class Desk:
     """A call's way to a server."""
 
-    constellation: Constellation
+    constellation: Router
     tenant: Tenant
     name: str = "scheduling"
 
@@ -76,7 +76,7 @@ class Desk:
         of: Bot = bot().model_copy(update={**given, **mine})
         return Identity(f"bot:{of.id}", of.business_id, of, uuid4())
 
-    async def cards(self, identity: Identity) -> dict[str, ToolCard]:
+    async def cards(self, identity: Identity) -> dict[str, ToolInfo]:
         """List what the bot has."""
         cards = await self.constellation.list_tools(self.name, identity.claims(self.name))
         return {card.tool: card for card in cards}
@@ -103,7 +103,7 @@ class Call:
     """The model's side of a call."""
 
     tools: CallTools
-    cards: dict[str, ToolCard]
+    cards: dict[str, ToolInfo]
 
     async def ask(self, name: str, what: str) -> str:
         """Call a tool as the model does."""
@@ -120,7 +120,7 @@ async def desk(
         held(serve([DESK], signer, database, cache)) as servers,
         held(listening(servers.app)) as url,
     ):
-        constellation = Constellation(signer, lambda name: f"{url}/{name}/mcp")
+        constellation = Router(signer, lambda name: f"{url}/{name}/mcp")
         yield Desk(constellation, tenant)
         await constellation.aclose()
 

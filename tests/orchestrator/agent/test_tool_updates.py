@@ -29,10 +29,14 @@ from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.tool_updates import LiveTools, Seen
 from orchestrator.agent.toolset import CallTools, Raw
 from orchestrator.engines.valkey import Valkey
-from orchestrator.mcp_client.external.directory import Registry
-from orchestrator.mcp_client.external.registration import Servers, Terms, accept
-from orchestrator.mcp_client.router import Constellation, Identity
-from orchestrator.mcp_client.tool_cache import Catalogue
+from orchestrator.mcp_client.external.directory import Directory
+from orchestrator.mcp_client.external.registration import (
+    McpServersSection,
+    RegistrationContext,
+    accept,
+)
+from orchestrator.mcp_client.router import Identity, Router
+from orchestrator.mcp_client.tool_cache import ToolCache
 from tests.support.external_servers import Stranger, stranger
 from tests.support.processes import held
 from tests.support.servers import KEYRING
@@ -83,7 +87,7 @@ class Office:
 
     database: Database
     cache: Redis
-    constellation: Constellation
+    constellation: Router
     path: Path
     server: Stranger
     slug: str = field(default_factory=lambda: f"s{uuid4().hex[:12]}")
@@ -96,7 +100,7 @@ class Office:
     async def apply(self, before: str = "", after: str = "") -> None:
         """Apply the declaration, with something else in it."""
         self.path.write_text(self.text.replace(before, after) if before else self.text, "utf-8")
-        owners = sections() | {"mcp_servers": Servers(allow_private=lambda: True)}
+        owners = sections() | {"mcp_servers": McpServersSection(allow_private=lambda: True)}
         declared = read(self.path, owners)
         await apply(self.database, self.cache, declared, owners, keyring=KEYRING)
 
@@ -104,7 +108,7 @@ class Office:
         """Return the bot as a call gets it."""
         business_id = await business_called(self.database, self.slug)
         assert business_id is not None
-        async with self.database.business(business_id) as session:
+        async with self.database.tenant(business_id) as session:
             (bot_id,) = [bot_id for bot_id, _ in await external_servers.bots_with(session, "erp")]
         return await load(self.database, self.cache, business_id, bot_id)
 
@@ -113,7 +117,7 @@ class Office:
         used = cache or self.cache
         bot = await self.bot()
         identity = Identity(f"bot:{bot.id}", bot.business_id, bot, uuid4())
-        catalogue = Catalogue(self.constellation, used)
+        catalogue = ToolCache(self.constellation, used)
         process = Process(Settings(), self.database, self.constellation, catalogue, used)
         tools = CallTools(
             bot,
@@ -148,8 +152,8 @@ async def office(
     signer: Signer, database: Database, cache: Redis, tmp_path: Path
 ) -> AsyncGenerator[Office]:
     """A business whose bot uses a server of somebody else's."""
-    registry = Registry(database, KEYRING, cache, allow_private=True)
-    constellation = Constellation(signer, lambda _: "http://127.0.0.1:9/mcp", registry)
+    registry = Directory(database, KEYRING, cache, allow_private=True)
+    constellation = Router(signer, lambda _: "http://127.0.0.1:9/mcp", registry)
     async with held(stranger()) as server:
         for name in ("find", "add", "drop"):
             server.offer(find, f"To {name}.", name=name)
@@ -209,10 +213,12 @@ async def test_an_accepted_tool_comes_back_into_the_call(office: Office) -> None
     await office.heard()
     assert "erp_find" not in call.seen[-1]
     bot = await office.bot()
-    async with office.database.business(bot.business_id) as session:
-        row = await external_servers.named(session, "erp")
+    async with office.database.tenant(bot.business_id) as session:
+        row = await external_servers.find(session, "erp")
         assert row is not None
-        await accept(session, row, ["find"], Terms(KEYRING, allow_private=True), "a person")
+        await accept(
+            session, row, ["find"], RegistrationContext(KEYRING, allow_private=True), "a person"
+        )
         changed = await external_servers.renew_bots(session, "erp")
     assert changed == [bot.id]
     await announce(office.cache, bot.business_id, bot.id)

@@ -24,7 +24,7 @@ from knowledge.server import SERVER as KNOWLEDGE
 from orchestrator.api.app import OPERATIONS, create_app
 from orchestrator.api.dependencies import Dependencies, LiveKitAccess
 from orchestrator.api.openapi import document
-from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.router import Router
 from tests.conftest import Tenant
 from tests.orchestrator.api.mcp_clients import House, opened
 from tests.orchestrator.api.scheduling_double import DESK
@@ -66,7 +66,7 @@ async def dependencies(
     signer: Signer, database: Database, cache: Redis, servers_url: str
 ) -> AsyncGenerator[Dependencies]:
     """What the API runs on; nothing listens where LiveKit should be."""
-    constellation = Constellation(signer, lambda name: f"{servers_url}/{name}/mcp")
+    constellation = Router(signer, lambda name: f"{servers_url}/{name}/mcp")
     async with httpx2.AsyncClient(timeout=2, trust_env=False) as http:
         yield Dependencies(
             database,
@@ -178,7 +178,7 @@ class NewBot:
 async def new_bot(database: Database, tenant: Tenant, *connections: Json, **changes: Any) -> NewBot:
     """Store one more bot of a tenant, like its first one but for `changes`."""
     bot = NewBot(uuid4(), f"bot-{uuid4().hex[:8]}")
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         first = await session.get_one(AgentConfig, tenant.bot_id)
         row: Json = {**first.model_dump(), "id": bot.id, "name": bot.name, **changes}
         session.add(AgentConfig(**row))

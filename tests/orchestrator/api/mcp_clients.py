@@ -25,7 +25,7 @@ from knowledge.server import SERVER as KNOWLEDGE
 from orchestrator.api.app import create_app
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.engines.ports import free_port
-from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.router import Router
 from servicenow.server import SERVER as SERVICENOW
 from tests.orchestrator.api.scheduling_double import DESK
 from tests.support.processes import held
@@ -133,7 +133,7 @@ async def opened(
 
     @asynccontextmanager
     async def api() -> AsyncGenerator[ASGIApp]:
-        constellation = Constellation(signer, lambda name: f"{servers[name].url}/{name}/mcp")
+        constellation = Router(signer, lambda name: f"{servers[name].url}/{name}/mcp")
         yield create_app(replace(dependencies, constellation=constellation))
         await constellation.aclose()
 

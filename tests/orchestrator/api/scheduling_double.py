@@ -17,7 +17,7 @@ from toolkit.errors import (
 from toolkit.middleware.confirmation import confirm
 from toolkit.middleware.results import Result
 from toolkit.server.build import ServerSpec
-from toolkit.tenancy import CALL, Call
+from toolkit.tenancy import CALL, ToolCall
 
 FAILURES: dict[str, ToolFailure] = {
     failure.kind: failure
@@ -56,7 +56,7 @@ async def fail(kind: str) -> Whose:
 
 
 @tool(title="Tell whose", annotations=READS)
-async def tell_whose(call: Call = CALL) -> Whose:
+async def tell_whose(call: ToolCall = CALL) -> Whose:
     """Tell for whom this is called."""
     claims = call.claims
     conversation_id = str(claims.conversation_id) if claims.conversation_id else None

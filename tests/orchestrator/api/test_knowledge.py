@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest_asyncio
 
 from config.database import Database
-from config.declarations.section import Applying
+from config.declarations.section import ApplyContext
 from kb.declarations import KNOWLEDGE_BASES, KnowledgeBaseDeclaration, TextDocument
 from tests.conftest import Tenant, fetch
 from tests.orchestrator.api.conftest import Client, NewBot, new_bot, started
@@ -25,8 +25,8 @@ async def bot(database: Database, tenant: Tenant) -> NewBot:
     declared = KnowledgeBaseDeclaration(
         name="shop", chunk_size=100, documents=(TextDocument(name="Shop", text=FACTS),)
     )
-    async with database.business(tenant.business_id) as session:
-        applying = Applying(session, tenant.business_id, "UTC", Path())
+    async with database.tenant(tenant.business_id) as session:
+        applying = ApplyContext(session, tenant.business_id, "UTC", Path())
         await KNOWLEDGE_BASES.apply(applying, [declared])
     [base] = await fetch(database, tenant, "select id from knowledge_base where name = 'shop'")
     return await new_bot(database, tenant, knowledge_base_id=base["id"])

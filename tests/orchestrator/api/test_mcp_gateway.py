@@ -16,7 +16,7 @@ from config.security.api_keys import Rights, create_key
 from orchestrator.api.access import Tools
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.mcp_client import tool_cache
-from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.router import Router
 from tests.conftest import Tenant
 from tests.orchestrator.api.conftest import OWN_ORIGIN, Client, client_of, new_bot, started
 from tests.orchestrator.api.mcp_clients import (
@@ -190,7 +190,7 @@ async def test_a_list_waits_two_seconds_for_a_server_that_hangs(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         urls = {"scheduling": f"http://127.0.0.1:{silent.getsockname()[1]}"}
-        constellation = Constellation(
+        constellation = Router(
             dependencies.signer, lambda name: f"{urls.get(name, servers_url)}/{name}/mcp"
         )
         client = client_of(replace(dependencies, constellation=constellation))

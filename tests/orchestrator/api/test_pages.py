@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orchestrator.api.dependencies import Dependencies
-from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.router import Router
 from orchestrator.mcp_client.tool import Outcome
 from tests.orchestrator.api.conftest import Client, client_of, without
 
@@ -68,7 +68,7 @@ async def test_without_a_page_there_is_nothing(dependencies: Dependencies, tmp_p
     assert statuses == [404, 404, 404]
 
 
-class _Broken(Constellation):
+class _Broken(Router):
     """A mistake of ours."""
 
     async def call(self, *_: Any, **__: Any) -> Outcome:

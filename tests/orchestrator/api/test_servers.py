@@ -16,9 +16,9 @@ from config.database import Database
 from config.security.api_keys import Rights, create_key
 from config.security.tokens import Signer
 from orchestrator.api.dependencies import Dependencies
-from orchestrator.mcp_client.external.directory import Registry
-from orchestrator.mcp_client.external.registration import Terms
-from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.external.directory import Directory
+from orchestrator.mcp_client.external.registration import RegistrationContext
+from orchestrator.mcp_client.router import Router
 from tests.conftest import Tenant, fetch
 from tests.orchestrator.api.conftest import Client, NewBot, client_of, new_bot, without
 from tests.support.external_servers import Stranger, stranger
@@ -50,9 +50,9 @@ async def client(
     dependencies: Dependencies, signer: Signer, database: Database, cache: Redis, servers_url: str
 ) -> AsyncGenerator[Client]:
     """Open a client of an API that may reach servers on this machine."""
-    registry = Registry(database, KEYRING, cache, allow_private=True)
-    constellation = Constellation(signer, lambda name: f"{servers_url}/{name}/mcp", registry)
-    terms = Terms(KEYRING, allow_private=True)
+    registry = Directory(database, KEYRING, cache, allow_private=True)
+    constellation = Router(signer, lambda name: f"{servers_url}/{name}/mcp", registry)
+    terms = RegistrationContext(KEYRING, allow_private=True)
     yield client_of(without(dependencies, constellation=constellation, terms=terms))
     await constellation.aclose()
 
@@ -216,7 +216,7 @@ async def test_what_cannot_be_added_is_refused(
 async def test_a_private_address_is_refused_where_none_is_allowed(
     dependencies: Dependencies, key: str, erp: Stranger, name: str
 ) -> None:
-    open_to_none = client_of(without(dependencies, terms=Terms(KEYRING)))
+    open_to_none = client_of(without(dependencies, terms=RegistrationContext(KEYRING)))
     async with open_to_none(key) as http:
         answer = await added(http, name, erp)
     assert (answer.status_code, answer.json()["error"]) == (422, "invalid")
@@ -226,7 +226,9 @@ async def test_a_private_address_is_refused_where_none_is_allowed(
 async def test_without_a_key_to_seal_with_nothing_is_stored(
     dependencies: Dependencies, key: str, erp: Stranger, name: str
 ) -> None:
-    async with client_of(without(dependencies, terms=Terms(allow_private=True)))(key) as http:
+    async with client_of(without(dependencies, terms=RegistrationContext(allow_private=True)))(
+        key
+    ) as http:
         answer = await added(http, name, erp)
     assert answer.status_code == 503
     assert "VAULT_KEYS" in answer.json()["message"]

@@ -11,7 +11,7 @@ from config.cache import connect
 from config.database import Database
 from config.security.tokens import Verifier
 from orchestrator.api.dependencies import Dependencies
-from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.router import Router
 from tests.conftest import Tenant, fetch
 from tests.orchestrator.api.conftest import (
     OWN_ORIGIN,
@@ -234,7 +234,7 @@ async def test_without_a_cache_strangers_wait_and_businesses_go_on(
 
 
 async def test_a_server_that_is_down_is_said_so(dependencies: Dependencies, key: str) -> None:
-    nowhere = Constellation(dependencies.signer, lambda name: f"http://127.0.0.1:9/{name}/mcp")
+    nowhere = Router(dependencies.signer, lambda name: f"http://127.0.0.1:9/{name}/mcp")
     client = client_of(without(dependencies, constellation=nowhere))
     async with client(key) as http:
         answer = await http.post(START, json={"bot": "bot"})

@@ -18,8 +18,8 @@ from orchestrator.api.dependencies import Dependencies, LiveKitAccess
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.process import Program, running
 from orchestrator.engines.valkey import Valkey
-from orchestrator.mcp_client.external.registration import Terms
-from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.external.registration import RegistrationContext
+from orchestrator.mcp_client.router import Router
 from tests.orchestrator.channels.helpdesks import Helpdesk, Platform, Vendors, opened
 from tests.support.asgi import listening
 from tests.support.processes import held
@@ -70,7 +70,7 @@ async def platform(
         async def is_ready(_: object) -> bool:
             return await asyncio.to_thread(Path.exists, ready)
 
-        constellation = Constellation(signer, lambda name: f"{url}/{name}/mcp")
+        constellation = Router(signer, lambda name: f"{url}/{name}/mcp")
         dependencies = Dependencies(
             database,
             cache,
@@ -78,7 +78,7 @@ async def platform(
             signer,
             LiveKitAccess("ws://127.0.0.1:9", "key", "secret"),
             httpx2.AsyncClient(),
-            terms=Terms(KEYRING),
+            terms=RegistrationContext(KEYRING),
         )
         api = httpx2.ASGITransport(app=create_app(dependencies))
         async with (

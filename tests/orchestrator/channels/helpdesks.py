@@ -110,7 +110,7 @@ class Helpdesk:
         query = text(f"select {condition} from procrastinate_jobs where {mine}")
         async with asyncio.timeout(20):
             while True:
-                async with self.platform.database.nobody() as session:
+                async with self.platform.database.unscoped() as session:
                     if await session.scalar(query, {"id": str(self.integration_id)}):
                         return
                 await asyncio.sleep(0.02)
@@ -135,7 +135,7 @@ async def opened(platform: Platform, source: str, **policy: Any) -> Helpdesk:
     row = await integration(
         platform.database, source, tenant, secrets=secrets, settings=dict(contract.settings)
     )
-    async with platform.database.business(tenant.business_id) as session:
+    async with platform.database.tenant(tenant.business_id) as session:
         bot = await session.get_one(AgentConfig, tenant.bot_id)
         bot.llm_model = "openai/scripted"
         session.add(

@@ -91,7 +91,7 @@ async def test_what_is_to_be_confirmed_is_agreed_to_in_the_next_comment(
 
 async def test_nobody_answers_where_it_is_not_said_which_bot(platform: Platform) -> None:
     helpdesk = await opened(platform, "jira")
-    async with platform.database.business(helpdesk.tenant.business_id) as session:
+    async with platform.database.tenant(helpdesk.tenant.business_id) as session:
         bot = await session.get_one(AgentConfig, helpdesk.tenant.bot_id)
         values: dict[str, Any] = {**bot.model_dump(exclude={"id"}), "name": "second"}
         second = AgentConfig(**values)

@@ -62,7 +62,7 @@ def environment(postgres_server: Postgres, valkey_server: Valkey) -> dict[str, s
 
 
 async def rows(database: Database, slug: str) -> list[dict[str, object]]:
-    async with database.nobody() as session:
+    async with database.unscoped() as session:
         business_id = await session.scalar(text("select find_business(:slug)"), {"slug": slug})
     assert business_id is not None
     tenant = Tenant(business_id=business_id)

@@ -31,7 +31,7 @@ async def tenant(database: Database) -> Tenant:
         url="https://tracker.example/mcp",
         tools={"search-issues": "digest"},
     )
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         session.add(added)
     return tenant
 

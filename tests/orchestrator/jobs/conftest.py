@@ -68,7 +68,7 @@ class Queue:
 
     async def rows(self, query: str, **values: Any) -> Sequence[Any]:
         """Return what a query finds."""
-        async with self.database.nobody() as session:
+        async with self.database.unscoped() as session:
             return (await session.execute(text(query), values)).mappings().all()
 
     async def until(self, query: str, patience: float = 20, **values: Any) -> Sequence[Any]:
@@ -83,7 +83,7 @@ class Queue:
 @pytest_asyncio.fixture
 async def queue(database: Database) -> Queue:
     """The queue, as empty as on the first day: what is due by the clock is due now."""
-    async with database.nobody() as session:
+    async with database.unscoped() as session:
         for table in ("periodic_defers", "jobs", "workers"):
             await session.execute(text(f"delete from procrastinate_{table}"))
     return Queue(database)
@@ -110,14 +110,14 @@ async def stored(
         started_at=heard - timedelta(minutes=1),
         updated_at=heard,
     )
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         session.add(conversation)
     return conversation
 
 
 async def read(database: Database, conversation: Conversation) -> Conversation:
     """Return a conversation as it is stored now."""
-    async with database.business(conversation.business_id) as session:
+    async with database.tenant(conversation.business_id) as session:
         found = await session.get(Conversation, conversation.id)
     assert found is not None
     return found

@@ -48,7 +48,7 @@ async def test_a_job_is_finished_by_another_worker_when_its_own_is_killed(
 ) -> None:
     first, second = [await stored(database, tenant, silent_for=LONG) for tenant in tenants]
     async with worker() as killed:
-        async with database.business(second.business_id) as session:
+        async with database.tenant(second.business_id) as session:
             await _hold(session, second)
             await queue.until(WAITS_FOR_A_ROW)
             ended = await read(database, first)
@@ -68,7 +68,7 @@ async def test_a_worker_that_is_told_to_end_finishes_its_job(
 ) -> None:
     conversation = await stored(database, tenants[0], silent_for=LONG)
     async with worker() as process:
-        async with database.business(conversation.business_id) as session:
+        async with database.tenant(conversation.business_id) as session:
             await _hold(session, conversation)
             await queue.until(WAITS_FOR_A_ROW)
             os.kill(process.pid, signal.SIGTERM)
@@ -85,7 +85,7 @@ async def test_what_a_dead_worker_left_makes_way(
 ) -> None:
     """For one with its key that waits; and for good, where it has killed worker after worker."""
     died = "update procrastinate_jobs set status = 'doing', attempts = :times where lock = :lock"
-    async with database.business(tenant.business_id) as session:
+    async with database.tenant(tenant.business_id) as session:
         for lock, times in {"interrupted": 1, "deadly": 8}.items():
             await enqueue(session, JOB, {}, key=lock, lock=lock)
             await session.execute(text(died), {"lock": lock, "times": times})

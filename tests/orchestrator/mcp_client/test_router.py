@@ -9,7 +9,7 @@ from fastmcp import FastMCP
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config.security.tokens import Claims, Signer
-from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.router import Router
 
 CLAIMS = Claims(sub="bot:x", business_id=uuid4())
 
@@ -53,7 +53,7 @@ def free_port() -> int:
 
 async def test_the_first_call_finds_the_way_open(signer: Signer) -> None:
     async with echoing() as (url, connections):
-        constellation = Constellation(signer, lambda _: url)
+        constellation = Router(signer, lambda _: url)
 
         await constellation.connect("echo", CLAIMS)
         (opened,) = set(connections.seen)
@@ -67,7 +67,7 @@ async def test_the_first_call_finds_the_way_open(signer: Signer) -> None:
 
 async def test_a_server_that_is_down_is_not_the_callers_business_yet(signer: Signer) -> None:
     port = free_port()
-    constellation = Constellation(signer, lambda _: f"http://127.0.0.1:{port}/mcp")
+    constellation = Router(signer, lambda _: f"http://127.0.0.1:{port}/mcp")
 
     await constellation.connect("echo", CLAIMS)
     outcome = await constellation.call("echo", "echo", {"text": "hello"}, CLAIMS)

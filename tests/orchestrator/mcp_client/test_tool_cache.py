@@ -11,18 +11,18 @@ from config.bots import Bot
 from config.cache import connect
 from config.declarations.schema import ServerUse
 from config.security.tokens import Claims
-from orchestrator.mcp_client.router import Constellation, Identity
-from orchestrator.mcp_client.tool import ServerUnreachableError, ToolCard
-from orchestrator.mcp_client.tool_cache import Catalogue, offered
+from orchestrator.mcp_client.router import Identity, Router
+from orchestrator.mcp_client.tool import ServerUnreachableError, ToolInfo
+from orchestrator.mcp_client.tool_cache import ToolCache, offered
 from tests.support.speech_bots import bot
 
 USES = {"ovens": ServerUse(), "shop": ServerUse(), "garage": ServerUse(enabled=False)}
-Listed = dict[str, tuple[ToolCard, ...]]
+Listed = dict[str, tuple[ToolInfo, ...]]
 
 
-def card(server: str, tool: str, *, voice: bool = True) -> ToolCard:
+def card(server: str, tool: str, *, voice: bool = True) -> ToolInfo:
     """Return a tool."""
-    return ToolCard(
+    return ToolInfo(
         server=server,
         tool=tool,
         description="",
@@ -33,14 +33,14 @@ def card(server: str, tool: str, *, voice: bool = True) -> ToolCard:
     )
 
 
-class Servers(Constellation):
+class Servers(Router):
     """Servers that list their tools, or do not answer."""
 
     def __init__(self, **tools: list[str]) -> None:
         self.tools = tools
         self.asked: list[str] = []
 
-    async def list_tools(self, server: str, claims: Claims) -> list[ToolCard]:
+    async def list_tools(self, server: str, claims: Claims) -> list[ToolInfo]:
         """List the tools of a server."""
         self.asked.append(server)
         if server not in self.tools:
@@ -62,7 +62,7 @@ def identity(of: Bot) -> Identity:
 async def tools(servers: Servers, cache: Redis, of: Bot) -> tuple[Listed, Listed]:
     """Return what is known at once, and what arrives once every server was asked."""
     arrived: Listed = {}
-    known, asked = await Catalogue(servers, cache).tools(identity(of), arrived.__setitem__)
+    known, asked = await ToolCache(servers, cache).tools(identity(of), arrived.__setitem__)
     await asyncio.gather(*asked)
     return known, arrived
 

@@ -4,8 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from toolkit.errors import Limited, Unavailable
-from toolkit.http.circuit_breaker import Breaker, Breakers
+from toolkit.errors import RateLimited, Unavailable
+from toolkit.http.circuit_breaker import CircuitBreaker, CircuitBreakers
 
 
 class Clock:
@@ -18,8 +18,8 @@ class Clock:
         return self.now
 
 
-def broken(clock: Clock, failures: int = 5) -> Breaker:
-    breaker = Breaker(clock)
+def broken(clock: Clock, failures: int = 5) -> CircuitBreaker:
+    breaker = CircuitBreaker(clock)
     for _ in range(failures):
         breaker.enter("Vendor")
         breaker.failed()
@@ -64,11 +64,11 @@ def test_a_probe_that_fails_opens_it_again() -> None:
 
 def test_patience_that_was_asked_for_is_kept_but_not_for_ever() -> None:
     clock = Clock()
-    breaker = Breaker(clock)
+    breaker = CircuitBreaker(clock)
     breaker.quiet_for(30)
     breaker.quiet_for(1)
     clock.now += 29
-    with pytest.raises(Limited):
+    with pytest.raises(RateLimited):
         breaker.enter("Vendor")
     clock.now += 1
     breaker.enter("Vendor")
@@ -78,7 +78,7 @@ def test_patience_that_was_asked_for_is_kept_but_not_for_ever() -> None:
 
 
 def test_one_business_s_trouble_is_no_other_s() -> None:
-    breakers, one, other = Breakers(), uuid4(), uuid4()
+    breakers, one, other = CircuitBreakers(), uuid4(), uuid4()
     for _ in range(5):
         breakers.of(one, "calcom").failed()
     with pytest.raises(Unavailable):
@@ -88,7 +88,7 @@ def test_one_business_s_trouble_is_no_other_s() -> None:
 
 
 def test_what_is_not_used_is_forgotten() -> None:
-    breakers, used, unused = Breakers(), uuid4(), uuid4()
+    breakers, used, unused = CircuitBreakers(), uuid4(), uuid4()
     mine, gone = breakers.of(used, "calcom"), breakers.of(unused, "calcom")
     for _ in range(10_000):
         breakers.of(uuid4(), "calcom")

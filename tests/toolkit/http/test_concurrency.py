@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from toolkit.errors import NotFound, ToolFailure, Unavailable
-from toolkit.http.concurrency import in_turns, together
+from toolkit.http.concurrency import gather, map_concurrently
 
 
 class Vendor:
@@ -35,14 +35,14 @@ class Vendor:
 
 async def test_answers_come_in_the_order_of_the_questions() -> None:
     vendor = Vendor()
-    assert await together(vendor(each) for each in (3, 1, 2)) == [30, 10, 20]
-    assert await together(vendor(each) for each in range(0)) == []
+    assert await gather(vendor(each) for each in (3, 1, 2)) == [30, 10, 20]
+    assert await gather(vendor(each) for each in range(0)) == []
 
 
 async def test_the_first_failure_is_told_when_all_have_come_back() -> None:
     vendor = Vendor({1: Unavailable("down"), 2: NotFound("none")})
     with pytest.raises(Unavailable):
-        await together(vendor(each) for each in (1, 2, 3))
+        await gather(vendor(each) for each in (1, 2, 3))
     assert vendor.answered == [3]
 
 
@@ -61,7 +61,7 @@ async def test_only_so_many_are_asked_at_once(
     count: int, first_alone: bool, turns: list[int]
 ) -> None:
     vendor = Vendor()
-    answers = await in_turns(vendor, range(count), at_once=2, first_alone=first_alone)
+    answers = await map_concurrently(vendor, range(count), at_once=2, first_alone=first_alone)
     assert answers == [number * 10 for number in range(count)]
     assert vendor.turns == turns
 
@@ -69,8 +69,8 @@ async def test_only_so_many_are_asked_at_once(
 async def test_no_more_are_asked_after_a_failure() -> None:
     vendor = Vendor({1: NotFound("none")})
     with pytest.raises(NotFound):
-        await in_turns(vendor, range(6), at_once=2)
+        await map_concurrently(vendor, range(6), at_once=2)
     assert vendor.asked == [0, 1]
     with pytest.raises(NotFound):
-        await in_turns(vendor, [1, 2], at_once=2, first_alone=True)
+        await map_concurrently(vendor, [1, 2], at_once=2, first_alone=True)
     assert vendor.asked == [0, 1, 1]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from toolkit.http.polling import followed
+from toolkit.http.polling import poll_until
 
 
 class Slept:
@@ -38,7 +38,7 @@ async def test_it_is_looked_at_until_it_has_ended(slept: Slept) -> None:
     async def look() -> str:
         return next(states)
 
-    assert await followed(look, lambda state: state == "done", budget=10) == "done"
+    assert await poll_until(look, lambda state: state == "done", budget=10) == "done"
     assert slept.pauses == sorted(slept.pauses)
     assert len(slept.pauses) == 3
 
@@ -47,7 +47,7 @@ async def test_what_has_ended_is_not_waited_for(slept: Slept) -> None:
     async def look() -> str:
         return "done"
 
-    assert await followed(look, lambda state: state == "done", budget=0) == "done"
+    assert await poll_until(look, lambda state: state == "done", budget=0) == "done"
     assert slept.pauses == []
 
 
@@ -59,7 +59,7 @@ async def test_it_is_left_alone_when_the_budget_is_spent(slept: Slept) -> None:
         looks += 1
         return looks
 
-    assert await followed(look, lambda _: False, budget=8) is None
+    assert await poll_until(look, lambda _: False, budget=8) is None
     assert sum(slept.pauses) < 8
     assert 4 <= looks == len(slept.pauses) + 1
     assert max(slept.pauses) == 2.0
@@ -70,4 +70,4 @@ async def test_a_look_that_fails_ends_it(slept: Slept) -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        await followed(look, lambda _: True, budget=5)
+        await poll_until(look, lambda _: True, budget=5)

@@ -15,7 +15,7 @@ import requests
 
 from toolkit.errors import NotFound, OutcomeUnknown, TimedOut, ToolFailure, Unavailable
 from toolkit.http import client as vendors
-from toolkit.http.circuit_breaker import Breaker
+from toolkit.http.circuit_breaker import CircuitBreaker
 from toolkit.http.sync_sdk import Threads, session
 
 URL = "https://vendor.example/v1/things"
@@ -218,10 +218,10 @@ async def test_a_vendor_that_hangs_is_noted(
     monkeypatch.setattr(vendors, "READ_BUDGET", SHORT)
     monkeypatch.setattr(vendors, "WRITE_BUDGET", SHORT)
     counted = list[str]()
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     monkeypatch.setattr(breaker, "failed", lambda: counted.append("failed"))
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(Hanging()))
-    api = vendors.VendorApi("Vendor", URL, vendors.Wire(client, breaker))
+    api = vendors.VendorApi("Vendor", URL, vendors.VendorConnection(client, breaker))
     budget = vendors.thread_budget(writes=writes)
     http = session(api.exchange_json, budget=budget)
     with pytest.raises(failure):

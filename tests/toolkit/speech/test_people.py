@@ -3,14 +3,14 @@
 import pytest
 
 from toolkit.speech.people import (
-    alike,
     digits,
-    folded,
+    fold,
+    is_similar,
     likeness,
     number_in,
     same_number,
-    sounding,
-    telling_digits,
+    significant_digits,
+    sounds_like,
 )
 
 
@@ -73,7 +73,7 @@ def test_two_numbers_are_two_lines(one: str, other: str) -> None:
     ],
 )
 def test_a_name_is_alike_as_it_is_heard(said: str, written: str) -> None:
-    assert alike(said, written)
+    assert is_similar(said, written)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_name_is_alike_as_it_is_heard(said: str, written: str) -> None:
     ],
 )
 def test_another_name_is_not_alike(said: str, written: str) -> None:
-    assert not alike(said, written)
+    assert not is_similar(said, written)
 
 
 def test_the_liker_name_is_told_from_the_less_like() -> None:
@@ -102,7 +102,7 @@ def test_the_liker_name_is_told_from_the_less_like() -> None:
 
 
 def test_names_are_looked_for_by_how_they_may_begin() -> None:
-    assert sounding(["catherine", "tom"], 2) == [
+    assert sounds_like(["catherine", "tom"], 2) == [
         "ca",
         "do",
         "ga",
@@ -113,9 +113,9 @@ def test_names_are_looked_for_by_how_they_may_begin() -> None:
         "xa",
         "za",
     ]
-    assert sounding(["tom", "dora"], 1) == ["d", "t"]
-    assert sounding(["łukasz"], 2) == ["łu"]
-    assert sounding([], 2) == []
+    assert sounds_like(["tom", "dora"], 1) == ["d", "t"]
+    assert sounds_like(["łukasz"], 2) == ["łu"]
+    assert sounds_like([], 2) == []
 
 
 @pytest.mark.parametrize(
@@ -144,10 +144,10 @@ def test_a_number_is_told_from_other_words(text: str, number: str | None) -> Non
 
 
 def test_a_number_is_looked_for_by_its_end() -> None:
-    assert telling_digits("+49 (30) 555-0142") == "5550142"
-    assert telling_digits("0142") == "0142"
+    assert significant_digits("+49 (30) 555-0142") == "5550142"
+    assert significant_digits("0142") == "0142"
     assert digits("+49 x 30") == "4930"
 
 
 def test_names_are_compared_bare() -> None:
-    assert folded("  René   O'BRIEN-Müller, Jr. ") == "rene o brien muller jr"
+    assert fold("  René   O'BRIEN-Müller, Jr. ") == "rene o brien muller jr"

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from toolkit.speech.numbers import phone_number, with_digits, words
+from toolkit.speech.numbers import number_words, phone_number, with_digits
 from toolkit.speech.phrases import label, times
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -65,5 +65,7 @@ def test_a_phone_number_is_digits(said: str, number: str | None) -> None:
 
 
 def test_every_number_can_be_said_and_read_again() -> None:
-    assert [with_digits(words(number)) for number in range(60)] == [str(n) for n in range(60)]
+    assert [with_digits(number_words(number)) for number in range(60)] == [
+        str(n) for n in range(60)
+    ]
     assert with_digits("the twenty third, twelfth and fortieth") == "the 23rd, 12th and fortieth"

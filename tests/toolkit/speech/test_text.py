@@ -2,7 +2,7 @@
 
 import pytest
 
-from toolkit.speech.text import cut, shortened
+from toolkit.speech.text import cut, shorten
 
 
 @pytest.mark.parametrize(
@@ -31,5 +31,5 @@ def test_a_text_is_cut_to_bytes(text: str, size: int, cut_to: str) -> None:
     ],
 )
 def test_a_text_is_shortened_to_characters(text: str, length: int, shortened_to: str) -> None:
-    assert shortened(text, length) == shortened_to
+    assert shorten(text, length) == shortened_to
     assert len(shortened_to) <= length

@@ -5,14 +5,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from toolkit.speech.when import Wish, understand
+from toolkit.speech.when import TimeRequest, parse_when
 
 ZONE = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 24, 9, 40, tzinfo=ZONE)
 
 
-def heard(text: str) -> Wish:
-    wish = understand(text, NOW, ZONE, time(9), time(18))
+def heard(text: str) -> TimeRequest:
+    wish = parse_when(text, NOW, ZONE, time(9), time(18))
     assert wish is not None
     return wish
 
@@ -152,14 +152,14 @@ def test_a_time(text: str, at: str) -> None:
 
 
 def test_the_opening_hours_tell_which_half_of_the_day_is_meant() -> None:
-    evening = understand("Friday at eight", NOW, ZONE, time(16), time(23))
+    evening = parse_when("Friday at eight", NOW, ZONE, time(16), time(23))
     assert evening is not None
     assert evening.daytime.at == time(20)
 
 
 def test_today_is_the_day_in_the_calendars_zone() -> None:
     late = datetime(2026, 11, 24, 23, 30, tzinfo=ZoneInfo("UTC"))
-    wish = understand("today", late, ZONE)
+    wish = parse_when("today", late, ZONE)
     assert wish is not None
     assert wish.days == (date(2026, 11, 25),)
 
@@ -184,7 +184,7 @@ def test_today_is_the_day_in_the_calendars_zone() -> None:
     ],
 )
 def test_nothing_is_guessed(text: str) -> None:
-    assert understand(text, NOW, ZONE) is None
+    assert parse_when(text, NOW, ZONE) is None
 
 
 def test_as_soon_as_possible_is_not_just_any_time() -> None:

@@ -21,7 +21,7 @@ from sqlmodel import col
 
 from crm.provider import WORDS, Filter, Kind, Query, Value, Word
 from crm.providers.builtin.tables import CrmRecord
-from toolkit.speech.people import telling_digits
+from toolkit.speech.people import significant_digits
 
 REFERENCES: Mapping[Word, Kind | None] = {"account": "account", "contact": "contact", "about": None}
 _ID = re.compile(r"[0-9a-f]{8,32}")
@@ -81,7 +81,7 @@ def _is(kind: Kind, field: str, value: Value) -> ColumnElement[bool]:
         prefix = beginning(str(value))
         return cast(text, String).startswith(prefix) if prefix else false()
     if field in WORDS[kind] and field == "phone":
-        return col(CrmRecord.phone_digits) == telling_digits(str(value))
+        return col(CrmRecord.phone_digits) == significant_digits(str(value))
     if isinstance(value, bool):
         return cast(text, String) == str(value).lower()
     if isinstance(value, int | float):

@@ -17,9 +17,9 @@ from crm.provider import WORDS, Fields, Given, Kind, Page, Query, Record, Value,
 from crm.providers.builtin.filters import REFERENCES, beginning, condition, order
 from crm.providers.builtin.tables import CrmRecord
 from toolkit.errors import NotFound
-from toolkit.moments import utc
-from toolkit.speech.people import alike, folded, likeness, sounding, telling_digits
-from toolkit.tenancy import Call, Credentials
+from toolkit.speech.people import fold, is_similar, likeness, significant_digits, sounds_like
+from toolkit.speech.times import utc
+from toolkit.tenancy import Credentials, ToolCall
 
 _REFERENCE = 12  # characters of an id: they tell a business's records apart, in few tokens
 _CONSIDERED = 1000  # records among which names are compared by ear
@@ -35,7 +35,7 @@ class Builtin:
         "raw_query": "Its records are asked for with `query`; there is no language of its own."
     }
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         self._call = call
 
     async def check(self) -> None:
@@ -71,7 +71,7 @@ class Builtin:
             ).returning(col(CrmRecord.id))
             return _reference((await session.execute(statement)).scalar_one())
 
-    async def created_before(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
+    async def find_lost_create(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
         """Return the reference of what the first try of this very call has created."""
         key = self._call.idempotency_key
         if key is None:
@@ -127,7 +127,7 @@ class Builtin:
 
 
 def _same_line(phone: str) -> ColumnElement[bool]:
-    number = telling_digits(phone)
+    number = significant_digits(phone)
     return col(CrmRecord.phone_digits) == number
 
 
@@ -146,7 +146,7 @@ async def _newest(
 async def _by_words(
     session: AsyncSession, text: str, of_kinds: ColumnElement[bool], limit: int
 ) -> list[CrmRecord]:
-    said = [word[:_LONGEST] for word in folded(text).split()]
+    said = [word[:_LONGEST] for word in fold(text).split()]
     if not said:
         return []
     ids = await _by_ear(session, text, said, of_kinds, limit)
@@ -166,7 +166,7 @@ async def _by_ear(
 ) -> list[UUID]:
     """Return whose names are like what was said, the likest first."""
     company = col(CrmRecord.data)["company"].astext
-    beginnings = [f"{each}:*A" for each in sounding(said, _TELLING)]
+    beginnings = [f"{each}:*A" for each in sounds_like(said, _TELLING)]
     statement = (
         select(col(CrmRecord.id), col(CrmRecord.title), company)
         .where(of_kinds, _matching(beginnings, " | "))
@@ -176,7 +176,7 @@ async def _by_ear(
     heard: list[tuple[float, UUID]] = []
     for record_id, title, of_company in await session.execute(statement):
         names = [name for name in (title, of_company) if name]
-        if any(alike(text, name) for name in names):
+        if any(is_similar(text, name) for name in names):
             heard.append((max(likeness(text, name) for name in names), record_id))
     heard.sort(key=lambda each: -each[0])
     return [record_id for _, record_id in heard[:limit]]
@@ -227,15 +227,15 @@ async def _stored(session: AsyncSession, values: Mapping[Word, Given]) -> dict[W
 def _searched(data: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns by which a record is found."""
     title = str(data.get("name") or data.get("subject") or "")
-    names = folded(f"{title} {data.get('company', '')}")
+    names = fold(f"{title} {data.get('company', '')}")
     told = (value for word, value in data.items() if word not in REFERENCES)
-    others = folded(" ".join(str(value) for value in (*told, *fields.values())))
+    others = fold(" ".join(str(value) for value in (*told, *fields.values())))
     phone = data.get("phone")
     weighed = func.setweight(func.to_tsvector("simple", names), literal_column("'A'"))
     return {
         "title": title,
         "phone": phone,
-        "phone_digits": telling_digits(str(phone)) if phone else None,
+        "phone_digits": significant_digits(str(phone)) if phone else None,
         "email": data.get("email"),
         "words": weighed.op("||")(func.to_tsvector("simple", others)),
     }

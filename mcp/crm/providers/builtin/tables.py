@@ -7,7 +7,7 @@ from sqlalchemy import Column, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field
 
-from config.columns import TenantRow, json, moment
+from config.columns import TenantRow, json, timestamp
 
 
 class CrmRecord(TenantRow, table=True):
@@ -31,4 +31,4 @@ class CrmRecord(TenantRow, table=True):
     fields: dict[str, Any] = json({})
     words: Any = Field(sa_column=Column(TSVECTOR, nullable=False))
     idempotency_key: str | None = None
-    updated_at: datetime = moment()
+    updated_at: datetime = timestamp()

@@ -14,8 +14,8 @@ from crm.providers.hubspot.mapping import OBJECTS, REFERENCES, Found
 from crm.providers.hubspot.options import CHOSEN, Choices, Offered, choices
 from toolkit.errors import Forbidden, NotFound, Rejected
 from toolkit.http.client import VendorApi
-from toolkit.http.concurrency import together
-from toolkit.tenancy import Call
+from toolkit.http.concurrency import gather
+from toolkit.tenancy import ToolCall
 
 NONE = "HubSpot has no such record."
 _ID = re.compile(r"[0-9]{1,20}")
@@ -50,7 +50,7 @@ class Hub:
 
     api: VendorApi
     account: Account
-    call: Call
+    call: ToolCall
     source: str | None
     statuses: Mapping[str, str]
 
@@ -117,7 +117,7 @@ class Hub:
                 return Choices()  # the account may not know: what is said passes as it is
             return choices(kind, answer, self.statuses)
 
-        return {word: await self.call.kept(self.account, path, _CHOICES_HOLD, offered)}
+        return {word: await self.call.cached(self.account, path, _CHOICES_HOLD, offered)}
 
     async def object_of(self, word: Word, record_id: str) -> tuple[str, str]:
         """Return of what object a record is that is named by its id, and the id.
@@ -130,7 +130,7 @@ class Hub:
         if not is_id(record_id):
             raise NotFound(NONE)
         if len(names) > 1:
-            there = await together(self._is_there(name, record_id) for name in names)
+            there = await gather(self._is_there(name, record_id) for name in names)
             names = tuple(name for name, is_there in zip(names, there, strict=True) if is_there)
         match names:
             case [name]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from config.columns import now
 from crm.provider import WORDS, Fields, Given, Kind, Record, Value, Word
 from crm.providers.hubspot.options import Choices
-from toolkit.moments import utc
+from toolkit.speech.times import utc
 
 OBJECTS: Mapping[Kind, str] = {
     "lead": "contacts",

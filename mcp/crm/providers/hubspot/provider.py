@@ -18,9 +18,9 @@ from crm.providers.hubspot.mapping import OBJECTS, PIPELINES, REFERENCES, Found
 from crm.providers.hubspot.options import CHOSEN
 from toolkit.errors import NotFound, Rejected
 from toolkit.http.client import HeaderAuth, VendorApi
-from toolkit.http.concurrency import together
+from toolkit.http.concurrency import gather
 from toolkit.oauth import OAuth
-from toolkit.tenancy import Call, Credentials
+from toolkit.tenancy import Credentials, ToolCall
 
 _TOKEN_URL = "https://api.hubapi.com/oauth/v1/token"  # noqa: S105 - an address
 _CANDIDATES = 25
@@ -65,7 +65,7 @@ class HubSpot:
         "raw_query": "HubSpot has no query language; `query` sends the filters that it takes."
     }
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         held = HubSpotCredentials.model_validate(account.secrets)
         settings = _Settings.model_validate(account.settings)
         token = f"Bearer {held.access_token.get_secret_value()}"
@@ -73,7 +73,7 @@ class HubSpot:
         if held.refresh_token:
             auth = OAuth("HubSpot", _TOKEN_URL, account, call)
         url = account.base_url("https://api.hubapi.com")
-        api = VendorApi("HubSpot", url, call.wire(account), auth)
+        api = VendorApi("HubSpot", url, call.vendor_connection(account), auth)
         self._call, self._source = call, settings.lead_source
         self._hub = Hub(api, account, call, self._source, settings.case_statuses)
 
@@ -100,12 +100,12 @@ class HubSpot:
             kind, {**records.completed(kind, values), **properties}, related
         )
 
-    async def created_before(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
+    async def find_lost_create(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
         """Return what was created lately with these values.
 
         HubSpot's search knows a new record after some seconds; a try is repeated after fifteen.
         """
-        if not self._call.again:
+        if not self._call.is_retry:
             return None
         title = str(values.get("name") or values.get("subject") or "")
         groups = searching.lately(kind, title, now() - _LATELY, self._source)
@@ -190,7 +190,7 @@ class HubSpot:
             )
             for name, groups in asked.items()
         }
-        answers = await together(self._hub.search(name, body) for name, body in bodies.items())
+        answers = await gather(self._hub.search(name, body) for name, body in bodies.items())
         return [
             records.hit(_of(name, kinds), each, self._source, wanted.email)
             for name, answer in zip(bodies, answers, strict=True)

@@ -25,7 +25,7 @@ from crm.providers.hubspot.mapping import (
 )
 from crm.providers.hubspot.options import Choices
 from toolkit.errors import Rejected
-from toolkit.speech.people import telling_digits
+from toolkit.speech.people import significant_digits
 
 Body = dict[str, Any]
 Group = list[Body]
@@ -130,7 +130,7 @@ def narrowed(groups: Sequence[Group], kinds: Sequence[Kind]) -> list[Group]:
 def told_by(name: str, wanted: Wanted) -> list[Group]:
     """Return the filters for a number or an address, where an object has any."""
     if wanted.phone and name in ("contacts", "companies"):
-        digits = telling_digits(wanted.phone)
+        digits = significant_digits(wanted.phone)
         numbers = (*_CALCULATED, *NUMBERS) if name == "contacts" else ("phone",)
         found = [[_filter(each, "CONTAINS_TOKEN", f"*{digits}")] for each in numbers]
         return [*found, [_filter("phone", "CONTAINS_TOKEN", f"*{digits[-_ENDING:]}")]]
@@ -167,7 +167,7 @@ def _alternatives(
         return _named(asked) if word == "name" else _related(asked, objects)
     name = columns(kind, source).get(word, word)
     if word == "phone" and word in WORDS[kind] and asked.op == "is":
-        digits = f"*{telling_digits(str(value))}"
+        digits = f"*{significant_digits(str(value))}"
         names = (_CALCULATED[0], "phone") if kind in PEOPLE else ("phone",)
         return [[_filter(name, "CONTAINS_TOKEN", digits)] for name in names]
     if word.endswith("_date") and word in WORDS[kind] and not isinstance(value, list):

@@ -6,7 +6,7 @@ from typing import Any, Never
 
 from crm.provider import WORDS, Fields, Filter, Given, Kind, Query, Record, Value, Word
 from toolkit.errors import Rejected
-from toolkit.speech.people import same_number, telling_digits
+from toolkit.speech.people import same_number, significant_digits
 
 Row = Mapping[str, Any]
 Condition = tuple[str, str, str]  # a field, an SQL operator and a value
@@ -181,7 +181,7 @@ def conditions(query: Query) -> list[Condition]:
     value = "" if isinstance(asked.value, list) else text(asked.value)
     match asked.field, asked.op:
         case "phone", "is":
-            like = telling_digits(value)
+            like = significant_digits(value)
         case "name", "is" | "contains" | "starts_with":
             like = max(value.split(), key=len, default="")
         case _, "contains" | "starts_with":

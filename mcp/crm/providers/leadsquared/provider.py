@@ -16,7 +16,7 @@ from crm.providers.leadsquared.mapping import Row
 from toolkit.errors import Conflict, NotFound, OutcomeUnknown, Rejected
 from toolkit.http.client import VendorApi
 from toolkit.speech.people import digits
-from toolkit.tenancy import Call, Credentials
+from toolkit.tenancy import Credentials, ToolCall
 
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -66,7 +66,7 @@ class LeadSquared:
         "raw_query": "LeadSquared has no query language.",
     }
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         keys = LeadSquaredCredentials.model_validate(account.secrets)
         self._settings = _Settings.model_validate(account.settings)
         self._names: Mapping[Word, str | None] = {
@@ -79,7 +79,9 @@ class LeadSquared:
         host = f"https://{_HOSTS[self._settings.region]}.leadsquared.com"
         base = account.base_url(host).removesuffix("/v2")  # as LeadSquared shows it
         auth = Keys(keys.access_key, keys.secret_key)
-        self._api = LeadSquaredApi(VendorApi("LeadSquared", base, call.wire(account), auth))
+        self._api = LeadSquaredApi(
+            VendorApi("LeadSquared", base, call.vendor_connection(account), auth)
+        )
 
     async def check(self) -> None:
         """Ask for a lead that nobody has."""
@@ -113,13 +115,13 @@ class LeadSquared:
                 saved = await self._post_activity(values, fields)
         return saved.created
 
-    async def created_before(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
+    async def find_lost_create(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
         """Return what was created lately with these values.
 
         Raises:
             OutcomeUnknown: it is an event, or belongs to no lead among whose records it would be.
         """
-        if not self._call.again:
+        if not self._call.is_retry:
             return None
         match kind:
             case "lead":
@@ -131,7 +133,7 @@ class LeadSquared:
             case "task" if values.get("about"):
                 return await self._task_before(str(values["about"]), values)
             case _:
-                self._call.once("LeadSquared")
+                self._call.refuse_if_retry("LeadSquared")
                 return None
 
     async def update(

@@ -9,8 +9,8 @@ from crm.provider import WORDS, Fields, Given, Kind, Query, Record, Value, Word
 from crm.providers.salesforce.objects import LEAD, SOBJECTS, Sobject, about, path, reference
 from crm.providers.salesforce.responses import Row
 from toolkit.errors import Rejected
-from toolkit.moments import utc
-from toolkit.speech.people import same_number, telling_digits
+from toolkit.speech.people import same_number, significant_digits
+from toolkit.speech.times import utc
 
 # A lead must have a company. A word such as "Unknown" would be read out as one, and be found by
 # those who look for a company; a dash is nothing to anybody, and is not read back as a value.
@@ -81,7 +81,7 @@ def rings(row: Row, query: Query) -> bool:
     for asked in query.filters:
         if asked.field == "phone" and asked.op in ("is", "one_of"):
             meant = asked.value if isinstance(asked.value, list) else [str(asked.value)]
-            named = [number for number in meant if telling_digits(number)]
+            named = [number for number in meant if significant_digits(number)]
             if named and not any(same_number(one, other) for one in named for other in numbers):
                 return False
     return True

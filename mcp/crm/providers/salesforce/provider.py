@@ -32,8 +32,8 @@ from toolkit.errors import (
 from toolkit.http.client import Model, VendorApi, thread_budget
 from toolkit.http.sync_sdk import session
 from toolkit.oauth import OAuth, OAuthCredentials
-from toolkit.speech.people import alike
-from toolkit.tenancy import Call, Credentials
+from toolkit.speech.people import is_similar
+from toolkit.tenancy import Credentials, ToolCall
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ class Salesforce:
     credentials: ClassVar[type[Credentials]] = SalesforceCredentials
     unsupported: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         given = SalesforceCredentials.model_validate(account.secrets)
         self._settings = _Settings.model_validate(account.settings)
         self._call = call
@@ -99,7 +99,7 @@ class Salesforce:
         self._api = _Api(
             _VENDOR,
             account.base_url(given.instance_url),
-            call.wire(account),
+            call.vendor_connection(account),
             OAuth(_VENDOR, token_url, account, call),
         )
 
@@ -143,9 +143,9 @@ class Salesforce:
             raise OutcomeUnknown("Salesforce took the record, and does not find it.")
         return found
 
-    async def created_before(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
+    async def find_lost_create(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
         """Return what has this call's key, or else the same values since yesterday."""
-        if not self._call.again:
+        if not self._call.is_retry:
             return None
         if (key := self._key(kind)) is not None:
             return await self._keyed(kind, key)
@@ -289,4 +289,6 @@ def _upserted(sdk: Sdk, kind: Kind, field: str, key: str, body: dict[str, Any]) 
 
 
 def _alike(text: str, found: Record) -> bool:
-    return any(alike(text, name) for name in (found.title, str(found.values.get("company", ""))))
+    return any(
+        is_similar(text, name) for name in (found.title, str(found.values.get("company", "")))
+    )

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from toolkit.errors import (
     Conflict,
     Forbidden,
-    Limited,
     NotFound,
+    RateLimited,
     Rejected,
     ToolFailure,
     Unavailable,
@@ -78,7 +78,7 @@ _NO_SUCH_RECORD = partial(NotFound, "Salesforce has no such record.")
 # Salesforce says with the same status what a caller can do something about, and what not.
 _CODES: Mapping[str, Callable[[], ToolFailure]] = {
     "REQUEST_LIMIT_EXCEEDED": partial(
-        Limited, "Salesforce takes no more requests of this business now."
+        RateLimited, "Salesforce takes no more requests of this business now."
     ),
     "DUPLICATES_DETECTED": partial(
         Conflict,

@@ -23,8 +23,8 @@ from crm.providers.salesforce.objects import (
     reference,
 )
 from toolkit.errors import Rejected
-from toolkit.moments import utc
-from toolkit.speech.people import folded, telling_digits
+from toolkit.speech.people import fold, significant_digits
+from toolkit.speech.times import utc
 
 _LONGEST = 10_000  # characters: more, quoted for an address, is more than Salesforce takes
 _LATELY = timedelta(days=1)
@@ -198,7 +198,7 @@ def _column(sobject: Sobject, name: str) -> Column:
 def _equal(kind: Kind, asked: Filter, column: Column, value: Value) -> str:
     word, operator = asked.field, _OPERATORS[asked.op]
     told = _STATES.get((kind, word), {}).get(str(value))
-    if word == "phone" and telling_digits(str(value)):
+    if word == "phone" and significant_digits(str(value)):
         told = _number(column.names, str(value))
     if told is not None:
         return f"(NOT {told})" if asked.op == "is_not" else told
@@ -209,7 +209,7 @@ def _equal(kind: Kind, asked: Filter, column: Column, value: Value) -> str:
 
 def _number(columns: Sequence[str], number: str) -> str:
     """Return what holds where a number ends like this one, with anything between its digits."""
-    pattern = quote("".join(f"%{digit}" for digit in telling_digits(number)) + "%")
+    pattern = quote("".join(f"%{digit}" for digit in significant_digits(number)) + "%")
     return _any(f"{name} LIKE {pattern}" for name in columns)
 
 
@@ -272,7 +272,7 @@ def _sounding(word: str) -> tuple[str, ...]:
     """Return a pattern of what sounds like a word: vowels are misheard, and letters doubled."""
     pattern = ""
     for at, char in enumerate(word):
-        sign = "*" if at and folded(char) in _VOWELS else char
+        sign = "*" if at and fold(char) in _VOWELS else char
         pattern += "" if pattern.endswith(sign) else sign
     bare = pattern.replace("*", "")
     return (f"{pattern.rstrip('*')}*",) if len(bare) >= _SHORT else ()

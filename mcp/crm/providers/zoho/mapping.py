@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from config.columns import now
 from crm.provider import Given, Kind, Record, Value, Wanted, Word
-from toolkit.moments import utc
 from toolkit.speech.people import same_number
+from toolkit.speech.times import utc
 
 Row = Mapping[str, Any]
 

@@ -17,9 +17,9 @@ from crm.providers.zoho import search as coql
 from crm.providers.zoho.mapping import Row, Spelling
 from toolkit.errors import Conflict, Forbidden, NotFound, OutcomeUnknown, Rejected, ToolFailure
 from toolkit.http.client import VendorApi
-from toolkit.http.concurrency import together
+from toolkit.http.concurrency import gather
 from toolkit.oauth import OAuth, OAuthCredentials
-from toolkit.tenancy import Call, Credentials
+from toolkit.tenancy import Credentials, ToolCall
 
 _ID = re.compile(r"[0-9]{1,20}")
 _CANDIDATES = 25  # records of a kind that are looked through
@@ -98,7 +98,7 @@ class Zoho:
         "raw_query": "Only statements that are made of a query's conditions are sent to Zoho CRM."
     }
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         OAuthCredentials.model_validate(account.secrets)
         settings = _Settings.model_validate(account.settings)
         home = settings.data_center
@@ -110,7 +110,7 @@ class Zoho:
         self._api = VendorApi(
             "Zoho CRM",
             account.base_url(f"https://www.zohoapis.{home}"),
-            call.wire(account),
+            call.vendor_connection(account),
             _ZohoOAuth("Zoho CRM", token_url, account, call, scheme="Zoho-oauthtoken"),
         )
 
@@ -133,12 +133,12 @@ class Zoho:
             raise OutcomeUnknown("Zoho CRM does not say what it has created.")
         return saved.details.id
 
-    async def created_before(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
+    async def find_lost_create(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
         """Return what was created lately with these values.
 
         COQL reads what is stored, where Zoho's search lags behind.
         """
-        if not self._call.again:
+        if not self._call.is_retry:
             return None
         title = str(values.get("name") or values.get("subject") or "")
         conditions = coql.lately(kind, title, now() - _LATELY)
@@ -176,7 +176,7 @@ class Zoho:
         """
         ways = (self._by_search, self._by_query)
         for way in reversed(ways) if wanted.phone else ways:
-            found = await together(way(kind, wanted, limit) for kind in kinds)
+            found = await gather(way(kind, wanted, limit) for kind in kinds)
             if any(found):
                 return [record for records in found for record in records]
         return []
@@ -238,7 +238,7 @@ class Zoho:
         about = str(values.get("about", ""))
         if not about:
             return {}
-        rows = await together(self._row(kind, about) for kind in _RELATED)
+        rows = await gather(self._row(kind, about) for kind in _RELATED)
         kinds: list[Kind] = [kind for kind, row in zip(_RELATED, rows, strict=True) if row]
         if not kinds:
             raise NotFound("Zoho CRM has no such record for it to be about.")

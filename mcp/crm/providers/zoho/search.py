@@ -13,8 +13,8 @@ from functools import reduce
 from crm.provider import WORDS, Filter, Kind, Query, Value
 from crm.providers.zoho.mapping import COLUMNS, MODULES, PERSON, TITLES, Spelling, offset
 from toolkit.errors import Rejected
-from toolkit.moments import utc
-from toolkit.speech.people import digits, telling_digits
+from toolkit.speech.people import digits, significant_digits
+from toolkit.speech.times import utc
 
 _OPERATORS = {"is": "=", "is_not": "!=", "above": ">", "below": "<"}
 _COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*){0,2}")
@@ -70,7 +70,7 @@ def lately(kind: Kind, title: str, since: datetime) -> list[str]:
 
 def has_number(columns: Sequence[str], number: str) -> str:
     """Return the condition for a phone number, however it is written."""
-    pattern = literal("".join(f"%{digit}" for digit in telling_digits(number)))
+    pattern = literal("".join(f"%{digit}" for digit in significant_digits(number)))
     return paired([f"{column} like {pattern}" for column in columns], "or")
 
 

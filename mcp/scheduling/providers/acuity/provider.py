@@ -18,8 +18,8 @@ from scheduling.provider import Agenda, Attendee, Booking, Service, Slot
 from scheduling.providers.acuity import mapping as records
 from toolkit.errors import Conflict, Disconnected, NotFound, Rejected
 from toolkit.http.client import Model, Params, VendorApi
-from toolkit.http.concurrency import in_turns
-from toolkit.tenancy import Call, Credentials
+from toolkit.http.concurrency import map_concurrently
+from toolkit.tenancy import Credentials, ToolCall
 
 _OFFICE_HOLDS = 300.0  # seconds
 _FEW = 2  # days that are asked for without looking first on which there is anything
@@ -61,7 +61,7 @@ class Acuity:
     credentials: ClassVar[type[Credentials]] = AcuityCredentials
     unsupported: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         given = AcuityCredentials.model_validate(account.secrets)
         self._account = account
         self._call = call
@@ -70,7 +70,7 @@ class Acuity:
         self._api = VendorApi(
             "Acuity",
             account.base_url("https://acuityscheduling.com"),
-            call.wire(account),
+            call.vendor_connection(account),
             httpx2.BasicAuth(given.user_id, given.api_key.get_secret_value()),
         )
 
@@ -97,7 +97,9 @@ class Acuity:
             days = [day for day in days if day == own or await self._has_times(service, day)]
         times = partial(self._times, service, self._only, moving)
         starts = sorted(
-            each for found in await in_turns(times, days, at_once=_AT_ONCE) for each in found
+            each
+            for found in await map_concurrently(times, days, at_once=_AT_ONCE)
+            for each in found
         )
         length = timedelta(minutes=service.minutes)
         return [
@@ -129,11 +131,11 @@ class Acuity:
         async with self._call.runtime.lock(("acuity", self._call.business_id, self._account.id)):
             return await self._place("POST", ("appointments",), body, service, start, calendars)
 
-    async def booked_before(
+    async def find_lost_booking(
         self, service: Service, start: AwareDatetime, attendee: Attendee
     ) -> Booking | None:
         """Return the same person's booking of the same time; only a lost try is looked for."""
-        if not self._call.again:
+        if not self._call.is_retry:
             return None
         # On which clock Acuity reads the two days, it does not say.
         found = await self._list(
@@ -207,7 +209,7 @@ class Acuity:
 
     async def _office(self) -> _Office:
         key = ("office", self._only)
-        return await self._call.kept(self._account, key, _OFFICE_HOLDS, self._read_office)
+        return await self._call.cached(self._account, key, _OFFICE_HOLDS, self._read_office)
 
     async def _read_office(self) -> _Office:
         """Read the time zone and the types, but for classes: their times are not free to choose."""

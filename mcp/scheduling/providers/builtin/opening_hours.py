@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from toolkit.moments import moment
+from toolkit.speech.times import moment
 
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _STEP = 30  # minutes between the times that are offered

@@ -18,7 +18,7 @@ from scheduling.provider import Agenda, Attendee, Booking, Service, Slot
 from scheduling.providers.builtin.opening_hours import Opening
 from scheduling.providers.builtin.tables import Calendar, CalendarBooking, CalendarService
 from toolkit.errors import Disconnected
-from toolkit.tenancy import Call, Credentials
+from toolkit.tenancy import Credentials, ToolCall
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f-]{0,27})?")
 _REFERENCE = 8  # characters of an id: they tell a calendar's bookings apart, in few tokens
@@ -30,7 +30,9 @@ class Builtin:
     credentials: ClassVar[type[Credentials]] = Credentials
     unsupported: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, account: Account, call: Call, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self, account: Account, call: ToolCall, clock: Callable[[], datetime] = now
+    ) -> None:
         self._name = account.name
         self._call = call
         self._clock = clock
@@ -99,7 +101,7 @@ class Builtin:
             session.add(row)
             return _booking(row, {service.id: service})
 
-    async def booked_before(
+    async def find_lost_booking(
         self, service: Service, start: AwareDatetime, attendee: Attendee
     ) -> Booking | None:
         """Return what the first attempt of this very call has booked, if there was one."""

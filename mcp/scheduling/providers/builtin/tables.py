@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import DateTime, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlmodel import Field
 
-from config.columns import TenantRow, json, moment
+from config.columns import TenantRow, json, timestamp
 
 
 class Calendar(TenantRow, table=True):
@@ -20,7 +20,7 @@ class Calendar(TenantRow, table=True):
     name: str
     time_zone: str
     hours: dict[str, Any] = json({})
-    updated_at: datetime = moment()
+    updated_at: datetime = timestamp()
 
 
 class CalendarService(TenantRow, table=True):
@@ -61,4 +61,4 @@ class CalendarBooking(TenantRow, table=True):
     status: str
     cancellation_reason: str | None = None
     idempotency_key: str | None = None
-    updated_at: datetime = moment()
+    updated_at: datetime = timestamp()

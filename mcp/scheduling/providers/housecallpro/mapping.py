@@ -14,7 +14,7 @@ from pydantic import AfterValidator, AliasChoices, AliasPath, BaseModel, Field
 
 from scheduling.matching import is_person
 from scheduling.provider import Attendee, Booking, Service, TimeZone
-from toolkit.moments import utc
+from toolkit.speech.times import utc
 
 UNTIMED = 30  # minutes, which the vendor itself takes for a service without a duration
 _CANCELLED = frozenset({"user canceled", "pro canceled"})

@@ -16,8 +16,8 @@ from scheduling.provider import Agenda, Attendee, Booking, Service, Slot
 from scheduling.providers.housecallpro import mapping as records
 from toolkit.errors import NotFound, OutcomeUnknown, Rejected
 from toolkit.http.client import HeaderAuth, VendorApi
-from toolkit.moments import utc
-from toolkit.tenancy import Call, Credentials
+from toolkit.speech.times import utc
+from toolkit.tenancy import Credentials, ToolCall
 
 _AGENDA_HOLDS = 300.0  # seconds
 _PAGE = "100"
@@ -58,14 +58,14 @@ class HousecallPro:
     credentials: ClassVar[type[Credentials]] = HousecallProCredentials
     unsupported: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         key = HousecallProCredentials.model_validate(account.secrets).api_key.get_secret_value()
         self._account = account
         self._call = call
         self._api = VendorApi(
             "Housecall Pro",
             account.base_url("https://api.housecallpro.com"),
-            call.wire(account),
+            call.vendor_connection(account),
             HeaderAuth("Authorization", f"Token {key}"),
         )
 
@@ -145,11 +145,11 @@ class HousecallPro:
             raise OutcomeUnknown("Housecall Pro took the job, and did not say for when.")
         return booked.model_copy(update={"service": service})
 
-    async def booked_before(
+    async def find_lost_booking(
         self, service: Service, start: AwareDatetime, attendee: Attendee
     ) -> Booking | None:
         """Return the job whose notes name this call; only a lost try is looked for."""
-        if not self._call.again:
+        if not self._call.is_retry:
             return None
         at, mark = utc(start), records.mark(self._call.idempotency_key or "")
         jobs = await self._jobs(scheduled_start_min=at, scheduled_start_max=at)
@@ -203,7 +203,7 @@ class HousecallPro:
         return booking.model_copy(update={"status": "cancelled"})
 
     async def _offer(self) -> _Offer:
-        return await self._call.kept(self._account, "offer", _AGENDA_HOLDS, self._read_offer)
+        return await self._call.cached(self._account, "offer", _AGENDA_HOLDS, self._read_offer)
 
     async def _read_offer(self) -> _Offer:
         company = await self._api.call("GET", ("company",), records.Company)

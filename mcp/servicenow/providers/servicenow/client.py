@@ -15,7 +15,7 @@ from config.security.vault import Account
 from toolkit.errors import NotFound
 from toolkit.http.client import Model, Params, VendorApi
 from toolkit.oauth import OAuth
-from toolkit.tenancy import Call, Credentials
+from toolkit.tenancy import Credentials, ToolCall
 
 _JSON = {"Accept": "application/json"}
 _LABELLED = {"sysparm_display_value": "all"}
@@ -70,7 +70,7 @@ class Instance:
     _api: VendorApi = field(repr=False)
 
     @classmethod
-    def of(cls, account: Account, call: Call) -> "Instance":
+    def of(cls, account: Account, call: ToolCall) -> "Instance":
         """Return the way to an account's instance, without asking it anything."""
         given = ServiceNowCredentials.model_validate(account.secrets)
         base = account.base_url(f"https://{given.instance}.service-now.com")
@@ -79,7 +79,7 @@ class Instance:
             if given.is_application
             else httpx2.BasicAuth(given.username, given.password.get_secret_value())
         )
-        return cls(VendorApi("ServiceNow", base, call.wire(account), auth))
+        return cls(VendorApi("ServiceNow", base, call.vendor_connection(account), auth))
 
     async def ask(
         self,

@@ -42,7 +42,7 @@ from servicenow.providers.servicenow.mapping import (
     new,
 )
 from toolkit.errors import NotFound, Rejected
-from toolkit.tenancy import Call, Credentials
+from toolkit.tenancy import Credentials, ToolCall
 
 _CANDIDATES = 100  # people and groups from whom the one who is meant is chosen
 _GROUPS_HOLD = 300.0  # seconds
@@ -86,7 +86,7 @@ class ServiceNow:
     credentials: ClassVar[type[Credentials]] = ServiceNowCredentials
     unsupported: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         self._account = account
         self._call = call
         self._settings = _Settings.model_validate(account.settings)
@@ -132,14 +132,14 @@ class ServiceNow:
             state="new",
         )
 
-    async def created_before(self, kind: Kind) -> Record | None:
+    async def find_lost_create(self, kind: Kind) -> Record | None:
         """Return the record that carries the key of this call; only a lost try is looked for."""
         key = self._key()
-        if key is None or not self._call.again:
+        if key is None or not self._call.is_retry:
             return None
         rows = await self._rows(kind, queries.condition("correlation_id", "=", key), 1)
         if rows and rows[0].correlation_id.value != key:
-            self._call.once("ServiceNow")  # its user may not read these: nobody can tell
+            self._call.refuse_if_retry("ServiceNow")  # its user may not read these: nobody can tell
         return rows[0].record(kind) if rows else None
 
     async def update(self, record: Record, change: Change) -> Record:
@@ -148,7 +148,7 @@ class ServiceNow:
             await self._require_states(record)
         codes = {"incident": self._settings.close_code, "case": self._settings.resolution_code}
         body = changed(record.kind, change, code=codes.get(record.kind))
-        if self._call.again and "comments" in body:
+        if self._call.is_retry and "comments" in body:
             await self._require_added(record, body.pop("comments"))
         if not body:
             return record
@@ -184,7 +184,7 @@ class ServiceNow:
         """Return active groups; what is asked for without words is kept for a while."""
         if words:
             return await self._groups(words)
-        return await self._call.kept(
+        return await self._call.cached(
             self._account, "groups", _GROUPS_HOLD, lambda: self._groups(())
         )
 
@@ -280,4 +280,4 @@ class ServiceNow:
             row = await self._found(self._table(record.kind), reference, fields)
         told = " ".join((row.comments.label if row else "").split())
         if " ".join(note.split()) not in told:
-            self._call.once("ServiceNow")
+            self._call.refuse_if_retry("ServiceNow")

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func
 from tickets.provider import Comment, Organization, Ticket, User
 from tickets.providers.builtin.tables import Ticket as TicketRow
 from tickets.providers.builtin.tables import TicketComment, TicketOrganization, TicketUser
-from toolkit.speech.people import folded
+from toolkit.speech.people import fold
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _SEARCHED = 4000  # characters of each text
@@ -33,12 +33,12 @@ def uuid_of(text: str) -> UUID | None:
 
 def words_of(*texts: str) -> ColumnElement[Any]:
     """Return what texts are found by."""
-    return func.to_tsvector("simple", " ".join(folded(each[:_SEARCHED]) for each in texts))
+    return func.to_tsvector("simple", " ".join(fold(each[:_SEARCHED]) for each in texts))
 
 
 def asked(text: str) -> list[str]:
     """Return the words that somebody looks for."""
-    return folded(text).split()[:_MOST]
+    return fold(text).split()[:_MOST]
 
 
 def all_of(words: Sequence[str]) -> ColumnElement[Any]:

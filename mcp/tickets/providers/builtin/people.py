@@ -13,7 +13,7 @@ from tickets.provider import UserDraft
 from tickets.providers.builtin.mapping import all_of, any_of, asked, uuid_of, words_of
 from tickets.providers.builtin.tables import Ticket, TicketComment, TicketOrganization, TicketUser
 from toolkit.errors import Conflict, NotFound, Rejected
-from toolkit.speech.people import likeness, same_number, sounding, telling_digits
+from toolkit.speech.people import likeness, same_number, significant_digits, sounds_like
 
 NO_SUCH_USER = "There is no such user."
 _HEARD = 2000  # names that are compared with one that was heard
@@ -69,7 +69,7 @@ class People:
         """Return the users who have a phone number."""
         statement = (
             select(TicketUser)
-            .where(col(TicketUser.phone_digits) == telling_digits(phone))
+            .where(col(TicketUser.phone_digits) == significant_digits(phone))
             .order_by(col(TicketUser.created_at))
         )
         rows = (await self.session.execute(statement)).scalars()
@@ -98,7 +98,7 @@ class People:
     async def _sounding(self, name: str, words: Sequence[str], limit: int) -> Sequence[TicketUser]:
         statement = (
             select(col(TicketUser.id), col(TicketUser.name))
-            .where(col(TicketUser.words).bool_op("@@")(any_of(sounding(words, 1))))
+            .where(col(TicketUser.words).bool_op("@@")(any_of(sounds_like(words, 1))))
             .order_by(col(TicketUser.updated_at).desc())
             .limit(_HEARD)
         )
@@ -137,7 +137,7 @@ class People:
             name=name,
             email=draft.email.lower() if draft.email else None,
             phone=draft.phone,
-            phone_digits=telling_digits(draft.phone) if draft.phone else None,
+            phone_digits=significant_digits(draft.phone) if draft.phone else None,
             role="customer",
             available=False,
             organization_id=await self._organization(draft.organization),
@@ -161,7 +161,7 @@ class People:
         if draft.name:
             row.name, row.words = draft.name, words_of(draft.name)
         if draft.phone:
-            row.phone, row.phone_digits = draft.phone, telling_digits(draft.phone)
+            row.phone, row.phone_digits = draft.phone, significant_digits(draft.phone)
         if draft.organization:
             row.organization_id = await self._organization(draft.organization)
         row.updated_at = now()

@@ -39,7 +39,7 @@ from tickets.providers.builtin.tables import Ticket as TicketRow
 from tickets.providers.builtin.tables import TicketCall, TicketComment, TicketUser
 from tickets.providers.builtin.tickets import NO_SUCH_TICKET, Tickets
 from toolkit.errors import NotFound, Rejected
-from toolkit.tenancy import Call, Credentials
+from toolkit.tenancy import Credentials, ToolCall
 
 
 class Builtin:
@@ -48,7 +48,7 @@ class Builtin:
     credentials: ClassVar[type[Credentials]] = Credentials
     unsupported: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         self._call = call
         self._once = call.idempotency_key
 
@@ -86,7 +86,7 @@ class Builtin:
             }
             return await each_of(session, work)
 
-    async def created_before(self, drafts: Sequence[Draft]) -> Batch | None:
+    async def find_lost_create(self, drafts: Sequence[Draft]) -> Batch | None:
         """Return what the first attempt of this very call has opened, if there was one."""
         async with self._call.transaction() as session:
             return await self._opened(session)
@@ -155,7 +155,7 @@ class Builtin:
             said = await tickets.say(row, text, public=public, key=self._once)
             return str(said.id)
 
-    async def commented_before(self, ticket_id: str, text: str) -> str | None:
+    async def find_lost_comment(self, ticket_id: str, text: str) -> str | None:
         """Return the comment that the first attempt of this very call has added."""
         async with self._call.transaction() as session:
             return await made_before(session, TicketComment, self._once)
@@ -193,7 +193,7 @@ class Builtin:
                 return before
             return str((await self._people(session).add(draft, self._once)).id)
 
-    async def user_created_before(self, draft: UserDraft) -> str | None:
+    async def find_lost_user(self, draft: UserDraft) -> str | None:
         """Return the user that the first attempt of this very call has added."""
         async with self._call.transaction() as session:
             return await made_before(session, TicketUser, self._once)

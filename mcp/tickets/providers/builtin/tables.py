@@ -15,7 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field
 
-from config.columns import Row, TenantRow, json, moment
+from config.columns import Row, TenantRow, json, timestamp
 
 
 class TicketOrganization(TenantRow, table=True):
@@ -52,7 +52,7 @@ class TicketUser(TenantRow, table=True):
     organization_id: UUID | None = None
     words: Any = Field(sa_column=Column(TSVECTOR, nullable=False))
     idempotency_key: str | None = None
-    updated_at: datetime = moment()
+    updated_at: datetime = timestamp()
 
 
 class TicketCounter(Row, table=True):
@@ -92,7 +92,7 @@ class Ticket(TenantRow, table=True):
     merged_into: int | None = Field(default=None, sa_type=BigInteger)
     words: Any = Field(sa_column=Column(TSVECTOR, nullable=False))
     idempotency_key: str | None = None
-    updated_at: datetime = moment()
+    updated_at: datetime = timestamp()
 
 
 class TicketComment(TenantRow, table=True):

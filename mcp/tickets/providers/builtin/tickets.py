@@ -16,7 +16,7 @@ from tickets.providers.builtin.mapping import all_of, any_of, asked, number_of, 
 from tickets.providers.builtin.people import People
 from tickets.providers.builtin.tables import Ticket, TicketComment, TicketCounter, TicketUser
 from toolkit.errors import NotFound, Rejected
-from toolkit.speech.people import alike
+from toolkit.speech.people import is_similar
 
 NO_SUCH_TICKET = "There is no such ticket."
 _TELLING = 4  # letters: shorter words alone say nothing
@@ -91,7 +91,7 @@ class Tickets:
     async def _heard(self, name: str) -> ColumnElement[bool]:
         """Return whether a ticket is of somebody whose name may be the one that was heard."""
         users = await self._people.called(name, _HEARD)
-        meant = [row.id for row in users if alike(name, row.name)]
+        meant = [row.id for row in users if is_similar(name, row.name)]
         return col(Ticket.requester_id).in_(meant)
 
     async def open(self, draft: Draft, key: str | None) -> Ticket:

@@ -13,7 +13,7 @@ from tickets.provider import Batch, Refused
 from tickets.providers.freshdesk import responses as records
 from toolkit.errors import Conflict, NotFound, Rejected, ToolFailure
 from toolkit.http.client import Model, Params, VendorApi
-from toolkit.tenancy import Call, Credentials
+from toolkit.tenancy import Credentials, ToolCall
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -41,14 +41,14 @@ class FreshdeskCredentials(Credentials):
 class FreshdeskApi:
     """One tenant's Freshdesk, asked for records one by one, page by page, or a few at a time."""
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         given = FreshdeskCredentials.model_validate(account.secrets)
         self._account = account
         self.call = call
         self._api = VendorApi(
             "Freshdesk",
             account.base_url(f"https://{given.domain}.freshdesk.com"),
-            call.wire(account),
+            call.vendor_connection(account),
             httpx2.BasicAuth(given.api_key.get_secret_value(), "X"),
         )
 
@@ -114,11 +114,11 @@ class FreshdeskApi:
 
     async def me(self) -> int:
         """Return the agent whose key we have."""
-        return await self.call.kept(self._account, "me", _ME_HOLDS, self._me)
+        return await self.call.cached(self._account, "me", _ME_HOLDS, self._me)
 
     async def kept(self, what: str, seconds: float, fetch: Callable[[], Awaitable[R]]) -> R:
         """Return what Freshdesk said in the last `seconds`, or ask."""
-        return await self.call.kept(self._account, what, seconds, fetch)
+        return await self.call.cached(self._account, what, seconds, fetch)
 
     async def _me(self) -> int:
         return (await self.get(records.Created, "agents", "me")).id

@@ -20,7 +20,7 @@ from tickets.provider import (
     UserDraft,
 )
 from tickets.providers.freshdesk import responses as records
-from toolkit.speech.people import digits, folded, same_number
+from toolkit.speech.people import digits, fold, same_number
 
 OPEN, PHONE = 2, 3  # a new ticket's status and source
 STATUSES: Mapping[str, int] = {"new": 2, "open": 2, "pending": 3, "solved": 4, "closed": 5}
@@ -211,9 +211,9 @@ def same_text(one: str | None, other: str | None) -> bool:
 
 def holds(found: records.Ticket, words: str) -> bool:
     """Say whether all the words are in a ticket's subject, text or tags."""
-    written = folded(" ".join((found.subject or "", found.description_text or "")))
-    tags = folded(" ".join(found.tags or ()))
-    return all(word in f"{written} {tags}" for word in folded(words).split())
+    written = fold(" ".join((found.subject or "", found.description_text or "")))
+    tags = fold(" ".join(found.tags or ()))
+    return all(word in f"{written} {tags}" for word in fold(words).split())
 
 
 def _name(choice: object) -> str | None:

@@ -10,10 +10,10 @@ from tickets.providers.freshdesk import mapping as words
 from tickets.providers.freshdesk import responses as records
 from tickets.providers.freshdesk.client import AT_ONCE, PAGES, FreshdeskApi, is_number, number_of
 from toolkit.errors import Forbidden, NotFound, OutcomeUnknown, Rejected
-from toolkit.http.concurrency import in_turns
-from toolkit.moments import utc
-from toolkit.speech.people import alike, folded, likeness, same_number
-from toolkit.tenancy import Call
+from toolkit.http.concurrency import map_concurrently
+from toolkit.speech.people import fold, is_similar, likeness, same_number
+from toolkit.speech.times import utc
+from toolkit.tenancy import ToolCall
 
 _AGENTS_HOLD = 60.0  # seconds
 _PARTS = 3  # of a name
@@ -24,13 +24,13 @@ LATELY = timedelta(days=1)  # in which an earlier try has to have been
 class FreshdeskPeople:
     """What Freshdesk can do for people: the half of its provider that is not about tickets."""
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         self._desk = FreshdeskApi(account, call)
         self._call = call
 
     async def users(self, ids: Sequence[str]) -> list[User]:
         """Return those of the users who exist: contacts, and agents."""
-        found = await in_turns(self._user, ids, at_once=AT_ONCE)
+        found = await map_concurrently(self._user, ids, at_once=AT_ONCE)
         return [each for each in found if each]
 
     async def find_users(
@@ -74,9 +74,9 @@ class FreshdeskPeople:
         body = words.person(draft, await self._company(draft.organization))
         return str((await self._desk.send("POST", records.Created, "contacts", json=body)).id)
 
-    async def user_created_before(self, draft: UserDraft) -> str | None:
+    async def find_lost_user(self, draft: UserDraft) -> str | None:
         """Return a contact with all that was sent, added lately; only a lost try is looked for."""
-        if not self._call.again:
+        if not self._call.is_retry:
             return None
         since = now() - LATELY
         wanted = {"email": draft.email} if draft.email else {"updated_since": utc(since)}
@@ -175,7 +175,9 @@ class FreshdeskPeople:
             return (await self._desk.get(records.Contacts, "contacts", params=params)).root
 
         asked = [(field, way) for way in words.written(phone) for field in ("phone", "mobile")]
-        found = [each for some in await in_turns(ask, asked, at_once=AT_ONCE) for each in some]
+        found = [
+            each for some in await map_concurrently(ask, asked, at_once=AT_ONCE) for each in some
+        ]
         unique = {each.id: each for each in found if _has_number(each, phone)}
         return [*unique.values()]
 
@@ -188,10 +190,14 @@ class FreshdeskPeople:
             path = ("contacts", "autocomplete")
             return (await self._desk.get(records.NamedContacts, *path, params={"term": term})).root
 
-        found = [each for some in await in_turns(ask, terms, at_once=AT_ONCE) for each in some]
-        names = {str(each.id): each.name or "" for each in found if alike(text, each.name or "")}
+        found = [
+            each for some in await map_concurrently(ask, terms, at_once=AT_ONCE) for each in some
+        ]
+        names = {
+            str(each.id): each.name or "" for each in found if is_similar(text, each.name or "")
+        }
         likely = sorted(names, key=lambda each: likeness(text, names[each]), reverse=True)
-        agents = [each for each in await self._agents() if alike(text, each.name)]
+        agents = [each for each in await self._agents() if is_similar(text, each.name)]
         if likely:
             users = await self.users(likely[:limit])
         else:
@@ -206,7 +212,7 @@ class FreshdeskPeople:
         return [
             each
             for each in found
-            if (phone and _has_number(each, phone)) or (name and alike(name, each.name or ""))
+            if (phone and _has_number(each, phone)) or (name and is_similar(name, each.name or ""))
         ]
 
     async def _update_user(self, draft: UserDraft) -> str:
@@ -223,7 +229,7 @@ class FreshdeskPeople:
         if not found and draft.phone:
             reached = await self._reached(draft.phone)
             others = (each for each in reached if not (each.email and draft.email))
-            found = [each for each in others if alike(draft.name or "", each.name or "")]
+            found = [each for each in others if is_similar(draft.name or "", each.name or "")]
         if not found:
             return await self.create_user(draft)
         same = max(found, key=lambda each: likeness(draft.name or "", each.name or ""))
@@ -239,8 +245,8 @@ class FreshdeskPeople:
             return None if organization is None else int(organization)
         path, params = ("companies", "autocomplete"), {"name": organization}
         found = await self._desk.get(records.NamedCompanies, *path, params=params)
-        name = folded(organization)
-        ids = [each.id for each in found.companies if folded(each.name or "") == name]
+        name = fold(organization)
+        ids = [each.id for each in found.companies if fold(each.name or "") == name]
         if len(ids) != 1:
             raise Rejected(
                 "Freshdesk has no such company, or several.",

@@ -28,11 +28,11 @@ from tickets.providers.freshdesk.client import (
 from tickets.providers.freshdesk.people import LATELY, FreshdeskPeople
 from tickets.providers.freshdesk.search import NO_COPIES, TicketReader
 from toolkit.errors import OutcomeUnknown, Rejected, ToolFailure
-from toolkit.http.concurrency import in_turns
-from toolkit.http.polling import followed
-from toolkit.moments import utc
+from toolkit.http.concurrency import map_concurrently
+from toolkit.http.polling import poll_until
 from toolkit.speech.people import same_number
-from toolkit.tenancy import Call, Credentials
+from toolkit.speech.times import utc
+from toolkit.tenancy import Credentials, ToolCall
 
 _JOB_BUDGET = 8.0
 _CLOCKS = timedelta(seconds=60)  # by which ours and Freshdesk's may differ
@@ -46,7 +46,7 @@ class Freshdesk(FreshdeskPeople):
         "get_user_ccd_tickets": NO_COPIES,
     }
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         super().__init__(account, call)
         self._reader = TicketReader(self._desk)
 
@@ -56,7 +56,7 @@ class Freshdesk(FreshdeskPeople):
 
     async def tickets(self, ids: Sequence[str]) -> list[Ticket]:
         """Return those of the tickets that exist; what is in the trash does not."""
-        found = await in_turns(self._reader.ticket, ids, at_once=AT_ONCE)
+        found = await map_concurrently(self._reader.ticket, ids, at_once=AT_ONCE)
         return await self._reader.ours([each for each in found if each])
 
     async def find(self, wanted: Wanted) -> TicketPage:
@@ -69,9 +69,9 @@ class Freshdesk(FreshdeskPeople):
             self._open, [(str(n), each) for n, each in enumerate(drafts, 1)]
         )
 
-    async def created_before(self, drafts: Sequence[Draft]) -> Batch | None:
+    async def find_lost_create(self, drafts: Sequence[Draft]) -> Batch | None:
         """Return what a lost try has opened, by all that was sent, among the last day's tickets."""
-        if not self._call.again:
+        if not self._call.is_retry:
             return None
         since = _lately()
         params = {
@@ -124,7 +124,7 @@ class Freshdesk(FreshdeskPeople):
 
     async def merge(self, into: str, ids: Sequence[str], comment: str | None) -> Batch:
         """Close tickets as parts of another; without a comment, Freshdesk writes its own note."""
-        self._call.once("Freshdesk")
+        self._call.refuse_if_retry("Freshdesk")
         there = [each.id for each in await self.tickets(ids)]
         refused = _missing(ids, there)
         if there:
@@ -155,9 +155,9 @@ class Freshdesk(FreshdeskPeople):
         added = await self._desk.send("POST", records.Created, *path, json={**body, **more})
         return str(added.id)
 
-    async def commented_before(self, ticket_id: str, text: str) -> str | None:
+    async def find_lost_comment(self, ticket_id: str, text: str) -> str | None:
         """Return our own comment with that text, added lately; only a lost try is looked for."""
-        if not self._call.again or not is_number(ticket_id):
+        if not self._call.is_retry or not is_number(ticket_id):
             return None
         since = _lately()
         us = await self._desk.me()
@@ -181,7 +181,7 @@ class Freshdesk(FreshdeskPeople):
             )
         number_of(log.ticket, "ticket")
         note, path = words.call_note(log), ("tickets", log.ticket, "time_entries")
-        if self._call.again:
+        if self._call.is_retry:
             entries = await self._desk.get(records.TimeEntries, *path)
             for each in entries.root:
                 if _since(each.created_at, _lately()) and words.same_text(each.note, note):
@@ -246,7 +246,7 @@ class Freshdesk(FreshdeskPeople):
             return await self._desk.get(records.Job, "jobs", started.job_id)
 
         try:
-            job = await followed(look, lambda each: each.ended, budget=_JOB_BUDGET)
+            job = await poll_until(look, lambda each: each.ended, budget=_JOB_BUDGET)
         except ToolFailure:  # what cannot be looked at is done nevertheless
             job = None
         if job is None:

@@ -9,8 +9,8 @@ from tickets.providers.freshdesk import responses as records
 from tickets.providers.freshdesk.client import AT_ONCE, PAGE, FreshdeskApi, is_number
 from toolkit.errors import Forbidden, NotFound, Rejected
 from toolkit.http.client import Params
-from toolkit.http.concurrency import in_turns
-from toolkit.speech.people import alike
+from toolkit.http.concurrency import map_concurrently
+from toolkit.speech.people import is_similar
 
 NO_COPIES = "Freshdesk cannot list tickets by who gets copies of them."
 _STATUSES_HOLD = 300.0  # seconds
@@ -127,7 +127,7 @@ class TicketReader:
 
         first = await ask(1)
         last = min(-(-first.total // _FOUND), _FOUND_PAGES)
-        others = await in_turns(ask, range(2, last + 1), at_once=AT_ONCE)
+        others = await map_concurrently(ask, range(2, last + 1), at_once=AT_ONCE)
         found = [each for some in (first, *others) for each in some.results if not each.deleted]
         found.sort(
             key=lambda each: each.updated_at.timestamp() if each.updated_at else 0.0, reverse=True
@@ -142,5 +142,5 @@ def _fits(
     return (
         status in (None, ticket.status)
         and type_ in (None, ticket.type)
-        and (text is None or words.holds(ticket, text) or alike(text, ticket.subject or ""))
+        and (text is None or words.holds(ticket, text) or is_similar(text, ticket.subject or ""))
     )

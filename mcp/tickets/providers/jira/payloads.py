@@ -9,7 +9,7 @@ from tickets.provider import CallLog, Change, Draft, Priority
 from tickets.providers.jira.adf import document
 from tickets.providers.jira.mapping import MARK
 from tickets.providers.jira.settings import Settings
-from toolkit.speech.text import shortened
+from toolkit.speech.text import shorten
 
 _PRIORITIES: Mapping[Priority, str] = {
     **{"low": "Low", "normal": "Medium", "high": "High", "urgent": "Highest"}
@@ -82,7 +82,7 @@ def _caller(draft: Draft) -> str:
 
 
 def _summary(subject: str) -> str:
-    return shortened(" ".join(subject.split()), _LONGEST)
+    return shorten(" ".join(subject.split()), _LONGEST)
 
 
 def _labels(tags: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from tickets.providers.jira import mapping as records
 from tickets.providers.jira.client import AT_ONCE, Query, Wired
 from tickets.providers.jira.mapping import Account
 from toolkit.errors import Conflict, NotFound, Rejected
-from toolkit.http.concurrency import in_turns
+from toolkit.http.concurrency import map_concurrently
 
 _MOST = 50  # accounts in one answer to a search
 _SOME = 100  # accounts that are listed
@@ -84,7 +84,7 @@ class People:
             return ()
 
     async def _search(self, words: Sequence[str]) -> list[Account]:
-        answers = await in_turns(self._named, [*dict.fromkeys(words)], at_once=AT_ONCE)
+        answers = await map_concurrently(self._named, [*dict.fromkeys(words)], at_once=AT_ONCE)
         return [account for answer in answers for account in answer]
 
     async def _named(self, beginning: str) -> list[Account]:

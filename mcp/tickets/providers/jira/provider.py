@@ -33,7 +33,7 @@ from tickets.providers.jira.settings import Settings
 from tickets.providers.jira.tickets import Desk
 from toolkit.errors import NotFound, Rejected
 from toolkit.http.client import VendorApi
-from toolkit.tenancy import Call, Credentials
+from toolkit.tenancy import Credentials, ToolCall
 
 _COMMENTS = 100  # in one answer
 _PAGES = 5  # of comments
@@ -72,7 +72,7 @@ class Jira:
         "check_availability": "Jira does not know who can take a call.",
     }
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         given = JiraCredentials.model_validate(account.secrets)
         self._account = account
         self._call = call
@@ -80,7 +80,7 @@ class Jira:
         api = VendorApi(
             "Jira",
             account.base_url(f"https://{given.site}.atlassian.net"),
-            call.wire(account),
+            call.vendor_connection(account),
             httpx2.BasicAuth(given.email, given.api_token.get_secret_value()),
         )
         self._jira = Wired(api, call.runtime.threads)
@@ -128,9 +128,9 @@ class Jira:
         known = await self._people.with_address(draft.requester_email)
         return await self._issues.create(draft, [known.id, None] if known else [None])
 
-    async def created_before(self, drafts: Sequence[Draft]) -> Batch | None:
+    async def find_lost_create(self, drafts: Sequence[Draft]) -> Batch | None:
         """Return what has the mark of this call."""
-        return await self._issues.created_before(drafts) if self._call.again else None
+        return await self._issues.find_lost_create(drafts) if self._call.is_retry else None
 
     async def update(self, changes: Sequence[Change]) -> Batch:
         """Change tickets; a status is reached by a step of the workflow."""
@@ -171,10 +171,10 @@ class Jira:
         body = {"body": document(text), "properties": properties}
         return (await self._jira.ask("POST", path, records.Note, body=body)).id
 
-    async def commented_before(self, ticket_id: str, text: str) -> str | None:
+    async def find_lost_comment(self, ticket_id: str, text: str) -> str | None:
         """Return the comment that has the mark of this call."""
         key = self._settings.key(ticket_id)
-        if not self._call.again or key is None:
+        if not self._call.is_retry or key is None:
             return None
         try:
             newest = (await self._newest(key, 0)).comments
@@ -207,9 +207,9 @@ class Jira:
         """Add a user and return the id."""
         return await self._people.create(draft)
 
-    async def user_created_before(self, draft: UserDraft) -> str | None:
+    async def find_lost_user(self, draft: UserDraft) -> str | None:
         """Return who has the address."""
-        if not self._call.again or draft.email is None:
+        if not self._call.is_retry or draft.email is None:
             return None
         found = await self._people.with_address(draft.email)
         return found.id if found else None
@@ -239,7 +239,7 @@ class Jira:
                 next="Call again with the ticket, or open one first.",
             )
         path = ("issue", self._issues.known(log.ticket), "worklog")
-        if self._call.again:
+        if self._call.is_retry:
             since = int((log.started_at - _DAY).timestamp() * 1000)
             query: Query = {"startedAfter": since, "expand": "properties"}
             before = await self._jira.ask("GET", path, records.Entries, query=query)
@@ -273,7 +273,7 @@ class Jira:
         return any(records.part_of(value, call) is not None for value in marks)
 
     async def _us(self) -> str:
-        us = await self._call.kept(self._account, "us", _US_HOLDS, self._read_us)
+        us = await self._call.cached(self._account, "us", _US_HOLDS, self._read_us)
         return us.accountId
 
     async def _read_us(self) -> records.Account:

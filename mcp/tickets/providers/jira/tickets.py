@@ -11,9 +11,9 @@ from tickets.providers.jira.client import AT_ONCE, Wired
 from tickets.providers.jira.mapping import Issue, Issues
 from tickets.providers.jira.settings import Settings
 from toolkit.errors import Conflict, NotFound, OutcomeUnknown, Rejected, ToolFailure
-from toolkit.http.concurrency import in_turns
-from toolkit.http.polling import followed
-from toolkit.tenancy import Call
+from toolkit.http.concurrency import map_concurrently
+from toolkit.http.polling import poll_until
+from toolkit.tenancy import ToolCall
 
 _MADE_AT_ONCE = 50  # issues that Jira creates in one request
 _NEWEST = 100  # issues among which a lost one is looked for
@@ -24,7 +24,7 @@ _NONE = "There is no such ticket."
 class Desk:
     """The issues that an account reaches."""
 
-    def __init__(self, jira: Wired, call: Call, settings: Settings) -> None:
+    def __init__(self, jira: Wired, call: ToolCall, settings: Settings) -> None:
         self._jira = jira
         self._call = call
         self._settings = settings
@@ -94,7 +94,7 @@ class Desk:
             ]
         return Batch(done=tuple(done), refused=tuple(refused))
 
-    async def created_before(self, drafts: Sequence[Draft]) -> Batch | None:
+    async def find_lost_create(self, drafts: Sequence[Draft]) -> Batch | None:
         """Return what has our mark.
 
         JQL finds properties only for apps that have declared them, so that our newest are read.
@@ -124,7 +124,7 @@ class Desk:
         found = await self.read(moved, ("status",), moves=True)
         if len(changes) == 1:
             return Batch(done=(await self._change(changes[0], found),))
-        outcomes = await in_turns(
+        outcomes = await map_concurrently(
             lambda change: self._outcome(change, found), changes, at_once=AT_ONCE, first_alone=True
         )
         return Batch(
@@ -147,7 +147,7 @@ class Desk:
             return Batch(refused=tuple(refused))
         body = {"selectedIssueIdsOrKeys": [*found], "sendBulkNotification": False}
         task = await self._jira.ask("POST", ("bulk", "issues", "delete"), records.Task, body=body)
-        progress = await followed(
+        progress = await poll_until(
             lambda: self._jira.ask("GET", ("bulk", "queue", task.taskId), records.Progress),
             lambda progress: progress.ended,
             budget=_JOB,

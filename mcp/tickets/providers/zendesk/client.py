@@ -18,7 +18,7 @@ from tickets.provider import Batch, Refused
 from tickets.providers.zendesk.mapping import Job, batch_of
 from toolkit.errors import Disconnected, ToolFailure
 from toolkit.http.client import Model, VendorApi, thread_budget
-from toolkit.http.polling import followed
+from toolkit.http.polling import poll_until
 from toolkit.http.sync_sdk import Threads, session
 
 # Is given zenpy's client, and the module with its records.
@@ -82,7 +82,7 @@ class Wired:
     async def _ended(self, job_id: str, patience: float) -> Job | None:
         look = partial(self.ask, lambda desk, _: desk.job_status(id=job_id), Job)
         try:
-            return await followed(look, lambda job: job.ended, budget=patience)
+            return await poll_until(look, lambda job: job.ended, budget=patience)
         except ToolFailure:
             # It has been taken and goes on, whether or not it can be looked at.
             return None

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from tickets.provider import CallLog, Change, Draft, Fields, Refused, UserDraft
 from toolkit.errors import NotFound, Rejected
-from toolkit.moments import utc
+from toolkit.speech.times import utc
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ from tickets.providers.zendesk import search
 from tickets.providers.zendesk.client import Wired, Work, first
 from tickets.providers.zendesk.mapping import UserRecord, UserRecords
 from toolkit.errors import Conflict, Rejected
-from toolkit.http.concurrency import in_turns
-from toolkit.speech.people import alike, folded, same_number
-from toolkit.tenancy import Call
+from toolkit.http.concurrency import map_concurrently
+from toolkit.speech.people import fold, is_similar, same_number
+from toolkit.tenancy import ToolCall
 
 _DAY = timedelta(days=1)
 _AT_ONCE = 4  # searches for one call
@@ -26,7 +26,7 @@ class People:
     """The users of one account."""
 
     zendesk: Wired
-    call: Call
+    call: ToolCall
 
     async def records(self, ids: Sequence[int]) -> list[UserRecord]:
         """Return those of the users who exist, in the order of `ids`."""
@@ -67,19 +67,19 @@ class People:
                 raise
         raise Conflict("There is a user with that address.")
 
-    async def created_before(self, draft: UserDraft) -> str | None:
+    async def find_lost_create(self, draft: UserDraft) -> str | None:
         """Return the user whom a lost try has added, if one has.
 
         Whoever is new can be searched for only minutes later. By then an address is what keeps
         Zendesk from adding somebody twice; without one nobody can tell.
         """
-        if not self.call.again:
+        if not self.call.is_retry:
             return None
         found = await self._alike(draft.name, draft.phone, draft.email)
         lately = [each for each in found if each.created_at and each.created_at > now() - _DAY]
         same = [each for each in lately if _is(draft, each)]
         if not same and draft.email is None:
-            self.call.once("Zendesk")
+            self.call.refuse_if_retry("Zendesk")
         return str(same[0].id) if same else None
 
     async def update(self, drafts: Sequence[UserDraft]) -> Batch:
@@ -108,7 +108,7 @@ class People:
         Zendesk knows them by their e-mail address. Who has none is looked for by the number.
         """
         nameless = [draft for draft in drafts if draft.email is None and draft.phone is not None]
-        found = await in_turns(
+        found = await map_concurrently(
             lambda each: self._with_phone(each.name, each.phone), nameless, at_once=_AT_ONCE
         )
         known = {each: who.id for each, who in zip(nameless, found, strict=True) if who}
@@ -134,7 +134,9 @@ class People:
     async def callers(self, drafts: Sequence[Draft]) -> list[int | None]:
         """Return whom each ticket is for, where all that is known is a name or a number."""
         unknown = {_caller_of(draft): None for draft in drafts}
-        found = await in_turns(lambda caller: self._caller(*caller), [*unknown], at_once=_AT_ONCE)
+        found = await map_concurrently(
+            lambda caller: self._caller(*caller), [*unknown], at_once=_AT_ONCE
+        )
         ids = dict(zip(unknown, found, strict=True))
         return [ids[_caller_of(draft)] for draft in drafts]
 
@@ -151,7 +153,7 @@ class People:
         """Return whoever has a number, and not quite another name."""
         meant = UserDraft(phone=phone)
         for each in await self._alike(None, phone, None):
-            if _is(meant, each) and (name is None or alike(name, each.name or "")):
+            if _is(meant, each) and (name is None or is_similar(name, each.name or "")):
                 return each
         return None
 
@@ -167,7 +169,7 @@ class People:
         found: list[UserRecord] = []
         for query in queries:
             found = await self._search(query)
-            if text is None or any(alike(text, each.name or "") for each in found):
+            if text is None or any(is_similar(text, each.name or "") for each in found):
                 break
         return found
 
@@ -225,7 +227,7 @@ def _caller_of(draft: Draft) -> tuple[str | None, str | None]:
 
 def _is(draft: UserDraft, user: UserRecord) -> bool:
     """Say whether a user is who is meant: by the name, if there is one, and the address."""
-    if draft.name is not None and folded(draft.name) != folded(user.name or ""):
+    if draft.name is not None and fold(draft.name) != fold(user.name or ""):
         return False
     if draft.email is not None:
         return (user.email or "").casefold() == draft.email.casefold()

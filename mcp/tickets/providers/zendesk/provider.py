@@ -30,7 +30,7 @@ from tickets.providers.zendesk.people import People
 from tickets.providers.zendesk.tickets import Desk
 from toolkit.errors import Disconnected, NotFound
 from toolkit.http.client import VendorApi
-from toolkit.tenancy import Call, Credentials
+from toolkit.tenancy import Credentials, ToolCall
 
 _US_HOLDS = 3600.0  # seconds
 
@@ -60,7 +60,7 @@ class Zendesk:
     credentials: ClassVar[type[Credentials]] = ZendeskCredentials
     unsupported: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, account: Account, call: Call) -> None:
+    def __init__(self, account: Account, call: ToolCall) -> None:
         given = ZendeskCredentials.model_validate(account.secrets)
         self._account = account
         self._call = call
@@ -68,7 +68,7 @@ class Zendesk:
         self._api = VendorApi(
             "Zendesk",
             account.base_url(f"https://{given.subdomain}.zendesk.com"),
-            call.wire(account),
+            call.vendor_connection(account),
             httpx2.BasicAuth(f"{given.email}/token", given.api_token.get_secret_value()),
         )
         self._zendesk = Wired(self._api, call.runtime.threads)
@@ -92,9 +92,9 @@ class Zendesk:
         """Open tickets."""
         return await self._desk.create(drafts)
 
-    async def created_before(self, drafts: Sequence[Draft]) -> Batch | None:
+    async def find_lost_create(self, drafts: Sequence[Draft]) -> Batch | None:
         """Return what an earlier try has opened, if one was lost."""
-        return await self._desk.created_before(drafts)
+        return await self._desk.find_lost_create(drafts)
 
     async def update(self, changes: Sequence[Change]) -> Batch:
         """Change tickets."""
@@ -116,7 +116,7 @@ class Zendesk:
         """Add a comment and return its id."""
         return await self._desk.comment(ticket_id, text, public=public)
 
-    async def commented_before(self, ticket_id: str, text: str) -> str | None:
+    async def find_lost_comment(self, ticket_id: str, text: str) -> str | None:
         """Return our own comment of the last day that says the same, if an earlier try was lost."""
         return await self._desk.said_before(ticket_id, lambda said: said.split() == text.split())
 
@@ -139,9 +139,9 @@ class Zendesk:
         """Add a user and return the id."""
         return await self._people.create(draft)
 
-    async def user_created_before(self, draft: UserDraft) -> str | None:
+    async def find_lost_user(self, draft: UserDraft) -> str | None:
         """Return the user whom an earlier try has added, if one was lost."""
-        return await self._people.created_before(draft)
+        return await self._people.find_lost_create(draft)
 
     async def update_users(self, drafts: Sequence[UserDraft]) -> Batch:
         """Change users, each by its id."""
@@ -170,7 +170,7 @@ class Zendesk:
         """Write a call down where the account can: as a call, a comment, or a solved ticket."""
         app, line = self._settings.talk_app_id, self._settings.talk_line
         if app is not None and line is not None:
-            self._call.once("Zendesk")
+            self._call.refuse_if_retry("Zendesk")
             call = bodies.call_of(log, app, line)
             title = {"title": log.summary, "call_fields": ["from_line", "to_line", "direction"]}
             logged = await self._zendesk.ask(
@@ -182,7 +182,7 @@ class Zendesk:
             before = await self._desk.said_before(log.ticket, lambda said: _begins(said, what))
             return before or await self._desk.comment(log.ticket, what + begun, public=False)
         draft = bodies.call_ticket(log)
-        opened = await self._desk.created_before([draft])
+        opened = await self._desk.find_lost_create([draft])
         if opened is not None and opened.done:
             return opened.done[0]
         (caller,) = await self._people.callers([draft])
@@ -219,7 +219,7 @@ class Zendesk:
             return records.Line()
 
     async def _us(self) -> int | None:
-        return await self._call.kept(self._account, "us", _US_HOLDS, self._read_us)
+        return await self._call.cached(self._account, "us", _US_HOLDS, self._read_us)
 
     async def _read_us(self) -> int | None:
         return (await self._zendesk.ask(lambda desk, _: desk.users.me(), records.Us)).id

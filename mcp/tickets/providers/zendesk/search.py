@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from tickets.provider import Wanted
-from toolkit.speech.people import digits, folded, telling_digits
+from toolkit.speech.people import digits, fold, significant_digits
 
 _SPECIAL = re.compile(r'["\\*\x00-\x1f\x7f]')
 _BEGINNING = 2  # letters of a name that has been misheard
@@ -47,12 +47,12 @@ def with_phone(number: str) -> Sequence[str]:
     if not plain:
         return ()
     written = dict.fromkeys((number, plain, f"+{plain.lstrip('0')}"))
-    return [" ".join([*_any("phone", [*written]), f"phone:*{telling_digits(number)}"])]
+    return [" ".join([*_any("phone", [*written]), f"phone:*{significant_digits(number)}"])]
 
 
 def named(name: str) -> Sequence[str]:
     """Return the queries for users of about that name, the next one for where one finds nobody."""
-    parts = folded(name).split()
+    parts = fold(name).split()
     alike = [f"name:{part[:_BEGINNING]}*" for part in parts if len(part) >= _BEGINNING]
     exactly = _any("name", name.split())
     return [" ".join(terms) for terms in (exactly, alike) if terms]

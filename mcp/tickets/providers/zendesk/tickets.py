@@ -15,7 +15,7 @@ from tickets.providers.zendesk.client import Wired, Work, first
 from tickets.providers.zendesk.mapping import TicketRecord, TicketRecords
 from tickets.providers.zendesk.people import People
 from toolkit.errors import NotFound
-from toolkit.tenancy import Call
+from toolkit.tenancy import ToolCall
 
 _DAY = timedelta(days=1)
 _LISTS: Mapping[str | None, Callable[[Any, int], Any]] = {
@@ -32,7 +32,7 @@ class Desk:
 
     zendesk: Wired
     people: People
-    call: Call
+    call: ToolCall
     us: Callable[[], Awaitable[int | None]]
 
     async def tickets(self, ids: Sequence[str]) -> list[Ticket]:
@@ -89,9 +89,9 @@ class Desk:
         )
         return str(opened.id)
 
-    async def created_before(self, drafts: Sequence[Draft]) -> Batch | None:
+    async def find_lost_create(self, drafts: Sequence[Draft]) -> Batch | None:
         """Return the tickets that have the mark of this call, if an earlier try was lost."""
-        if self._mark is None or not self.call.again:
+        if self._mark is None or not self.call.is_retry:
             return None
         found = await self.zendesk.ask(
             lambda desk, _: first(desk.tickets(external_id=self._mark), MOST), TicketRecords
@@ -164,7 +164,7 @@ class Desk:
 
     async def said_before(self, ticket_id: str, says: Callable[[str], bool]) -> str | None:
         """Return our comment of the last day that says it, if an earlier try was lost."""
-        if not self.call.again:
+        if not self.call.is_retry:
             return None
         found = await self._last_comments(bodies.number(ticket_id, "ticket"))
         us, lately = await self.us(), now() - _DAY

@@ -19,7 +19,7 @@ from tests.crm.line import Crm, Line
 from tests.crm.scenario import CrmScenario
 from tests.support.faults import Patient
 from tests.support.servers import KEYRING, Caller, Servers
-from toolkit.tenancy import Attempt, Call, Runtime
+from toolkit.tenancy import Attempt, Runtime, ToolCall
 
 NAMES = (
     "O'Brien",
@@ -77,7 +77,7 @@ async def test_a_repeat_at_the_same_moment_is_one_record(shop: Tenant, database:
         runtime = Runtime(client, DatabaseVault(database, KEYRING), database)
 
         async def create(key: str | None) -> str:
-            call = Call(shop.claims(), runtime, Attempt(key) if key else None)
+            call = ToolCall(shop.claims(), runtime, Attempt(key) if key else None)
             builtin = Builtin(Account("builtin"), call)
             await builtin.check()
             return await builtin.create("lead", {"name": "Tom Hill"}, {})

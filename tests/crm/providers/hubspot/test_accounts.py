@@ -24,7 +24,7 @@ from tests.support.processes import held
 from tests.support.servers import KEYRING, serve
 from tests.support.vendors import refused
 from toolkit.errors import Disconnected
-from toolkit.tenancy import Call, Runtime
+from toolkit.tenancy import Runtime, ToolCall
 
 PRIVATE = {"access_token": f"pat-{CANARY}"}
 APP = {
@@ -139,7 +139,7 @@ async def test_an_account_is_tried_where_it_is(database: Database, tenant: Tenan
     async with httpx2.AsyncClient(transport=vendor.transport()) as client:
         runtime = Runtime(client, DatabaseVault(database, KEYRING), database)
         account = Account("hubspot", None, PRIVATE, {"base_url": f"{vendor.base}/"})
-        crm = PROVIDERS["hubspot"](account, Call(tenant.claims(), runtime))
+        crm = PROVIDERS["hubspot"](account, ToolCall(tenant.claims(), runtime))
         await crm.check()
         vendor.token = "another"
         with pytest.raises(Disconnected):

@@ -20,7 +20,7 @@ from tests.support.servers import KEYRING, Caller
 from tests.support.vendors import BODY_CANARY, Fault
 from toolkit.errors import Disconnected, Rejected
 from toolkit.speech.people import digits
-from toolkit.tenancy import Call, Runtime
+from toolkit.tenancy import Runtime, ToolCall
 
 ACCESS, SECRET = f"access-{CANARY}", f"secret-{CANARY}"
 PARENT = "0b7e7f5c-51aa-11e2-9e64-12314004ac6b"  # a lead to whom the rest belongs, in no list
@@ -418,7 +418,9 @@ async def test_an_account_is_tried_where_it_is(
 ) -> None:
     vendor = Mumbai()
     async with httpx2.AsyncClient(transport=vendor.transport()) as client:
-        call = Call(tenant.claims(), Runtime(client, DatabaseVault(database, KEYRING), database))
+        call = ToolCall(
+            tenant.claims(), Runtime(client, DatabaseVault(database, KEYRING), database)
+        )
         account = Account("leadsquared", None, TestLeadSquared.secrets, where)
         crm = provider_module.LeadSquared(account, call)
         # Such an account says nothing of its own fields and types.

@@ -14,8 +14,8 @@ from crm.providers.salesforce.provider import Salesforce
 from tests.conftest import Tenant
 from tests.crm.contract import CANARY
 from tests.crm.providers.salesforce.double import HOST, PlayedSalesforce
-from toolkit.server.stdio import OneAccount
-from toolkit.tenancy import Attempt, Call, Runtime
+from toolkit.server.stdio import SingleAccountVault
+from toolkit.tenancy import Attempt, Runtime, ToolCall
 
 SECRETS = {
     "client_id": f"id-{CANARY}",
@@ -39,7 +39,7 @@ class Org:
 
     def crm(self, key: str | None = None, *, again: bool = False) -> Salesforce:
         attempt = Attempt(key, again) if key else None
-        return Salesforce(self.account, Call(self.tenant.claims(), self.runtime, attempt))
+        return Salesforce(self.account, ToolCall(self.tenant.claims(), self.runtime, attempt))
 
     async def create(
         self, kind: Kind, fields: Mapping[str, Any] | None = None, **values: Any
@@ -59,7 +59,7 @@ async def opened(
 ) -> AsyncGenerator[tuple[Account, Runtime]]:
     account = Account("salesforce", None, SECRETS, settings)
     async with httpx2.AsyncClient(transport=transport) as client:
-        runtime = Runtime(client, OneAccount(account))
+        runtime = Runtime(client, SingleAccountVault(account))
         yield account, runtime
         runtime.threads.close()
 
@@ -76,4 +76,6 @@ async def answering(response: httpx2.Response, **settings: Any) -> AsyncGenerato
     """Connect to a vendor that has one answer to everything."""
     transport = httpx2.MockTransport(lambda _: response)
     async with opened(transport, settings) as (account, runtime):
-        yield Salesforce(account, Call(Tenant().claims(), runtime, Attempt("k1", again=True)))
+        yield Salesforce(
+            account, ToolCall(Tenant().claims(), runtime, Attempt("k1", is_retry=True))
+        )

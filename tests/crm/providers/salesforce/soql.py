@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from toolkit.speech.people import folded
+from toolkit.speech.people import fold
 
 LONG_TEXT = "Description"  # which SOQL cannot filter by
 
@@ -216,9 +216,9 @@ def sought(text: str) -> Test:
         assert re.fullmatch(r"[^\W_]+", letters), term
         assert len(letters) > 1, "a term is longer than one character"
         assert not term.startswith("*")
-        patterns.append(re.compile(".*".join(folded(each) for each in term.split("*"))))
+        patterns.append(re.compile(".*".join(fold(each) for each in term.split("*"))))
     return lambda row: any(each.fullmatch(word) for each in patterns for word in _words(row))
 
 
 def _words(row: Row) -> list[str]:
-    return [word for value in row.values() for word in folded(str(value)).split()]
+    return [word for value in row.values() for word in fold(str(value)).split()]

@@ -17,15 +17,15 @@ from tests.crm.providers.salesforce.org import NOWHERE, SECRETS, answering, conn
 from toolkit.errors import (
     Conflict,
     Forbidden,
-    Limited,
     NotFound,
     OutcomeUnknown,
+    RateLimited,
     Rejected,
     ToolFailure,
     Unavailable,
 )
-from toolkit.server.stdio import OneAccount
-from toolkit.tenancy import Call, Runtime
+from toolkit.server.stdio import SingleAccountVault
+from toolkit.tenancy import Runtime, ToolCall
 
 
 async def test_a_token_is_renewed_once_for_all_who_need_it() -> None:
@@ -59,7 +59,7 @@ async def test_requests_go_to_the_account_s_own_address(
         return httpx2.Response(200, json={"records": []}) if renewed else httpx2.Response(401)
 
     async with opened(httpx2.MockTransport(answer), settings) as (account, runtime):
-        await Salesforce(account, Call(Tenant().claims(), runtime)).check()
+        await Salesforce(account, ToolCall(Tenant().claims(), runtime)).check()
     address = settings.get("base_url", HOST).rstrip("/")
     query = ("GET", f"{address}{DATA}/query")
     assert asked == [query, ("POST", f"{token_host}/services/oauth2/token"), query]
@@ -69,7 +69,7 @@ async def test_requests_go_to_the_account_s_own_address(
 async def test_an_address_that_is_none_is_no_account(url: str) -> None:
     account = Account("salesforce", None, {**SECRETS, "instance_url": url})
     async with httpx2.AsyncClient() as client:
-        call = Call(Tenant().claims(), Runtime(client, OneAccount(account)))
+        call = ToolCall(Tenant().claims(), Runtime(client, SingleAccountVault(account)))
         with pytest.raises(ValidationError) as raised:
             Salesforce(account, call)
     assert CANARY not in str(raised.value)
@@ -101,7 +101,7 @@ async def test_what_is_too_loose_for_salesforce_leaves_what_was_found() -> None:
         return httpx2.Response(200, json={"searchRecords": [row, {**row, "attributes": {}}]})
 
     async with opened(httpx2.MockTransport(answer), {}) as (account, runtime):
-        crm = Salesforce(account, Call(Tenant().claims(), runtime))
+        crm = Salesforce(account, ToolCall(Tenant().claims(), runtime))
         found = await crm.search(Wanted(text="Tam Hall"), ("lead",), 5)
     assert [(each.kind, each.title) for each in found] == [("lead", "Hillary Toms")]
 
@@ -147,7 +147,7 @@ async def test_a_tenant_may_allow_other_objects(objects: object) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "failure"),
     [
-        (403, "REQUEST_LIMIT_EXCEEDED", Limited),
+        (403, "REQUEST_LIMIT_EXCEEDED", RateLimited),
         (403, "INSUFFICIENT_ACCESS", Forbidden),
         (400, "DUPLICATES_DETECTED", Conflict),
         (400, "DUPLICATE_VALUE", Conflict),

@@ -114,9 +114,9 @@ async def test_a_create_with_a_key_is_one_at_salesforce(kind: Kind) -> None:
         with pytest.raises(OutcomeUnknown):
             await org.crm("k1").create(kind, values, {})
         (there,) = org.vendor.held(kind)
-        assert await org.crm("k1").created_before(kind, values) is None
-        assert await org.crm("k1", again=True).created_before(kind, values) == there["id"]
-        assert await org.crm("k2", again=True).created_before(kind, values) is None
+        assert await org.crm("k1").find_lost_create(kind, values) is None
+        assert await org.crm("k1", again=True).find_lost_create(kind, values) == there["id"]
+        assert await org.crm("k2", again=True).find_lost_create(kind, values) is None
         assert await org.crm("k1").create(kind, values, {}) == there["id"]
         assert len(org.vendor.held(kind)) == 1
         await org.crm("k2").create(kind, values, {})
@@ -130,7 +130,7 @@ async def test_an_activity_has_no_key() -> None:
     async with connected(key_field=KEY) as org:
         task = await org.crm("k1").create("task", {"subject": "Call"}, {})
         assert org.vendor.written()[-1].method == "POST"
-        found = await org.crm("k1", again=True).created_before("task", {"subject": "Call"})
+        found = await org.crm("k1", again=True).find_lost_create("task", {"subject": "Call"})
         assert found == task
 
 
@@ -148,13 +148,13 @@ async def test_only_the_very_same_values_are_an_earlier_try() -> None:
         for values in others:
             await org.crm().create("lead", values, {})
         crm = org.crm("k1", again=True)
-        assert await crm.created_before("lead", given) is None
+        assert await crm.find_lost_create("lead", given) is None
         mine = await org.crm().create("lead", {**given, "notes": "a b"}, {})
-        assert await crm.created_before("lead", given) == mine
+        assert await crm.find_lost_create("lead", given) == mine
         long_ago = now() - timedelta(days=2)
         org.row(mine)["CreatedDate"] = long_ago.isoformat()
-        assert await crm.created_before("lead", given) is None
-        assert await org.crm("k1").created_before("lead", given) is None
+        assert await crm.find_lost_create("lead", given) is None
+        assert await org.crm("k1").find_lost_create("lead", given) is None
 
 
 async def test_a_number_is_found_in_any_format_and_field() -> None:

@@ -19,7 +19,7 @@ from tests.support.accounts import connect
 from tests.support.processes import held
 from tests.support.servers import KEYRING, Answer, serve
 from toolkit.errors import Forbidden
-from toolkit.tenancy import Call, Runtime
+from toolkit.tenancy import Runtime, ToolCall
 
 
 class European(Zoho):
@@ -110,7 +110,7 @@ async def test_an_account_is_tried_as_it_will_be_used(database: Database, tenant
     async with httpx2.AsyncClient(transport=vendor.transport()) as client:
         runtime = Runtime(client, DatabaseVault(database, KEYRING), database)
         account = Account("zoho", None, SECRETS)
-        crm = PROVIDERS["zoho"](account, Call(tenant.claims(), runtime))
+        crm = PROVIDERS["zoho"](account, ToolCall(tenant.claims(), runtime))
         await crm.check()
         assert [each.url.path for each in vendor.requests] == [
             "/crm/v8/coql",

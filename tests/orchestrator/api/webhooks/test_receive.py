@@ -18,8 +18,8 @@ from orchestrator.api.app import create_app
 from orchestrator.api.dependencies import Dependencies, LiveKitAccess
 from orchestrator.api.webhooks.sources import SOURCES
 from orchestrator.jobs.webhook_retention import FORGET
-from orchestrator.mcp_client.external.registration import Terms
-from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.external.registration import RegistrationContext
+from orchestrator.mcp_client.router import Router
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.orchestrator.api.webhooks.senders import SECRET, SENDERS, Headers, Sender
 from tests.support.accounts import connect
@@ -55,7 +55,7 @@ class Post:
 @pytest_asyncio.fixture(scope="module")
 async def post(signer: Any, database: Database, cache: Any) -> Any:
     """A way to send webhooks."""
-    constellation = Constellation(signer, lambda name: f"http://127.0.0.1:9/{name}/mcp")
+    constellation = Router(signer, lambda name: f"http://127.0.0.1:9/{name}/mcp")
     async with httpx2.AsyncClient() as http:
         app = create_app(
             Dependencies(
@@ -65,7 +65,7 @@ async def post(signer: Any, database: Database, cache: Any) -> Any:
                 signer,
                 LiveKitAccess("ws://127.0.0.1:9", "key", "secret"),
                 http,
-                terms=Terms(KEYRING),
+                terms=RegistrationContext(KEYRING),
             )
         )
         transport = httpx2.ASGITransport(app=app)

@@ -65,7 +65,7 @@ async def test_a_bot_has_the_tools_of_a_server_that_its_business_has_added(
     assert (await call(mine, "add", name="Ada")).text == "Ada was added."
     written = [(row.server, row.tool, row.subject) for row in await mine.audit("ok")]
     assert written == [("erp", "find", "bot:1"), ("erp", "add", "bot:1")]
-    assert await mine.constellation.added(mine.business_id) == ["erp"]
+    assert await mine.constellation.external_servers(mine.business_id) == ["erp"]
 
 
 async def test_it_gets_the_stored_header_and_nothing_of_ours(erp: Stranger, mine: Shop) -> None:

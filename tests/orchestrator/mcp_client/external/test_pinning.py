@@ -11,10 +11,10 @@ from redis.asyncio import Redis
 
 from config.database import Database
 from config.security.tokens import Claims, Grant, Signer
-from orchestrator.mcp_client.external.directory import Registry
-from orchestrator.mcp_client.external.pinning import digest, held_against
+from orchestrator.mcp_client.external.directory import Directory
+from orchestrator.mcp_client.external.pinning import check_pins, digest
 from orchestrator.mcp_client.external.registration import RegistryError
-from orchestrator.mcp_client.router import Constellation
+from orchestrator.mcp_client.router import Router
 from tests.support.external_servers import Stranger, stranger
 from tests.support.processes import held
 from tests.support.server_registration import Shop, shop
@@ -61,10 +61,10 @@ async def call(of: Shop, tool: str, **arguments: Any) -> Any:
     return await of.constellation.call("erp", tool, arguments, await of.claims("erp"))
 
 
-async def another_process(of: Shop, signer: Signer, cache: Redis) -> Constellation:
+async def another_process(of: Shop, signer: Signer, cache: Redis) -> Router:
     """Return another process's way to the servers."""
-    registry = Registry(of.database, KEYRING, cache, allow_private=True)
-    return Constellation(signer, lambda _: "http://127.0.0.1:9/mcp", registry)
+    registry = Directory(of.database, KEYRING, cache, allow_private=True)
+    return Router(signer, lambda _: "http://127.0.0.1:9/mcp", registry)
 
 
 async def test_a_changed_description_withholds_the_tool_until_it_is_accepted(
@@ -225,12 +225,12 @@ def test_the_order_of_keys_and_a_title_do_not() -> None:
 )
 def test_what_cannot_be_offered_is_withheld_with_a_reason(tools: list[Tool], reason: str) -> None:
     accepted = {each.name: digest(each) for each in tools}
-    listing = held_against("erp", tools, accepted)
+    listing = check_pins("erp", tools, accepted)
     assert not listing.cards
     assert not listing.pins
     assert {each.reason for each in listing.withheld} == {reason}
 
 
 def test_a_name_of_the_agents_own_is_not_taken() -> None:
-    listing = held_against("end", [tool("conversation")], {})
+    listing = check_pins("end", [tool("conversation")], {})
     assert [each.reason for each in listing.withheld] == ["unusable name"]

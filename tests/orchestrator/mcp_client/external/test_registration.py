@@ -17,14 +17,14 @@ from config.database import Database
 from config.declarations.apply import apply
 from config.declarations.env_refs import UnsetVariableError
 from config.declarations.schema import DeclarationError, read
-from config.errors import Mendable
+from config.errors import UserError
 from config.external_servers import rotate
 from config.security.egress import ForbiddenUrlError
 from config.security.tokens import Signer
 from config.settings import MissingSettingError
-from orchestrator.mcp_client.external.directory import Registry
-from orchestrator.mcp_client.external.registration import RegistryError, Servers
-from orchestrator.mcp_client.router import Constellation, Identity
+from orchestrator.mcp_client.external.directory import Directory
+from orchestrator.mcp_client.external.registration import McpServersSection, RegistryError
+from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import ServerUnreachableError
 from tests.support.external_servers import Stranger, stranger
 from tests.support.processes import held
@@ -70,7 +70,7 @@ class Desk:
     async def apply(self, content: str, **options: Any) -> list[str]:
         """Apply a file; returns what that changed."""
         self.path.write_text(content, encoding="utf-8")
-        owners = sections() | {"mcp_servers": Servers(allow_private=lambda: True)}
+        owners = sections() | {"mcp_servers": McpServersSection(allow_private=lambda: True)}
         options = {"keyring": KEYRING, **options}
         declared = read(self.path, owners)
         changes = await apply(self.database, self.cache, declared, owners, **options)
@@ -79,14 +79,14 @@ class Desk:
     async def bot(self) -> Bot:
         """Return the bot as calls get it."""
         query = text("select business_id, bot_id from find_bot(:slug, 'desk')")
-        async with self.database.nobody() as session:
+        async with self.database.unscoped() as session:
             row = (await session.execute(query, {"slug": self.slug})).one()
         return await load(self.database, self.cache, row.business_id, row.bot_id)
 
     async def rows(self) -> list[Any]:
         """Return what is stored of the servers."""
         business_id = (await self.bot()).business_id
-        async with self.database.business(business_id) as session:
+        async with self.database.tenant(business_id) as session:
             return list((await session.execute(text("select * from mcp_server"))).mappings())
 
 
@@ -108,8 +108,8 @@ async def test_a_bot_of_the_same_file_uses_it(
     changes = await desk.apply(declaration(desk, erp))
     assert changes[1:] == ["add server erp", "add bot desk"]
     bot = await desk.bot()
-    registry = Registry(database, KEYRING, cache, allow_private=True)
-    constellation = Constellation(signer, lambda _: "http://127.0.0.1:9/mcp", registry)
+    registry = Directory(database, KEYRING, cache, allow_private=True)
+    constellation = Router(signer, lambda _: "http://127.0.0.1:9/mcp", registry)
     claims = Identity("bot:1", bot.business_id, bot).claims("erp")
     assert [card.name for card in await constellation.list_tools("erp", claims)] == ["erp_find"]
     outcome = await constellation.call("erp", "find", {"name": "Ada"}, claims)
@@ -161,7 +161,7 @@ async def test_one_that_does_not_answer_is_not_stored(desk: Desk, erp: Stranger)
     erp.header = ("authorization", "another")
     with pytest.raises(ServerUnreachableError, match=r"^erp is not available\.$"):
         await desk.apply(declaration(desk, erp))
-    async with desk.database.nobody() as session:
+    async with desk.database.unscoped() as session:
         query = text("select find_business(:slug)")
         assert await session.scalar(query, {"slug": desk.slug}) is None
 
@@ -215,9 +215,9 @@ async def test_what_is_missing_is_said(
 
 async def test_a_private_address_is_refused_unless_it_is_allowed(desk: Desk, erp: Stranger) -> None:
     desk.path.write_text(declaration(desk, erp), encoding="utf-8")
-    owners = sections() | {"mcp_servers": Servers(allow_private=lambda: False)}
+    owners = sections() | {"mcp_servers": McpServersSection(allow_private=lambda: False)}
     declared = read(desk.path, owners)
-    with pytest.raises(Mendable) as refused:
+    with pytest.raises(UserError) as refused:
         await apply(desk.database, desk.cache, declared, owners, keyring=KEYRING)
     assert isinstance(refused.value, ForbiddenUrlError)
     assert erp.requests == []

@@ -90,7 +90,7 @@ def test_a_tool_is_read_without_what_it_says_beside_its_description() -> None:
         name="find", description=f"Find.{TAGS}", input_schema=schema, _meta={"antiphon": details}
     )
     card = card_of("erp", listed)
-    assert (card.examples, card.handles, card.voice, card.foreign) == ((), (), True, True)
+    assert (card.examples, card.handles, card.voice, card.external) == ((), (), True, True)
     assert card.description == "Find."
     assert json.dumps(card.parameters) == json.dumps(
         {"type": "object", "properties": {"a": {"description": "An a."}}}

@@ -23,7 +23,7 @@ from tests.scheduling.contract import CANARY, Line, SchedulingContract, Telephon
 from tests.scheduling.vendor_calendar import ZONE, FakeBooking, FakeCalendar
 from tests.support.vendors import BODY_CANARY
 from toolkit.errors import Disconnected, Forbidden, Rejected, Unavailable
-from toolkit.tenancy import Attempt, Call, Runtime
+from toolkit.tenancy import Attempt, Runtime, ToolCall
 
 ANNA, BEN = 31, 32  # two teachers' calendars
 ACCOUNT_ZONE = "Europe/Berlin"
@@ -273,7 +273,7 @@ class Desk:
     def open(self, *, again: bool = False, **settings: Any) -> provider.Acuity:
         """Return the provider for one call."""
         account = Account("acuity", secrets=SECRETS, settings=settings)
-        call = Call(self._tenant.claims(), self._runtime, Attempt("k1", again))
+        call = ToolCall(self._tenant.claims(), self._runtime, Attempt("k1", again))
         return provider.Acuity(account, call)
 
     def taken(
@@ -477,15 +477,15 @@ async def test_a_lost_booking_is_known_by_all_that_was_sent(desk: Desk) -> None:
     desk.vendor.calendar.book(7, tomorrow_at(11), sent.name, phone=sent.phone, email=sent.email)
     gone = desk.vendor.calendar.book(7, start, sent.name, phone=sent.phone, email=sent.email)
     gone.cancelled = True
-    assert await lost.booked_before(PIANO, start, sent) is None
+    assert await lost.find_lost_booking(PIANO, start, sent) is None
     mine = desk.vendor.calendar.book(
         7, start, "eva four", phone="0049 30 555044", email="Eva@Example.com"
     )
-    found = await lost.booked_before(PIANO, start, sent)
+    found = await lost.find_lost_booking(PIANO, start, sent)
     assert found is not None
     assert found.id == str(mine.id)
     asked = len(desk.vendor.requests)
-    assert await desk.open().booked_before(PIANO, start, sent) is None
+    assert await desk.open().find_lost_booking(PIANO, start, sent) is None
     assert len(desk.vendor.requests) == asked
 
 

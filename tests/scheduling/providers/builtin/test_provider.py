@@ -205,11 +205,11 @@ async def test_a_call_that_died_after_booking_finds_its_booking(
 ) -> None:
     calendar = calendar_at(database, school, NOW, key="k1")
     piano, _ = (await calendar.agenda()).services
-    assert await calendar.booked_before(piano, at("2026-11-26T10:00"), ANN) is None
+    assert await calendar.find_lost_booking(piano, at("2026-11-26T10:00"), ANN) is None
     first = await calendar.book(piano, at("2026-11-26T10:00"), ANN)
     assert first is not None
     again = calendar_at(database, school, NOW, key="k1")
-    assert await again.booked_before(piano, at("2026-11-26T10:00"), ANN) == first
+    assert await again.find_lost_booking(piano, at("2026-11-26T10:00"), ANN) == first
     assert await again.book(piano, at("2026-11-26T10:00"), ANN) == first
     assert len(await fetch(database, school, "select * from calendar_booking")) == 1
 

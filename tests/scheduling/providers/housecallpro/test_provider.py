@@ -30,7 +30,7 @@ from tests.scheduling.providers.housecallpro.double import (
 from tests.scheduling.vendor_calendar import CLOSES, OPENS, ZONE, FakeBooking, FakeService
 from tests.support.vendors import refused, timed_out
 from toolkit.errors import Rejected
-from toolkit.tenancy import Call, Runtime
+from toolkit.tenancy import Runtime, ToolCall
 
 # Customers who are all called Ann One unless it says otherwise, and which of them Ann is.
 ALIKE: list[tuple[list[dict[str, str]], int | None]] = [
@@ -334,5 +334,5 @@ def provider_of(
 ) -> Provider:
     """Return the provider itself, outside of any call of a tool."""
     client = httpx2.AsyncClient(transport=line.vendor.transport())
-    call = Call(line.tenant.claims(), Runtime(client, DatabaseVault(line.database, None)))
+    call = ToolCall(line.tenant.claims(), Runtime(client, DatabaseVault(line.database, None)))
     return Provider(Account("housecallpro", None, secrets, settings or {}), call)

@@ -20,7 +20,7 @@ from tests.support.servers import KEYRING, Servers
 from tests.support.vendors import Exchange
 from toolkit.errors import Disconnected
 from toolkit.server.stdio import account_of
-from toolkit.tenancy import Call, Runtime, opened
+from toolkit.tenancy import Runtime, ToolCall, open_provider
 
 PASSWORD = {"instance": "dev00000", "username": "bot", "password": f"pw-{CANARY}"}
 
@@ -111,11 +111,11 @@ async def test_an_account_is_tried_by_one_harmless_request(
     vendor = ServiceNow()
     async with httpx2.AsyncClient(transport=vendor.transport()) as client:
         runtime = Runtime(client, DatabaseVault(database, KEYRING), database)
-        call = Call(tenant.claims(), runtime)
-        await opened(Provider, Account("servicenow", None, APPLICATION), call).check()
+        call = ToolCall(tenant.claims(), runtime)
+        await open_provider(Provider, Account("servicenow", None, APPLICATION), call).check()
         assert [request.method for request in vendor.requests] == ["GET"]
         with pytest.raises(Disconnected):
-            opened(Provider, Account("servicenow", None, {"instance": "acme"}), call)
+            open_provider(Provider, Account("servicenow", None, {"instance": "acme"}), call)
 
 
 def test_it_can_be_described_by_the_environment() -> None:

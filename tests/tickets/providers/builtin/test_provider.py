@@ -96,7 +96,7 @@ async def test_a_repeat_is_answered_from_the_first_one(
     async with servers.connect("tickets", claims) as caller:
         first = await done(caller, tool, **values)
         # As if the process had died between the work and the answer.
-        async with database.business(rows.tenant.business_id) as session:
+        async with database.tenant(rows.tenant.business_id) as session:
             await session.execute(text("delete from idempotent_call"))
         again = await done(caller, tool, **values)
     assert first == again

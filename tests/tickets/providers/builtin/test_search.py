@@ -73,7 +73,7 @@ async def test_the_best_of_many_names_comes_first(
         select gen_random_uuid(), :business, name, 'customer', false, to_tsvector('simple', name)
         from (select 'kai brock' || n as name from generate_series(1, 600) n) as names
     """)
-    async with database.business(rows.tenant.business_id) as session:
+    async with database.tenant(rows.tenant.business_id) as session:
         await session.execute(query, {"business": str(rows.tenant.business_id)})
     answer = await done(caller, "search_users", text="Cathrin Brant")
     assert answer["users"][0]["id"] == rows.seed.katherine

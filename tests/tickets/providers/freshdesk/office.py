@@ -9,7 +9,7 @@ from config.security.vault import Account, DatabaseVault
 from tests.conftest import Tenant
 from tests.tickets.providers.freshdesk.double import SECRETS, PlayedFreshdesk
 from tickets.providers.freshdesk.provider import Freshdesk
-from toolkit.tenancy import Attempt, Call, Runtime
+from toolkit.tenancy import Attempt, Runtime, ToolCall
 
 
 class Office:
@@ -27,5 +27,5 @@ class Office:
     ) -> Freshdesk:
         """Return the provider for one call."""
         account = Account("freshdesk", secrets={**SECRETS, **secrets}, settings=settings or {})
-        call = Call(self._tenant.claims(), self._runtime, Attempt("k1", again))
+        call = ToolCall(self._tenant.claims(), self._runtime, Attempt("k1", again))
         return Freshdesk(account, call)

@@ -16,7 +16,7 @@ from tests.tickets.providers.freshdesk.double import SECRETS, PlayedFreshdesk
 from tests.tickets.providers.freshdesk.memory import written
 from tests.tickets.providers.freshdesk.office import Office
 from tickets.provider import CallLog, Change, Draft
-from toolkit.errors import Limited, NotFound, OutcomeUnknown, Rejected, ToolFailure
+from toolkit.errors import NotFound, OutcomeUnknown, RateLimited, Rejected, ToolFailure
 
 ANN = {"requester_name": "Ann One", "requester_email": "ann@example.com"}
 HUMS = Draft(subject="Mixer hums", text="It hums.\nAll day.", requester_email="ann@example.com")
@@ -112,7 +112,7 @@ async def test_many_are_opened_a_few_at_a_time(office: Office) -> None:
     assert [each.which for each in batch.refused] == ["4"]
 
 
-@pytest.mark.parametrize(("fault", "wrong"), [(PATIENCE, Limited), (timed_out, OutcomeUnknown)])
+@pytest.mark.parametrize(("fault", "wrong"), [(PATIENCE, RateLimited), (timed_out, OutcomeUnknown)])
 async def test_what_goes_wrong_at_once_ends_it(
     office: Office, fault: Fault, wrong: type[ToolFailure]
 ) -> None:
@@ -155,17 +155,17 @@ async def test_a_lost_ticket_is_known_by_all_that_was_sent(office: Office) -> No
     office.vendor.ticket(**{**same, "subject": "Mixer stops"}, requester_id=ann)
     old = office.vendor.ticket(**same, requester_id=ann)
     office.vendor.tickets[old]["created_at"] = written(now() - timedelta(days=2))
-    assert await office.open().created_before([HUMS]) is None
+    assert await office.open().find_lost_create([HUMS]) is None
     assert office.vendor.requests == []
-    assert await office.open(again=True).created_before([HUMS]) is None
+    assert await office.open(again=True).find_lost_create([HUMS]) is None
     mine = office.vendor.ticket(**same, requester_id=ann)
     by_phone = HUMS.model_copy(update={"requester_email": None, "requester_phone": "+4930555044"})
     by_id = HUMS.model_copy(update={"requester_email": None, "requester": str(ann)})
     for draft in (HUMS, by_phone, by_id):
-        found = await office.open(again=True).created_before([draft])
+        found = await office.open(again=True).find_lost_create([draft])
         assert found is not None
         assert found.done == (str(mine),)
-    some = await office.open(again=True).created_before([HUMS, HUMS])
+    some = await office.open(again=True).find_lost_create([HUMS, HUMS])
     assert some is not None
     assert (some.done, [each.which for each in some.refused]) == ((str(mine),), ["2"])
 
@@ -176,12 +176,12 @@ async def test_a_lost_ticket_among_very_many_is_not_called_unopened(office: Offi
     for n in range(300):
         office.vendor.ticket(f"No. {n}", "x", requester_id=ann)
     with pytest.raises(OutcomeUnknown):
-        await office.open(again=True).created_before([HUMS])
+        await office.open(again=True).find_lost_create([HUMS])
     # Once what comes is older than the try, all that is newer has been seen.
     for n in office.vendor.tickets:
         if n != lost and n % 100:
             office.vendor.tickets[n]["created_at"] = written(now() - timedelta(days=3))
-    found = await office.open(again=True).created_before([HUMS])
+    found = await office.open(again=True).find_lost_create([HUMS])
     assert found is not None
     assert found.done == (str(lost),)
 

@@ -16,7 +16,7 @@ from tests.tickets.providers.freshdesk.double import PlayedFreshdesk
 from tests.tickets.providers.freshdesk.memory import ME, written
 from tests.tickets.providers.freshdesk.office import Office
 from tickets.provider import Change, UserDraft, Wanted
-from toolkit.errors import Conflict, Forbidden, Limited, NotFound, OutcomeUnknown, Rejected
+from toolkit.errors import Conflict, Forbidden, NotFound, OutcomeUnknown, RateLimited, Rejected
 
 PHONE = "+4930555044"
 # What somebody could say or send to get out of a query, a parameter or a path.
@@ -170,11 +170,11 @@ async def test_comments_begin_with_the_description_and_tell_who_wrote_them(offic
     assert comments[-1].text == "Is it <b>hot</b>?"
     assert office.vendor.bodies() == [{"body": "<div>Is it &lt;b&gt;hot&lt;/b&gt;?</div>"}]
     lost = office.open(again=True)
-    assert await lost.commented_before(oven, " Is it <b>hot</b>?") == comments[-1].id
-    assert await lost.commented_before(oven, "Good to know.") is None
+    assert await lost.find_lost_comment(oven, " Is it <b>hot</b>?") == comments[-1].id
+    assert await lost.find_lost_comment(oven, "Good to know.") is None
     for each in office.vendor.conversations.values():
         each["created_at"] = written(now() - timedelta(days=2))
-    assert await lost.commented_before(oven, "Is it <b>hot</b>?") is None
+    assert await lost.find_lost_comment(oven, "Is it <b>hot</b>?") is None
 
 
 @pytest.mark.parametrize(
@@ -276,16 +276,16 @@ async def test_a_lost_person_is_known_by_all_that_was_sent(office: Office) -> No
     office.vendor.contact("Ann Two", phone=PHONE)
     old = office.vendor.contact("Ann One", phone=PHONE)
     office.vendor.contacts[old]["created_at"] = written(now() - timedelta(days=2))
-    assert await office.open().user_created_before(draft) is None
+    assert await office.open().find_lost_user(draft) is None
     assert office.vendor.requests == []
-    assert await lost.user_created_before(draft) is None
+    assert await lost.find_lost_user(draft) is None
     mine = office.vendor.contact("Ann One", phone="+49 (30) 555044")
-    assert await lost.user_created_before(draft) == str(mine)
-    assert await lost.user_created_before(draft.model_copy(update={"email": "x@y.example"})) is None
+    assert await lost.find_lost_user(draft) == str(mine)
+    assert await lost.find_lost_user(draft.model_copy(update={"email": "x@y.example"})) is None
     for n in range(300):
         office.vendor.contact(f"No. {n}")
     with pytest.raises(OutcomeUnknown):
-        await lost.user_created_before(draft.model_copy(update={"name": "Ann Three"}))
+        await lost.find_lost_user(draft.model_copy(update={"name": "Ann Three"}))
 
 
 async def test_people_are_changed_until_something_is_wrong(office: Office) -> None:
@@ -295,5 +295,5 @@ async def test_people_are_changed_until_something_is_wrong(office: Office) -> No
     assert batch.done == (office.seed.katherine, office.seed.tomasz)
     assert [each.which for each in batch.refused] == ["x", "999", office.seed.agent]
     office.vendor.fail(refused(429, **{"Retry-After": "3600"}), writes=True)
-    with pytest.raises(Limited):
+    with pytest.raises(RateLimited):
         await office.open().update_users(drafts)

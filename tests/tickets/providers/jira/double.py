@@ -21,7 +21,7 @@ from tests.conftest import Tenant
 from tests.tickets.double import PEOPLE, TICKETS, Desk, Seed
 from tests.tickets.providers.jira import site
 from tickets.providers.jira.provider import Jira
-from toolkit.tenancy import Attempt, Call, Runtime, opened
+from toolkit.tenancy import Attempt, Runtime, ToolCall, open_provider
 
 SECRETS = {"site": "acme", "email": "bot@acme.example", "api_token": "token-canary-7f3a9"}
 SETTINGS = {"project": site.PROJECT}
@@ -278,7 +278,9 @@ async def calling(
             *, key: str = "call-1", again: bool = False, secrets: Any = SECRETS, **settings: Any
         ) -> Jira:
             account = Account("jira", None, secrets, {**SETTINGS, **settings})
-            return opened(Jira, account, Call(tenant.claims(), runtime, Attempt(key, again)))
+            return open_provider(
+                Jira, account, ToolCall(tenant.claims(), runtime, Attempt(key, again))
+            )
 
         yield of
 

@@ -159,16 +159,16 @@ async def test_what_was_created_before_a_failure_is_told(
     with pytest.raises(OutcomeUnknown):
         await desk(key="b").create(drafts)
     monkeypatch.undo()
-    before = await desk(key="b", again=True).created_before(drafts)
+    before = await desk(key="b", again=True).find_lost_create(drafts)
     assert before is not None
     assert (len(before.done), before.refused[0].which, len(before.refused)) == (50, "51", 10)
     subjects = {each["id"]: each["subject"] for each in jira.held()}
     assert [subjects[each] for each in before.done] == [f"Loaf {n}" for n in range(50)]
-    assert await desk(key="c", again=True).created_before(drafts) is None
+    assert await desk(key="c", again=True).find_lost_create(drafts) is None
     for n in range(100):
         jira.site.create(_fields(f"Roll {n}"))
     with pytest.raises(OutcomeUnknown, match="Too much"):
-        await desk(key="c", again=True).created_before(drafts)
+        await desk(key="c", again=True).find_lost_create(drafts)
 
 
 def _fields(summary: str) -> dict[str, Any]:
@@ -187,7 +187,7 @@ async def test_people_may_hide_and_have_only_an_address(
     email = katherine["emailAddress"]
     with pytest.raises(Conflict):
         await provider.create_user(UserDraft(name="K", email=email.upper()))
-    assert await desk(again=True).user_created_before(UserDraft(email=email)) == seed.katherine
+    assert await desk(again=True).find_lost_user(UserDraft(email=email)) == seed.katherine
     with pytest.raises(Rejected, match="e-mail"):
         await provider.create_user(UserDraft(name="K", phone="+49305550142"))
     assert (await provider.find_users(None, phone="+49305550142")).users == ()

@@ -16,8 +16,8 @@ from tests.tickets.providers.zendesk.double import SECRETS
 from tests.tickets.providers.zendesk.double import Zendesk as Played
 from tickets.provider import CallLog, Draft
 from tickets.providers.zendesk.provider import Zendesk
-from toolkit.server.stdio import OneAccount
-from toolkit.tenancy import Attempt, Call, Runtime
+from toolkit.server.stdio import SingleAccountVault
+from toolkit.tenancy import Attempt, Runtime, ToolCall
 
 KEY = "a1" * 32
 HUMS = Draft(subject="Mixer hums", text="It hums.")
@@ -37,12 +37,12 @@ async def calling(vendor: Played, monkeypatch: pytest.MonkeyPatch) -> AsyncGener
     monkeypatch.setattr("toolkit.http.polling._FIRST", 0.0)
     monkeypatch.setattr("toolkit.http.client._PAUSE", 0.0)
     async with httpx2.AsyncClient(transport=vendor.transport()) as client:
-        runtime = Runtime(client, OneAccount(Account("zendesk")))
+        runtime = Runtime(client, SingleAccountVault(Account("zendesk")))
         mine = claims()
 
         def of(*, again: bool = False, key: str = KEY, **settings: Any) -> Zendesk:
             account = Account("zendesk", None, SECRETS, settings)
-            return Zendesk(account, Call(mine, runtime, Attempt(key, again)))
+            return Zendesk(account, ToolCall(mine, runtime, Attempt(key, again)))
 
         yield of
         runtime.threads.close()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from toolkit.speech.people import digits, folded
+from toolkit.speech.people import digits, fold
 
 # A word as it is said, or how one begins; a number may also be known by its end.
 TERM = r'(?:(\w+):)?("[^"\\*]*"|\*?\w+\*?)'
@@ -54,7 +54,7 @@ def _bare(value: str) -> str:
 
 def _in_words(value: str, text: str) -> bool:
     """Say whether words begin so."""
-    return f" {folded(_bare(value))}" in f" {folded(text)}"
+    return f" {fold(_bare(value))}" in f" {fold(text)}"
 
 
 def _is_number(value: str, number: str | None) -> bool:

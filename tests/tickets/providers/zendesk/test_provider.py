@@ -25,8 +25,8 @@ from toolkit.errors import (
     OutcomeUnknown,
     Unavailable,
 )
-from toolkit.server.stdio import OneAccount
-from toolkit.tenancy import Call, Runtime
+from toolkit.server.stdio import SingleAccountVault
+from toolkit.tenancy import Runtime, ToolCall
 
 
 class TestZendesk(TicketsContract):
@@ -56,7 +56,7 @@ async def desk(vendor: Played, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerato
 
 @pytest.mark.parametrize("subdomain", ["", "evil.example/", "a.b", "acme@evil", "-acme", "acme\n"])
 def test_a_subdomain_is_a_name_and_no_address(subdomain: str) -> None:
-    call = Call(claims(), Runtime(httpx2.AsyncClient(), OneAccount(Account("zendesk"))))
+    call = ToolCall(claims(), Runtime(httpx2.AsyncClient(), SingleAccountVault(Account("zendesk"))))
     with pytest.raises(ValidationError) as caught:
         Zendesk(Account("zendesk", None, SECRETS | {"subdomain": subdomain}), call)
     assert CANARY not in str(caught.value)
@@ -86,10 +86,10 @@ async def test_an_account_may_be_elsewhere(vendor: Played) -> None:
         return httpx2.Response(200, json={"tickets": [], "meta": {"has_more": False}})
 
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
-        runtime = Runtime(client, OneAccount(Account("zendesk")))
+        runtime = Runtime(client, SingleAccountVault(Account("zendesk")))
         there = {"base_url": "http://127.0.0.1:8900/zendesk/"}
         account = Account("zendesk", None, SECRETS, there)
-        await Zendesk(account, Call(claims(), runtime)).find(Wanted())
+        await Zendesk(account, ToolCall(claims(), runtime)).find(Wanted())
         runtime.threads.close()
     (request,) = asked
     assert str(request.url.copy_with(query=None)) == "http://127.0.0.1:8900/zendesk/api/v2/tickets"

@@ -167,21 +167,21 @@ async def test_a_job_that_cannot_be_looked_at_is_not_called_a_failure(
 
 async def test_many_whose_answer_was_lost_are_found(desk: Open, vendor: Played, seed: Seed) -> None:
     drafts = [HUMS.model_copy(update={"subject": f"Loaf {n}"}) for n in range(3)]
-    assert await desk(again=True).created_before(drafts) is None
+    assert await desk(again=True).find_lost_create(drafts) is None
     vendor.fail(timed_out, writes=True, done=True)
     with pytest.raises(OutcomeUnknown):
         await desk().create(drafts)
-    found = await desk(again=True).created_before(drafts)
+    found = await desk(again=True).find_lost_create(drafts)
     assert found is not None
     assert [vendor.tickets[int(each)]["subject"] for each in found.done] == [
         *("Loaf 0", "Loaf 1", "Loaf 2")
     ]
     vendor.tickets[int(found.done[1])]["deleted"] = True
-    some = await desk(again=True).created_before(drafts)
+    some = await desk(again=True).find_lost_create(drafts)
     assert some is not None
     assert [each.which for each in some.refused] == ["2"]
-    assert await desk(again=True, key="b2" * 32).created_before(drafts) is None
-    assert await desk().created_before(drafts) is None
+    assert await desk(again=True, key="b2" * 32).find_lost_create(drafts) is None
+    assert await desk().find_lost_create(drafts) is None
 
 
 async def test_users_and_their_organizations(desk: Open, vendor: Played, seed: Seed) -> None:
@@ -214,17 +214,17 @@ async def test_who_has_no_address_is_kept_by_the_number(
     assert names["+33 1 55500199"] == "Nadia Petrova"
     assert vendor.users[int(seed.katherine)]["name"] == "Kathrin Brandt"
     with pytest.raises(OutcomeUnknown):
-        await desk(again=True).user_created_before(UserDraft(name="Jo", phone="+33 1 55500198"))
+        await desk(again=True).find_lost_user(UserDraft(name="Jo", phone="+33 1 55500198"))
     again = UserDraft(name="Nadia Petrova", phone="+33 1 55500199")
-    found = await desk(again=True).user_created_before(again)
+    found = await desk(again=True).find_lost_user(again)
     assert vendor.users[int(found or 0)]["name"] == "Nadia Petrova"
     # Neither whoever else has the number, nor who has been there for long, is who was lost.
     with pytest.raises(OutcomeUnknown):
-        await desk(again=True).user_created_before(again.model_copy(update={"name": "Jo"}))
+        await desk(again=True).find_lost_user(again.model_copy(update={"name": "Jo"}))
     tomasz = UserDraft(name="Tomasz Nowak", email="tomasz.nowak@example.net")
-    assert await desk(again=True).user_created_before(tomasz) == seed.tomasz
+    assert await desk(again=True).find_lost_user(tomasz) == seed.tomasz
     vendor.users[int(seed.tomasz)]["created_at"] = "2026-01-01T00:00:00Z"
-    assert await desk(again=True).user_created_before(tomasz) is None
+    assert await desk(again=True).find_lost_user(tomasz) is None
 
 
 async def test_a_call_is_a_comment_a_ticket_or_a_call(
