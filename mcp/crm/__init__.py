@@ -1,1 +1,1 @@
-"""Leads, contacts, accounts, opportunities, tasks, events and cases."""
+"""Leads, contacts, accounts, opportunities, tasks, events and cases of a CRM."""

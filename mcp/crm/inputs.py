@@ -1,53 +1,72 @@
-"""What callers and models give, as a CRM is told it."""
+"""The types of the tools' arguments, and functions that check and normalize the arguments."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
 
 from config.text import clean
 from crm.provider import (
     CASE_STATUSES,
     PRIORITIES,
+    STANDARD_FIELDS,
     TASK_STATUSES,
-    WORDS,
+    CustomFields,
     FieldName,
-    Fields,
     Filter,
-    Given,
+    InputValue,
+    InputValues,
     Kind,
+    StandardField,
     Value,
-    Word,
 )
 from toolkit.errors import NotFound, Rejected
 from toolkit.speech.clock import Clock
-from toolkit.speech.emails import email_address
-from toolkit.speech.numbers import phone_number
-from toolkit.speech.times import utc
+from toolkit.speech.emails import spoken_email
+from toolkit.speech.numbers import spoken_phone_number
+from toolkit.speech.times import format_utc
 
-_OURS: Mapping[tuple[Kind, Word], tuple[str, ...]] = {
+Text = Annotated[str, Field(max_length=300)]
+Notes = Annotated[str, Field(max_length=4000)]
+Id = Annotated[str, Field(max_length=100)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Amount = Annotated[float, Field(ge=0, le=1e12)]
+Minutes = Annotated[int, Field(ge=1, le=1440)]
+FieldNames = Annotated[tuple[FieldName, ...], Field(max_length=20)]
+_FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
+CustomValues = Annotated[
+    dict[FieldName, Notes | int | _FiniteNumber | bool | None], Field(max_length=20)
+]
+SearchText = Annotated[str, Field(min_length=1, max_length=200)]
+Filters = Annotated[tuple[Filter, ...], Field(max_length=10)]
+Limit = Annotated[int, Field(ge=1, le=20)]
+Statement = Annotated[str, Field(min_length=1, max_length=4000)]
+RawLimit = Annotated[int, Field(ge=1, le=50)]
+
+_STANDARD_VALUES: Mapping[tuple[Kind, StandardField], tuple[str, ...]] = {
     ("task", "status"): TASK_STATUSES,
     ("task", "priority"): PRIORITIES,
     ("case", "status"): CASE_STATUSES,
     ("case", "priority"): PRIORITIES,
 }
-_LONG = ("notes",)
+_MULTILINE_FIELDS = ("notes",)
 
 
-def words(**values: Given | None) -> dict[Word, Given]:
-    """Return what was given, without what was left out."""
-    tidied = {word: _tidy(word, value) for word, value in values.items()}
-    return {word: value for word, value in tidied.items() if value is not None and value != ""}
+def collect_values(**values: InputValue | None) -> dict[StandardField, InputValue]:
+    """Return the values that were given, with clean whitespace; empty ones are left out."""
+    tidied = {field: _tidy(field, value) for field, value in values.items()}
+    return {field: value for field, value in tidied.items() if value is not None and value != ""}
 
 
-def phone(said: str | None) -> str | None:
-    """Return a phone number in digits.
+def parse_phone(text: str | None) -> str | None:
+    """Return a phone number in digits, with the plus if it has one; None for no text.
 
     Raises:
-        Rejected: it is none.
+        Rejected: the text is not a phone number.
     """
-    if not said or not said.strip():
+    if not text or not text.strip():
         return None
-    number = phone_number(said)
+    number = spoken_phone_number(text)
     if number is None:
         raise Rejected(
             "That is not a phone number.",
@@ -57,15 +76,15 @@ def phone(said: str | None) -> str | None:
     return number
 
 
-def email(said: str | None) -> str | None:
-    """Return an e-mail address.
+def parse_email(text: str | None) -> str | None:
+    """Return an e-mail address; None for no text.
 
     Raises:
-        Rejected: it is none.
+        Rejected: the text is not an e-mail address.
     """
-    if not said or not said.strip():
+    if not text or not text.strip():
         return None
-    address = email_address(said)
+    address = spoken_email(text)
     if address is None:
         raise Rejected(
             "That is not an e-mail address.",
@@ -75,20 +94,20 @@ def email(said: str | None) -> str | None:
     return address
 
 
-def reference(kind: Kind, said: str) -> str:
-    """Return an id.
+def parse_id(kind: Kind, text: str) -> str:
+    """Return the id of a record.
 
     Raises:
-        NotFound: it is empty.
+        NotFound: the text is empty.
     """
-    record_id = clean(said).strip()
+    record_id = clean(text).strip()
     if not record_id:
-        raise not_found(kind)
+        raise record_not_found(kind)
     return record_id
 
 
-def not_found(kind: Kind) -> NotFound:
-    """Return the failure to find a record."""
+def record_not_found(kind: Kind) -> NotFound:
+    """Return the failure for an id that no record has."""
     return NotFound(
         f"There is no such {kind}.",
         say=f"I can't find that {kind}.",
@@ -96,83 +115,84 @@ def not_found(kind: Kind) -> NotFound:
     )
 
 
-def settled(kind: Kind, values: Mapping[Word, Given]) -> dict[Word, Given]:
-    """Return the values with those of ours spelled as we do."""
-    return {word: _ours(kind, word, value) for word, value in values.items()}
+def normalize_values(kind: Kind, values: InputValues) -> dict[StandardField, InputValue]:
+    """Return the values with the standard ones, such as `open`, in lower case."""
+    return {field: _normalize_value(kind, field, value) for field, value in values.items()}
 
 
-def own(kind: Kind, fields: Sequence[FieldName]) -> tuple[FieldName, ...]:
-    """Return the names that are the tenant's own."""
-    return tuple(name for name in dict.fromkeys(fields) if name not in WORDS[kind])
+def custom_field_names(kind: Kind, names: Sequence[FieldName]) -> tuple[FieldName, ...]:
+    """Return those names, each once, that are not standard fields of the kind."""
+    return tuple(name for name in dict.fromkeys(names) if name not in STANDARD_FIELDS[kind])
 
 
-def own_values(kind: Kind, fields: Fields | None) -> dict[str, Value | None]:
-    """Return what is given of the tenant's own fields.
+def parse_custom_fields(kind: Kind, fields: CustomFields | None) -> dict[str, Value | None]:
+    """Return the values of custom fields without invisible characters.
 
     Raises:
-        Rejected: one is one of our words.
+        Rejected: a field is a standard one.
     """
-    given = dict(fields or {})
-    ours = [name for name in given if name in WORDS[kind] or name == "id"]
-    if ours:
+    values = dict(fields or {})
+    standard = [name for name in values if name in STANDARD_FIELDS[kind] or name == "id"]
+    if standard:
         raise Rejected(
-            f"{ours[0]} is not one of the business's own fields.",
-            next=f"Call again with {ours[0]} as an argument, if the tool has one.",
+            f"{standard[0]} is not one of the business's own fields.",
+            next=f"Call again with {standard[0]} as an argument, if the tool has one.",
         )
-    return {name: clean(each) if isinstance(each, str) else each for name, each in given.items()}
+    return {
+        name: clean(value) if isinstance(value, str) else value for name, value in values.items()
+    }
 
 
-def condition(kind: Kind, asked: Filter, clock: Clock) -> Filter:
-    """Return a condition with its value as the provider takes it.
+def parse_filter(kind: Kind, condition: Filter, clock: Clock) -> Filter:
+    """Return a filter whose value is as a provider takes it.
+
+    Days and times that a caller said become ISO 8601, and amounts numbers.
 
     Raises:
-        Rejected: the value does not go with the operator or the field.
+        Rejected: the value fits neither the operator nor the field.
     """
-    several = isinstance(asked.value, list)
-    if several != (asked.op == "one_of"):
+    is_list = isinstance(condition.value, list)
+    if is_list != (condition.op == "one_of"):
         raise Rejected(
-            f"{asked.op} takes {'one value' if several else 'a list of values'}.",
+            f"{condition.op} takes {'one value' if is_list else 'a list of values'}.",
             next="Call again with an operator that fits the value.",
         )
-    if isinstance(asked.value, list):
-        values = [str(_ours(kind, asked.field, clean(each))) for each in asked.value]
-        return asked.model_copy(update={"value": values})
-    return asked.model_copy(update={"value": _compared(kind, asked, asked.value, clock)})
+    if isinstance(condition.value, list):
+        values = [
+            str(_normalize_value(kind, condition.field, clean(value))) for value in condition.value
+        ]
+        return condition.model_copy(update={"value": values})
+    value = _parse_filter_value(kind, condition.field, condition.value, clock)
+    return condition.model_copy(update={"value": value})
 
 
-def shown(word: Word, value: Any) -> Value:
-    """Return a value as an answer shows it."""
-    if isinstance(value, date):  # or a moment, which is one
-        return value.isoformat()
-    return value if word == "amount" else str(value)
-
-
-def _tidy(word: Word, value: Given | None) -> Given | None:
+def _tidy(field: StandardField, value: InputValue | None) -> InputValue | None:
     if not isinstance(value, str):
         return value
-    return clean(value).strip() if word in _LONG else " ".join(clean(value).split())
+    text = clean(value)
+    return text.strip() if field in _MULTILINE_FIELDS else " ".join(text.split())
 
 
-def _ours(kind: Kind, word: Word, value: Given) -> Given:
-    ours = _OURS.get((kind, word), ())
-    return value.casefold() if isinstance(value, str) and value.casefold() in ours else value
+def _normalize_value(kind: Kind, field: StandardField, value: InputValue) -> InputValue:
+    standard = _STANDARD_VALUES.get((kind, field), ())
+    return value.casefold() if isinstance(value, str) and value.casefold() in standard else value
 
 
-def _compared(kind: Kind, asked: Filter, value: Value, clock: Clock) -> Value:
+def _parse_filter_value(kind: Kind, field: FieldName, value: Value, clock: Clock) -> Value:
     if not isinstance(value, str):
         return value
-    if asked.field not in WORDS[kind]:
+    if field not in STANDARD_FIELDS[kind]:
         return clean(value)
-    if asked.field.endswith("_date"):
-        return clock.day(value).isoformat()
-    if asked.field.endswith("_at"):
-        return utc(clock.start(value))
-    if asked.field == "amount":
-        return _amount(value)
-    return str(_ours(kind, asked.field, clean(value)))
+    if field.endswith("_date"):
+        return clock.parse_day(value).isoformat()
+    if field.endswith("_at"):
+        return format_utc(clock.parse_start(value))
+    if field == "amount":
+        return _parse_amount(value)
+    return str(_normalize_value(kind, field, clean(value)))
 
 
-def _amount(text: str) -> float:
+def _parse_amount(text: str) -> float:
     try:
         return float(text.replace(",", ""))
     except ValueError:

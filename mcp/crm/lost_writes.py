@@ -1,37 +1,41 @@
-"""Whether a record is the one that an earlier try of a call has created."""
+"""Decides whether a record is the one that an earlier attempt of a call created.
 
-from collections.abc import Collection, Mapping
+Providers whose vendor has no idempotency keys compare the values.
+"""
+
+from collections.abc import Collection
 from datetime import date, datetime
 
-from crm.provider import Given, Record, Value, Word
-from toolkit.speech.people import same_number
+from crm.provider import InputValue, InputValues, Record, StandardField, Value
+from toolkit.speech.people import is_same_number
 
-_STATE: tuple[Word, ...] = ("status", "stage")
+# A workflow at the vendor may have changed these since.
+_STATE_FIELDS: tuple[StandardField, ...] = ("status", "stage")
 
 
-def is_the_same(
-    found: Record, values: Mapping[Word, Given], *, rewritten: Collection[Word] = ()
+def is_same_record(
+    record: Record, values: InputValues, *, ignored: Collection[StandardField] = ()
 ) -> bool:
-    """Say whether a record has the values that were given, but for what a vendor has `rewritten`.
+    """Say whether a record has the given values; its status and stage may differ.
 
-    Its state may have moved on since.
+    Fields that the vendor rewrites when it stores them are `ignored`.
     """
     return all(
-        _alike(word, found.values.get(word), value)
-        for word, value in values.items()
-        if word not in _STATE and word not in rewritten
+        _is_equal(field, record.values.get(field), value)
+        for field, value in values.items()
+        if field not in _STATE_FIELDS and field not in ignored
     )
 
 
-def _alike(word: Word, stored: Value | None, wanted: Given) -> bool:
-    match wanted:
+def _is_equal(field: StandardField, stored: Value | None, expected: InputValue) -> bool:
+    match expected:
         case datetime():
-            return isinstance(stored, str) and datetime.fromisoformat(stored) == wanted
+            return isinstance(stored, str) and datetime.fromisoformat(stored) == expected
         case date():
-            return stored == wanted.isoformat()
-        case str() if word == "phone":
-            return same_number(str(stored), wanted)
+            return stored == expected.isoformat()
+        case str() if field == "phone":
+            return is_same_number(str(stored), expected)
         case str():
-            return str(stored).casefold().split() == wanted.casefold().split()
+            return str(stored).casefold().split() == expected.casefold().split()
         case _:
-            return stored == wanted
+            return stored == expected

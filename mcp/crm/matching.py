@@ -1,105 +1,73 @@
-"""Whom a caller means, among the records that a CRM returns for a few words."""
+"""Ranks the records that a CRM returned for a search by how well they match what was said."""
 
 from collections.abc import Sequence
 
-from crm.provider import Kind, Record, Wanted
-from crm.results import Hit
-from crm.sentences import called, introduced
-from toolkit.speech import phrases
-from toolkit.speech.emails import email_address
-from toolkit.speech.numbers import number_words
-from toolkit.speech.people import fold, is_similar, likeness, number_in, same_number
+from crm.provider import Kind, Record, SearchQuery
+from crm.sentences import record_name
+from toolkit.speech.emails import spoken_email
+from toolkit.speech.people import as_phone_number, fold, is_same_number, is_similar, similarity
 
-SHOWN = 3
-_PEOPLE: tuple[Kind, ...] = ("lead", "contact", "account")
-_BY_NAME: tuple[Kind, ...] = (*_PEOPLE, "opportunity", "case")
-_ECHOED = 60  # characters of what was said
+_PERSON_KINDS: tuple[Kind, ...] = ("lead", "contact", "account")
+_NAMED_KINDS: tuple[Kind, ...] = (*_PERSON_KINDS, "opportunity", "case")
 
 
-def wanted(text: str) -> Wanted:
-    """Return what was said, and what it seems to be."""
-    return Wanted(text=text, phone=number_in(text), email=email_address(text))
+def to_search_query(text: str) -> SearchQuery:
+    """Return a query that says whether the text is a phone number or an e-mail address."""
+    return SearchQuery(text=text, phone=as_phone_number(text), email=spoken_email(text))
 
 
-def kinds(wish: Wanted, kind: Kind | None) -> tuple[Kind, ...]:
-    """Return the kinds of record that are looked through."""
+def kinds_to_search(query: SearchQuery, kind: Kind | None) -> tuple[Kind, ...]:
+    """Return the kinds of record to search, which is `kind` alone where it is given."""
     if kind is not None:
         return (kind,)
-    return _PEOPLE if wish.phone or wish.email else _BY_NAME
+    return _PERSON_KINDS if query.phone or query.email else _NAMED_KINDS
 
 
-def meant(wish: Wanted, records: Sequence[Record]) -> list[Record]:
-    """Return the records that may be meant, the likeliest first."""
-    candidates = list({(record.kind, record.id): record for record in records}.values())
-    if wish.phone:
-        return [record for record in candidates if _has_number(record, wish.phone)]
-    if wish.email:
-        return [record for record in candidates if _has_address(record, wish.email)]
-    called_so = [record for record in candidates if fold(record.title) == fold(wish.text)]
-    if called_so:
-        return called_so
-    ranked = sorted(candidates, key=lambda record: -_likeness(wish.text, record))
-    named = [record for record in ranked if _alike(wish.text, record)]
-    return named or [record for record in candidates if _tells(wish.text, record)]
+def matching_records(query: SearchQuery, candidates: Sequence[Record]) -> list[Record]:
+    """Return the candidates that match a query, the best match first.
+
+    Where there are exact matches of the name, no others are returned.
+    """
+    records = list({(record.kind, record.id): record for record in candidates}.values())
+    if query.phone:
+        return [record for record in records if _has_phone(record, query.phone)]
+    if query.email:
+        return [record for record in records if _has_email(record, query.email)]
+    exact = [record for record in records if fold(record.title) == fold(query.text)]
+    if exact:
+        return exact
+    ranked = sorted(records, key=lambda record: -_likeness(query.text, record))
+    similar = [record for record in ranked if _is_similar(query.text, record)]
+    return similar or [record for record in records if _contains_words(record, query.text)]
 
 
-def hit(record: Record) -> Hit:
-    """Return what tells a record from others."""
-    known = {
-        word: str(record.values[word])
-        for word in ("company", "phone", "email")
-        if record.values.get(word)
-    }
-    return Hit(kind=record.kind, id=record.id, title=record.title, **known)
-
-
-def said(wish: Wanted, records: Sequence[Record]) -> str:
-    """Return what the caller is told of those that may be meant."""
-    if not records:
-        return _nobody(wish)
-    shown = [introduced(record.kind, record.values) for record in records[:SHOWN]]
-    if len(records) == 1:
-        return f"I found {shown[0]}."
-    if len(records) > SHOWN:
-        return f"I found several, among them {'; '.join(shown)}. Can you tell me more?"
-    return f"I found {number_words(len(records))}: {phrases.join_words(shown)}. Which one?"
-
-
-def _nobody(wish: Wanted) -> str:
-    if wish.phone:
-        return "I can't find anyone with that number."
-    if wish.email:
-        return "I can't find anyone with that e-mail address."
-    return f"I can't find {wish.text}." if len(wish.text) <= _ECHOED else "I can't find that."
-
-
-def _has_number(record: Record, number: str) -> bool:
-    # A vendor has several numbers of a person: those that are not our `phone` are its fields.
+def _has_phone(record: Record, number: str) -> bool:
+    # A vendor has several numbers of a person: those besides `phone` are in the custom fields.
     numbers = (record.values.get("phone"), *record.fields.values())
-    return any(isinstance(each, str) and same_number(number, each) for each in numbers)
+    return any(isinstance(each, str) and is_same_number(number, each) for each in numbers)
 
 
-def _has_address(record: Record, address: str) -> bool:
+def _has_email(record: Record, address: str) -> bool:
     addresses = (record.values.get("email"), *record.fields.values())
     return address.casefold() in (str(each).casefold() for each in addresses)
 
 
 def _likeness(text: str, record: Record) -> float:
-    return max(likeness(text, name) for name in _names(record))
+    return max(similarity(text, name) for name in _names(record))
 
 
-def _alike(text: str, record: Record) -> bool:
+def _is_similar(text: str, record: Record) -> bool:
     return any(is_similar(text, name) for name in _names(record))
 
 
 def _names(record: Record) -> tuple[str, str, str]:
-    return record.title, str(record.values.get("company", "")), called(record.values)
+    return record.title, str(record.values.get("company", "")), record_name(record.values)
 
 
-def _tells(text: str, record: Record) -> bool:
-    """Say whether everything that was said is told by a record, or something that sounds so."""
-    told = fold(" ".join(str(value) for value in record.values.values())).split()
+def _contains_words(record: Record, text: str) -> bool:
+    """Say whether a record contains each word of a text, or a word that sounds like it."""
+    words = fold(" ".join(str(value) for value in record.values.values())).split()
     return all(
-        any(each.startswith(word) or is_similar(word, each) for each in told)
+        any(each.startswith(word) or is_similar(word, each) for each in words)
         for word in fold(text).split()
     )

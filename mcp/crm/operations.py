@@ -1,194 +1,251 @@
-"""The front desk: one CRM, on the business's clock, with what its callers are told."""
+"""What the tools do: reads and writes one tenant's CRM, and phrases the results for callers."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Literal, TypeVar, cast
 
 from fastmcp.dependencies import Depends
 
+from config.text import clean
 from crm import inputs
-from crm.provider import CrmProvider, FieldName, Fields, Given, Kind, Record, Value, Word
+from crm.matching import kinds_to_search, matching_records, to_search_query
+from crm.provider import (
+    CrmProvider,
+    CustomFields,
+    FieldName,
+    InputValue,
+    InputValues,
+    Kind,
+    Query,
+    Record,
+    StandardField,
+    SupportsRawQuery,
+)
 from crm.registry import PROVIDERS
-from crm.results import Answer
-from crm.sentences import a, called, changes, details, introduced, moment, state, when
+from crm.results import (
+    MAX_HITS,
+    Detail,
+    QueryResult,
+    RawQueryResult,
+    ResultT,
+    SearchResult,
+    build_hit,
+    build_query_result,
+    build_raw_query_result,
+    build_record_result,
+)
+from crm.sentences import (
+    ANYTHING_ELSE,
+    describe_changes,
+    describe_details,
+    describe_matches,
+    describe_query_result,
+    describe_state,
+    describe_times,
+    name_with_kind,
+    parse_datetime,
+    record_name,
+    with_article,
+)
 from toolkit.errors import Rejected
 from toolkit.middleware.confirmation import confirm
 from toolkit.speech import phrases
 from toolkit.speech.clock import CLOCK, Clock
-from toolkit.speech.text import shorten
 from toolkit.tenancy import tenant_provider
-
-A = TypeVar("A", bound=Answer)
-Detail = Literal["brief", "full"]
 
 CRM: CrmProvider = Depends(tenant_provider(PROVIDERS))
 
-SIZE = 1200  # bytes of a brief answer, without its sentence
-_WIDTHS = (300, 100, 40)  # characters of a text in a brief answer, the most that fit
-_ANYTHING_ELSE = "Is there anything else?"
+_MAX_CANDIDATES = 25  # of a search, which are ranked
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Answers for one CRM."""
+class CrmOperations:
+    """The operations on one tenant's CRM. `clock` is in the tenant's time zone."""
 
     crm: CrmProvider
     clock: Clock
 
-    async def show(
-        self, answer: type[A], reference: str, fields: Sequence[FieldName], detail: Detail
-    ) -> A:
-        """Return a record.
+    async def get_record(
+        self, result_type: type[ResultT], text: str, fields: Sequence[FieldName], detail: Detail
+    ) -> ResultT:
+        """Return the record whose id is `text`, with the custom ones among `fields`.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such record.
         """
-        kind = answer.kind
-        record = await self._record(kind, reference, inputs.own(kind, fields))
-        at = state(record.values, self.clock)
-        say = ", ".join(part for part in (introduced(kind, record.values), at) if part)
-        return _answer(answer, record.id, record.values, record.fields, f"{say}.", detail)
+        kind = result_type.kind
+        record = await self._record(kind, text, inputs.custom_field_names(kind, fields))
+        state = describe_state(record.values, self.clock)
+        say = ", ".join(part for part in (name_with_kind(kind, record.values), state) if part)
+        return build_record_result(
+            result_type, record.id, record.values, record.fields, f"{say}.", detail
+        )
 
-    async def create(
-        self, answer: type[A], values: Mapping[Word, Given], fields: Fields | None
-    ) -> A:
-        """Create a record, once.
+    async def create_record(
+        self, result_type: type[ResultT], values: InputValues, fields: CustomFields | None
+    ) -> ResultT:
+        """Create a record, unless an earlier attempt of this call has created it.
 
         Raises:
-            Rejected: it has no name, or a field of the tenant's is one of our words.
+            Rejected: the record has no name, or one of `fields` is a standard field.
         """
-        kind = answer.kind
-        values, own = inputs.settled(kind, values), inputs.own_values(kind, fields)
-        if not called(values):
+        kind = result_type.kind
+        values = inputs.normalize_values(kind, values)
+        custom = inputs.parse_custom_fields(kind, fields)
+        name = record_name(values)
+        if not name:
             raise Rejected(
-                f"{a(kind).capitalize()} needs a name.",
+                f"{with_article(kind).capitalize()} needs a name.",
                 say="Under which name?",
                 next="Call again with what the caller says.",
             )
         record_id = await self.crm.find_lost_create(kind, values)
-        told = phrases.join_words([called(values), *details(values, own, self.clock)], "and")
         if record_id is None:
-            confirm(f"A new {kind}: {told}. Shall I save it?")
-            record_id = await self.crm.create(kind, values, own)
-        known = ", ".join(part for part in (called(values), when(values, self.clock)) if part)
-        say = f"Done, there is a new {kind}: {known}. {_ANYTHING_ELSE}"
-        return _answer(answer, record_id, values, own, say)
+            details = describe_details(values, custom, self.clock)
+            summary = phrases.join_words([name, *details], "and")
+            confirm(f"A new {kind}: {summary}. Shall I save it?")
+            record_id = await self.crm.create(kind, values, custom)
+        summary = ", ".join(part for part in (name, describe_times(values, self.clock)) if part)
+        say = f"Done, there is a new {kind}: {summary}. {ANYTHING_ELSE}"
+        return build_record_result(result_type, record_id, values, custom, say)
 
-    async def change(
-        self, answer: type[A], reference: str, values: Mapping[Word, Given], fields: Fields | None
-    ) -> A:
-        """Change what is given of a record.
+    async def update_record(
+        self,
+        result_type: type[ResultT],
+        text: str,
+        values: InputValues,
+        fields: CustomFields | None,
+    ) -> ResultT:
+        """Set the given fields of the record whose id is `text`.
 
         Raises:
             NotFound: there is no such record.
-            Rejected: nothing is given, or a field of the tenant's is one of our words.
+            Rejected: no value is given, or one of `fields` is a standard field.
         """
-        kind = answer.kind
-        values, own = inputs.settled(kind, values), inputs.own_values(kind, fields)
-        if not values and not own:
+        kind = result_type.kind
+        values = inputs.normalize_values(kind, values)
+        custom = inputs.parse_custom_fields(kind, fields)
+        if not values and not custom:
             raise Rejected(
                 "There is nothing to change.",
                 say="What shall I change?",
                 next="Call again with the values that are to be changed.",
             )
-        record_id = inputs.reference(kind, reference)
-        told = phrases.join_words(changes(values, own, self.clock), "and")
-        confirm(f"I would change the {kind}: {told}. Shall I?")
-        await self.crm.update(kind, record_id, values, own)
-        say = f"Done, the {kind} is changed: {told}. {_ANYTHING_ELSE}"
-        return _answer(answer, record_id, values, own, say)
+        record_id = inputs.parse_id(kind, text)
+        changes = phrases.join_words(describe_changes(values, custom, self.clock), "and")
+        confirm(f"I would change the {kind}: {changes}. Shall I?")
+        await self.crm.update(kind, record_id, values, custom)
+        say = f"Done, the {kind} is changed: {changes}. {ANYTHING_ELSE}"
+        return build_record_result(result_type, record_id, values, custom, say)
 
-    def day(self, said: str | None) -> date | None:
-        """Return a day.
+    async def query(self, query: Query, fields: Sequence[FieldName], detail: Detail) -> QueryResult:
+        """Return the records that satisfy a query.
+
+        The values of the filters may be in the caller's own words. A brief result shows `fields`,
+        standard or custom, and those that the filters are about.
 
         Raises:
-            Rejected: it is not clear which one is meant.
+            Rejected: a filter's value fits neither its operator nor its field.
         """
-        return self.clock.day(said) if said and said.strip() else None
+        kind = query.kind
+        filters = tuple(inputs.parse_filter(kind, each, self.clock) for each in query.filters)
+        custom = inputs.custom_field_names(kind, fields)
+        page = await self.crm.query(query.model_copy(update={"filters": filters, "fields": custom}))
+        titles = [record_name(record.values) or record.id for record in page.records]
+        say = describe_query_result(kind, titles, more=page.more)
+        names = {*fields, *(each.field for each in filters)}
+        return build_query_result(page, names, say, detail)
 
-    def times(self, when: str | None, minutes: int) -> dict[Word, Given]:
-        """Return beginning and end of an event.
+    async def search(self, text: str, kind: Kind | None) -> SearchResult:
+        """Return the records that a caller may mean by `text`.
 
         Raises:
-            Rejected: it is not clear when it begins.
+            Rejected: there is no text.
+        """
+        query = to_search_query(clean(text).strip())
+        if not query.text:
+            raise Rejected(
+                "There is nothing to look for.",
+                say="Under which name or number?",
+                next="Call again with what the caller says.",
+            )
+        kinds = kinds_to_search(query, kind)
+        candidates = await self.crm.search(query, kinds, _MAX_CANDIDATES)
+        matches = matching_records(query, candidates)
+        return SearchResult(
+            say=describe_matches(query, matches),
+            found=[build_hit(record) for record in matches[:MAX_HITS]],
+            more=len(matches) > MAX_HITS,
+        )
+
+    async def raw_query(self, statement: str, limit: int) -> RawQueryResult:
+        """Return the rows that a statement in the vendor's query language selects.
+
+        Raises:
+            Rejected: the vendor has no query language, or the statement is not allowed.
+        """
+        if not isinstance(self.crm, SupportsRawQuery):
+            raise Rejected("This CRM has no query language of its own.")
+        return build_raw_query_result(await self.crm.raw_query(clean(statement), limit), limit)
+
+    def parse_day(self, text: str | None) -> date | None:
+        """Return the day that a caller said; None if nothing was said.
+
+        Raises:
+            Rejected: the text does not say exactly one day.
+        """
+        return self.clock.parse_day(text) if text and text.strip() else None
+
+    def event_times(self, when: str | None, minutes: int) -> dict[StandardField, InputValue]:
+        """Return `starts_at` and `ends_at` of an event; nothing if `when` is empty.
+
+        Raises:
+            Rejected: `when` does not say exactly one time.
         """
         if not when:
             return {}
-        start = self.clock.moment(when)
+        start = self.clock.parse_datetime(when)
         return {"starts_at": start, "ends_at": start + timedelta(minutes=minutes)}
 
-    async def moved(
-        self, reference: str, start: str | None, minutes: int | None
-    ) -> dict[Word, Given]:
-        """Return beginning and end of an event that is moved, or made longer or shorter."""
-        if minutes is not None and start:
-            return self.times(start, minutes)
-        if minutes is None and not start:
+    async def changed_event_times(
+        self, text: str, when: str | None, minutes: int | None
+    ) -> dict[StandardField, InputValue]:
+        """Return the new `starts_at` and `ends_at` of the event whose id is `text`.
+
+        Where only one of `when` and `minutes` is given, the other is read from the event.
+
+        Raises:
+            NotFound: there is no such event.
+            Rejected: `when` does not say exactly one time, or the event's own times are unknown.
+        """
+        if minutes is not None and when:
+            return self.event_times(when, minutes)
+        if minutes is None and not when:
             return {}
-        event = await self._record("event", reference, ())
-        begins, ends = (moment(event.values.get(word)) for word in ("starts_at", "ends_at"))
-        length = ends - begins if begins and ends and ends >= begins else None
-        if start:
-            begins = self.clock.moment(start)
+        event = await self._record("event", text, ())
+        start, end = (parse_datetime(event.values.get(key)) for key in ("starts_at", "ends_at"))
+        length = end - start if start and end and end >= start else None
+        if when:
+            start = self.clock.parse_datetime(when)
         if minutes is not None:
             length = timedelta(minutes=minutes)
-        if begins is None or length is None:
+        if start is None or length is None:
             raise Rejected(
                 "The event's own times are not known.",
                 say="When shall it be, and for how long?",
                 next="Call again with both when and minutes.",
             )
-        return {"starts_at": begins, "ends_at": begins + length}
+        return {"starts_at": start, "ends_at": start + length}
 
-    async def _record(self, kind: Kind, reference: str, fields: Sequence[FieldName]) -> Record:
-        record = await self.crm.get(kind, inputs.reference(kind, reference), fields)
+    async def _record(self, kind: Kind, text: str, fields: Sequence[FieldName]) -> Record:
+        record = await self.crm.get(kind, inputs.parse_id(kind, text), fields)
         if record is None:
-            raise inputs.not_found(kind)
+            raise inputs.record_not_found(kind)
         return record
 
 
-async def _open_desk(crm: CrmProvider = CRM, clock: Clock = CLOCK) -> Desk:
-    return Desk(crm, clock)
+async def _open_operations(crm: CrmProvider = CRM, clock: Clock = CLOCK) -> CrmOperations:
+    return CrmOperations(crm, clock)
 
 
-DESK: Desk = Depends(_open_desk)
-
-
-def _answer(
-    answer: type[A],
-    record_id: str,
-    values: Mapping[Word, Any],
-    fields: Mapping[str, Value | None],
-    say: str,
-    detail: Detail = "brief",
-) -> A:
-    known = {word: inputs.shown(word, value) for word, value in values.items()}
-    own = {name: value for name, value in fields.items() if value is not None}
-    told: dict[str, Any] = {"id": record_id, **known, "fields": own or None}
-    return answer.model_validate({"say": say, **(told if detail == "full" else brief(told))})
-
-
-def brief(told: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the same, its texts cut so that they fit into an answer."""
-    cut = dict(told)
-    for width in _WIDTHS:
-        cut = {key: value if key == "id" else _cut(value, width) for key, value in told.items()}
-        if size(cut) <= SIZE:
-            break
-    return cut
-
-
-def size(told: object) -> int:
-    """Return how many bytes an answer takes."""
-    return len(json.dumps(told, ensure_ascii=False, default=str).encode())
-
-
-def _cut(value: Any, width: int) -> Any:
-    if isinstance(value, str):
-        return shorten(value, width)
-    if isinstance(value, dict):
-        texts = cast("dict[str, Any]", value)
-        return {name: _cut(each, width) for name, each in texts.items()}
-    return value
+OPERATIONS: CrmOperations = Depends(_open_operations)

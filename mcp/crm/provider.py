@@ -1,4 +1,8 @@
-"""What a CRM must be able to do, in our words: five verbs over seven kinds of record."""
+"""The protocol that every CRM vendor implements: five verbs over seven kinds of record.
+
+A kind has standard fields, which have the same names at every vendor, and custom fields, which
+are the tenant's own and keep the vendor's names.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -9,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 Kind = Literal["lead", "contact", "account", "opportunity", "task", "event", "case"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-# Our words for each kind. `account`, `contact` and `about` are ids of other records; `notes` is the
-# long text that a record has. A name is a whole name: a vendor that wants two parts splits it.
-WORDS: Mapping[Kind, tuple[str, ...]] = {
+# `account`, `contact` and `about` are ids of other records; `notes` is the long text of a record.
+# `name` is a full name: a vendor that stores first and last name splits it.
+STANDARD_FIELDS: Mapping[Kind, tuple[str, ...]] = {
     "lead": ("name", "company", "title", "phone", "email", "status", "source", "notes"),
     "contact": ("name", "title", "phone", "email", "account", "notes"),
     "account": ("name", "phone", "website", "industry", "notes"),
@@ -20,16 +24,18 @@ WORDS: Mapping[Kind, tuple[str, ...]] = {
     "event": ("subject", "starts_at", "ends_at", "location", "about", "notes"),
     "case": ("subject", "status", "priority", "contact", "account", "notes"),
 }
-# Words with values of ours; any other value is the tenant's own, and passes as it is.
+# The standard values of some standard fields. Any other value is the tenant's own and is passed
+# on unchanged.
 TASK_STATUSES = ("open", "done")
 CASE_STATUSES = ("new", "open", "closed")
 PRIORITIES = ("low", "normal", "high")
 
-Word = str  # one of WORDS
-Given = str | float | date | datetime  # dates and aware moments; the rest as it was said
+StandardField = str  # one of STANDARD_FIELDS
+InputValue = str | float | date | datetime  # datetimes are aware
+InputValues = Mapping[StandardField, InputValue]
 Value = str | int | float | bool
 FieldName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,79}$")]
-Fields = Mapping[str, Value | None]  # the vendor's own names, which are not among our words
+CustomFields = Mapping[str, Value | None]  # by the vendor's names; None empties a field
 
 
 class _Model(BaseModel):
@@ -37,19 +43,20 @@ class _Model(BaseModel):
 
 
 class Record(_Model):
-    """One record. `values` are in our words: dates and moments in ISO 8601, nothing empty.
+    """One record.
 
-    `fields` holds the vendor's own fields that were asked for.
+    `values` holds the standard fields that have a value: dates and datetimes in ISO 8601.
+    `fields` holds those custom fields that were requested and have a value.
     """
 
     kind: Kind
     id: str
-    values: Mapping[Word, Value] = Field(default_factory=dict[str, Value])
+    values: Mapping[StandardField, Value] = Field(default_factory=dict[str, Value])
     fields: Mapping[str, Value] = Field(default_factory=dict[str, Value])
 
     @property
     def title(self) -> str:
-        """Return what the record is called."""
+        """Return the record's name or subject."""
         return str(self.values.get("name") or self.values.get("subject") or "")
 
 
@@ -57,6 +64,7 @@ Operator = Literal["is", "is_not", "contains", "starts_with", "above", "below", 
 
 
 class Filter(_Model):
+    # The docstring is part of the tool's schema, which models read.
     """One condition. `field` is one of our words, or a field of the vendor's."""
 
     field: FieldName
@@ -65,7 +73,10 @@ class Filter(_Model):
 
 
 class Query(_Model):
-    """Records of one kind that fulfil every filter, the newest first where `order_by` is None."""
+    """A query for records of one kind that satisfy every filter.
+
+    Without `order_by` the newest record comes first. `fields` are the custom fields to return.
+    """
 
     kind: Kind
     filters: tuple[Filter, ...] = ()
@@ -75,11 +86,11 @@ class Query(_Model):
     limit: int = 20
 
 
-class Wanted(_Model):
-    """Whom or what a caller looks for: exactly what was said, and what it seems to be.
+class SearchQuery(_Model):
+    """What a caller said to identify a record, and how it was understood.
 
-    `phone` is digits, perhaps with a leading plus; `email` an address. Both None: it is a name,
-    or any words.
+    `phone` is digits with an optional leading plus; `email` is an address. If both are None, the
+    text is a name or any other words.
     """
 
     text: str
@@ -88,7 +99,7 @@ class Wanted(_Model):
 
 
 class Page(_Model):
-    """Some records, and whether there are more."""
+    """The first records of a result; `more` says whether there are others."""
 
     records: tuple[Record, ...]
     more: bool = False
@@ -98,29 +109,34 @@ class CrmProvider(Protocol):
     """One tenant's CRM at one vendor."""
 
     async def check(self) -> None:
-        """Make one harmless request, to see that the account works."""
+        """Make one request that changes nothing, to verify that the account works."""
         ...
 
     async def get(self, kind: Kind, record_id: str, fields: Sequence[str] = ()) -> Record | None:
-        """Return a record; None where there is none, or the id is none of the vendor's."""
+        """Return a record with the custom `fields`.
+
+        Returns None if there is no such record, or if the id has no form that the vendor uses.
+        """
         ...
 
-    async def create(self, kind: Kind, values: Mapping[Word, Given], fields: Fields) -> str:
+    async def create(self, kind: Kind, values: InputValues, fields: CustomFields) -> str:
         """Create a record and return its id."""
         ...
 
-    async def find_lost_create(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
-        """Return the id of what an earlier try of this very call has created, if there is one.
+    async def find_lost_create(self, kind: Kind, values: InputValues) -> str | None:
+        """Return the id of the record that an earlier attempt of this same call created.
+
+        Returns None if this is the first attempt, or if the earlier one created nothing.
 
         Raises:
-            OutcomeUnknown: there was a try, and nobody can tell what became of it.
+            OutcomeUnknown: there was an earlier attempt and its outcome cannot be determined.
         """
         ...
 
     async def update(
-        self, kind: Kind, record_id: str, values: Mapping[Word, Given], fields: Fields
+        self, kind: Kind, record_id: str, values: InputValues, fields: CustomFields
     ) -> None:
-        """Change what is given of a record, and nothing else.
+        """Set the given fields of a record and leave all others unchanged.
 
         Raises:
             NotFound: there is no such record.
@@ -128,21 +144,25 @@ class CrmProvider(Protocol):
         ...
 
     async def query(self, query: Query) -> Page:
-        """Return the records that fulfil a query."""
+        """Return the records that satisfy a query."""
         ...
 
-    async def search(self, wanted: Wanted, kinds: Sequence[Kind], limit: int) -> list[Record]:
-        """Return records that may be meant, of every kind that can be searched.
+    async def search(self, query: SearchQuery, kinds: Sequence[Kind], limit: int) -> list[Record]:
+        """Return candidates for a search, of those `kinds` that the vendor can search.
 
-        They may be too many and in any order: who is alike is judged by those who ask.
+        The candidates may be too many and in any order: `crm.matching` ranks them.
         """
         ...
 
 
 @runtime_checkable
-class RawQueries(Protocol):
-    """A CRM with a query language of its own, in which a tenant may ask."""
+class SupportsRawQuery(Protocol):
+    """A provider whose vendor has a query language that a tenant may use."""
 
     async def raw_query(self, statement: str, limit: int) -> list[dict[str, Any]]:
-        """Return at most so many rows; only reading statements are taken."""
+        """Run a statement that only reads, and return at most `limit` rows.
+
+        Raises:
+            Rejected: the statement is not one that is allowed.
+        """
         ...

@@ -1,4 +1,4 @@
-"""The CRM vendors. Adding one is a module in providers/, its test, and a line here."""
+"""The CRM vendors. A new vendor is a module in providers/, its test, and a line here."""
 
 from collections.abc import Mapping
 

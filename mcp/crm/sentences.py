@@ -1,14 +1,17 @@
-"""Records as they are spoken of."""
+"""The sentences about records that are spoken to callers."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
-from crm.provider import Given, Kind, Value, Word
+from crm.provider import InputValues, Kind, Record, SearchQuery, StandardField, Value
+from crm.results import MAX_HITS
 from toolkit.speech import phrases
 from toolkit.speech.clock import Clock
 from toolkit.speech.numbers import number_words
 
-PLURALS: Mapping[Kind, str] = {
+ANYTHING_ELSE = "Is there anything else?"
+
+_PLURALS: Mapping[Kind, str] = {
     "lead": "leads",
     "contact": "contacts",
     "account": "accounts",
@@ -17,112 +20,137 @@ PLURALS: Mapping[Kind, str] = {
     "event": "events",
     "case": "cases",
 }
-_NAMED = 3  # records that are spoken of by name
-_TITLES = ("name", "subject")
-_CALLED = (*_TITLES, "company")
-_RECORDS = ("account", "contact", "about")  # ids of them
-_WHEN = ("due_date", "close_date", "starts_at")
-_LONG = 60  # characters: more of a text is not read out
-_SAID = {"email": "e-mail", "due_date": "due", "close_date": "closing", "starts_at": ""}
+_MAX_TITLES = 3  # of a query's records
+_MAX_TEXT = 60  # characters: a longer text is not read out
+_TITLE_FIELDS = ("name", "subject")
+_NAME_FIELDS = (*_TITLE_FIELDS, "company")
+_REFERENCE_FIELDS = ("account", "contact", "about")  # ids, which are not read out
+_TIME_FIELDS = ("due_date", "close_date", "starts_at")
+_SPOKEN_FIELDS = {"email": "e-mail", "due_date": "due", "close_date": "closing", "starts_at": ""}
 
 
-def a(kind: Kind) -> str:
-    """Return `a lead`."""
+def with_article(kind: Kind) -> str:
+    """Return `a lead` or `an account`."""
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
-def called(values: Mapping[Word, object]) -> str:
-    """Return `Tom Hill of Acme`."""
-    title = next((str(values[word]) for word in _TITLES if values.get(word)), "")
+def record_name(values: Mapping[StandardField, object]) -> str:
+    """Return `Tom Hill of Acme`; empty if the record has neither name nor subject."""
+    title = next((str(values[field]) for field in _TITLE_FIELDS if values.get(field)), "")
     company = values.get("company")
     return f"{title} of {company}" if title and company else title
 
 
-def introduced(kind: Kind, values: Mapping[Word, object]) -> str:
+def name_with_kind(kind: Kind, values: Mapping[StandardField, object]) -> str:
     """Return `Tom Hill of Acme, a lead`."""
-    return f"{called(values)}, {a(kind)}" if called(values) else a(kind)
+    name = record_name(values)
+    return f"{name}, {with_article(kind)}" if name else with_article(kind)
 
 
-def state(values: Mapping[Word, object], clock: Clock) -> str:
+def describe_state(values: Mapping[StandardField, object], clock: Clock) -> str:
     """Return `status open, due Thursday`."""
-    known = [word for word in ("status", "stage", *_WHEN) if values.get(word)]
-    return ", ".join(_said(word, values[word], clock) for word in known)
+    known = [field for field in ("status", "stage", *_TIME_FIELDS) if values.get(field)]
+    return ", ".join(_describe_field(field, values[field], clock) for field in known)
 
 
-def when(values: Mapping[Word, object], clock: Clock) -> str:
+def describe_times(values: Mapping[StandardField, object], clock: Clock) -> str:
     """Return `due Thursday`."""
-    return ", ".join(_said(word, values[word], clock) for word in _WHEN if values.get(word))
+    known = [field for field in _TIME_FIELDS if values.get(field)]
+    return ", ".join(_describe_field(field, values[field], clock) for field in known)
 
 
-def details(
-    values: Mapping[Word, Given], fields: Mapping[str, Value | None], clock: Clock
+def describe_details(
+    values: InputValues, fields: Mapping[str, Value | None], clock: Clock
 ) -> list[str]:
-    """Return `phone 5550142`, and so on: what was given besides what the record is called."""
-    unsaid = (*_CALLED, *_RECORDS)
-    told = {word: value for word, value in values.items() if word not in unsaid}
-    return changes(told, fields, clock)
+    """Return `phone 5550142` and so on: the given fields except for the name and references."""
+    left_out = (*_NAME_FIELDS, *_REFERENCE_FIELDS)
+    details = {field: value for field, value in values.items() if field not in left_out}
+    return describe_changes(details, fields, clock)
 
 
-def changes(
-    values: Mapping[Word, Given], fields: Mapping[str, Value | None], clock: Clock
+def describe_changes(
+    values: InputValues, fields: Mapping[str, Value | None], clock: Clock
 ) -> list[str]:
-    """Return `status open`, and so on: all that was given."""
-    said = [_said(word, value, clock) for word, value in values.items() if word != "ends_at"]
+    """Return `status open` and so on: all given fields, the custom ones last."""
+    standard = [
+        _describe_field(field, value, clock)
+        for field, value in values.items()
+        if field != "ends_at"
+    ]
     start, end = values.get("starts_at"), values.get("ends_at")
     if isinstance(start, datetime) and isinstance(end, datetime):
-        said.append(f"{(end - start).total_seconds() / 60:.0f} minutes")
-    own = [
+        standard.append(f"{(end - start).total_seconds() / 60:.0f} minutes")
+    custom = [
         f"{' '.join(name.split('_')).strip()} {'empty' if value is None else value}"
         for name, value in fields.items()
     ]
-    return said + own
+    return standard + custom
 
 
-def found(kind: Kind, titles: Sequence[str], *, more: bool) -> str:
+def describe_query_result(kind: Kind, titles: Sequence[str], *, more: bool) -> str:
     """Return `I found three leads: a, b and c`, as a sentence."""
     if not titles:
         return f"I can't find any such {kind}."
     if len(titles) == 1 and not more:
         return f"I found one {kind}: {titles[0]}."
-    count, named = number_words(len(titles)), phrases.join_words(titles[:_NAMED], "and")
-    what = PLURALS[kind] if len(titles) > 1 else kind
+    count, named = number_words(len(titles)), phrases.join_words(titles[:_MAX_TITLES], "and")
+    noun = _PLURALS[kind] if len(titles) > 1 else kind
     if more:
-        return f"I found more than {count} {what}, among them {named}."
-    among = ", among them" if len(titles) > _NAMED else ":"
-    return f"I found {count} {what}{among} {named}."
+        return f"I found more than {count} {noun}, among them {named}."
+    among = ", among them" if len(titles) > _MAX_TITLES else ":"
+    return f"I found {count} {noun}{among} {named}."
 
 
-def _said(word: Word, value: object, clock: Clock) -> str:
-    if word in _RECORDS:
-        return f"another {word}" if word != "about" else "what it is about"
-    name, text = _SAID.get(word, word), _value(word, value, clock)
-    if word == "notes":
+def describe_matches(query: SearchQuery, matches: Sequence[Record]) -> str:
+    """Return the sentence about the records that match a search."""
+    if not matches:
+        return _describe_no_match(query)
+    names = [name_with_kind(record.kind, record.values) for record in matches[:MAX_HITS]]
+    if len(matches) == 1:
+        return f"I found {names[0]}."
+    if len(matches) > MAX_HITS:
+        return f"I found several, among them {'; '.join(names)}. Can you tell me more?"
+    return f"I found {number_words(len(matches))}: {phrases.join_words(names)}. Which one?"
+
+
+def parse_datetime(value: object) -> datetime | None:
+    """Return an aware datetime from ISO 8601; None if the value is something else."""
+    try:
+        parsed = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else None
+
+
+def _describe_no_match(query: SearchQuery) -> str:
+    if query.phone:
+        return "I can't find anyone with that number."
+    if query.email:
+        return "I can't find anyone with that e-mail address."
+    return f"I can't find {query.text}." if len(query.text) <= _MAX_TEXT else "I can't find that."
+
+
+def _describe_field(field: StandardField, value: object, clock: Clock) -> str:
+    if field in _REFERENCE_FIELDS:
+        return f"another {field}" if field != "about" else "what it is about"
+    if field == "notes":
         return "with notes"
-    return f"{name} {text}".strip() if len(text) <= _LONG else f"a new {name}"
+    name, text = _SPOKEN_FIELDS.get(field, field), _describe_value(field, value, clock)
+    return f"{name} {text}".strip() if len(text) <= _MAX_TEXT else f"a new {name}"
 
 
-def _value(word: Word, value: object, clock: Clock) -> str:
-    day = _when(value) if word in _WHEN else None
-    if day is not None:
-        return clock.said(day)
+def _describe_value(field: StandardField, value: object, clock: Clock) -> str:
+    when = _parse_date_or_datetime(value) if field in _TIME_FIELDS else None
+    if when is not None:
+        return clock.describe(when)
     return f"{value:.2f}".removesuffix(".00") if isinstance(value, float) else str(value)
 
 
-def _when(value: object) -> date | datetime | None:
-    """Return a day, or a moment; None where a vendor's is neither."""
+def _parse_date_or_datetime(value: object) -> date | datetime | None:
+    # What a vendor returned may be neither.
     if isinstance(value, date):
         return value
     try:
-        day = date.fromisoformat(str(value))
+        return date.fromisoformat(str(value))
     except ValueError:
-        return moment(value)
-    return day
-
-
-def moment(value: object) -> datetime | None:
-    """Return a moment that a vendor wrote down; None where it is none."""
-    try:
-        read = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return read if read.tzinfo else None
+        return parse_datetime(value)

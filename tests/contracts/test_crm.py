@@ -1,7 +1,6 @@
-"""CRM vendors against their specifications: every tool asks something, and all of it is allowed.
+"""CRM vendors against their specifications: every tool sends requests, and all are valid.
 
-What a specification lacks, and the vendors that publish none, are asserted field by field where
-they are played, in tests/crm.
+The fakes in tests/crm check what a specification lacks, and vendors that publish none.
 """
 
 from collections import Counter
@@ -18,7 +17,7 @@ from crm.registry import PROVIDERS
 from crm.server import SERVER
 from tests.conftest import new_tenant
 from tests.crm.contract import CrmContract
-from tests.crm.line import Line
+from tests.crm.harness import CrmHarness
 from tests.crm.providers.hubspot.test_provider import TestHubSpot as HubSpotContract
 from tests.crm.providers.leadsquared.test_provider import TestLeadSquared as LeadSquaredContract
 from tests.crm.providers.salesforce.test_provider import TestSalesforce as SalesforceContract
@@ -41,15 +40,15 @@ SPECIFIED = {"salesforce", "zoho", "leadsquared"}
 
 
 @dataclass(frozen=True)
-class Watched(Line):
-    """A line on which each tool's requests are counted."""
+class CountingHarness(CrmHarness):
+    """A harness that counts the requests of each tool."""
 
-    asked: Counter[str] = field(default_factory=Counter[str])
+    request_counts: Counter[str] = field(default_factory=Counter[str])
 
-    async def done(self, caller: Caller, tool: str, **arguments: Any) -> Answer:
+    async def call_ok(self, caller: Caller, tool: str, **arguments: Any) -> Answer:
         before = len(self.vendor.requests)
-        answer = await Line.done(self, caller, tool, **arguments)
-        self.asked[tool] += len(self.vendor.requests) - before
+        answer = await CrmHarness.call_ok(self, caller, tool, **arguments)
+        self.request_counts[tool] += len(self.vendor.requests) - before
         return answer
 
 
@@ -66,8 +65,8 @@ async def test_every_tool_asks_what_the_vendor_allows(
     cache: Redis,
 ) -> None:
     assert contracts.name
-    promised = contract()
-    vendor, tenant, breakers = promised.new_vendor(), await new_tenant(database), Patient()
+    suite = contract()
+    vendor, tenant, breakers = suite.new_vendor(), await new_tenant(database), Patient()
     if contract.provider in SPECIFIED:
         assert vendor.specification is not None
         assert specification(vendor.specification) is not None
@@ -76,7 +75,7 @@ async def test_every_tool_asks_what_the_vendor_allows(
     async with held(
         serve([SERVER], signer, database, cache, vendors=vendor.transport(), **options)
     ) as servers:
-        line = Watched(servers, tenant, vendor, database, breakers)
-        await promised.test_every_tool_does_what_it_says(line)
-    assert set(line.asked) == {*SERVER.catalogue()["tools"]} - contract.unsupported
-    assert all(line.asked.values()), line.asked
+        harness = CountingHarness(servers, tenant, vendor, database, breakers)
+        await suite.test_every_tool_does_what_it_says(harness)
+    assert set(harness.request_counts) == {*SERVER.catalogue()["tools"]} - contract.unsupported
+    assert all(harness.request_counts.values()), harness.request_counts

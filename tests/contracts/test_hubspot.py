@@ -1,4 +1,4 @@
-"""What is asked of HubSpot, beside what HubSpot's own SDK asks: the recordings are not copied."""
+"""Requests to HubSpot compared with recorded ones of HubSpot's own SDK."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from config.security.tokens import Signer
 from crm.server import SERVER
 from tests.conftest import new_tenant
 from tests.contracts.specifications import Json, Specifications
-from tests.crm.contract import Line
+from tests.crm.contract import CrmHarness
 from tests.crm.providers.hubspot.test_provider import TestHubSpot as HubSpotContract
 from tests.support.accounts import connect
 from tests.support.faults import Patient
@@ -20,14 +20,14 @@ from tests.support.processes import held
 from tests.support.servers import serve
 
 RECORDED = "hubspot/golden-requests-from-sdk.json"
-ACTS = {
+SDK_METHODS = {
     ("POST", 1): "basic.create",
     ("GET", 2): "basic.get_by_id",
     ("PATCH", 2): "basic.update",
     ("POST", 2): "search.do_search",
 }
-# What the SDK sends though it is empty.
-_MAY_LACK = {"query"}
+# What the SDK sends even if it is empty.
+_OPTIONAL = {"query"}
 
 
 async def test_every_request_is_formed_as_hubspot_s_own_sdk_forms_it(
@@ -40,35 +40,35 @@ async def test_every_request_is_formed_as_hubspot_s_own_sdk_forms_it(
     async with held(
         serve([SERVER], signer, database, cache, vendors=vendor.transport())
     ) as servers:
-        line = Line(servers, tenant, vendor, database, Patient())
-        await contract.test_every_tool_does_what_it_says(line)
+        harness = CrmHarness(servers, tenant, vendor, database, Patient())
+        await contract.test_every_tool_does_what_it_says(harness)
     compared = [name for each in vendor.requests if (name := _compare(each, golden))]
     assert {*compared} == {*golden}
 
 
 def _compare(request: httpx2.Request, golden: Json) -> str | None:
-    """Hold a request against the recorded one, if there is one; return the name of that."""
+    """Compare a request with the recorded one and return its name; None if there is none."""
     match request.url.path.strip("/").split("/"):
         case ["crm", "v3", "objects", name, *rest]:
-            recorded = f"{name}.{ACTS[request.method, 1 + len(rest)]}"
+            recorded = f"{name}.{SDK_METHODS[request.method, 1 + len(rest)]}"
         case _:
             return None
     if recorded not in golden:
         return None
-    wanted = golden[recorded]
-    path, _, query = wanted["path"].partition("?")
-    assert request.method == wanted["method"]
+    expected = golden[recorded]
+    path, _, query = expected["path"].partition("?")
+    assert request.method == expected["method"]
     assert [*map(_kind, request.url.path.split("/"))] == [*map(_kind, path.split("/"))]
     assert {*request.url.params} <= {*httpx2.QueryParams(query)}
     for header in ("accept", "authorization"):
         assert header in request.headers
     scheme = request.headers["authorization"].partition(" ")[0]
-    assert scheme == wanted["headers"]["authorization"].partition(" ")[0]
-    if wanted["body"]:
-        assert request.headers["content-type"] == wanted["headers"]["content-type"]
-        mine, theirs = _shape(request.content), _shape(wanted["body"])
-        assert {*theirs} - {*mine} <= _MAY_LACK, recorded
-        assert {name: theirs[name] for name in mine} == mine, recorded
+    assert scheme == expected["headers"]["authorization"].partition(" ")[0]
+    if expected["body"]:
+        assert request.headers["content-type"] == expected["headers"]["content-type"]
+        ours, theirs = _shape(request.content), _shape(expected["body"])
+        assert {*theirs} - {*ours} <= _OPTIONAL, recorded
+        assert {name: theirs[name] for name in ours} == ours, recorded
     return recorded
 
 
@@ -77,20 +77,20 @@ def _kind(segment: str) -> str:
 
 
 def _shape(body: bytes | str) -> dict[str, Any]:
-    """Return of which type each value is."""
+    """Return the type of each value."""
     return {name: type(value).__name__ for name, value in json.loads(body).items()}
 
 
 @pytest.mark.parametrize("name", ["contacts.basic.create", "contacts.search.do_search"])
 async def test_another_form_is_noticed(specifications: Specifications, name: str) -> None:
     golden = specifications.recorded(RECORDED)
-    wanted = golden[name]
-    body = json.dumps({**json.loads(wanted["body"]), "more": 1})
+    expected = golden[name]
+    body = json.dumps({**json.loads(expected["body"]), "more": 1})
     request = httpx2.Request(
         "POST",
-        f"https://api.hubapi.com{wanted['path']}",
+        f"https://api.hubapi.com{expected['path']}",
         content=body,
-        headers={**wanted["headers"], "content-type": "application/json"},
+        headers={**expected["headers"], "content-type": "application/json"},
     )
     with pytest.raises(KeyError):
         _compare(request, golden)

@@ -1,4 +1,4 @@
-"""Salesforce as it was recorded, and as it described its own objects."""
+"""The Salesforce provider with recorded responses, and with Salesforce's own object metadata."""
 
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -13,11 +13,17 @@ import yaml
 
 from config.columns import now
 from config.security.vault import Account
-from crm.provider import Given, Kind, Wanted, Word
-from crm.providers.salesforce.mapping import new
+from crm.provider import InputValue, Kind, SearchQuery, StandardField
+from crm.providers.salesforce.mapping import to_new_record
 from crm.providers.salesforce.objects import SOBJECTS
 from crm.providers.salesforce.provider import Salesforce
-from crm.providers.salesforce.responses import Part, Parts, RawRows, Rows, refused
+from crm.providers.salesforce.responses import (
+    CompositeResponse,
+    CompositeSubresponse,
+    QueryResponse,
+    RawQueryResponse,
+    subresponse_failure,
+)
 from tests.conftest import Tenant
 from toolkit.errors import NotFound, Rejected, Unavailable
 from toolkit.server.stdio import SingleAccountVault
@@ -40,7 +46,7 @@ TYPES = {
     "moment": {"datetime"},
     "id": {"reference"},
 }
-VALUES: dict[Word, Given] = {
+VALUES: dict[StandardField, InputValue] = {
     "name": "Tom Hill",
     "company": "Acme",
     "title": "Owner",
@@ -66,8 +72,8 @@ VALUES: dict[Word, Given] = {
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """One answer that was recorded, and what was asked."""
+class RecordedResponse:
+    """One recorded response, and the request that it belongs to."""
 
     method: str
     path: str
@@ -79,16 +85,16 @@ class Recorded:
 
 
 @pytest.fixture(scope="module")
-def recordings(contracts: Path) -> list[Recorded]:
-    """Every answer of Salesforce that is kept, once."""
+def recordings(contracts: Path) -> list[RecordedResponse]:
+    """Every recorded response of Salesforce, once."""
     folder = contracts / "salesforce" / "cassettes-cumulusci"
-    # A describe is long to read, and nothing that is asked here.
+    # The describe responses are slow to parse, and are tested below.
     files = [each for each in sorted(folder.glob("*.yaml")) if "describe" not in each.name]
     documents = [yaml.safe_load(each.read_text()) for each in files]
     return list(dict.fromkeys(_recorded(documents)))
 
 
-def _recorded(node: object) -> Iterator[Recorded]:
+def _recorded(node: object) -> Iterator[RecordedResponse]:
     if isinstance(node, list):
         for each in cast("list[object]", node):
             yield from _recorded(each)
@@ -104,18 +110,22 @@ def _recorded(node: object) -> Iterator[Recorded]:
         path = uri.removeprefix(f"{HOST}/services/data/").partition("?")[0].strip("/")
         resource = path.partition("/")[2]
         body = str(response["body"]["string"])
-        yield Recorded(str(request["method"]), resource, int(response["status"]["code"]), body)
+        yield RecordedResponse(
+            str(request["method"]), resource, int(response["status"]["code"]), body
+        )
 
 
-def of(recordings: list[Recorded], method: str, *paths: str) -> list[Recorded]:
-    """Return what was answered to a call of one kind."""
+def responses_to(
+    recordings: list[RecordedResponse], method: str, *paths: str
+) -> list[RecordedResponse]:
+    """Return the responses to one method and some paths."""
     found = [each for each in recordings if each.method == method and each.path in paths]
     assert found, paths
     return found
 
 
 @asynccontextmanager
-async def salesforce(answer: Recorded) -> AsyncGenerator[Salesforce]:
+async def salesforce(answer: RecordedResponse) -> AsyncGenerator[Salesforce]:
     account = Account("salesforce", None, SECRETS)
     transport = httpx2.MockTransport(lambda _: answer.response())
     async with httpx2.AsyncClient(transport=transport) as client:
@@ -124,76 +134,80 @@ async def salesforce(answer: Recorded) -> AsyncGenerator[Salesforce]:
         runtime.threads.close()
 
 
-async def test_recorded_queries_are_understood(recordings: list[Recorded]) -> None:
-    answers = of(recordings, "GET", "query")
+async def test_recorded_queries_are_understood(recordings: list[RecordedResponse]) -> None:
+    answers = responses_to(recordings, "GET", "query")
     assert len(answers) >= 15
     for answer in answers:
         async with salesforce(answer) as crm:
             rows = await crm.raw_query("SELECT Id FROM Account", 2000)
-        told = json.loads(answer.body)
-        assert len(rows) == len(told["records"])
-        for row, record in zip(rows, told["records"], strict=True):
+        recorded = json.loads(answer.body)
+        assert len(rows) == len(recorded["records"])
+        for row, record in zip(rows, recorded["records"], strict=True):
             assert row.keys() == record.keys() - {"attributes"}
             assert "attributes" not in json.dumps(row)
-        if all("Id" in record for record in told["records"]):
-            Rows.model_validate(told)
+        if all("Id" in record for record in recorded["records"]):
+            QueryResponse.model_validate(recorded)
 
 
-async def test_recorded_creates_are_understood(recordings: list[Recorded]) -> None:
-    for answer in of(recordings, "POST", "sobjects/Account"):
+async def test_recorded_creates_are_understood(recordings: list[RecordedResponse]) -> None:
+    for answer in responses_to(recordings, "POST", "sobjects/Account"):
         assert answer.status == 201
         async with salesforce(answer) as crm:
             made = await crm.create("account", {"name": "Smith Corp."}, {})
         assert made == json.loads(answer.body)["id"]
 
 
-async def test_a_recorded_record_is_understood(recordings: list[Recorded]) -> None:
+async def test_a_recorded_record_is_understood(recordings: list[RecordedResponse]) -> None:
     answers = [each for each in recordings if each.path.startswith("sobjects/Organization/")]
     assert answers
     for answer in answers:
-        told = json.loads(answer.body)
+        recorded = json.loads(answer.body)
         async with salesforce(answer) as crm:
             names = ["Name", "IsSandbox", "NumKnowledgeService", "Division", "SystemModstamp"]
             found = await crm.get("account", "0015g00000000a1AAA", names)
         assert found is not None
-        assert found.id == told["Id"]
-        assert found.values == {"name": told["Name"]}
-        assert found.fields == {name: told[name] for name in names if told[name] is not None}
+        assert found.id == recorded["Id"]
+        assert found.values == {"name": recorded["Name"]}
+        assert found.fields == {
+            name: recorded[name] for name in names if recorded[name] is not None
+        }
 
 
-async def test_recorded_composites_are_understood(recordings: list[Recorded]) -> None:
+async def test_recorded_composites_are_understood(recordings: list[RecordedResponse]) -> None:
     failures: set[type[Exception]] = set()
-    for answer in of(recordings, "POST", "composite"):
+    for answer in responses_to(recordings, "POST", "composite"):
         if answer.status != 200:
             async with salesforce(answer) as crm:
                 with pytest.raises(Unavailable):
-                    await crm.search(Wanted(text="x", phone="5550142"), ("lead",), 5)
+                    await crm.search(SearchQuery(text="x", phone="5550142"), ("lead",), 5)
             failures.add(Unavailable)
             continue
-        for part in Parts.model_validate_json(answer.body).compositeResponse:
-            if part.httpStatusCode == 200:
-                RawRows.model_validate(part.body)
-            elif part.httpStatusCode >= 400:
-                failures.add(type(refused(part)))
+        for each in CompositeResponse.model_validate_json(answer.body).compositeResponse:
+            if each.httpStatusCode == 200:
+                RawQueryResponse.model_validate(each.body)
+            elif each.httpStatusCode >= 400:
+                failures.add(type(subresponse_failure(each)))
     assert failures == {Rejected, Unavailable}
 
 
-async def test_recorded_refusals_are_told_by_their_status(recordings: list[Recorded]) -> None:
-    """They were recorded as parts of composites: alone they are the whole answer."""
-    refusals: list[Part] = []
-    for answer in of(recordings, "POST", "composite"):
-        parts: list[Part] = []
+async def test_recorded_refusals_are_told_by_their_status(
+    recordings: list[RecordedResponse],
+) -> None:
+    """They were recorded within composites; here each is a response of its own."""
+    refusals: list[CompositeSubresponse] = []
+    for answer in responses_to(recordings, "POST", "composite"):
+        responses: list[CompositeSubresponse] = []
         if answer.status == 200:
-            parts = Parts.model_validate_json(answer.body).compositeResponse
-        refusals += [part for part in parts if part.httpStatusCode >= 400]
+            responses = CompositeResponse.model_validate_json(answer.body).compositeResponse
+        refusals += [each for each in responses if each.httpStatusCode >= 400]
     expected = {404: NotFound, 400: Rejected}
-    assert {part.httpStatusCode for part in refusals} == expected.keys()
-    for part in refusals:
-        alone = Recorded("GET", "query", part.httpStatusCode, json.dumps(part.body))
+    assert {each.httpStatusCode for each in refusals} == expected.keys()
+    for each in refusals:
+        alone = RecordedResponse("GET", "query", each.httpStatusCode, json.dumps(each.body))
         async with salesforce(alone) as crm:
-            with pytest.raises(expected[part.httpStatusCode]) as raised:
+            with pytest.raises(expected[each.httpStatusCode]) as raised:
                 await crm.raw_query("SELECT Id FROM Account", 5)
-        assert part.body[0]["message"] not in str(raised.value)
+        assert each.body[0]["message"] not in str(raised.value)
 
 
 @pytest.mark.parametrize("kind", DESCRIBED)
@@ -208,30 +222,30 @@ def test_each_object_has_the_fields_that_are_used(kind: Kind, contracts: Path) -
     fields = {each["name"]: each for each in described["fields"]}
 
     assert described["keyPrefix"] == sobject.prefix
-    for name in sobject.selected():
+    for name in sobject.field_names():
         assert name in fields
-    for word, column in sobject.columns.items():
+    for field, column in sobject.columns.items():
         for name in column.names:
-            assert fields[name]["type"] in TYPES[column.type], (word, name)
+            assert fields[name]["type"] in TYPES[column.type], (field, name)
             assert fields[name]["filterable"] == (column.type != "long")
             assert fields[name]["sortable"] == (column.type != "long")
         values = {each["value"] for each in fields[column.name].get("picklistValues", [])}
-        assert values >= {*sobject.choices.get(word, {}).values()}
-    for name in (*sobject.numbers, *sobject.emails):
+        assert values >= {*sobject.picklists.get(field, {}).values()}
+    for name in (*sobject.phone_fields, *sobject.email_fields):
         assert fields[name]["filterable"]
 
-    body = new(kind, {word: VALUES[word] for word in sobject.columns}, {})
+    body = to_new_record(kind, {field: VALUES[field] for field in sobject.columns}, {})
     assert all(fields[name]["createable"] for name in body)
     assert all(fields[name]["updateable"] for name in body)
-    bare = new(
+    bare = to_new_record(
         kind, {word: VALUES[word] for word in ("name", "starts_at") if word in sobject.columns}, {}
     )
-    demanded = {
+    required = {
         name
         for name, each in fields.items()
         if each["createable"] and not each["nillable"] and not each["defaultedOnCreate"]
     }
-    assert demanded <= bare.keys()
+    assert required <= bare.keys()
     for name in ("StageName", "Origin"):
         if name in bare:
             assert bare[name] in {each["value"] for each in fields[name]["picklistValues"]}

@@ -1,11 +1,11 @@
-"""That Zoho's specification is at hand where requests are held against it, and says something."""
+"""Zoho's specification is there, covers the paths that are used, and detects violations."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.crm.providers.zoho.double import MODULES, Zoho
+from tests.crm.providers.zoho.double import MODULES, FakeZoho
 from tests.support.vendors import specification
 
 HEADERS = {"content-type": "application/json", "authorization": "Zoho-oauthtoken x"}
@@ -13,7 +13,7 @@ HEADERS = {"content-type": "application/json", "authorization": "Zoho-oauthtoken
 
 def test_every_path_is_specified(contracts: Path) -> None:
     assert contracts.name
-    zoho = specification(Zoho.specification)
+    zoho = specification(FakeZoho.specification)
     assert zoho is not None
     body = json.dumps({"data": [{"Subject": "x"}]}).encode()
     for module in MODULES.values():
@@ -41,6 +41,6 @@ def test_what_is_not_specified_is_noticed(
     contracts: Path, method: str, path: str, body: bytes
 ) -> None:
     assert contracts.name
-    zoho = specification(Zoho.specification)
+    zoho = specification(FakeZoho.specification)
     assert zoho is not None
     assert zoho.violations(method, path, HEADERS, body) != []

@@ -1,4 +1,4 @@
-"""What the tests of the CRM share."""
+"""Fixtures for the tests of the CRM server."""
 
 from collections.abc import AsyncGenerator
 from uuid import uuid4
@@ -15,46 +15,55 @@ from tests.support.faults import Patient
 from tests.support.processes import held
 from tests.support.servers import Caller, Servers, serve
 from tests.support.vendors import Exchange
+from toolkit.http.client import Timing
 
 
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
-    """The server, over HTTP."""
+    """The CRM server, over HTTP."""
     async with held(serve([SERVER], signer, database, cache, calls_per_minute=100_000)) as servers:
         yield servers
 
 
 @pytest.fixture(scope="session")
 def exchange() -> Exchange:
-    """The way to the vendor."""
+    """The transport to the fake vendor of the running test."""
     return Exchange()
 
 
 @pytest.fixture(scope="session")
 def breakers() -> Patient:
-    """Those of the server that asks the vendor."""
+    """The circuit breakers of `vendor_servers`."""
     return Patient()
 
 
 @pytest_asyncio.fixture(scope="session")
-async def patient(
+async def vendor_servers(
     exchange: Exchange, breakers: Patient, signer: Signer, database: Database, cache: Redis
 ) -> AsyncGenerator[Servers]:
-    """The server, which asks a vendor whatever has happened before."""
-    options = {"breakers": breakers, "calls_per_minute": 100_000}
-    serving = serve([SERVER], signer, database, cache, vendors=exchange, **options)
-    async with held(serving) as servers:
+    """The CRM server with a fake vendor, which it retries without a pause."""
+    server = serve(
+        [SERVER],
+        signer,
+        database,
+        cache,
+        vendors=exchange,
+        breakers=breakers,
+        calls_per_minute=100_000,
+        timing=Timing(retry_pause=0.0),
+    )
+    async with held(server) as servers:
         yield servers
 
 
 @pytest_asyncio.fixture
 async def shop(database: Database) -> Tenant:
-    """A business whose records are in the builtin CRM."""
+    """A tenant whose records are in the builtin CRM."""
     return await new_tenant(database)
 
 
 @pytest_asyncio.fixture
 async def caller(servers: Servers, shop: Tenant) -> AsyncGenerator[Caller]:
-    """A client in one of its conversations."""
+    """An MCP client in one of the tenant's conversations."""
     async with held(servers.connect("crm", shop.claims(conversation_id=uuid4()))) as caller:
         yield caller

@@ -1,4 +1,4 @@
-"""What callers and models may give as a value, to have it mean more than a value."""
+"""Values by which a caller or a model may try to inject something into a query."""
 
 from unicodedata import category
 
@@ -58,6 +58,6 @@ HOSTILE: tuple[str, ...] = (
 )
 
 
-def seen(text: str) -> str:
-    """Return what of a text can be seen: the rest is dropped on the way."""
+def visible(text: str) -> str:
+    """Return the visible characters of a text: the tools drop the others."""
     return "".join(char for char in text if category(char)[0] not in "CZ")

@@ -1,4 +1,4 @@
-"""Records as the contract creates and changes them, and how they are compared."""
+"""The sample records of the tests, and how they are compared with stored ones."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -10,9 +10,9 @@ from toolkit.speech.people import digits
 
 ZONE = ZoneInfo("Europe/Berlin")  # of tests.conftest.new_tenant
 DAY = datetime.now(UTC).date() + timedelta(days=40)
-# In the order in which they can refer to each other.
+# A kind comes after those that it can refer to.
 ORDER: tuple[Kind, ...] = ("account", "contact", "lead", "opportunity", "task", "event", "case")
-REFERS: Mapping[Kind, Mapping[str, tuple[Kind, ...]]] = {
+REFERENCES: Mapping[Kind, Mapping[str, tuple[Kind, ...]]] = {
     "contact": {"account": ("account",)},
     "opportunity": {"account": ("account",)},
     "task": {"about": ("contact", "lead")},
@@ -84,51 +84,51 @@ UPDATE: Mapping[Kind, Mapping[str, Any]] = {
 HOSTILE = ("../x", "a/b?c#d", "%2e%2e", "' OR 1=1 --", " ", "..", "\u0000", "null", "x" * 100)
 
 
-def title_word(kind: Kind) -> str:
-    """Return the word that a record of a kind is called by."""
+def title_field(kind: Kind) -> str:
+    """Return the field that is the title of a record, `name` or `subject`."""
     return "name" if "name" in CREATE[kind] else "subject"
 
 
-def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments with some of them changed; None leaves one out."""
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments with changes; None leaves an argument out."""
     return {key: value for key, value in {**base, **changes}.items() if value is not None}
 
 
-def in_words(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a tool's arguments as the words that they are stored as."""
-    words = dict(arguments)
-    for argument, word in (("due", "due_date"), ("close", "close_date")):
-        if argument in words:
-            words[word] = words.pop(argument)
-    if "when" in words:
-        start = datetime.fromisoformat(words.pop("when")).replace(tzinfo=ZONE)
-        words["starts_at"] = start.isoformat()
-        words["ends_at"] = (start + timedelta(minutes=words.pop("minutes"))).isoformat()
-    words.pop("fields", None)
-    return words
+def to_stored_fields(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tool's arguments as the standard fields that they are stored in."""
+    fields = dict(arguments)
+    for argument, field in (("due", "due_date"), ("close", "close_date")):
+        if argument in fields:
+            fields[field] = fields.pop(argument)
+    if "when" in fields:
+        start = datetime.fromisoformat(fields.pop("when")).replace(tzinfo=ZONE)
+        fields["starts_at"] = start.isoformat()
+        fields["ends_at"] = (start + timedelta(minutes=fields.pop("minutes"))).isoformat()
+    fields.pop("fields", None)
+    return fields
 
 
-def differing(wanted: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the words that are not as wanted, each with what is there."""
+def differences(expected: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that are not as expected, each with both values."""
     return {
-        word: (value, there.get(word))
-        for word, value in wanted.items()
-        if not _same(word, value, there.get(word))
+        field: (value, stored.get(field))
+        for field, value in expected.items()
+        if not _is_equal(field, value, stored.get(field))
     }
 
 
-def _same(word: str, wanted: Any, there: Any) -> bool:
-    if there is None:
+def _is_equal(field: str, expected: Any, stored: Any) -> bool:
+    if stored is None:
         return False
-    match word:
+    match field:
         case "phone":
-            return digits(str(there)) == digits(str(wanted))
+            return digits(str(stored)) == digits(str(expected))
         case "amount":
-            return float(there) == float(wanted)
+            return float(stored) == float(expected)
         case "due_date" | "close_date":
-            return date.fromisoformat(str(there)) == date.fromisoformat(wanted)
+            return date.fromisoformat(str(stored)) == date.fromisoformat(expected)
         case "starts_at" | "ends_at":
-            moment = datetime.fromisoformat(str(there))
-            return moment.tzinfo is not None and moment == datetime.fromisoformat(wanted)
+            moment = datetime.fromisoformat(str(stored))
+            return moment.tzinfo is not None and moment == datetime.fromisoformat(expected)
         case _:
-            return str(there) == str(wanted)
+            return str(stored) == str(expected)

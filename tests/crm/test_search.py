@@ -1,10 +1,11 @@
-"""Search and query, as they are heard and as they are read."""
+"""The tools `search` and `query`: what they find, and what they return."""
 
 import json
 from typing import Any
 
-from crm.matching import kinds, meant, said, wanted
+from crm.matching import kinds_to_search, matching_records, to_search_query
 from crm.provider import Kind, Record
+from crm.sentences import describe_matches
 from tests.support.servers import Answer, Caller
 
 PEOPLE: tuple[dict[str, Any], ...] = (
@@ -16,17 +17,17 @@ PEOPLE: tuple[dict[str, Any], ...] = (
 )
 
 
-async def people(caller: Caller) -> list[str]:
+async def create_people(caller: Caller) -> list[str]:
     made = [await caller.call("create_lead", **each) for each in PEOPLE]
     return [each.data["id"] for each in made]
 
 
-def names(answer: Answer) -> list[str]:
+def titles(answer: Answer) -> list[str]:
     assert answer.error is None, answer
     return [each["title"] for each in answer.data["found"]]
 
 
-SAID: tuple[tuple[str, list[str]], ...] = (
+SEARCHES: tuple[tuple[str, list[str]], ...] = (
     ("Tom Hill", ["Tom Hill"]),
     ("tom  HILL!", ["Tom Hill"]),
     ("Thom Hill", ["Tom Hill", "Tomas Hiller"]),
@@ -58,13 +59,13 @@ SAID: tuple[tuple[str, list[str]], ...] = (
 
 
 async def test_people_are_found_as_callers_say_who_they_are(caller: Caller) -> None:
-    await people(caller)
-    for text, found in SAID:
-        assert names(await caller.call("search", text=text)) == found, text
+    await create_people(caller)
+    for text, found in SEARCHES:
+        assert titles(await caller.call("search", text=text)) == found, text
 
 
 async def test_what_was_found_can_be_spoken(caller: Caller) -> None:
-    await people(caller)
+    await create_people(caller)
     one = await caller.call("search", text="Tom Hill")
     assert one.data["say"] == "I found Tom Hill of Hill and Sons, a lead."
     (row,) = one.data["found"]
@@ -81,8 +82,8 @@ async def test_what_was_found_can_be_spoken(caller: Caller) -> None:
     assert two.data["say"] == (
         "I found two: Tom Hill, a contact or Tom Hill of Hill and Sons, a lead. Which one?"
     )
-    assert names(await caller.call("search", text="Tom Hill", kind="contact")) == ["Tom Hill"]
-    assert names(await caller.call("search", text="Tom Hill", kind="case")) == []
+    assert titles(await caller.call("search", text="Tom Hill", kind="contact")) == ["Tom Hill"]
+    assert titles(await caller.call("search", text="Tom Hill", kind="case")) == []
 
     for number in range(4):
         await caller.call("create_account", name=f"Harbour {number}")
@@ -94,10 +95,10 @@ async def test_what_was_found_can_be_spoken(caller: Caller) -> None:
 
     none = await caller.call("search", text="Zoe Quist")
     assert none.data == {"say": "I can't find Zoe Quist.", "found": [], "more": False}
-    nobody = await caller.call("search", text="+49 89 1234567")
-    assert nobody.data["say"] == "I can't find anyone with that number."
-    nowhere = await caller.call("search", text="zoe@example.com")
-    assert nowhere.data["say"] == "I can't find anyone with that e-mail address."
+    unknown_number = await caller.call("search", text="+49 89 1234567")
+    assert unknown_number.data["say"] == "I can't find anyone with that number."
+    unknown_address = await caller.call("search", text="zoe@example.com")
+    assert unknown_address.data["say"] == "I can't find anyone with that e-mail address."
 
 
 def record(kind: Kind, record_id: str, **values: str) -> Record:
@@ -106,35 +107,49 @@ def record(kind: Kind, record_id: str, **values: str) -> Record:
 
 
 def test_a_vendors_candidates_are_ranked_by_ear() -> None:
-    """They may be too many, twice the same, and in any order."""
+    """The candidates may be too many, duplicates, and in any order."""
     ann, anna = record("lead", "1", name="Ann Berg"), record("contact", "2", name="Anna Bergmann")
     tom, case = record("lead", "3", name="Tom Hill"), record("case", "4", subject="A noisy press")
     everyone = [case, tom, anna, ann, ann]
-    assert meant(wanted("Ann Berk"), everyone)[0] == ann
-    assert meant(wanted("ann berg"), everyone) == [ann]
-    assert meant(wanted("noisy press"), everyone) == [case]
-    assert meant(wanted("noise"), [record("case", "5", subject="x", notes="so noisy")]) != []
-    assert meant(wanted("Zoe Quist"), everyone) == []
+    assert matching_records(to_search_query("Ann Berk"), everyone)[0] == ann
+    assert matching_records(to_search_query("ann berg"), everyone) == [ann]
+    assert matching_records(to_search_query("noisy press"), everyone) == [case]
+    assert (
+        matching_records(
+            to_search_query("noise"), [record("case", "5", subject="x", notes="so noisy")]
+        )
+        != []
+    )
+    assert matching_records(to_search_query("Zoe Quist"), everyone) == []
 
 
 def test_any_number_that_a_vendor_has_of_a_person_is_theirs() -> None:
     tom = record("lead", "1", name="Tom", phone="030 1234567", mobile="+49 151 5550142")
-    assert meant(wanted("0151 555 0142"), [tom]) == [tom]
-    assert meant(wanted("0151 555 0143"), [tom]) == []
+    assert matching_records(to_search_query("0151 555 0142"), [tom]) == [tom]
+    assert matching_records(to_search_query("0151 555 0143"), [tom]) == []
 
 
 def test_people_are_looked_for_by_number_and_everything_by_name() -> None:
-    assert kinds(wanted("555 0142"), None) == ("lead", "contact", "account")
-    assert kinds(wanted("tom@example.com"), None) == ("lead", "contact", "account")
-    assert set(kinds(wanted("Tom"), None)) >= {"lead", "contact", "account", "case"}
-    assert kinds(wanted("555 0142"), "task") == ("task",)
+    assert kinds_to_search(to_search_query("555 0142"), None) == ("lead", "contact", "account")
+    assert kinds_to_search(to_search_query("tom@example.com"), None) == (
+        "lead",
+        "contact",
+        "account",
+    )
+    assert set(kinds_to_search(to_search_query("Tom"), None)) >= {
+        "lead",
+        "contact",
+        "account",
+        "case",
+    }
+    assert kinds_to_search(to_search_query("555 0142"), "task") == ("task",)
 
 
 def test_what_is_long_is_not_echoed() -> None:
-    assert said(wanted("x" * 61), []) == "I can't find that."
+    assert describe_matches(to_search_query("x" * 61), []) == "I can't find that."
 
 
-async def sales(caller: Caller) -> None:
+async def create_sales(caller: Caller) -> None:
     for number in range(12):
         answer = await caller.call(
             "create_opportunity",
@@ -148,7 +163,7 @@ async def sales(caller: Caller) -> None:
         assert answer.error is None
 
 
-ROWS: tuple[tuple[dict[str, Any], list[int]], ...] = (
+QUERIES: tuple[tuple[dict[str, Any], list[int]], ...] = (
     ({}, [11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]),
     ({"limit": 2}, [11, 10]),
     ({"filters": [{"field": "name", "value": "sale 03"}]}, [3]),
@@ -192,8 +207,8 @@ ROWS: tuple[tuple[dict[str, Any], list[int]], ...] = (
 
 
 async def test_a_query_is_answered_by_conditions(caller: Caller) -> None:
-    await sales(caller)
-    for arguments, numbers in ROWS:
+    await create_sales(caller)
+    for arguments, numbers in QUERIES:
         every: dict[str, Any] = {"limit": 20, "detail": "full", **arguments}
         answer = await caller.call("query", kind="opportunity", **every)
         assert answer.error is None, (arguments, answer)
@@ -203,7 +218,7 @@ async def test_a_query_is_answered_by_conditions(caller: Caller) -> None:
 
 
 async def test_a_brief_answer_is_brief(caller: Caller) -> None:
-    await sales(caller)
+    await create_sales(caller)
     brief = await caller.call("query", kind="opportunity", fields=["amount", "region"], limit=20)
     assert brief.data["say"] == (
         "I found twelve opportunities, among them Sale 11, Sale 10 and Sale 09."

@@ -7,9 +7,9 @@ import pytest
 from fastmcp.tools import FunctionTool
 
 from config.database import Database
-from crm.provider import KINDS, WORDS
+from crm.provider import KINDS, STANDARD_FIELDS
 from crm.registry import PROVIDERS
-from crm.results import Account, Answer, Case, Contact, Event, Lead, Opportunity, Task
+from crm.results import Account, Case, Contact, CrmResult, Event, Lead, Opportunity, Task
 from crm.server import SERVER
 from tests.conftest import Tenant, fetch
 from tests.support.servers import Caller, Servers
@@ -25,11 +25,11 @@ NAMES = [
     *("query", "search", "raw_query"),
 ]
 VOICE = {"search", "create_lead", "update_lead", "create_task", "create_case", "create_event"}
-ANSWERS: tuple[type[Answer], ...] = (Lead, Contact, Account, Opportunity, Task, Event, Case)
+RESULT_TYPES: tuple[type[CrmResult], ...] = (Lead, Contact, Account, Opportunity, Task, Event, Case)
 ANYTHING = "Is there anything else?"
 
 
-async def lead(caller: Caller, name: str = "Tom Hill", **values: Any) -> str:
+async def create_lead(caller: Caller, name: str = "Tom Hill", **values: Any) -> str:
     answer = await caller.call("create_lead", name=name, **values)
     assert answer.error is None, answer
     return str(answer.data["id"])
@@ -48,14 +48,16 @@ def test_the_catalogue_names_tools_and_what_a_provider_lacks() -> None:
 
 
 def test_an_answer_knows_every_word_of_its_kind() -> None:
-    assert [answer.kind for answer in ANSWERS] == list(KINDS)
-    for answer in ANSWERS:
-        assert {*answer.model_fields} == {"say", "id", "fields", *WORDS[answer.kind]}
+    assert [result.kind for result in RESULT_TYPES] == list(KINDS)
+    for result in RESULT_TYPES:
+        assert {*result.model_fields} == {"say", "id", "fields", *STANDARD_FIELDS[result.kind]}
 
 
 def test_only_one_vendor_has_a_query_language() -> None:
-    lacking = {name for name, provider in PROVIDERS.items() if "raw_query" in provider.unsupported}
-    assert set(PROVIDERS) - lacking <= {"salesforce"}
+    unsupported = {
+        name for name, provider in PROVIDERS.items() if "raw_query" in provider.unsupported
+    }
+    assert set(PROVIDERS) - unsupported <= {"salesforce"}
 
 
 async def test_every_tool_says_what_it_does(servers: Servers, shop: Tenant) -> None:
@@ -67,7 +69,7 @@ async def test_every_tool_says_what_it_does(servers: Servers, shop: Tenant) -> N
         assert tool.description
         assert tool.output_schema
         properties = tool.input_schema["properties"]
-        assert not {"desk", "crm", "clock", "call"} & set(properties)
+        assert not {"operations", "crm", "clock", "call"} & set(properties)
         assert tool.annotations is not None
         assert tool.annotations.read_only_hint == name.startswith(("get", "query", "search"))
     required = {name: tool.input_schema.get("required", []) for name, tool in tools.items()}
@@ -180,7 +182,7 @@ async def test_what_cannot_be_done_is_refused_with_a_way_on(
 
 
 async def test_what_is_changed_is_said(caller: Caller) -> None:
-    person = await lead(caller, phone="555 0142", notes="x", fields={"region": "north"})
+    person = await create_lead(caller, phone="555 0142", notes="x", fields={"region": "north"})
     changed = await caller.call(
         "update_lead",
         lead=person,
@@ -209,7 +211,7 @@ async def test_writes_are_read_back_before_anything_happens(
 
     async with servers.connect("crm", claims) as caller:
 
-        async def agreed(tool: str, question: str, **arguments: Any) -> dict[str, Any]:
+        async def confirm(tool: str, question: str, **arguments: Any) -> dict[str, Any]:
             before = await stored()
             asked = (await caller.call(tool, **arguments)).data
             assert (asked["status"], asked["say"]) == ("needs_confirmation", question)
@@ -217,7 +219,7 @@ async def test_writes_are_read_back_before_anything_happens(
             code = asked["confirmation_code"]
             return (await caller.call(tool, **arguments, confirmation_code=code)).data
 
-        made = await agreed(
+        made = await confirm(
             "create_lead",
             "A new lead: Tom Hill of Hill Ltd, phone 5550142 and with notes. Shall I save it?",
             name="Tom Hill",
@@ -225,7 +227,7 @@ async def test_writes_are_read_back_before_anything_happens(
             phone="555 0142",
             notes="Would like a quote.",
         )
-        await agreed(
+        await confirm(
             "update_lead",
             "I would change the lead: company Hill and Sons and status won. Shall I?",
             lead=made["id"],

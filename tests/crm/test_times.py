@@ -1,4 +1,4 @@
-"""Days and times of tasks, events and sales are the caller's own words."""
+"""Days and times of tasks, events and opportunities, as callers say them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -48,6 +48,6 @@ async def test_an_event_keeps_what_is_not_changed_of_its_time(
     event = {"event": made.data["id"]}
     assert (await caller.call("update_event", **event, **changes)).error is None
     shown = (await caller.call("get_event", **event)).data
-    begins, ends = (datetime.fromisoformat(shown[word]) for word in ("starts_at", "ends_at"))
+    begins, ends = (datetime.fromisoformat(shown[field]) for field in ("starts_at", "ends_at"))
     assert begins.astimezone(ZONE).hour == start
     assert ends - begins == timedelta(minutes=minutes)

@@ -1,1 +1,1 @@
-"""One CRM per file."""
+"""The CRM vendors: a module or a folder each."""

@@ -1,4 +1,4 @@
-"""Sell.do: what every CRM must do, of the little that is known of it."""
+"""The Sell.do provider: the contract, for the few requests that are known."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -8,14 +8,14 @@ import httpx2
 
 from crm.provider import Kind
 from crm.providers import selldo
-from tests.crm.contract import CANARY, Crm, CrmContract, Line
+from tests.crm.contract import CANARY, CrmContract, CrmHarness, FakeCrm
 
 KEY = f"key-{CANARY}"
 CAMPAIGN = "5f0c1a"
 
 
-class SellDo(Crm):
-    """Sell.do with a memory; requests as in facts/vendors.md, CRM, Sell.do."""
+class FakeSellDo(FakeCrm):
+    """A fake of Sell.do, which can only create and change leads."""
 
     base = "https://app.sell.do"
 
@@ -23,7 +23,7 @@ class SellDo(Crm):
         super().__init__()
         self.leads: dict[str, dict[str, Any]] = {}
 
-    def held(self, kind: Kind) -> list[dict[str, Any]]:
+    def records(self, kind: Kind) -> list[dict[str, Any]]:
         assert kind == "lead"
         return list(self.leads.values())
 
@@ -52,21 +52,21 @@ class TestSellDo(CrmContract):
     secrets: ClassVar[dict[str, str]] = {"api_key": KEY}
     settings: ClassVar[dict[str, Any]] = {"campaign_srd": CAMPAIGN}
     unsupported = frozenset(selldo.SellDo.unsupported)
-    blind_for = frozenset[Kind]({"lead"})
+    cannot_find_lost = frozenset[Kind]({"lead"})
     create_with: ClassVar[Mapping[Kind, Mapping[str, Any]]] = {
         "lead": dict.fromkeys(("company", "title", "status", "source"))
     }
     update_with: ClassVar[Mapping[Kind, Mapping[str, Any]]] = {"lead": {"status": None}}
 
-    def new_vendor(self) -> SellDo:
-        return SellDo()
+    def new_vendor(self) -> FakeSellDo:
+        return FakeSellDo()
 
-    async def test_what_a_lead_has_no_field_for_becomes_a_note(self, line: Line) -> None:
-        async with line.caller() as caller:
+    async def test_what_a_lead_has_no_field_for_becomes_a_note(self, harness: CrmHarness) -> None:
+        async with harness.caller() as caller:
             lead = {"name": "Tom Hill", "company": "Hill Tools", "notes": "Wants a quote."}
-            await line.done(caller, "create_lead", **lead)
-        assert line.one("lead")["notes"] == "Wants a quote.\nCompany: Hill Tools"
+            await harness.call_ok(caller, "create_lead", **lead)
+        assert harness.only_record("lead")["notes"] == "Wants a quote.\nCompany: Hill Tools"
 
-    async def test_it_creates_and_changes_leads_and_nothing_else(self, line: Line) -> None:
-        async with line.caller() as caller:
+    async def test_it_creates_and_changes_leads_and_nothing_else(self, harness: CrmHarness) -> None:
+        async with harness.caller() as caller:
             assert set(await caller.tools()) == {"create_lead", "update_lead"}

@@ -1,4 +1,4 @@
-"""Filters as PostgreSQL understands them, every value bound."""
+"""Turns filters and sort orders into SQL expressions, in which every value is bound."""
 
 import re
 from collections.abc import Mapping
@@ -19,46 +19,50 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from crm.provider import WORDS, Filter, Kind, Query, Value, Word
+from crm.provider import STANDARD_FIELDS, Filter, Kind, Query, StandardField, Value
 from crm.providers.builtin.tables import CrmRecord
 from toolkit.speech.people import significant_digits
 
-REFERENCES: Mapping[Word, Kind | None] = {"account": "account", "contact": "contact", "about": None}
+REFERENCES: Mapping[StandardField, Kind | None] = {
+    "account": "account",
+    "contact": "contact",
+    "about": None,
+}
 _ID = re.compile(r"[0-9a-f]{8,32}")
 _NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"
 
 
-def beginning(reference: str) -> str | None:
-    """Return the first digits of an id; None where it is none, or too short to be one."""
+def id_prefix(reference: str) -> str | None:
+    """Return the first digits of a record's id; None if the text is no id or too short."""
     prefix = reference.strip().lower().replace("-", "")
     return prefix if _ID.fullmatch(prefix) else None
 
 
-def condition(kind: Kind, asked: Filter) -> ColumnElement[bool]:
-    """Return a filter as an expression. What a record does not have fulfils `is_not` only."""
-    element = _element(kind, asked.field)
+def build_condition(kind: Kind, condition: Filter) -> ColumnElement[bool]:
+    """Return the expression for a filter; a field without a value satisfies `is_not` only."""
+    element = _element(kind, condition.field)
     text = element.astext
-    match asked.op, asked.value:
+    match condition.op, condition.value:
         case "one_of", list(values):
-            return or_(false(), *(_is(kind, asked.field, value) for value in values))
+            return or_(false(), *(_equality(kind, condition.field, value) for value in values))
         case _, list():
             return false()
         case "is", value:
-            return _is(kind, asked.field, value)
+            return _equality(kind, condition.field, value)
         case "is_not", value:
-            return or_(text.is_(None), not_(_is(kind, asked.field, value)))
+            return or_(text.is_(None), not_(_equality(kind, condition.field, value)))
         case "contains", value:
             return func.lower(text).contains(str(value).lower(), autoescape=True)
         case "starts_with", value:
             return func.lower(text).startswith(str(value).lower(), autoescape=True)
         case ("above" | "below") as op, value:
-            return _compared(text, value, above=op == "above")
+            return _comparison(text, value, above=op == "above")
         case _:
             return false()
 
 
-def order(query: Query) -> list[ColumnElement[Any]]:
-    """Return what a query's records are ordered by: the newest first, if nothing else is said."""
+def sort_order(query: Query) -> list[ColumnElement[Any]]:
+    """Return the ORDER BY expressions of a query, which puts the newest record first by default."""
     newest: list[ColumnElement[Any]] = [
         col(CrmRecord.created_at).desc(),
         col(CrmRecord.id).asc(),
@@ -71,31 +75,31 @@ def order(query: Query) -> list[ColumnElement[Any]]:
 
 
 def _element(kind: Kind, field: str) -> Any:
-    column = CrmRecord.data if field in WORDS[kind] else CrmRecord.fields
+    column = CrmRecord.data if field in STANDARD_FIELDS[kind] else CrmRecord.fields
     return col(column)[field]
 
 
-def _is(kind: Kind, field: str, value: Value) -> ColumnElement[bool]:
+def _equality(kind: Kind, field: str, value: Value) -> ColumnElement[bool]:
     text = _element(kind, field).astext
-    if field in WORDS[kind] and field in REFERENCES:
-        prefix = beginning(str(value))
+    if field in STANDARD_FIELDS[kind] and field in REFERENCES:
+        prefix = id_prefix(str(value))
         return cast(text, String).startswith(prefix) if prefix else false()
-    if field in WORDS[kind] and field == "phone":
+    if field in STANDARD_FIELDS[kind] and field == "phone":
         return col(CrmRecord.phone_digits) == significant_digits(str(value))
     if isinstance(value, bool):
         return cast(text, String) == str(value).lower()
     if isinstance(value, int | float):
-        return _number(text) == Decimal(str(value))
+        return _as_number(text) == Decimal(str(value))
     return func.lower(text) == value.lower()
 
 
-def _compared(text: Any, value: Value, *, above: bool) -> ColumnElement[bool]:
-    """Compare numbers as numbers, and anything else, such as ISO dates, as text."""
-    number = isinstance(value, int | float)
-    left: ColumnElement[Any] = _number(text) if number else cast(text, String).collate("C")
-    right = literal(Decimal(str(value)) if number else value)
+def _comparison(text: Any, value: Value, *, above: bool) -> ColumnElement[bool]:
+    """Compare numbers as numbers, and all else, such as ISO dates, as text."""
+    is_number = isinstance(value, int | float)
+    left: ColumnElement[Any] = _as_number(text) if is_number else cast(text, String).collate("C")
+    right = literal(Decimal(str(value)) if is_number else value)
     return left > right if above else left < right
 
 
-def _number(text: Any) -> ColumnElement[Decimal]:
+def _as_number(text: Any) -> ColumnElement[Decimal]:
     return case((text.regexp_match(_NUMBER), cast(text, Numeric)))

@@ -11,9 +11,9 @@ from config.columns import TenantRow, json, timestamp
 
 
 class CrmRecord(TenantRow, table=True):
-    """A record of any kind: `data` in our words, `fields` by the names the business uses.
+    """A record of any kind: `data` holds its standard fields, `fields` its custom fields.
 
-    `title`, `phone`, `email` and `words` repeat what records are searched by.
+    `title`, `phone`, `phone_digits`, `email` and `words` are derived from them for searches.
     """
 
     __table_args__ = (

@@ -8,44 +8,45 @@ from typing import Any
 from pydantic import BaseModel
 
 from config.security.vault import Account
-from crm.provider import WORDS, Filter, Kind, Word
-from crm.providers.hubspot import mapping as records
-from crm.providers.hubspot.mapping import OBJECTS, REFERENCES, Found
-from crm.providers.hubspot.options import CHOSEN, Choices, Offered, choices
+from crm.provider import STANDARD_FIELDS, Filter, Kind, StandardField
+from crm.providers.hubspot import mapping
+from crm.providers.hubspot.mapping import OBJECTS, REFERENCES, CrmObject
+from crm.providers.hubspot.options import OPTION_SOURCES, Options, OptionsResponse, parse_options
 from toolkit.errors import Forbidden, NotFound, Rejected
 from toolkit.http.client import VendorApi
 from toolkit.http.concurrency import gather
 from toolkit.tenancy import ToolCall
 
-NONE = "HubSpot has no such record."
+NO_SUCH_RECORD = "HubSpot has no such record."
 _ID = re.compile(r"[0-9]{1,20}")
-_CHOICES_HOLD = 300.0  # seconds
+_OPTIONS_TTL = 300.0  # seconds
 
 
-class _Next(BaseModel):
+class _Paging(BaseModel):
     next: dict[str, Any] | None = None
 
 
-class Results(BaseModel):
-    """What a search has found."""
+class SearchResponse(BaseModel):
+    """The response of a search: one page of objects."""
 
-    results: list[Found]
-    paging: _Next = _Next()
+    results: list[CrmObject]
+    paging: _Paging = _Paging()
 
 
-class _Created(BaseModel):
+class _CreateResponse(BaseModel):
     id: str
 
 
-class _Done(BaseModel):
-    """An answer of which nothing is read."""
+class _IgnoredResponse(BaseModel):
+    """A response of which nothing is read."""
 
 
 @dataclass(frozen=True)
-class Hub:
-    """One account. `source` is its property for where a lead comes from, if it has one.
+class HubSpotClient:
+    """One tenant's HubSpot account.
 
-    `statuses` are its stages of tickets for our words.
+    `source` is the name of the account's own property for the source of a lead, if it has one.
+    `statuses` are the ticket stages, by id or label, that stand for our case statuses.
     """
 
     api: VendorApi
@@ -54,111 +55,129 @@ class Hub:
     source: str | None
     statuses: Mapping[str, str]
 
-    async def found(self, kind: Kind, record_id: str, fields: Sequence[str] = ()) -> Found:
-        """Return a record with what it belongs to.
+    async def get_object(self, kind: Kind, record_id: str, fields: Sequence[str] = ()) -> CrmObject:
+        """Return an object with the `fields` among its properties, and with its associations.
 
         Raises:
-            NotFound: there is none, or it is a contact that is no lead.
+            NotFound: there is no such object, or a lead is wanted and the contact is none.
         """
-        related = {name: None for word in WORDS[kind] for name in REFERENCES.get(word, ())}
+        associated = dict.fromkeys(
+            name for field in STANDARD_FIELDS[kind] for name in REFERENCES.get(field, ())
+        )
         params: dict[str, Sequence[str]] = {
-            "properties": records.asked(kind, self.source, fields),
-            "associations": list(related),
+            "properties": mapping.requested_properties(kind, self.source, fields),
+            "associations": list(associated),
         }
-        found = await self.api.call("GET", _path(OBJECTS[kind], record_id), Found, params=params)
-        if kind == "lead" and found.properties.get(records.LIFECYCLE) != records.LEAD:
-            raise NotFound(NONE)
-        return found
+        path = _path(OBJECTS[kind], record_id)
+        crm_object = await self.api.call("GET", path, CrmObject, params=params)
+        stage = crm_object.properties.get(mapping.LIFECYCLE_STAGE)
+        if kind == "lead" and stage != mapping.LEAD_STAGE:
+            raise NotFound(NO_SUCH_RECORD)
+        return crm_object
 
-    async def search(self, name: str, body: Mapping[str, Any]) -> Results:
-        """Return the records of an object that are searched for."""
+    async def search(self, name: str, body: Mapping[str, Any]) -> SearchResponse:
+        """Return the objects of a type that a search request finds."""
         path = (*_path(name), "search")
-        return await self.api.call("POST", path, Results, json=body, reads=True)
+        return await self.api.call("POST", path, SearchResponse, json=body, reads=True)
 
     async def create(
-        self, kind: Kind, properties: Mapping[str, str], related: Mapping[Word, tuple[str, str]]
+        self,
+        kind: Kind,
+        properties: Mapping[str, str],
+        associated: Mapping[StandardField, tuple[str, str]],
     ) -> str:
-        """Create a record that belongs to others, and return its id."""
+        """Create an object and return its id.
+
+        `associated` holds the type and id of each object that it is to be associated with.
+        """
         name = OBJECTS[kind]
         body = {
             "properties": properties,
             "associations": [
-                {"to": {"id": other}, "types": records.association(name, target)}
-                for target, other in related.values()
+                {"to": {"id": other}, "types": mapping.association_types(name, target)}
+                for target, other in associated.values()
             ],
         }
-        return (await self.api.call("POST", _path(name), _Created, json=body)).id
+        return (await self.api.call("POST", _path(name), _CreateResponse, json=body)).id
 
-    async def change(self, kind: Kind, record_id: str, properties: Mapping[str, str]) -> None:
-        """Change properties of a record."""
+    async def update(self, kind: Kind, record_id: str, properties: Mapping[str, str]) -> None:
+        """Set properties of an object."""
         path = _path(OBJECTS[kind], record_id)
-        await self.api.call("PATCH", path, _Done, json={"properties": properties})
+        await self.api.call("PATCH", path, _IgnoredResponse, json={"properties": properties})
 
-    async def relate(self, kind: Kind, before: Found, word: Word, other: tuple[str, str]) -> None:
-        """Let a record belong to another one instead of the one that it belonged to."""
-        name, was = OBJECTS[kind], before.related(word)
+    async def replace_association(
+        self, kind: Kind, before: CrmObject, field: StandardField, other: tuple[str, str]
+    ) -> None:
+        """Associate an object with `other` instead of the object that `field` referred to.
+
+        `before` is the object as it was; `other` is a type and an id.
+        """
+        name, previous = OBJECTS[kind], before.associated(field)
         path = ("crm", "v4", "objects", name, before.id, "associations")
-        types = records.association(name, other[0])
-        await self.api.call("PUT", (*path, *other), _Done, json=types)
-        # Of companies the new one has become the primary one, as there can be several.
-        if was and was != other and word != "account":
-            await self.api.call("DELETE", (*path, *was), _Done)
+        types = mapping.association_types(name, other[0])
+        await self.api.call("PUT", (*path, *other), _IgnoredResponse, json=types)
+        # An object can have several companies: the new one has become its primary company.
+        if previous and previous != other and field != "account":
+            await self.api.call("DELETE", (*path, *previous), _IgnoredResponse)
 
-    async def choices(self, kind: Kind) -> Mapping[Word, Choices]:
-        """Return what a word of a kind is chosen from."""
-        if kind not in CHOSEN:
+    async def options(self, kind: Kind) -> Mapping[StandardField, Options]:
+        """Return the options of that field of a kind which has a fixed set of values.
+
+        They are cached for five minutes. An account that may not read them has none.
+        """
+        if kind not in OPTION_SOURCES:
             return {}
-        word, path = CHOSEN[kind]
+        field, path = OPTION_SOURCES[kind]
 
-        async def offered() -> Choices:
+        async def fetch() -> Options:
             try:
-                answer = await self.api.call("GET", ("crm", "v3", *path), Offered)
+                response = await self.api.call("GET", ("crm", "v3", *path), OptionsResponse)
             except (Forbidden, NotFound):
-                return Choices()  # the account may not know: what is said passes as it is
-            return choices(kind, answer, self.statuses)
+                return Options()  # the account may not read them: values are passed on unchanged
+            return parse_options(kind, response, self.statuses)
 
-        return {word: await self.call.cached(self.account, path, _CHOICES_HOLD, offered)}
+        return {field: await self.call.cached(self.account, path, _OPTIONS_TTL, fetch)}
 
-    async def object_of(self, word: Word, record_id: str) -> tuple[str, str]:
-        """Return of what object a record is that is named by its id, and the id.
+    async def resolve_reference(self, field: StandardField, record_id: str) -> tuple[str, str]:
+        """Return the type and the id of the object that a reference field names by its id.
 
         Raises:
-            NotFound: there is no such record.
-            Rejected: HubSpot counts each object for itself, and there are several.
+            NotFound: there is no such object.
+            Rejected: objects of several types have that id.
         """
-        names = REFERENCES[word]
+        names = REFERENCES[field]
         if not is_id(record_id):
-            raise NotFound(NONE)
+            raise NotFound(NO_SUCH_RECORD)
         if len(names) > 1:
-            there = await gather(self._is_there(name, record_id) for name in names)
-            names = tuple(name for name, is_there in zip(names, there, strict=True) if is_there)
+            exist = await gather(self._exists(name, record_id) for name in names)
+            names = tuple(name for name, exists in zip(names, exist, strict=True) if exists)
         match names:
             case [name]:
                 return name, record_id
             case []:
-                raise NotFound(NONE)
+                raise NotFound(NO_SUCH_RECORD)
             case _:
                 raise Rejected("HubSpot has several records with that id.")
 
-    async def objects_in(self, kind: Kind, filters: Sequence[Filter]) -> Mapping[str, str]:
-        """Return of what object each record is that filters name."""
-        objects: dict[str, str] = {}
+    async def resolve_references(self, kind: Kind, filters: Sequence[Filter]) -> Mapping[str, str]:
+        """Return the type of each object that filters name, by its id."""
+        types: dict[str, str] = {}
         for each in filters:
-            if each.field in REFERENCES and each.field in WORDS[kind]:
+            if each.field in REFERENCES and each.field in STANDARD_FIELDS[kind]:
                 for value in each.value if isinstance(each.value, list) else [str(each.value)]:
-                    objects[value], _ = await self.object_of(each.field, value)
-        return objects
+                    types[value], _ = await self.resolve_reference(each.field, value)
+        return types
 
-    async def _is_there(self, name: str, record_id: str) -> bool:
+    async def _exists(self, name: str, record_id: str) -> bool:
         try:
-            await self.api.call("GET", _path(name, record_id), Found)
+            await self.api.call("GET", _path(name, record_id), CrmObject)
         except NotFound:
             return False
         return True
 
 
 def is_id(text: str) -> bool:
-    """Say whether a text has the form of HubSpot's ids."""
+    """Say whether a text has the form of a HubSpot id."""
     return _ID.fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""HubSpot's objects: our words on one side, its properties on the other."""
+"""Maps records to HubSpot's objects and back: kinds to object types, fields to properties."""
 
 import html
 import re
@@ -9,9 +9,18 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from config.columns import now
-from crm.provider import WORDS, Fields, Given, Kind, Record, Value, Word
-from crm.providers.hubspot.options import Choices
-from toolkit.speech.times import utc
+from crm.provider import (
+    STANDARD_FIELDS,
+    CustomFields,
+    InputValue,
+    InputValues,
+    Kind,
+    Record,
+    StandardField,
+    Value,
+)
+from crm.providers.hubspot.options import Options
+from toolkit.speech.times import format_utc
 
 OBJECTS: Mapping[Kind, str] = {
     "lead": "contacts",
@@ -22,7 +31,7 @@ OBJECTS: Mapping[Kind, str] = {
     "event": "meetings",
     "case": "tickets",
 }
-PROPERTIES: Mapping[Kind, Mapping[Word, str]] = {
+PROPERTIES: Mapping[Kind, Mapping[StandardField, str]] = {
     "lead": {
         "company": "company",
         "title": "jobtitle",
@@ -74,23 +83,23 @@ PROPERTIES: Mapping[Kind, Mapping[Word, str]] = {
         "notes": "content",
     },
 }
-PEOPLE: tuple[Kind, ...] = ("lead", "contact")
-FIRST, LAST, LIFECYCLE = "firstname", "lastname", "lifecyclestage"
-LEAD = "lead"  # the lifecycle stage of contacts that are our leads
-NUMBERS = ("phone", "mobilephone")
-OTHER_ADDRESSES = "hs_additional_emails"
-REFERENCES: Mapping[Word, tuple[str, ...]] = {
+PERSON_KINDS: tuple[Kind, ...] = ("lead", "contact")
+FIRST_NAME, LAST_NAME, LIFECYCLE_STAGE = "firstname", "lastname", "lifecyclestage"
+LEAD_STAGE = "lead"  # the lifecycle stage of those contacts that are leads
+PHONE_PROPERTIES = ("phone", "mobilephone")
+ADDITIONAL_EMAILS = "hs_additional_emails"
+REFERENCES: Mapping[StandardField, tuple[str, ...]] = {
     "account": ("companies",),
     "contact": ("contacts",),
     "about": ("contacts", "deals", "tickets", "companies"),
 }
 PIPELINES: Mapping[Kind, str] = {"opportunity": "pipeline", "case": "hs_pipeline"}
-SPELLED: Mapping[tuple[Kind, Word], Mapping[str, str]] = {
+ENUM_VALUES: Mapping[tuple[Kind, StandardField], Mapping[str, str]] = {
     ("task", "status"): {"open": "NOT_STARTED", "done": "COMPLETED"},
     ("task", "priority"): {"low": "LOW", "normal": "MEDIUM", "high": "HIGH"},
     ("case", "priority"): {"low": "LOW", "normal": "MEDIUM", "high": "HIGH"},
 }
-# HubSpot numbers its kinds of association; those of a company are the primary one's:
+# The ids of the association types; those to companies are for the primary company:
 # https://developers.hubspot.com/docs/api-reference/crm-associations-v4/guide.
 _ASSOCIATIONS: Mapping[tuple[str, str], int] = {
     ("contacts", "companies"): 1,
@@ -106,136 +115,150 @@ _ASSOCIATIONS: Mapping[tuple[str, str], int] = {
     ("meetings", "deals"): 212,
     ("meetings", "tickets"): 226,
 }
-_NOON = time(12, tzinfo=UTC)  # on the same day nearly everywhere: HubSpot knows moments only
-_LENGTH = timedelta(minutes=30)
+# HubSpot has no dates, only times: noon in UTC is on the same day nearly everywhere.
+_NOON = time(12, tzinfo=UTC)
+_MEETING_LENGTH = timedelta(minutes=30)  # where no end is given
 _TAG = re.compile(r"<[^<>]+>")
 
 
-class Associated(BaseModel):
-    """One record that another one is associated with."""
+class Association(BaseModel):
+    """An object that another one is associated with."""
 
     id: str
     type: str = ""
 
 
 class _Associations(BaseModel):
-    results: list[Associated] = Field(default_factory=list[Associated])
+    results: list[Association] = Field(default_factory=list[Association])
 
 
-class Found(BaseModel):
-    """A record as HubSpot returns it: every value is a text."""
+class CrmObject(BaseModel):
+    """An object as HubSpot returns it: every property is a text."""
 
     id: str
     properties: dict[str, str | None] = Field(default_factory=dict[str, str | None])
     associations: dict[str, _Associations] = Field(default_factory=dict[str, _Associations])
 
-    def related(self, word: Word) -> tuple[str, str] | None:
-        """Return the object and the id of what a reference of ours means."""
-        for name in REFERENCES[word]:
-            others = self.associations.get(name, _Associations()).results
-            # Of several companies one is the primary one.
-            ranked = sorted(others, key=lambda each: each.type.endswith("_unlabeled"))
+    def associated(self, field: StandardField) -> tuple[str, str] | None:
+        """Return the type and id of the object that a reference field refers to."""
+        for name in REFERENCES[field]:
+            results = self.associations.get(name, _Associations()).results
+            # The association with the primary company has a label.
+            ranked = sorted(results, key=lambda each: each.type.endswith("_unlabeled"))
             if ranked:
                 return name, ranked[0].id
         return None
 
 
-def association(source: str, target: str) -> list[dict[str, Any]]:
-    """Return how records of two objects are associated."""
+def association_types(source: str, target: str) -> list[dict[str, Any]]:
+    """Return the types of the association between objects of two types, as a request has them."""
     type_id = _ASSOCIATIONS[source, target]
     return [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": type_id}]
 
 
-def columns(kind: Kind, source: str | None) -> Mapping[Word, str]:
-    """Return the property of each word; a name of two parts and references have none of theirs."""
-    own = {"source": source} if source and "source" in WORDS[kind] else {}
-    return {**PROPERTIES[kind], **own}
+def properties_by_field(kind: Kind, source: str | None) -> Mapping[StandardField, str]:
+    """Return the property of each field that is stored in a single one.
+
+    A person's name is in two properties, and some references are associations only. `source` is
+    the tenant's own property for the source of a lead.
+    """
+    custom = {"source": source} if source and "source" in STANDARD_FIELDS[kind] else {}
+    return {**PROPERTIES[kind], **custom}
 
 
-def asked(kind: Kind, source: str | None, fields: Sequence[str] = ()) -> list[str]:
-    """Return the properties to ask for."""
-    people = (FIRST, LAST, LIFECYCLE, *NUMBERS, OTHER_ADDRESSES) if kind in PEOPLE else ()
-    return list(dict.fromkeys((*people, *columns(kind, source).values(), *fields)))
+def requested_properties(kind: Kind, source: str | None, fields: Sequence[str] = ()) -> list[str]:
+    """Return the names of the properties to request, each once."""
+    of_people = (FIRST_NAME, LAST_NAME, LIFECYCLE_STAGE, *PHONE_PROPERTIES, ADDITIONAL_EMAILS)
+    names = (
+        *(of_people if kind in PERSON_KINDS else ()),
+        *properties_by_field(kind, source).values(),
+        *fields,
+    )
+    return list(dict.fromkeys(names))
 
 
-def record(
+def to_record(
     kind: Kind,
-    found: Found,
+    crm_object: CrmObject,
     source: str | None,
     fields: Sequence[str] = (),
-    choices: Mapping[Word, Choices] | None = None,
+    options: Mapping[StandardField, Options] | None = None,
 ) -> Record:
-    """Return a record in our words."""
-    known: dict[Word, Value | None] = {
-        word: _ours(kind, word, found.properties.get(name), choices or {})
-        for word, name in columns(kind, source).items()
+    """Return an object as a record, with the `fields` that have a value as custom fields."""
+    properties = crm_object.properties
+    known: dict[StandardField, Value | None] = {
+        field: _parse_value(kind, field, properties.get(name), options or {})
+        for field, name in properties_by_field(kind, source).items()
     }
-    if kind in PEOPLE:
-        known["name"] = " ".join(filter(None, map(found.properties.get, (FIRST, LAST))))
-    for word in REFERENCES:
-        if word in WORDS[kind] and (other := found.related(word)):
-            known[word] = other[1]
-    values = {word: value for word, value in known.items() if value not in (None, "")}
-    own = {name: found.properties.get(name) for name in fields}
-    shown: dict[str, Value] = {name: value for name, value in own.items() if value}
-    return Record(kind=kind, id=found.id, values=values, fields=shown)
+    if kind in PERSON_KINDS:
+        known["name"] = " ".join(filter(None, map(properties.get, (FIRST_NAME, LAST_NAME))))
+    for field in REFERENCES:
+        if field in STANDARD_FIELDS[kind] and (other := crm_object.associated(field)):
+            known[field] = other[1]
+    values = {field: value for field, value in known.items() if value not in (None, "")}
+    custom: dict[str, Value] = {name: text for name in fields if (text := properties.get(name))}
+    return Record(kind=kind, id=crm_object.id, values=values, fields=custom)
 
 
-def hit(kinds: Sequence[Kind], found: Found, source: str | None, address: str | None) -> Record:
-    """Return a record that was searched for, with those of its numbers and addresses that tell.
+def to_search_record(
+    kinds: Sequence[Kind], crm_object: CrmObject, source: str | None, email: str | None
+) -> Record:
+    """Return an object that a search found as a record of one of `kinds`.
 
-    A contact that is a lead is our lead, where leads are meant, too.
+    Its custom fields hold the further phone numbers, and the additional address that is `email`,
+    so that `crm.matching` sees them. A contact in the stage of a lead becomes a lead if `kinds`
+    has leads.
     """
-    is_lead = found.properties.get(LIFECYCLE) == LEAD
-    mine: list[Kind] = [each for each in kinds if (each == "lead") == is_lead]
-    shown = record((mine or list(kinds))[0], found, source, NUMBERS[1:])
-    others = (found.properties.get(OTHER_ADDRESSES) or "").split(";")
-    same = [each for each in others if address and each.casefold() == address.casefold()]
-    fields = {**shown.fields, OTHER_ADDRESSES: same[0]} if same else shown.fields
-    return shown.model_copy(update={"fields": fields})
+    is_lead = crm_object.properties.get(LIFECYCLE_STAGE) == LEAD_STAGE
+    fitting: list[Kind] = [each for each in kinds if (each == "lead") == is_lead]
+    record = to_record((fitting or list(kinds))[0], crm_object, source, PHONE_PROPERTIES[1:])
+    others = (crm_object.properties.get(ADDITIONAL_EMAILS) or "").split(";")
+    same = [each for each in others if email and each.casefold() == email.casefold()]
+    fields = {**record.fields, ADDITIONAL_EMAILS: same[0]} if same else record.fields
+    return record.model_copy(update={"fields": fields})
 
 
-def given(
-    kind: Kind, values: Mapping[Word, Given], fields: Fields, source: str | None
+def to_properties(
+    kind: Kind, values: InputValues, fields: CustomFields, source: str | None
 ) -> dict[str, str]:
-    """Return values by HubSpot's names, without references to other records."""
+    """Return values as properties; references are left out, which become associations."""
     properties: dict[str, str] = {}
-    for word, value in values.items():
-        if word in REFERENCES:
+    for field, value in values.items():
+        if field in REFERENCES:
             continue
-        if word == "name" and kind in PEOPLE:
+        if field == "name" and kind in PERSON_KINDS:
             first, _, last = str(value).strip().rpartition(" ")
-            properties |= {FIRST: first.strip(), LAST: last}
+            properties |= {FIRST_NAME: first.strip(), LAST_NAME: last}
         else:
-            spelled = SPELLED.get((kind, word), {})
-            text = as_text(value)
-            properties[columns(kind, source)[word]] = spelled.get(text, text)
+            text = to_text(value)
+            name = properties_by_field(kind, source)[field]
+            properties[name] = ENUM_VALUES.get((kind, field), {}).get(text, text)
     if kind == "event" and "starts_at" in values:
-        properties["hs_timestamp"] = as_text(values["starts_at"])
-    own = {name: "" if value is None else as_text(value) for name, value in fields.items()}
-    return {**properties, **own}
+        properties["hs_timestamp"] = to_text(values["starts_at"])
+    custom = {name: "" if value is None else to_text(value) for name, value in fields.items()}
+    return {**properties, **custom}
 
 
-def completed(kind: Kind, values: Mapping[Word, Given]) -> dict[str, str]:
-    """Return what HubSpot demands of a new record, where nothing else is given."""
+def default_properties(kind: Kind, values: InputValues) -> dict[str, str]:
+    """Return the properties that HubSpot requires of a new object, with default values."""
     match kind, values.get("starts_at"):
         case "lead", _:
-            return {LIFECYCLE: LEAD}
+            return {LIFECYCLE_STAGE: LEAD_STAGE}
         case "task", _:
-            return {"hs_timestamp": utc(now()), "hs_task_status": "NOT_STARTED"}
+            return {"hs_timestamp": format_utc(now()), "hs_task_status": "NOT_STARTED"}
         case "event", datetime() as start:
-            return {"hs_meeting_end_time": utc(start + _LENGTH)}
+            return {"hs_meeting_end_time": format_utc(start + _MEETING_LENGTH)}
         case _:
             return {}
 
 
-def as_text(value: Given | Value) -> str:
-    """Return a value as HubSpot takes it."""
+def to_text(value: InputValue | Value) -> str:
+    """Return a value as a property has it."""
     match value:
         case datetime():
-            return utc(value)
+            return format_utc(value)
         case date():
-            return utc(datetime.combine(value, _NOON))
+            return format_utc(datetime.combine(value, _NOON))
         case bool():
             return str(value).lower()
         case float() if value.is_integer():
@@ -244,25 +267,24 @@ def as_text(value: Given | Value) -> str:
             return str(value)
 
 
-def _ours(
-    kind: Kind, word: Word, value: str | None, choices: Mapping[Word, Choices]
+def _parse_value(
+    kind: Kind, field: StandardField, text: str | None, options: Mapping[StandardField, Options]
 ) -> Value | None:
-    if not value:
+    if not text:
         return None
-    if word in choices:
-        return choices[word].told(value)
-    if word.endswith("_date"):
-        return value[:10]
-    if word == "amount":
-        return _number(value)
-    if word == "notes" and kind in ("task", "event"):
-        # These are HTML.
-        return html.unescape(_TAG.sub("", value)).strip()
-    spelled = {theirs: ours for ours, theirs in SPELLED.get((kind, word), {}).items()}
-    return spelled.get(value, value)
+    if field in options:
+        return options[field].display_name(text)
+    if field.endswith("_date"):
+        return text[:10]
+    if field == "amount":
+        return _parse_number(text)
+    if field == "notes" and kind in ("task", "event"):  # which are HTML
+        return html.unescape(_TAG.sub("", text)).strip()
+    standard = {theirs: ours for ours, theirs in ENUM_VALUES.get((kind, field), {}).items()}
+    return standard.get(text, text)
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:

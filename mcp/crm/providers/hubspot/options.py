@@ -1,6 +1,6 @@
-"""What HubSpot has a tenant choose from: the stages of its pipelines, and lists of options.
+"""The fixed values of HubSpot's properties: enumeration options, and stages of pipelines.
 
-They have ids that nobody says, and labels that people do.
+Each has an internal value, which requests use, and a label, which people say.
 """
 
 from collections.abc import Mapping
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 
-from crm.provider import CASE_STATUSES, Kind, Word
+from crm.provider import CASE_STATUSES, Kind, StandardField
 
-# The word of each kind that is chosen from a list, and where that is read.
-CHOSEN: Mapping[Kind, tuple[Word, tuple[str, ...]]] = {
+# The field of each kind that has options, and the path under which these are read.
+OPTION_SOURCES: Mapping[Kind, tuple[StandardField, tuple[str, ...]]] = {
     "lead": ("status", ("properties", "contacts", "hs_lead_status")),
     "account": ("industry", ("properties", "companies", "industry")),
     "opportunity": ("stage", ("pipelines", "deals")),
     "case": ("status", ("pipelines", "tickets")),
 }
-_WAITING_ON_US = "3"  # of the stages that HubSpot gives every account's tickets
+_WAITING_ON_US = "3"  # the id of that stage in the ticket pipeline that HubSpot sets up
 
 
 class _Option(BaseModel):
@@ -42,86 +42,98 @@ class _Pipeline(BaseModel):
     stages: list[_Stage] = Field(default_factory=list[_Stage])
 
 
-class Offered(BaseModel):
-    """The definition of a property, or the pipelines of an object."""
+class OptionsResponse(BaseModel):
+    """The definition of a property, or the pipelines of an object type."""
 
     options: list[_Option] = Field(default_factory=list[_Option])
     results: list[_Pipeline] = Field(default_factory=list[_Pipeline])
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One of them. A stage is in a pipeline; `ours` is our word for a ticket's."""
+class Option:
+    """One option of a property, or one stage of a pipeline.
+
+    `status` is the case status that a ticket stage stands for.
+    """
 
     value: str
     label: str
     pipeline: str | None = None
-    ours: str | None = None
+    status: str | None = None
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What there is to choose from, in order."""
+class Options:
+    """All options of a field, in their display order."""
 
-    all: tuple[Choice, ...] = ()
+    all: tuple[Option, ...] = ()
 
-    def meant(self, said: str) -> list[Choice]:
-        """Return what may be meant: several pipelines can have a stage of one label."""
-        text = said.casefold()
-        ways = (
-            [each for each in self.all if each.value.casefold() == text],
-            [each for each in self.all if each.ours == text],
-            [each for each in self.all if each.label.casefold() == text],
+    def matching(self, text: str) -> list[Option]:
+        """Return the options with this value, else with this case status, else with this label.
+
+        Several pipelines can have a stage with the same label.
+        """
+        folded = text.casefold()
+        matches = (
+            [each for each in self.all if each.value.casefold() == folded],
+            [each for each in self.all if each.status == folded],
+            [each for each in self.all if each.label.casefold() == folded],
         )
-        return next(filter(None, ways), list[Choice]())
+        return next(filter(None, matches), list[Option]())
 
-    def chosen(self, said: str, pipeline: str | None) -> Choice | None:
-        """Return what is meant, in the pipeline in which something is already; None for nothing."""
-        found = self.meant(said)
-        here = [each for each in found if each.pipeline == pipeline]
-        return next(iter([*here, *found]), None)
+    def select(self, text: str, pipeline: str | None) -> Option | None:
+        """Return the option that a text names, preferably in `pipeline`; None if there is none."""
+        matches = self.matching(text)
+        in_pipeline = [each for each in matches if each.pipeline == pipeline]
+        return next(iter([*in_pipeline, *matches]), None)
 
-    def first(self) -> Choice | None:
-        """Return the stage in which something begins."""
+    def first_stage(self) -> Option | None:
+        """Return the first stage of the first pipeline."""
         stages = (each for each in self.all if each.pipeline)
         return next(stages, None)
 
-    def told(self, value: str) -> str:
-        """Return a choice as people call it."""
+    def display_name(self, value: str) -> str:
+        """Return the case status or the label of a value; the value itself if it is unknown."""
         for each in self.all:
             if each.value == value:
-                return each.ours or each.label or value
+                return each.status or each.label or value
         return value
 
 
-def choices(kind: Kind, offered: Offered, statuses: Mapping[str, str]) -> Choices:
-    """Return the choices of a property; `statuses` are a tenant's stages for our words."""
-    if not offered.results:
-        return Choices(tuple(Choice(each.value, each.label) for each in offered.options))
-    found: list[Choice] = []
-    for pipeline in sorted(offered.results, key=lambda each: each.displayOrder):
+def parse_options(kind: Kind, response: OptionsResponse, statuses: Mapping[str, str]) -> Options:
+    """Return the options of a field; `statuses` are the tenant's stages for our case statuses."""
+    if not response.results:
+        return Options(tuple(Option(each.value, each.label) for each in response.options))
+    options: list[Option] = []
+    for pipeline in sorted(response.results, key=lambda each: each.displayOrder):
         stages = sorted(pipeline.stages, key=lambda each: each.displayOrder)
-        named = _named(stages, statuses) if kind == "case" else {}
-        found += [
-            Choice(stage.id, stage.label, pipeline.id, named.get(stage.id)) for stage in stages
+        status_of = _case_statuses(stages, statuses) if kind == "case" else {}
+        options += [
+            Option(stage.id, stage.label, pipeline.id, status_of.get(stage.id)) for stage in stages
         ]
-    return Choices(tuple(found))
+    return Options(tuple(options))
 
 
-def _named(stages: list[_Stage], statuses: Mapping[str, str]) -> dict[str, str]:
-    """Return our word for each stage of tickets that has one."""
-    new, _, closed = CASE_STATUSES
-    named: dict[str, str] = {}
+def _case_statuses(stages: list[_Stage], statuses: Mapping[str, str]) -> dict[str, str]:
+    """Return the case status of each ticket stage that stands for one, by the stage's id."""
+    new, opened, closed = CASE_STATUSES
+    status_of: dict[str, str] = {}
     for stage in stages:
         if stage.metadata.ticketState == "CLOSED":
-            named[stage.id] = closed
-    going = [stage.id for stage in stages if stage.id not in named]
-    if going:
-        opened = _WAITING_ON_US if _WAITING_ON_US in going else going[min(1, len(going) - 1)]
-        named |= {opened: CASE_STATUSES[1], going[0]: new}
-    for word, said in statuses.items():
-        chosen = [each.id for each in stages if said.casefold() in (each.id, each.label.casefold())]
-        if chosen:
-            named = {id_: ours for id_, ours in named.items() if ours != word or ours == closed}
-            named[chosen[0]] = word
-    return named
+            status_of[stage.id] = closed
+    active = [stage.id for stage in stages if stage.id not in status_of]
+    if active:
+        open_id = _WAITING_ON_US if _WAITING_ON_US in active else active[min(1, len(active) - 1)]
+        status_of |= {open_id: opened, active[0]: new}
+    for status, name in statuses.items():
+        folded = name.casefold()
+        named = [stage.id for stage in stages if folded in (stage.id, stage.label.casefold())]
+        if named:
+            # One stage is new and one is open, while several can be closed.
+            status_of = {
+                stage_id: each
+                for stage_id, each in status_of.items()
+                if each != status or each == closed
+            }
+            status_of[named[0]] = status
+    return status_of

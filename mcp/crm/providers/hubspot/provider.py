@@ -9,13 +9,33 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from config.columns import now
 from config.security.vault import Account
-from crm.lost_writes import is_the_same
-from crm.provider import WORDS, Fields, Given, Kind, Page, Query, Record, Wanted, Word
-from crm.providers.hubspot import mapping as records
-from crm.providers.hubspot import search as searching
-from crm.providers.hubspot.client import NONE, Hub, is_id
-from crm.providers.hubspot.mapping import OBJECTS, PIPELINES, REFERENCES, Found
-from crm.providers.hubspot.options import CHOSEN
+from crm.lost_writes import is_same_record
+from crm.provider import (
+    STANDARD_FIELDS,
+    CustomFields,
+    InputValues,
+    Kind,
+    Page,
+    Query,
+    Record,
+    SearchQuery,
+    StandardField,
+)
+from crm.providers.hubspot import mapping
+from crm.providers.hubspot.client import NO_SUCH_RECORD, HubSpotClient, is_id
+from crm.providers.hubspot.mapping import OBJECTS, PIPELINES, REFERENCES, CrmObject
+from crm.providers.hubspot.options import OPTION_SOURCES
+from crm.providers.hubspot.search import (
+    FilterGroup,
+    contact_detail_filters,
+    filter_groups,
+    recent_filters,
+    restrict_to_leads,
+    satisfies,
+    search_request,
+    similar_name_filters,
+    sort_property,
+)
 from toolkit.errors import NotFound, Rejected
 from toolkit.http.client import HeaderAuth, VendorApi
 from toolkit.http.concurrency import gather
@@ -23,15 +43,16 @@ from toolkit.oauth import OAuth
 from toolkit.tenancy import Credentials, ToolCall
 
 _TOKEN_URL = "https://api.hubapi.com/oauth/v1/token"  # noqa: S105 - an address
-_CANDIDATES = 25
-_HEARD_AMONG = 100  # records of which the names are compared by ear
-_A_SECOND = 5  # searches that HubSpot lets an account make
-_LATELY = timedelta(days=1)
-_REWRITTEN: tuple[Word, ...] = ("industry", "website")
+_MAX_CANDIDATES = 25  # records that a lost create is looked for among
+_MAX_SIMILAR = 100  # records with a similar name, which `crm.matching` ranks
+_SEARCHES_PER_SECOND = 5  # that HubSpot allows an account
+_RECENT = timedelta(days=1)
+# HubSpot normalizes these when it stores them.
+_REWRITTEN: tuple[StandardField, ...] = ("industry", "website")
 
 
 class HubSpotCredentials(Credentials):
-    """A private app's access token alone, or all that an authorised app holds."""
+    """The access token of a private app, or the OAuth credentials of a public one."""
 
     access_token: SecretStr = SecretStr("")
     client_id: str = ""
@@ -39,7 +60,7 @@ class HubSpotCredentials(Credentials):
     refresh_token: SecretStr = SecretStr("")
 
     @model_validator(mode="after")
-    def _are_enough(self) -> Self:
+    def _check_complete(self) -> Self:
         app = (self.client_id, self.client_secret, self.refresh_token)
         if not (all(app) or (self.access_token and not any(app))):
             raise ValueError("There is to be an access_token, or an app's three values.")
@@ -55,9 +76,10 @@ class HubSpot:
     """A tenant's HubSpot account.
 
     A lead is a contact in the lifecycle stage "lead": HubSpot's own leads are not in every plan,
-    and belong to a contact, which alone has a name and a number. HubSpot has no property for where
-    a lead comes from: the setting `lead_source` names the account's own. An open case is in the
-    stage "Waiting on us", or in the second one; the setting `case_statuses` can name others.
+    and name and number are those of the contact that such a lead belongs to. HubSpot has no
+    property for the source of a lead: the setting `lead_source` names the account's own. An open
+    case is in the stage "Waiting on us", or in the second stage; the setting `case_statuses` can
+    name other stages for our statuses.
     """
 
     credentials: ClassVar[type[Credentials]] = HubSpotCredentials
@@ -66,168 +88,185 @@ class HubSpot:
     }
 
     def __init__(self, account: Account, call: ToolCall) -> None:
-        held = HubSpotCredentials.model_validate(account.secrets)
+        credentials = HubSpotCredentials.model_validate(account.secrets)
         settings = _Settings.model_validate(account.settings)
-        token = f"Bearer {held.access_token.get_secret_value()}"
+        token = f"Bearer {credentials.access_token.get_secret_value()}"
         auth: httpx2.Auth = HeaderAuth("Authorization", token)
-        if held.refresh_token:
+        if credentials.refresh_token:
             auth = OAuth("HubSpot", _TOKEN_URL, account, call)
         url = account.base_url("https://api.hubapi.com")
         api = VendorApi("HubSpot", url, call.vendor_connection(account), auth)
         self._call, self._source = call, settings.lead_source
-        self._hub = Hub(api, account, call, self._source, settings.case_statuses)
+        self._client = HubSpotClient(api, account, call, self._source, settings.case_statuses)
 
     async def check(self) -> None:
         """Read one contact."""
-        await self._hub.search("contacts", searching.body((), (), 1))
+        await self._client.search("contacts", search_request((), (), 1))
 
     async def get(self, kind: Kind, record_id: str, fields: Sequence[str] = ()) -> Record | None:
-        """Return a record; a contact that is no lead is no lead."""
+        """Return a record, or None; a contact in another stage is not a lead."""
         if not is_id(record_id):
             return None
         try:
-            found = await self._hub.found(kind, record_id, fields)
+            found = await self._client.get_object(kind, record_id, fields)
         except NotFound:
             return None
-        listed = await self._hub.choices(kind)
-        return records.record(kind, found, self._source, fields, listed)
+        options = await self._client.options(kind)
+        return mapping.to_record(kind, found, self._source, fields, options)
 
-    async def create(self, kind: Kind, values: Mapping[Word, Given], fields: Fields) -> str:
-        """Create a record with what it belongs to, and return its id."""
+    async def create(self, kind: Kind, values: InputValues, fields: CustomFields) -> str:
+        """Create a record with its associations, and return its id."""
         properties = await self._properties(kind, values, fields, None)
-        related = await self._related(values)
-        return await self._hub.create(
-            kind, {**records.completed(kind, values), **properties}, related
-        )
+        associated = await self._references(values)
+        defaults = mapping.default_properties(kind, values)
+        return await self._client.create(kind, {**defaults, **properties}, associated)
 
-    async def find_lost_create(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
-        """Return what was created lately with these values.
+    async def find_lost_create(self, kind: Kind, values: InputValues) -> str | None:
+        """Return the id of a record that was created since yesterday with these values.
 
-        HubSpot's search knows a new record after some seconds; a try is repeated after fifteen.
+        A new record appears in HubSpot's search after some seconds, and a create is not retried
+        before fifteen have passed.
         """
         if not self._call.is_retry:
             return None
         title = str(values.get("name") or values.get("subject") or "")
-        groups = searching.lately(kind, title, now() - _LATELY, self._source)
-        body = searching.body(records.asked(kind, self._source), groups, _CANDIDATES)
-        found = await self._hub.search(OBJECTS[kind], body)
-        own = {word: value for word, value in values.items() if word not in REFERENCES}
-        for each in found.results:
-            if is_the_same(records.record(kind, each, self._source), own, rewritten=_REWRITTEN):
-                # What it belongs to is told by the record itself, and not by a search.
-                whole = await self.get(kind, each.id)
-                if whole and is_the_same(whole, values, rewritten=_REWRITTEN):
+        groups = recent_filters(kind, title, now() - _RECENT, self._source)
+        properties = mapping.requested_properties(kind, self._source)
+        request = search_request(properties, groups, _MAX_CANDIDATES)
+        response = await self._client.search(OBJECTS[kind], request)
+        plain = {field: value for field, value in values.items() if field not in REFERENCES}
+        for each in response.results:
+            found = mapping.to_record(kind, each, self._source)
+            if is_same_record(found, plain, ignored=_REWRITTEN):
+                # A search returns no associations.
+                record = await self.get(kind, each.id)
+                if record and is_same_record(record, values, ignored=_REWRITTEN):
                     return each.id
         return None
 
     async def update(
-        self, kind: Kind, record_id: str, values: Mapping[Word, Given], fields: Fields
+        self, kind: Kind, record_id: str, values: InputValues, fields: CustomFields
     ) -> None:
-        """Change what is given of a record."""
+        """Set the given fields of a record."""
         if not is_id(record_id):
-            raise NotFound(NONE)
-        related = await self._related(values)
-        before = Found(id=record_id)
-        if kind == "lead" or kind in PIPELINES or related:
-            before = await self._hub.found(kind, record_id, (*PIPELINES.values(),))
+            raise NotFound(NO_SUCH_RECORD)
+        associated = await self._references(values)
+        before = CrmObject(id=record_id)
+        if kind == "lead" or kind in PIPELINES or associated:
+            before = await self._client.get_object(kind, record_id, (*PIPELINES.values(),))
         properties = await self._properties(kind, values, fields, before)
         if properties:
-            await self._hub.change(kind, record_id, properties)
-        for word, other in related.items():
-            await self._hub.relate(kind, before, word, other)
+            await self._client.update(kind, record_id, properties)
+        for field, other in associated.items():
+            await self._client.replace_association(kind, before, field, other)
 
     async def query(self, query: Query) -> Page:
-        """Return the records that fulfil a query."""
+        """Return the records that satisfy a query."""
         kind, source = query.kind, self._source
         if any(each.value == [] for each in query.filters):
             return Page(records=())
         try:
-            objects = await self._hub.objects_in(kind, query.filters)
+            types = await self._client.resolve_references(kind, query.filters)
         except NotFound:
             return Page(records=())
-        listed = await self._hub.choices(kind)
-        groups = searching.groups(query, source, listed, objects)
-        by, down = searching.ordered(query, source)
+        options = await self._client.options(kind)
+        groups = filter_groups(query, source, options, types)
+        sort_by, descending = sort_property(query, source)
         names = dict.fromkeys((*query.fields, *(each.field for each in query.filters)))
-        own = [name for name in names if name not in WORDS[kind]]
-        asked = records.asked(kind, source, own)
-        body = searching.body(asked, groups, query.limit, by=by, down=down)
-        found = await self._hub.search(OBJECTS[kind], body)
-        rows = [records.record(kind, each, source, own, listed) for each in found.results]
-        held = [row for row in rows if all(searching.holds(row, each) for each in query.filters)]
-        return Page(records=tuple(held), more=found.paging.next is not None)
+        custom = [name for name in names if name not in STANDARD_FIELDS[kind]]
+        request = search_request(
+            mapping.requested_properties(kind, source, custom),
+            groups,
+            query.limit,
+            sort_by=sort_by,
+            descending=descending,
+        )
+        response = await self._client.search(OBJECTS[kind], request)
+        records = [
+            mapping.to_record(kind, each, source, custom, options) for each in response.results
+        ]
+        satisfying = tuple(
+            record for record in records if all(satisfies(record, each) for each in query.filters)
+        )
+        return Page(records=satisfying, more=response.paging.next is not None)
 
-    async def search(self, wanted: Wanted, kinds: Sequence[Kind], limit: int) -> list[Record]:
-        """Return records by number, by address, by words, or by names that begin alike."""
-        objects = list(dict.fromkeys(OBJECTS[kind] for kind in kinds))
-        if wanted.phone or wanted.email:
-            groups = {name: searching.told_by(name, wanted) for name in objects}
+    async def search(self, query: SearchQuery, kinds: Sequence[Kind], limit: int) -> list[Record]:
+        """Return candidates by number, by address, by words, or by the beginnings of names."""
+        names = list(dict.fromkeys(OBJECTS[kind] for kind in kinds))
+        if query.phone or query.email:
+            groups = {name: contact_detail_filters(name, query) for name in names}
         else:
-            found = await self._each({name: [] for name in objects}, wanted, kinds, limit)
+            found = await self._search_objects({name: [] for name in names}, query, kinds, limit)
             if found:
                 return found
-            # What is left of the searches that HubSpot allows in a second.
-            few = objects[: max(1, _A_SECOND - len(objects))]
-            groups = {name: searching.sounding(name, wanted.text) for name in few}
-            limit = _HEARD_AMONG
-        asked = {name: alternatives for name, alternatives in groups.items() if alternatives}
-        return await self._each(asked, wanted, kinds, limit)
+            # As many as are left of the searches that HubSpot allows in a second.
+            remaining = names[: max(1, _SEARCHES_PER_SECOND - len(names))]
+            groups = {name: similar_name_filters(name, query.text) for name in remaining}
+            limit = _MAX_SIMILAR
+        searches = {name: of_name for name, of_name in groups.items() if of_name}
+        return await self._search_objects(searches, query, kinds, limit)
 
-    async def _each(
+    async def _search_objects(
         self,
-        asked: Mapping[str, Sequence[searching.Group]],
-        wanted: Wanted,
+        groups: Mapping[str, Sequence[FilterGroup]],
+        query: SearchQuery,
         kinds: Sequence[Kind],
         limit: int,
     ) -> list[Record]:
-        """Search objects by filters, or by words where there are none."""
-        bodies = {
-            name: searching.body(
-                records.asked(_of(name, kinds)[0], self._source),
-                searching.narrowed(groups, _of(name, kinds)),
+        """Search each object type by its filter groups, or by the text where it has none."""
+        requests = {
+            name: search_request(
+                mapping.requested_properties(_kinds_of(name, kinds)[0], self._source),
+                restrict_to_leads(of_name, _kinds_of(name, kinds)),
                 limit,
-                words=None if groups else wanted.text,
+                words=None if of_name else query.text,
             )
-            for name, groups in asked.items()
+            for name, of_name in groups.items()
         }
-        answers = await gather(self._hub.search(name, body) for name, body in bodies.items())
+        responses = await gather(
+            self._client.search(name, request) for name, request in requests.items()
+        )
         return [
-            records.hit(_of(name, kinds), each, self._source, wanted.email)
-            for name, answer in zip(bodies, answers, strict=True)
-            for each in answer.results
+            mapping.to_search_record(_kinds_of(name, kinds), each, self._source, query.email)
+            for name, response in zip(requests, responses, strict=True)
+            for each in response.results
         ]
 
-    async def _related(self, values: Mapping[Word, Given]) -> dict[Word, tuple[str, str]]:
-        """Return what a record is to belong to, each with its object."""
+    async def _references(self, values: InputValues) -> dict[StandardField, tuple[str, str]]:
+        """Return the type and id of the object that each reference among the values names."""
         return {
-            word: await self._hub.object_of(word, str(values[word]))
-            for word in REFERENCES
-            if word in values
+            field: await self._client.resolve_reference(field, str(values[field]))
+            for field in REFERENCES
+            if field in values
         }
 
     async def _properties(
-        self, kind: Kind, values: Mapping[Word, Given], fields: Fields, before: Found | None
+        self, kind: Kind, values: InputValues, fields: CustomFields, before: CrmObject | None
     ) -> dict[str, str]:
-        """Return what is written of a record, which is new where there is nothing before."""
+        """Return the properties to write; `before` is the object to update, None for a new one.
+
+        A label, such as that of a stage, becomes the option's value. A new record of a kind that
+        has a pipeline starts in its first stage.
+        """
         if "source" in values and self._source is None:
             raise Rejected(
                 "HubSpot has no property for the source of a lead.",
                 next="Call again without source, and say it in notes.",
             )
-        word, _ = CHOSEN.get(kind, ("", ()))
-        said = values.get(word)
-        if said is None and (before is not None or kind not in PIPELINES):
-            return records.given(kind, values, fields, self._source)
-        listed = (await self._hub.choices(kind))[word]
+        field, _ = OPTION_SOURCES.get(kind, ("", ()))
+        value = values.get(field)
+        if value is None and (before is not None or kind not in PIPELINES):
+            return mapping.to_properties(kind, values, fields, self._source)
+        options = (await self._client.options(kind))[field]
         pipeline = before.properties.get(PIPELINES[kind]) if before and kind in PIPELINES else None
-        choice = listed.first() if said is None else listed.chosen(str(said), pipeline)
-        if choice is None:
-            return records.given(kind, values, fields, self._source)
-        stage = {PIPELINES[kind]: choice.pipeline} if choice.pipeline else {}
-        given = records.given(kind, {**values, word: choice.value}, fields, self._source)
-        return {**stage, **given}
+        option = options.first_stage() if value is None else options.select(str(value), pipeline)
+        if option is None:
+            return mapping.to_properties(kind, values, fields, self._source)
+        in_pipeline = {PIPELINES[kind]: option.pipeline} if option.pipeline else {}
+        resolved = {**values, field: option.value}
+        return {**in_pipeline, **mapping.to_properties(kind, resolved, fields, self._source)}
 
 
-def _of(name: str, kinds: Sequence[Kind]) -> list[Kind]:
-    """Return the kinds that are kept in an object."""
+def _kinds_of(name: str, kinds: Sequence[Kind]) -> list[Kind]:
+    """Return those of the kinds that HubSpot has as objects of a type."""
     return [kind for kind in kinds if OBJECTS[kind] == name]

@@ -1,6 +1,7 @@
-"""HubSpot's search: https://developers.hubspot.com/docs/api-reference/search/guide.
+"""HubSpot's search requests: https://developers.hubspot.com/docs/api-reference/search/guide.
 
-A value is a text in JSON, so whatever it says it stays one. Groups of filters are alternatives.
+A search has groups of filters: an object satisfies all filters of one of the groups. Values are
+JSON strings, so nothing in them can become part of the query.
 """
 
 import re
@@ -9,181 +10,212 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
 from typing import Any
 
-from crm.provider import WORDS, Filter, Kind, Query, Record, Value, Wanted, Word
-from crm.providers.hubspot.mapping import (
-    FIRST,
-    LAST,
-    LEAD,
-    LIFECYCLE,
-    NUMBERS,
-    OTHER_ADDRESSES,
-    PEOPLE,
-    REFERENCES,
-    SPELLED,
-    as_text,
-    columns,
+from crm.provider import (
+    STANDARD_FIELDS,
+    Filter,
+    Kind,
+    Query,
+    Record,
+    SearchQuery,
+    StandardField,
+    Value,
 )
-from crm.providers.hubspot.options import Choices
+from crm.providers.hubspot.mapping import (
+    ADDITIONAL_EMAILS,
+    ENUM_VALUES,
+    FIRST_NAME,
+    LAST_NAME,
+    LEAD_STAGE,
+    LIFECYCLE_STAGE,
+    PERSON_KINDS,
+    PHONE_PROPERTIES,
+    REFERENCES,
+    properties_by_field,
+    to_text,
+)
+from crm.providers.hubspot.options import Options
 from toolkit.errors import Rejected
 from toolkit.speech.people import significant_digits
 
 Body = dict[str, Any]
-Group = list[Body]
+FilterGroup = list[Body]
 
 _OPERATORS = {"is": "EQ", "is_not": "NEQ", "above": "GT", "below": "LT"}
-_CREATED = {"task": "hs_createdate", "event": "hs_createdate"}
+_CREATED_PROPERTIES = {"task": "hs_createdate", "event": "hs_createdate"}
 _SINGULAR = {"contacts": "contact", "companies": "company", "deals": "deal", "tickets": "ticket"}
-_NAMES = {
-    "contacts": (LAST, FIRST, "company"),
+_NAME_PROPERTIES = {
+    "contacts": (LAST_NAME, FIRST_NAME, "company"),
     "companies": ("name",),
     "deals": ("dealname",),
     "tickets": ("subject",),
     "tasks": ("hs_task_subject",),
     "meetings": ("hs_meeting_title",),
 }
-_MOST_GROUPS, _MOST_FILTERS = 5, 18
-_HEARD = 3  # letters at the beginning of a name that are heard right
-_ENDING = 4  # digits that stand together in nearly every number
-_DAY = timedelta(days=1)
-_MOMENT = timedelta(milliseconds=1)
-# Of a person's numbers HubSpot keeps the digits without their country.
-_CALCULATED = ("hs_searchable_calculated_phone_number", "hs_searchable_calculated_mobile_number")
+_MAX_GROUPS, _MAX_FILTERS = 5, 18
+_PREFIX_LENGTH = 3  # letters at the beginning of a name, which are rarely misheard
+_SUFFIX_LENGTH = 4  # digits at the end of a number, which are rarely separated
+_ONE_DAY = timedelta(days=1)
+_ONE_MILLISECOND = timedelta(milliseconds=1)
+# HubSpot computes these from a contact's numbers: the digits without the country code.
+_SEARCHABLE_PHONES = (
+    "hs_searchable_calculated_phone_number",
+    "hs_searchable_calculated_mobile_number",
+)
 
 
-def body(
+def search_request(
     properties: Sequence[str],
-    groups: Sequence[Group],
+    groups: Sequence[FilterGroup],
     limit: int,
     *,
-    by: str | None = None,
-    down: bool = True,
+    sort_by: str | None = None,
+    descending: bool = True,
     words: str | None = None,
 ) -> Body:
-    """Return a search request."""
-    order = {"propertyName": by, "direction": "DESCENDING" if down else "ASCENDING"}
-    asked: Body = {
+    """Return the body of a search request; `words` are searched for in the default properties."""
+    order = {"propertyName": sort_by, "direction": "DESCENDING" if descending else "ASCENDING"}
+    body: Body = {
         "filterGroups": [{"filters": group} for group in groups if group],
-        "sorts": [order] if by else [],
+        "sorts": [order] if sort_by else [],
         "properties": list(properties),
         "limit": limit,
         "after": "0",
     }
-    return {**asked, "query": words} if words else asked
+    return {**body, "query": words} if words else body
 
 
-def ordered(query: Query, source: str | None) -> tuple[str, bool]:
-    """Return the property that a query is ordered by, and whether downwards."""
-    if query.order_by is None:
-        return created(query.kind), True
-    if query.order_by in REFERENCES and query.order_by in WORDS[query.kind]:
-        raise Rejected("HubSpot does not put records in the order of others.")
-    if query.order_by == "name" and query.kind in PEOPLE:
-        return LAST, query.descending
-    return columns(query.kind, source).get(query.order_by, query.order_by), query.descending
-
-
-def created(kind: Kind) -> str:
-    """Return the property that says when a record was created."""
-    return _CREATED.get(kind, "createdate")
-
-
-def groups(
-    query: Query,
-    source: str | None,
-    choices: Mapping[Word, Choices],
-    objects: Mapping[str, str],
-) -> list[Group]:
-    """Return a query's filters; `objects` says of what object each record is that it names.
+def sort_property(query: Query, source: str | None) -> tuple[str, bool]:
+    """Return the property that a query is sorted by, and whether in descending order.
 
     Raises:
-        Rejected: HubSpot cannot be asked so much at once.
+        Rejected: the field is a reference.
     """
-    parts = [_alternatives(query.kind, each, source, choices, objects) for each in query.filters]
-    only = [_filter(LIFECYCLE, "EQ", LEAD)] if query.kind == "lead" else []
-    found = [[*only, *(each for part in parts for each in part)] for parts in product(*parts)]
-    if len(found) > _MOST_GROUPS or sum(map(len, found)) > _MOST_FILTERS:
+    field = query.order_by
+    if field is None:
+        return created_property(query.kind), True
+    if field in REFERENCES and field in STANDARD_FIELDS[query.kind]:
+        raise Rejected("HubSpot does not put records in the order of others.")
+    if field == "name" and query.kind in PERSON_KINDS:
+        return LAST_NAME, query.descending
+    return properties_by_field(query.kind, source).get(field, field), query.descending
+
+
+def created_property(kind: Kind) -> str:
+    """Return the property that holds the time of creation."""
+    return _CREATED_PROPERTIES.get(kind, "createdate")
+
+
+def filter_groups(
+    query: Query,
+    source: str | None,
+    options: Mapping[StandardField, Options],
+    types: Mapping[str, str],
+) -> list[FilterGroup]:
+    """Return the filter groups of a query.
+
+    `types` has the object type of each object that a filter refers to, by its id.
+
+    Raises:
+        Rejected: HubSpot does not take so many filters, or such a filter.
+    """
+    per_filter = [_alternatives(query.kind, each, source, options, types) for each in query.filters]
+    leads_only = [_filter(LIFECYCLE_STAGE, "EQ", LEAD_STAGE)] if query.kind == "lead" else []
+    groups = [
+        [*leads_only, *(each for group in combination for each in group)]
+        for combination in product(*per_filter)
+    ]
+    if len(groups) > _MAX_GROUPS or sum(map(len, groups)) > _MAX_FILTERS:
         raise Rejected("That is more than HubSpot can be asked at once.", next="Use fewer filters.")
-    return found
+    return groups
 
 
-def holds(record: Record, asked: Filter) -> bool:
-    """Say whether a record fulfils what HubSpot compares word by word."""
-    value = record.values.get(asked.field, record.fields.get(asked.field, ""))
-    text, wanted = str(value).casefold(), str(asked.value).casefold()
-    match asked.op:
+def satisfies(record: Record, condition: Filter) -> bool:
+    """Say whether a record that HubSpot found satisfies a filter on the whole value.
+
+    HubSpot compares the beginnings of texts, and the parts of names, word by word.
+    """
+    value = record.values.get(condition.field, record.fields.get(condition.field, ""))
+    text, expected = str(value).casefold(), str(condition.value).casefold()
+    match condition.op:
         case "starts_with":
-            return text.startswith(wanted)
-        case "is" if asked.field == "name":
-            return text.split() == wanted.split()
-        case "is_not" if asked.field == "name":
-            return text.split() != wanted.split()
+            return text.startswith(expected)
+        case "is" if condition.field == "name":
+            return text.split() == expected.split()
+        case "is_not" if condition.field == "name":
+            return text.split() != expected.split()
         case _:
             return True
 
 
-def narrowed(groups: Sequence[Group], kinds: Sequence[Kind]) -> list[Group]:
-    """Return the same filters, of contacts for leads alone, if no others are meant."""
-    only = [_filter(LIFECYCLE, "EQ", LEAD)] if list(kinds) == ["lead"] else []
-    return [[*group, *only] for group in groups or [[]]]
+def restrict_to_leads(groups: Sequence[FilterGroup], kinds: Sequence[Kind]) -> list[FilterGroup]:
+    """Return the groups with a filter for the stage of leads if `kinds` has nothing but leads."""
+    leads_only = [_filter(LIFECYCLE_STAGE, "EQ", LEAD_STAGE)] if list(kinds) == ["lead"] else []
+    return [[*group, *leads_only] for group in groups or [[]]]
 
 
-def told_by(name: str, wanted: Wanted) -> list[Group]:
-    """Return the filters for a number or an address, where an object has any."""
-    if wanted.phone and name in ("contacts", "companies"):
-        digits = significant_digits(wanted.phone)
-        numbers = (*_CALCULATED, *NUMBERS) if name == "contacts" else ("phone",)
-        found = [[_filter(each, "CONTAINS_TOKEN", f"*{digits}")] for each in numbers]
-        return [*found, [_filter("phone", "CONTAINS_TOKEN", f"*{digits[-_ENDING:]}")]]
-    if wanted.email and name == "contacts":
-        other = _filter(OTHER_ADDRESSES, "CONTAINS_TOKEN", wanted.email)
-        return [[_filter("email", "EQ", wanted.email)], [other]]
+def contact_detail_filters(name: str, query: SearchQuery) -> list[FilterGroup]:
+    """Return the groups for the number or address of a query; none if the type has neither."""
+    if query.phone and name in ("contacts", "companies"):
+        digits = significant_digits(query.phone)
+        numbers = (*_SEARCHABLE_PHONES, *PHONE_PROPERTIES) if name == "contacts" else ("phone",)
+        groups = [[_filter(each, "CONTAINS_TOKEN", f"*{digits}")] for each in numbers]
+        return [*groups, [_filter("phone", "CONTAINS_TOKEN", f"*{digits[-_SUFFIX_LENGTH:]}")]]
+    if query.email and name == "contacts":
+        other = _filter(ADDITIONAL_EMAILS, "CONTAINS_TOKEN", query.email)
+        return [[_filter("email", "EQ", query.email)], [other]]
     return []
 
 
-def sounding(name: str, text: str) -> list[Group]:
-    """Return the filters for names of which a part begins as one of those that were heard."""
-    parts = [part[:_HEARD] for part in re.findall(r"\w{2,}", text)]
-    named = [(each, part) for part in reversed(parts) for each in _NAMES[name]]
-    return [[_filter(each, "CONTAINS_TOKEN", f"{part}*")] for each, part in named[:_MOST_GROUPS]]
+def similar_name_filters(name: str, text: str) -> list[FilterGroup]:
+    """Return the groups for names with a word that begins like one of the text's words."""
+    prefixes = [word[:_PREFIX_LENGTH] for word in re.findall(r"\w{2,}", text)]
+    pairs = [(each, prefix) for prefix in reversed(prefixes) for each in _NAME_PROPERTIES[name]]
+    return [[_filter(each, "CONTAINS_TOKEN", f"{prefix}*")] for each, prefix in pairs[:_MAX_GROUPS]]
 
 
-def lately(kind: Kind, title: str, since: datetime, source: str | None) -> list[Group]:
-    """Return the filters for records of a name that are new."""
-    new = _filter(created(kind), "GTE", _millis(since))
-    word = "name" if "name" in WORDS[kind] else "subject"
-    named = _alternatives(kind, Filter(field=word, value=title), source, {}, {})
-    return [[*group, new] for group in named]
+def recent_filters(
+    kind: Kind, title: str, since: datetime, source: str | None
+) -> list[FilterGroup]:
+    """Return the groups for records with this name or subject that were created since a time."""
+    is_new = _filter(created_property(kind), "GTE", _to_milliseconds(since))
+    field = "name" if "name" in STANDARD_FIELDS[kind] else "subject"
+    groups = _alternatives(kind, Filter(field=field, value=title), source, {}, {})
+    return [[*group, is_new] for group in groups]
 
 
 def _alternatives(
     kind: Kind,
-    asked: Filter,
+    condition: Filter,
     source: str | None,
-    choices: Mapping[Word, Choices],
-    objects: Mapping[str, str],
-) -> list[Group]:
-    word, value = asked.field, asked.value
-    if (word in WORDS[kind] and word in REFERENCES) or (word == "name" and kind in PEOPLE):
-        return _named(asked) if word == "name" else _related(asked, objects)
-    name = columns(kind, source).get(word, word)
-    if word == "phone" and word in WORDS[kind] and asked.op == "is":
+    options: Mapping[StandardField, Options],
+    types: Mapping[str, str],
+) -> list[FilterGroup]:
+    """Return the groups that stand for one filter; an object has to satisfy one of them."""
+    field, value = condition.field, condition.value
+    is_standard = field in STANDARD_FIELDS[kind]
+    if field == "name" and kind in PERSON_KINDS:
+        return _name_filters(condition)
+    if is_standard and field in REFERENCES:
+        return _association_filters(condition, types)
+    name = properties_by_field(kind, source).get(field, field)
+    if field == "phone" and is_standard and condition.op == "is":
         digits = f"*{significant_digits(str(value))}"
-        names = (_CALCULATED[0], "phone") if kind in PEOPLE else ("phone",)
-        return [[_filter(name, "CONTAINS_TOKEN", digits)] for name in names]
-    if word.endswith("_date") and word in WORDS[kind] and not isinstance(value, list):
-        return _on_day(name, asked.op, _when(value).date())
-    if word.endswith("_at") and word in WORDS[kind] and not isinstance(value, list):
-        value = _millis(_when(value))
-    given = [str(each) for each in value] if isinstance(value, list) else [as_text(value)]
-    if word in choices:
-        meant = [(choices[word].meant(each), each) for each in given]
-        # What is none of them is compared as it is.
-        given = [each for found, said in meant for each in [one.value for one in found] or [said]]
-    spelled = SPELLED.get((kind, word), {})
-    return _compared(name, asked.op, [spelled.get(each, each) for each in given])
+        names = (_SEARCHABLE_PHONES[0], "phone") if kind in PERSON_KINDS else ("phone",)
+        return [[_filter(each, "CONTAINS_TOKEN", digits)] for each in names]
+    if field.endswith("_date") and is_standard and not isinstance(value, list):
+        return _date_filters(name, condition.op, _parse_datetime(value).date())
+    if field.endswith("_at") and is_standard and not isinstance(value, list):
+        value = _to_milliseconds(_parse_datetime(value))
+    texts = [str(each) for each in value] if isinstance(value, list) else [to_text(value)]
+    if field in options:
+        # A text that no option matches is compared as it is.
+        matches = [(options[field].matching(text), text) for text in texts]
+        texts = [each for found, text in matches for each in [one.value for one in found] or [text]]
+    theirs = ENUM_VALUES.get((kind, field), {})
+    return _comparison_filters(name, condition.op, [theirs.get(text, text) for text in texts])
 
 
-def _compared(name: str, op: str, values: list[str]) -> list[Group]:
+def _comparison_filters(name: str, op: str, values: list[str]) -> list[FilterGroup]:
     match op:
         case "contains":
             return [[_filter(name, "CONTAINS_TOKEN", f"*{values[0]}*")]]
@@ -200,69 +232,76 @@ def _compared(name: str, op: str, values: list[str]) -> list[Group]:
             return [[_filter(name, _OPERATORS[op], values[0])]]
 
 
-def _named(asked: Filter) -> list[Group]:
-    """Return the filters for a person, whose name HubSpot has in two parts."""
-    if isinstance(asked.value, list):
-        return [group for each in asked.value for group in _whole(each)]
-    text = str(asked.value)
+def _name_filters(condition: Filter) -> list[FilterGroup]:
+    """Return the groups for a person's name, which HubSpot has as first and last name."""
+    if isinstance(condition.value, list):
+        return [group for each in condition.value for group in _full_name_filters(each)]
+    text = str(condition.value)
     first, _, last = text.strip().rpartition(" ")
-    match asked.op:
+    match condition.op:
         case "is":
-            return _whole(text)
+            return _full_name_filters(text)
         case "is_not":
-            parts = ((FIRST, first), (LAST, last)) if first else ((LAST, last),)
-            return [group for name, part in parts for group in _compared(name, "is_not", [part])]
+            parts = ((FIRST_NAME, first), (LAST_NAME, last)) if first else ((LAST_NAME, last),)
+            return [
+                group
+                for name, part in parts
+                for group in _comparison_filters(name, "is_not", [part])
+            ]
         case "contains" | "starts_with":
-            wild = ("*" if asked.op == "contains" else "") + last + "*"
+            pattern = ("*" if condition.op == "contains" else "") + last + "*"
             if first:
-                exactly = _filter(FIRST, "CONTAINS_TOKEN", f"*{first}")
-                return [[exactly, _filter(LAST, "CONTAINS_TOKEN", wild)]]
-            return [[_filter(name, "CONTAINS_TOKEN", wild)] for name in (FIRST, LAST)]
+                has_first = _filter(FIRST_NAME, "CONTAINS_TOKEN", f"*{first}")
+                return [[has_first, _filter(LAST_NAME, "CONTAINS_TOKEN", pattern)]]
+            names = (FIRST_NAME, LAST_NAME)
+            return [[_filter(name, "CONTAINS_TOKEN", pattern)] for name in names]
         case _:
             raise Rejected("A name is neither above nor below another one.")
 
 
-def _whole(name: str) -> list[Group]:
+def _full_name_filters(name: str) -> list[FilterGroup]:
     first, _, last = name.strip().rpartition(" ")
     if not first:
-        return [[_filter(LAST, "EQ", last)], [_filter(FIRST, "EQ", last)]]
-    return [[_filter(FIRST, "EQ", first.strip()), _filter(LAST, "EQ", last)]]
+        return [[_filter(LAST_NAME, "EQ", last)], [_filter(FIRST_NAME, "EQ", last)]]
+    return [[_filter(FIRST_NAME, "EQ", first.strip()), _filter(LAST_NAME, "EQ", last)]]
 
 
-def _related(asked: Filter, objects: Mapping[str, str]) -> list[Group]:
-    """Return the filters for what a record belongs to: its ids are known to be there."""
-    if asked.op not in ("is", "one_of"):
-        raise Rejected(f"HubSpot cannot tell for which records {asked.field} is not so.")
-    found: list[Group] = []
-    for value in asked.value if isinstance(asked.value, list) else [str(asked.value)]:
-        found.append([_filter(f"associations.{_SINGULAR[objects[value]]}", "EQ", value)])
-    return found
+def _association_filters(condition: Filter, types: Mapping[str, str]) -> list[FilterGroup]:
+    """Return the groups for a reference; the ids in the filter's value are in `types`."""
+    if condition.op not in ("is", "one_of"):
+        raise Rejected(f"HubSpot cannot tell for which records {condition.field} is not so.")
+    ids = condition.value if isinstance(condition.value, list) else [str(condition.value)]
+    return [[_filter(f"associations.{_SINGULAR[types[each]]}", "EQ", each)] for each in ids]
 
 
-def _on_day(name: str, op: str, day: date) -> list[Group]:
+def _date_filters(name: str, op: str, day: date) -> list[FilterGroup]:
+    """Return the groups for a date, which HubSpot has as a time of that day in UTC."""
     start = datetime.combine(day, time.min, UTC)
-    before, within, after = _millis(start), _millis(start + _DAY - _MOMENT), _millis(start + _DAY)
+    first, last, next_day = (
+        _to_milliseconds(each)
+        for each in (start, start + _ONE_DAY - _ONE_MILLISECOND, start + _ONE_DAY)
+    )
     match op:
         case "above":
-            return [[_filter(name, "GTE", after)]]
+            return [[_filter(name, "GTE", next_day)]]
         case "below":
-            return [[_filter(name, "LT", before)]]
+            return [[_filter(name, "LT", first)]]
         case "is":
-            return [[_filter(name, "GTE", before), _filter(name, "LTE", within)]]
+            return [[_filter(name, "GTE", first), _filter(name, "LTE", last)]]
         case "is_not":
-            return [[_filter(name, "LT", before)], [_filter(name, "GTE", after)]]
+            return [[_filter(name, "LT", first)], [_filter(name, "GTE", next_day)]]
         case _:
             raise Rejected("A day is on, before or after another one.")
 
 
-def _when(value: Value) -> datetime:
+def _parse_datetime(value: Value) -> datetime:
     try:
         return datetime.fromisoformat(str(value))
     except ValueError:
         raise Rejected("That is no day or time.", next="Call again with an ISO date.") from None
 
 
-def _millis(moment: datetime) -> str:
+def _to_milliseconds(moment: datetime) -> str:
     return str(round(moment.timestamp() * 1000))
 
 

@@ -1,4 +1,4 @@
-"""LeadSquared's requests and answers."""
+"""A client for LeadSquared's API v2: https://apidocs.leadsquared.com/."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,61 +7,61 @@ from typing import Any, Literal, TypeVar
 import httpx2
 from pydantic import BaseModel, Field, RootModel, SecretStr
 
-from crm.providers.leadsquared.mapping import COLUMNS, Condition
+from crm.providers.leadsquared.mapping import REQUESTED_COLUMNS, LookupCondition
 from toolkit.errors import Conflict, OutcomeUnknown, Rejected
 from toolkit.http.client import VendorApi
 
 T = TypeVar("T")
 
-PAGE = 200  # leads that a condition brings, at most
-_ACTIVITIES = "50"  # of a lead that are looked through
+PAGE_SIZE = 200  # leads that one lookup returns at most
+_MAX_ACTIVITIES = "50"  # of a lead
 
 
-class _Refused(BaseModel):
+class _ErrorResponse(BaseModel):
     status: Literal["Error"] = Field(alias="Status")
 
 
-class _Rows(RootModel[list[dict[str, Any]] | _Refused]):
-    """Some records; a refusal may be a 200, too."""
+class _ListResponse(RootModel[list[dict[str, Any]] | _ErrorResponse]):
+    """A list of records; an error may have the status 200, too."""
 
 
 class _Tasks(BaseModel):
     tasks: list[dict[str, Any]] = Field(alias="TaskList")
 
 
-class _TasksOf(RootModel[_Tasks | _Refused]):
+class _TasksResponse(RootModel[_Tasks | _ErrorResponse]):
     """The tasks of a lead."""
 
 
-class Activity(BaseModel):
-    """What was noted on a lead."""
+class LeadActivity(BaseModel):
+    """An activity of a lead."""
 
     id: str = Field(alias="Id")
     created: str = Field("", alias="CreatedOn")
 
 
-class _Trail(BaseModel):
-    activities: list[Activity] = Field(alias="ProspectActivities")
+class _Activities(BaseModel):
+    activities: list[LeadActivity] = Field(alias="ProspectActivities")
 
 
-class _TrailOf(RootModel[_Trail | _Refused]):
+class _ActivitiesResponse(RootModel[_Activities | _ErrorResponse]):
     """The activities of a lead."""
 
 
-class _Custom(BaseModel):
+class _CustomField(BaseModel):
     name: str = Field(alias="SchemaName")
     value: Any = Field(None, alias="Value")
 
 
-class Details(BaseModel):
-    """An opportunity, with all of its fields."""
+class OpportunityDetails(BaseModel):
+    """An opportunity with all of its fields."""
 
     lead: str | None = Field(None, alias="RelatedProspectId")
     notes: str | None = Field(None, alias="OpportunityNote")
-    fields: list[_Custom] = Field(alias="Fields")
+    fields: list[_CustomField] = Field(alias="Fields")
 
 
-class _DetailsOf(RootModel[Details | _Refused]):
+class _DetailsResponse(RootModel[OpportunityDetails | _ErrorResponse]):
     """The details of an opportunity."""
 
 
@@ -69,27 +69,34 @@ class _Message(BaseModel):
     id: str | None = Field(None, alias="Id")
 
 
-class Saved(BaseModel):
-    """What became of a record. `other` is an opportunity that is taken for the same one."""
+class SaveResponse(BaseModel):
+    """The response to a create or an update.
+
+    An opportunity that is a duplicate has the id of the existing one as its conflict.
+    """
 
     status: str | int = Field(alias="Status")
     message: _Message | str | None = Field(None, alias="Message")
     exception: str | None = Field(None, alias="ExceptionType")
-    opportunity: str | None = Field(None, alias="CreatedOpportunityId")
-    other: str | None = Field(None, alias="ConflictedOpportunityId")
+    opportunity_id: str | None = Field(None, alias="CreatedOpportunityId")
+    conflicting_opportunity_id: str | None = Field(None, alias="ConflictedOpportunityId")
 
     @property
-    def created(self) -> str:
-        """Return the id of what was created."""
-        message = self.message.id if isinstance(self.message, _Message) else None
-        if not (created := self.opportunity or message):
+    def created_id(self) -> str:
+        """Return the id of the new record.
+
+        Raises:
+            OutcomeUnknown: the response has none.
+        """
+        message_id = self.message.id if isinstance(self.message, _Message) else None
+        if not (record_id := self.opportunity_id or message_id):
             raise OutcomeUnknown("LeadSquared does not say what it has created.")
-        return created
+        return record_id
 
 
 @dataclass(frozen=True)
-class Keys(httpx2.Auth):
-    """Both keys as headers: in the query, which works too, they would be in proxies' logs."""
+class KeyHeaders(httpx2.Auth):
+    """Sends both keys as headers: as query parameters they would be in the logs of proxies."""
 
     access: SecretStr
     secret: SecretStr
@@ -102,67 +109,71 @@ class Keys(httpx2.Auth):
 
 
 @dataclass(frozen=True)
-class LeadSquaredApi:
-    """What is asked of LeadSquared. Each request raises a ToolFailure when it is refused."""
+class LeadSquaredClient:
+    """The requests to one LeadSquared account, each of which raises a ToolFailure if refused."""
 
     api: VendorApi = field(repr=False)
 
-    async def leads(
+    async def find_leads(
         self,
-        condition: Condition,
+        condition: LookupCondition,
         fields: Sequence[str] = (),
         order: str = "CreatedOn",
         *,
         descending: bool = True,
     ) -> list[dict[str, Any]]:
-        """Return the leads that fulfil a condition, the newest first if nothing else is said."""
+        """Return the first 200 leads that satisfy a condition, by default the newest first."""
         name, operator, value = condition
-        columns = dict.fromkeys([*COLUMNS, *fields, order])
+        columns = dict.fromkeys([*REQUESTED_COLUMNS, *fields, order])
         body = {
             "Parameter": {"LookupName": name, "LookupValue": value, "SqlOperator": operator},
             "Columns": {"Include_CSV": ",".join(columns)},
             "Sorting": {"ColumnName": order, "Direction": "1" if descending else "0"},
-            "Paging": {"PageIndex": 1, "PageSize": PAGE},
+            "Paging": {"PageIndex": 1, "PageSize": PAGE_SIZE},
         }
         path = ("v2", "LeadManagement.svc", "Leads.Get")
-        return _accepted((await self.api.call("POST", path, _Rows, json=body, reads=True)).root)
+        response = await self.api.call("POST", path, _ListResponse, json=body, reads=True)
+        return _unwrap(response.root)
 
-    async def found(self, path: tuple[str, ...], **params: str) -> list[dict[str, Any]]:
-        """Return the records at a path."""
-        answer = await self.api.call("GET", ("v2", *path), _Rows, params=params)
-        return _accepted(answer.root)
+    async def get_list(self, path: tuple[str, ...], **params: str) -> list[dict[str, Any]]:
+        """Return the list of records at a path."""
+        response = await self.api.call("GET", ("v2", *path), _ListResponse, params=params)
+        return _unwrap(response.root)
 
-    async def details(self, opportunity: str) -> Details:
+    async def get_opportunity(self, opportunity: str) -> OpportunityDetails:
         """Return an opportunity."""
         path = ("v2", "OpportunityManagement.svc", "GetOpportunityDetails")
         params = {"OpportunityId": opportunity}
-        answer = await self.api.call("GET", path, _DetailsOf, params=params)
-        return _accepted(answer.root)
+        response = await self.api.call("GET", path, _DetailsResponse, params=params)
+        return _unwrap(response.root)
 
-    async def activities(self, lead: str, event: int) -> list[Activity]:
+    async def list_activities(self, lead: str, event: int) -> list[LeadActivity]:
         """Return a lead's activities of one type."""
         path = ("v2", "ProspectActivity.svc", "Retrieve")
-        paging = {"Offset": "0", "RowCount": _ACTIVITIES}
+        paging = {"Offset": "0", "RowCount": _MAX_ACTIVITIES}
         body = {"Parameter": {"ActivityEvent": event}, "Paging": paging}
         params = {"leadId": lead}
-        answer = await self.api.call("POST", path, _TrailOf, params=params, json=body, reads=True)
-        return _accepted(answer.root).activities
+        response = await self.api.call(
+            "POST", path, _ActivitiesResponse, params=params, json=body, reads=True
+        )
+        return _unwrap(response.root).activities
 
-    async def tasks(self, lead: str) -> list[dict[str, Any]]:
+    async def list_tasks(self, lead: str) -> list[dict[str, Any]]:
         """Return a lead's tasks."""
         path = ("v2", "LeadManagement.svc", "RetrieveTaskByLeadId")
-        answer = await self.api.call("GET", path, _TasksOf, params={"leadId": lead})
-        return _accepted(answer.root).tasks
+        response = await self.api.call("GET", path, _TasksResponse, params={"leadId": lead})
+        return _unwrap(response.root).tasks
 
     async def save(
         self, path: tuple[str, ...], body: object, params: Mapping[str, str] | None = None
-    ) -> Saved:
-        """Send what is to be stored.
+    ) -> SaveResponse:
+        """Send a record to create or to change.
 
         Raises:
-            Rejected: it was not, which may be said with a 200.
+            Conflict: there is such a record already.
+            Rejected: LeadSquared refused it, whatever the status of the response.
         """
-        saved = await self.api.call("POST", ("v2", *path), Saved, json=body, params=params)
+        saved = await self.api.call("POST", ("v2", *path), SaveResponse, json=body, params=params)
         if saved.exception == "MXDuplicateEntryException":
             raise Conflict("LeadSquared has such a record already.")
         if saved.status == "Error" or saved.exception:
@@ -170,7 +181,7 @@ class LeadSquaredApi:
         return saved
 
 
-def _accepted(answer: T | _Refused) -> T:
-    if isinstance(answer, _Refused):
+def _unwrap(response: T | _ErrorResponse) -> T:
+    if isinstance(response, _ErrorResponse):
         raise Rejected("LeadSquared rejected the request.")
-    return answer
+    return response

@@ -1,17 +1,28 @@
-"""LeadSquared's fields in our words, and a query's conditions, which it takes one of."""
+"""Maps records to LeadSquared's fields and back, and queries to lookups."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Never
 
-from crm.provider import WORDS, Fields, Filter, Given, Kind, Query, Record, Value, Word
+from crm.provider import (
+    STANDARD_FIELDS,
+    CustomFields,
+    Filter,
+    InputValue,
+    InputValues,
+    Kind,
+    Query,
+    Record,
+    StandardField,
+    Value,
+)
 from toolkit.errors import Rejected
-from toolkit.speech.people import same_number, significant_digits
+from toolkit.speech.people import is_same_number, significant_digits
 
 Row = Mapping[str, Any]
-Condition = tuple[str, str, str]  # a field, an SQL operator and a value
+LookupCondition = tuple[str, str, str]  # a field, an SQL operator and a value
 
-LEAD: Mapping[Word, tuple[str, ...]] = {
+LEAD_COLUMNS: Mapping[StandardField, tuple[str, ...]] = {
     "name": ("FirstName", "LastName"),
     "company": ("Company",),
     "title": ("JobTitle",),
@@ -21,119 +32,142 @@ LEAD: Mapping[Word, tuple[str, ...]] = {
     "source": ("Source",),
     "notes": ("Notes",),
 }
-COLUMNS = ("ProspectID", *(name for names in LEAD.values() for name in names), "CreatedOn")
-_EVER: Condition = ("CreatedOn", ">", "1990-01-01 00:00:00")
-_NOON = "12:00:00"  # in UTC: the same day nearly everywhere, while midnight is another one in India
+REQUESTED_COLUMNS = (
+    "ProspectID",
+    *(name for names in LEAD_COLUMNS.values() for name in names),
+    "CreatedOn",
+)
+_ALL_LEADS: LookupCondition = ("CreatedOn", ">", "1990-01-01 00:00:00")
+# In UTC: the same day nearly everywhere, while midnight is on another day in India.
+_NOON = "12:00:00"
 
 
-def lead(row: Row, fields: Sequence[str] = ()) -> Record:
-    """Return a lead in our words, with those of the tenant's fields that were asked for."""
-    texts = {word: [text(row.get(name)) for name in names] for word, names in LEAD.items()}
-    values = {word: next(filter(None, known), "") for word, known in texts.items()}
+def to_lead(row: Row, fields: Sequence[str] = ()) -> Record:
+    """Return a lead as a record, with the `fields` that have a value as custom fields."""
+    texts = {
+        field: [to_text(row.get(name)) for name in names] for field, names in LEAD_COLUMNS.items()
+    }
+    values = {field: next(filter(None, each), "") for field, each in texts.items()}
     values["name"] = " ".join(filter(None, texts["name"]))
-    return record("lead", str(row["ProspectID"]), values, row, fields)
+    return to_record("lead", str(row["ProspectID"]), values, row, fields)
 
 
-def record(
-    kind: Kind, record_id: str, values: Mapping[Word, Value], row: Row, fields: Sequence[str]
+def to_record(
+    kind: Kind,
+    record_id: str,
+    values: Mapping[StandardField, Value],
+    row: Row,
+    fields: Sequence[str],
 ) -> Record:
-    """Return a record with what is there."""
-    own = {name: text(row.get(name)) for name in fields}
+    """Return a record with the values and the custom `fields` that are not empty."""
+    custom = {name: to_text(row.get(name)) for name in fields}
     return Record(
         kind=kind,
         id=record_id,
-        values={word: value for word, value in values.items() if value != ""},
-        fields={name: value for name, value in own.items() if value},
+        values={field: value for field, value in values.items() if value != ""},
+        fields={name: value for name, value in custom.items() if value},
     )
 
 
-def attributes(values: Mapping[Word, Given], fields: Fields) -> list[dict[str, str]]:
-    """Return what a lead is created from, or changed to."""
+def to_attributes(values: InputValues, fields: CustomFields) -> list[dict[str, str]]:
+    """Return the attributes of a lead, for a create or an update."""
     row: dict[str, str] = {}
-    for word, value in values.items():
-        if word == "name":
-            # One word is a first name: nobody is called by a surname alone.
+    for field, value in values.items():
+        if field == "name":
+            # A single word is the first name.
             first, _, last = f" {value}".rpartition(" ")
             row |= {"FirstName": first.strip() or last, "LastName": last if first.strip() else ""}
         else:
-            row[LEAD[word][0]] = str(value)
-    row |= {name: text(value) for name, value in fields.items()}
+            row[LEAD_COLUMNS[field][0]] = str(value)
+    row |= {name: to_text(value) for name, value in fields.items()}
     return [{"Attribute": name, "Value": value} for name, value in row.items()]
 
 
-def opportunity(
+def to_opportunity(
     record_id: str,
-    mine: Mapping[Word, str | None],
+    known: Mapping[StandardField, str | None],
     row: Row,
     fields: Sequence[str],
-    names: Mapping[Word, str | None],
+    names: Mapping[StandardField, str | None],
 ) -> Record:
-    """Return an opportunity in our words. `names` are its fields by our words."""
-    values: dict[Word, Value] = {word: value or "" for word, value in mine.items()}
-    values |= {word: text(row.get(name)) for word, name in names.items() if name}
-    amount = number(str(values.pop("amount", "")))
+    """Return an opportunity as a record.
+
+    `known` are values that are not among the fields of the `row`; `names` has the name of the
+    field for each of our fields.
+    """
+    values: dict[StandardField, Value] = {field: value or "" for field, value in known.items()}
+    values |= {field: to_text(row.get(name)) for field, name in names.items() if name}
+    amount = parse_number(str(values.pop("amount", "")))
     values |= {"amount": amount} if amount is not None else {}
     values["close_date"] = str(values.get("close_date", ""))[:10]
-    return record("opportunity", record_id, values, row, fields)
+    return to_record("opportunity", record_id, values, row, fields)
 
 
-def changed(
-    values: Mapping[Word, Given], fields: Fields, names: Mapping[Word, str | None]
+def to_opportunity_payload(
+    values: InputValues,
+    fields: CustomFields,
+    names: Mapping[StandardField, str | None],
 ) -> dict[str, Any]:
-    """Return what an opportunity is created from, or changed to.
+    """Return the body for an opportunity, for a create or an update.
 
     Raises:
-        Rejected: it has no field for a value.
+        Rejected: there is no field for a value, or the value is another lead.
     """
     row: dict[str, str] = {}
-    for word, value in values.items():
-        if word == "account":
+    for field, value in values.items():
+        if field == "account":
             raise Rejected("An opportunity stays with its lead.")
-        if word != "notes":
-            name = names.get(word) or missing(word.replace("_", " "), f"{word}_field")
-            row[name] = noon(value) if word == "close_date" else text(value)
-    body: dict[str, Any] = {"Fields": schema({**row, **fields})}
+        if field != "notes":
+            name = names.get(field) or refuse_without_setting(
+                field.replace("_", " "), f"{field}_field"
+            )
+            row[name] = to_noon(value) if field == "close_date" else to_text(value)
+    body: dict[str, Any] = {"Fields": to_schema_fields({**row, **fields})}
     return body | ({"OpportunityNote": values["notes"]} if "notes" in values else {})
 
 
-def schema(fields: Fields) -> list[dict[str, str]]:
-    """Return the fields of an opportunity or an activity."""
-    return [{"SchemaName": name, "Value": text(value)} for name, value in fields.items()]
+def to_schema_fields(fields: CustomFields) -> list[dict[str, str]]:
+    """Return the fields of an opportunity or an activity as a request has them."""
+    return [{"SchemaName": name, "Value": to_text(value)} for name, value in fields.items()]
 
 
-def missing(what: str, setting: str) -> Never:
-    """Refuse what a tenant's own setting is needed for."""
+def refuse_without_setting(description: str, setting: str) -> Never:
+    """Raise the failure for a value that needs a setting which the account does not have.
+
+    Raises:
+        Rejected: always.
+    """
     raise Rejected(
-        f"The account does not say what LeadSquared's {what} is.",
+        f"The account does not say what LeadSquared's {description} is.",
         next=f"Go on without it; someone has to set {setting} for the account.",
     )
 
 
-def task(record_id: str, row: Row, fields: Sequence[str]) -> Record:
-    """Return a task in our words."""
+def to_task(record_id: str, row: Row, fields: Sequence[str]) -> Record:
+    """Return a task as a record."""
     values = {
-        "subject": text(row.get("Name")),
-        "status": {"0": "open", "1": "done"}.get(text(row.get("StatusCode")), ""),
-        "due_date": text(row.get("DueDate"))[:10],
-        "about": text(row.get("RelatedEntityId")),
-        "notes": text(row.get("Description")),
+        "subject": to_text(row.get("Name")),
+        "status": {"0": "open", "1": "done"}.get(to_text(row.get("StatusCode")), ""),
+        "due_date": to_text(row.get("DueDate"))[:10],
+        "about": to_text(row.get("RelatedEntityId")),
+        "notes": to_text(row.get("Description")),
     }
-    return record("task", record_id, values, row, fields)
+    return to_record("task", record_id, values, row, fields)
 
 
-def noted(values: Mapping[Word, Given]) -> str:
-    """Return a text for what a task or an activity has no field for."""
-    extra = {"priority": "Priority", "location": "Location", "ends_at": "Until"}
+def to_note(values: InputValues) -> str:
+    """Return the notes, and a line for each value that a task or an activity has no field for."""
+    labels = {"priority": "Priority", "location": "Location", "ends_at": "Until"}
     lines = [
-        f"{title}: {f'{stamp(value)} UTC' if isinstance(value, datetime) else value}"
-        for word, title in extra.items()
-        if (value := values.get(word))
+        f"{label}: {f'{to_timestamp(value)} UTC' if isinstance(value, datetime) else value}"
+        for field, label in labels.items()
+        if (value := values.get(field))
     ]
     return "\n".join([*([str(values["notes"])] if "notes" in values else []), *lines])
 
 
-def text(value: object) -> str:
-    """Return a value as LeadSquared has it; whatever is no single value is empty."""
+def to_text(value: object) -> str:
+    """Return a value as LeadSquared writes it; what is not a single value becomes empty."""
     match value:
         case bool():
             return str(int(value))
@@ -143,100 +177,100 @@ def text(value: object) -> str:
             return ""
 
 
-def number(value: str) -> float | None:
-    """Return a number, which may be written as 200,000."""
+def parse_number(value: str) -> float | None:
+    """Return a number, which may be written as 200,000; None if the text is not a number."""
     try:
         return float(value.replace(",", ""))
     except ValueError:
         return None
 
 
-def stamp(moment: datetime) -> str:
-    """Return a moment in UTC, as LeadSquared writes it."""
+def to_timestamp(moment: datetime) -> str:
+    """Return a time in UTC, as LeadSquared writes it."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def noon(day: Given) -> str:
-    """Return a day as a moment that is on that day."""
+def to_noon(day: InputValue) -> str:
+    """Return a time on a day: LeadSquared has no dates."""
     return f"{day.isoformat() if isinstance(day, date) else day} {_NOON}"
 
 
-def since(stamped: object, moment: datetime) -> bool:
-    """Say whether something was created after a moment."""
+def is_created_after(timestamp: object, moment: datetime) -> bool:
+    """Say whether a timestamp of LeadSquared's is at or after a time."""
     try:
-        return datetime.fromisoformat(str(stamped)).replace(tzinfo=UTC) >= moment
+        return datetime.fromisoformat(str(timestamp)).replace(tzinfo=UTC) >= moment
     except ValueError:
         return False
 
 
-def conditions(query: Query) -> list[Condition]:
-    """Return what is asked of the vendor, one condition a request: the first that narrows it.
+def lookup_conditions(query: Query) -> list[LookupCondition]:
+    """Return the conditions for the first filter of a query, of which a lookup takes one.
 
-    What comes back may be too much, and is looked through.
+    The lookups return too many leads: the caller applies all filters with `satisfies`.
     """
-    asked = next(iter(query.filters), None)
-    if asked is None:
-        return [_EVER]
-    columns = LEAD.get(asked.field, (asked.field,))
-    value = "" if isinstance(asked.value, list) else text(asked.value)
-    match asked.field, asked.op:
+    first = next(iter(query.filters), None)
+    if first is None:
+        return [_ALL_LEADS]
+    columns = LEAD_COLUMNS.get(first.field, (first.field,))
+    value = "" if isinstance(first.value, list) else to_text(first.value)
+    match first.field, first.op:
         case "phone", "is":
-            like = significant_digits(value)
+            pattern = significant_digits(value)
         case "name", "is" | "contains" | "starts_with":
-            like = max(value.split(), key=len, default="")
+            pattern = max(value.split(), key=len, default="")
         case _, "contains" | "starts_with":
-            like = value
+            pattern = value
         case _, "is":
             return [(column, "=", value) for column in columns]
-        case field, "above" | "below" if field not in WORDS["lead"]:
-            return [(field, ">" if asked.op == "above" else "<", value)]
+        case field, "above" | "below" if field not in STANDARD_FIELDS["lead"]:
+            return [(field, ">" if first.op == "above" else "<", value)]
         case _:
-            return [_EVER]
-    return [(column, "LIKE", f"%{like}%") for column in columns]
+            return [_ALL_LEADS]
+    return [(column, "LIKE", f"%{pattern}%") for column in columns]
 
 
-def fulfils(found: Record, asked: Filter) -> bool:
-    """Say whether a lead fulfils a condition. What it does not have fulfils `is_not` only."""
-    ours = asked.field in WORDS["lead"]
-    stored = text((found.values if ours else found.fields).get(asked.field))
-    match asked.op, asked.value:
+def satisfies(lead: Record, condition: Filter) -> bool:
+    """Say whether a lead satisfies a filter; a field without a value satisfies `is_not` only."""
+    field = condition.field
+    stored = to_text((lead.values if field in STANDARD_FIELDS["lead"] else lead.fields).get(field))
+    match condition.op, condition.value:
         case "is_not", value:
-            return not _is(asked.field, stored, value)
+            return not _is_equal(field, stored, value)
         case _ if not stored:
             return False
         case "one_of", list(values):
-            return any(_is(asked.field, stored, each) for each in values)
+            return any(_is_equal(field, stored, each) for each in values)
         case "is", value:
-            return _is(asked.field, stored, value)
+            return _is_equal(field, stored, value)
         case "contains", value:
-            return text(value).casefold() in stored.casefold()
+            return to_text(value).casefold() in stored.casefold()
         case "starts_with", value:
-            return stored.casefold().startswith(text(value).casefold())
+            return stored.casefold().startswith(to_text(value).casefold())
         case op, int() | float() as value:
-            left = number(stored)
+            left = parse_number(stored)
             return left is not None and (left > value if op == "above" else left < value)
         case op, value:
-            return stored > text(value) if op == "above" else stored < text(value)
+            return stored > to_text(value) if op == "above" else stored < to_text(value)
 
 
-def is_the_same(found: Record, values: Mapping[Word, Given]) -> bool:
-    """Say whether a record has the values that were given; its state may have moved on since."""
+def is_same_record(record: Record, values: InputValues) -> bool:
+    """Say whether a record has the given values; its status and stage may differ."""
     return all(
-        _is(word, text(found.values.get(word)), value)
-        for word, value in values.items()
-        if word not in ("status", "stage")
+        _is_equal(field, to_text(record.values.get(field)), value)
+        for field, value in values.items()
+        if field not in ("status", "stage")
     )
 
 
-def _is(field: str, stored: str, wanted: object) -> bool:
-    match wanted:
+def _is_equal(field: str, stored: str, expected: object) -> bool:
+    match expected:
         case bool():
-            return stored == text(wanted)
+            return stored == to_text(expected)
         case int() | float():
-            return number(stored) == float(wanted)
+            return parse_number(stored) == float(expected)
         case date():
-            return stored == wanted.isoformat()
+            return stored == expected.isoformat()
         case str() if field == "phone":
-            return same_number(stored, wanted)
+            return is_same_number(stored, expected)
         case _:
-            return stored.casefold().split() == text(wanted).casefold().split()
+            return stored.casefold().split() == to_text(expected).casefold().split()

@@ -1,4 +1,4 @@
-"""LeadSquared API v2: https://apidocs.leadsquared.com/."""
+"""LeadSquared: https://apidocs.leadsquared.com/."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,21 @@ from pydantic import BaseModel, SecretStr
 
 from config.columns import now
 from config.security.vault import Account
-from crm.provider import FieldName, Fields, Filter, Given, Kind, Page, Query, Record, Wanted, Word
-from crm.providers.leadsquared import mapping as lsq
-from crm.providers.leadsquared.client import PAGE, Keys, LeadSquaredApi, Saved
+from crm.provider import (
+    CustomFields,
+    FieldName,
+    Filter,
+    InputValue,
+    InputValues,
+    Kind,
+    Page,
+    Query,
+    Record,
+    SearchQuery,
+    StandardField,
+)
+from crm.providers.leadsquared import mapping
+from crm.providers.leadsquared.client import PAGE_SIZE, KeyHeaders, LeadSquaredClient, SaveResponse
 from crm.providers.leadsquared.mapping import Row
 from toolkit.errors import Conflict, NotFound, OutcomeUnknown, Rejected
 from toolkit.http.client import VendorApi
@@ -19,9 +31,9 @@ from toolkit.speech.people import digits
 from toolkit.tenancy import Credentials, ToolCall
 
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_NOBODY = "00000000-0000-0000-0000-000000000000"
-_PARTS = 3  # of a name, each of which is a request
-_LATELY = timedelta(days=1)
+_UNUSED_ID = "00000000-0000-0000-0000-000000000000"
+_MAX_WORDS = 3  # of a name, each of which is a request
+_RECENT = timedelta(days=1)
 _HOSTS = {
     **{"sg": "api", "us": "api-us11", "mumbai": "api-in21", "hyderabad": "api-in22"},
     **{"me": "api-me61", "ir": "api-ir31", "ca": "api-ca12"},
@@ -29,7 +41,7 @@ _HOSTS = {
 
 
 class LeadSquaredCredentials(Credentials):
-    """What a tenant pastes in to connect LeadSquared."""
+    """The keys of a LeadSquared account."""
 
     access_key: SecretStr
     secret_key: SecretStr
@@ -47,10 +59,10 @@ class _Settings(BaseModel):
 class LeadSquared:
     """A tenant's LeadSquared account, in the data centre that the setting `region` names.
 
-    An opportunity belongs to a lead, whose id is its `account`. Its amount and closing date are
-    in fields that differ: `amount_field` and `close_date_field` name them, and
-    `opportunity_event` is the code of the opportunity type. Tasks are of the type `task_type`;
-    an event is an activity on a lead, of the type with the number `event_activity`.
+    An opportunity belongs to a lead, whose id is its `account`. The settings `amount_field` and
+    `close_date_field` name the custom fields for its amount and closing date, and
+    `opportunity_event` is the code of the opportunity type. Tasks have the type `task_type`; an
+    event is an activity of a lead, of the type with the number `event_activity`.
     """
 
     credentials: ClassVar[type[Credentials]] = LeadSquaredCredentials
@@ -69,7 +81,7 @@ class LeadSquared:
     def __init__(self, account: Account, call: ToolCall) -> None:
         keys = LeadSquaredCredentials.model_validate(account.secrets)
         self._settings = _Settings.model_validate(account.settings)
-        self._names: Mapping[Word, str | None] = {
+        self._opportunity_fields: Mapping[StandardField, str | None] = {
             "name": "mx_Custom_1",
             "stage": "mx_Custom_2",
             "amount": self._settings.amount_field,
@@ -77,15 +89,15 @@ class LeadSquared:
         }
         self._call = call
         host = f"https://{_HOSTS[self._settings.region]}.leadsquared.com"
-        base = account.base_url(host).removesuffix("/v2")  # as LeadSquared shows it
-        auth = Keys(keys.access_key, keys.secret_key)
-        self._api = LeadSquaredApi(
+        base = account.base_url(host).removesuffix("/v2")  # LeadSquared shows the URL with it
+        auth = KeyHeaders(keys.access_key, keys.secret_key)
+        self._client = LeadSquaredClient(
             VendorApi("LeadSquared", base, call.vendor_connection(account), auth)
         )
 
     async def check(self) -> None:
-        """Ask for a lead that nobody has."""
-        await self._lead(_NOBODY)
+        """Request a lead by an id that none has."""
+        await self._lead(_UNUSED_ID)
 
     async def get(self, kind: Kind, record_id: str, fields: Sequence[str] = ()) -> Record | None:
         """Return a record, or None."""
@@ -94,209 +106,232 @@ class LeadSquared:
         match kind:
             case "lead":
                 row = await self._lead(record_id)
-                return lsq.lead(row, fields) if row else None
+                return mapping.to_lead(row, fields) if row else None
             case "task":
-                tasks = await self._api.found(("Task.svc", "Retrieve.GetById"), id=record_id)
-                return lsq.task(record_id, tasks[0], fields) if tasks else None
+                tasks = await self._client.get_list(("Task.svc", "Retrieve.GetById"), id=record_id)
+                return mapping.to_task(record_id, tasks[0], fields) if tasks else None
             case _:
                 return await self._opportunity(record_id, fields)
 
-    async def create(self, kind: Kind, values: Mapping[Word, Given], fields: Fields) -> str:
+    async def create(self, kind: Kind, values: InputValues, fields: CustomFields) -> str:
         """Create a record and return its id."""
         match kind:
             case "lead":
-                attributes = lsq.attributes(values, fields)
-                saved = await self._api.save(("LeadManagement.svc", "Lead.Create"), attributes)
+                attributes = mapping.to_attributes(values, fields)
+                saved = await self._client.save(("LeadManagement.svc", "Lead.Create"), attributes)
             case "opportunity":
-                saved = await self._capture(values, fields)
+                saved = await self._create_opportunity(values, fields)
             case "task":
                 saved = await self._create_task(values, fields)
             case _:
-                saved = await self._post_activity(values, fields)
-        return saved.created
+                saved = await self._create_event(values, fields)
+        return saved.created_id
 
-    async def find_lost_create(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
-        """Return what was created lately with these values.
+    async def find_lost_create(self, kind: Kind, values: InputValues) -> str | None:
+        """Return the id of a record that was created since yesterday with these values.
 
         Raises:
-            OutcomeUnknown: it is an event, or belongs to no lead among whose records it would be.
+            OutcomeUnknown: it is an event, or a record without the lead by which to find it.
         """
         if not self._call.is_retry:
             return None
         match kind:
             case "lead":
-                newest = ("CreatedOn", ">", lsq.stamp(now() - _LATELY))
-                found = [lsq.lead(row) for row in await self._api.leads(newest)]
-                return next((each.id for each in found if lsq.is_the_same(each, values)), None)
+                return await self._find_recent_lead(values)
             case "opportunity" if values.get("account"):
-                return await self._opportunity_before(str(values["account"]), values)
+                return await self._find_recent_opportunity(str(values["account"]), values)
             case "task" if values.get("about"):
-                return await self._task_before(str(values["about"]), values)
+                return await self._find_recent_task(str(values["about"]), values)
             case _:
                 self._call.refuse_if_retry("LeadSquared")
                 return None
 
     async def update(
-        self, kind: Kind, record_id: str, values: Mapping[Word, Given], fields: Fields
+        self, kind: Kind, record_id: str, values: InputValues, fields: CustomFields
     ) -> None:
-        """Change what is given of a lead or an opportunity.
+        """Set the given fields of a lead or an opportunity.
 
-        It is looked for first: what LeadSquared says to an id of nothing is not documented.
+        The record is read first: how LeadSquared refuses an unknown id is not documented.
         """
         if not await self.get(kind, record_id):
             raise NotFound("LeadSquared has no such record.")
         if kind == "lead":
             path, params = ("LeadManagement.svc", "Lead.Update"), {"leadId": record_id}
-            saved = await self._api.save(path, lsq.attributes(values, fields), params)
+            saved = await self._client.save(path, mapping.to_attributes(values, fields), params)
         else:
-            body = {"ProspectOpportunityId": record_id, **lsq.changed(values, fields, self._names)}
-            saved = await self._api.save(("OpportunityManagement.svc", "Update"), body)
+            body = {
+                "ProspectOpportunityId": record_id,
+                **mapping.to_opportunity_payload(values, fields, self._opportunity_fields),
+            }
+            saved = await self._client.save(("OpportunityManagement.svc", "Update"), body)
         if saved.status != "Success":
             raise OutcomeUnknown("LeadSquared does not say whether it was done.")
 
     async def query(self, query: Query) -> Page:
-        """Return the leads that fulfil a query, among those that fulfil its first condition."""
+        """Return the leads that satisfy a query, of the 200 that satisfy its first filter."""
         if query.kind != "lead":
             raise Rejected(
                 f"LeadSquared cannot be asked for every {query.kind}.",
                 next="Query leads, or show the record by its id.",
             )
-        conditions = lsq.conditions(query)
-        named = dict.fromkeys([*query.fields, *(each.field for each in query.filters)])
-        own = [name for name in named if name not in lsq.LEAD]
-        order = lsq.LEAD.get(query.order_by or "", (query.order_by or "CreatedOn",))[0]
+        conditions = mapping.lookup_conditions(query)
+        names = dict.fromkeys([*query.fields, *(each.field for each in query.filters)])
+        custom = [name for name in names if name not in mapping.LEAD_COLUMNS]
+        order = mapping.LEAD_COLUMNS.get(query.order_by or "", (query.order_by or "CreatedOn",))[0]
         descending = query.descending or query.order_by is None
         rows: dict[str, Row] = {}
         more = False
         for condition in conditions:
-            page = await self._api.leads(condition, own, order, descending=descending)
+            page = await self._client.find_leads(condition, custom, order, descending=descending)
             rows |= {str(row["ProspectID"]): row for row in page}
-            more |= len(page) == PAGE
-        ordered = [*rows.values()]
+            more |= len(page) == PAGE_SIZE
+        leads = [*rows.values()]
         if len(conditions) > 1:
-            ordered.sort(key=lambda row: lsq.text(row.get(order)).casefold(), reverse=descending)
-        found = [
-            lsq.lead(row, query.fields)
-            for row in ordered
-            if all(lsq.fulfils(lsq.lead(row, own), each) for each in query.filters)
+            leads.sort(
+                key=lambda row: mapping.to_text(row.get(order)).casefold(), reverse=descending
+            )
+        records = [
+            mapping.to_lead(row, query.fields)
+            for row in leads
+            if all(mapping.satisfies(mapping.to_lead(row, custom), each) for each in query.filters)
         ]
-        more |= len(found) > query.limit
-        return Page(records=tuple(found[: query.limit]), more=more)
+        more |= len(records) > query.limit
+        return Page(records=tuple(records[: query.limit]), more=more)
 
-    async def search(self, wanted: Wanted, kinds: Sequence[Kind], limit: int) -> list[Record]:
-        """Return leads by number, by address, or by words and each of them."""
+    async def search(self, query: SearchQuery, kinds: Sequence[Kind], limit: int) -> list[Record]:
+        """Return candidates by number, by address, or by the text and each of its words."""
         if "lead" not in kinds:
             return []
         rows: list[dict[str, Any]] = []
-        if wanted.phone:
-            rows = await self._by_number(wanted.phone)
-        elif wanted.email:
+        if query.phone:
+            rows = await self._by_number(query.phone)
+        elif query.email:
             path = ("LeadManagement.svc", "Leads.GetByEmailaddress")
-            rows = await self._api.found(path, emailaddress=wanted.email)
+            rows = await self._client.get_list(path, emailaddress=query.email)
         else:
-            path, words = ("LeadManagement.svc", "Leads.GetByQuickSearch"), wanted.text.split()
-            for key in dict.fromkeys([" ".join(words), *words[:_PARTS]]):
-                rows += await self._api.found(path, key=key)
+            path, words = ("LeadManagement.svc", "Leads.GetByQuickSearch"), query.text.split()
+            for key in dict.fromkeys([" ".join(words), *words[:_MAX_WORDS]]):
+                rows += await self._client.get_list(path, key=key)
                 if key not in words and rows:
                     break
-        return [lsq.lead(row, ("Mobile",)) for row in rows]
+        return [mapping.to_lead(row, ("Mobile",)) for row in rows]
 
     async def _by_number(self, phone: str) -> list[dict[str, Any]]:
-        """Ask with and without a plus, and then for the digits at the end of a number."""
+        """Look a number up with and without its plus, and then by its last digits."""
         path = ("LeadManagement.svc", "RetrieveLeadByPhoneNumber")
         bare = digits(phone).lstrip("0")
         for number in (f"+{bare}", bare):
-            if rows := await self._api.found(path, phone=number):
+            if rows := await self._client.get_list(path, phone=number):
                 return rows
         query = Query(kind="lead", filters=(Filter(field="phone", value=phone),))
-        return [row for each in lsq.conditions(query) for row in await self._api.leads(each)]
+        return [
+            row
+            for each in mapping.lookup_conditions(query)
+            for row in await self._client.find_leads(each)
+        ]
 
     async def _lead(self, record_id: str) -> dict[str, Any] | None:
-        rows = await self._api.found(("LeadManagement.svc", "Leads.GetById"), id=record_id)
+        rows = await self._client.get_list(("LeadManagement.svc", "Leads.GetById"), id=record_id)
         return rows[0] if rows else None
 
     async def _opportunity(self, record_id: str, fields: Sequence[str]) -> Record | None:
-        details = await self._api.details(record_id)
+        details = await self._client.get_opportunity(record_id)
         row = {field.name: field.value for field in details.fields}
         if not details.lead and not any(row.values()):
             return None
-        mine = {"account": details.lead, "notes": details.notes}
-        return lsq.opportunity(record_id, mine, row, fields, self._names)
+        known = {"account": details.lead, "notes": details.notes}
+        return mapping.to_opportunity(record_id, known, row, fields, self._opportunity_fields)
 
-    async def _opportunity_before(self, lead: str, values: Mapping[Word, Given]) -> str | None:
-        """Look at the lead's activities: the list of its opportunities lags behind."""
+    async def _find_recent_lead(self, values: InputValues) -> str | None:
+        is_new = ("CreatedOn", ">", mapping.to_timestamp(now() - _RECENT))
+        leads = [mapping.to_lead(row) for row in await self._client.find_leads(is_new)]
+        return next((each.id for each in leads if mapping.is_same_record(each, values)), None)
+
+    async def _find_recent_opportunity(self, lead: str, values: InputValues) -> str | None:
+        """Search the lead's activities: a new opportunity is in them before it is in any list."""
         event = self._settings.opportunity_event
-        for each in await self._api.activities(lead, event) if _ID.fullmatch(lead) else ():
-            if lsq.since(each.created, now() - _LATELY):
+        for each in await self._client.list_activities(lead, event) if _ID.fullmatch(lead) else ():
+            if mapping.is_created_after(each.created, now() - _RECENT):
                 found = await self._opportunity(each.id, ())
-                if found and lsq.is_the_same(found, values):
+                if found and mapping.is_same_record(found, values):
                     return found.id
         return None
 
-    async def _task_before(self, lead: str, values: Mapping[Word, Given]) -> str | None:
-        known = {word: values[word] for word in ("subject", "due_date") if word in values}
-        wanted = {**known, "notes": lsq.noted(values)}
-        for row in await self._api.tasks(lead) if _ID.fullmatch(lead) else ():
-            found = lsq.task(str(row["TaskID"]), row, ())
-            new = lsq.since(row.get("CreatedOn"), now() - _LATELY)
-            if new and lsq.is_the_same(found, wanted):
+    async def _find_recent_task(self, lead: str, values: InputValues) -> str | None:
+        fields = ("subject", "due_date")
+        stored = {field: values[field] for field in fields if field in values}
+        expected = {**stored, "notes": mapping.to_note(values)}
+        for row in await self._client.list_tasks(lead) if _ID.fullmatch(lead) else ():
+            found = mapping.to_task(str(row["TaskID"]), row, ())
+            is_new = mapping.is_created_after(row.get("CreatedOn"), now() - _RECENT)
+            if is_new and mapping.is_same_record(found, expected):
                 return found.id
         return None
 
-    async def _capture(self, values: Mapping[Word, Given], fields: Fields) -> Saved:
-        lead = await self._lead_meant("opportunity", values.get("account"))
-        rest = {word: value for word, value in values.items() if word != "account"}
-        opportunity = lsq.changed(rest, {"Status": "Open", **fields}, self._names)
-        found_by = {"ProspectID": lead, "SearchBy": "ProspectID"}
+    async def _create_opportunity(self, values: InputValues, fields: CustomFields) -> SaveResponse:
+        lead = await self._existing_lead("opportunity", values.get("account"))
+        rest = {field: value for field, value in values.items() if field != "account"}
+        opportunity = mapping.to_opportunity_payload(
+            rest, {"Status": "Open", **fields}, self._opportunity_fields
+        )
+        lead_key = {"ProspectID": lead, "SearchBy": "ProspectID"}
         opportunity["OpportunityEventCode"] = self._settings.opportunity_event
-        body = {"LeadDetails": lsq.attributes({}, found_by), "Opportunity": opportunity}
-        saved = await self._api.save(("OpportunityManagement.svc", "Capture"), body)
-        if saved.other and not saved.opportunity:
+        body = {"LeadDetails": mapping.to_attributes({}, lead_key), "Opportunity": opportunity}
+        saved = await self._client.save(("OpportunityManagement.svc", "Capture"), body)
+        if saved.conflicting_opportunity_id and not saved.opportunity_id:
             raise Conflict("LeadSquared has such an opportunity already.")
         return saved
 
-    async def _create_task(self, values: Mapping[Word, Given], fields: Fields) -> Saved:
-        task_type = self._settings.task_type or lsq.missing("type of task", "task_type")
+    async def _create_task(self, values: InputValues, fields: CustomFields) -> SaveResponse:
+        task_type = self._settings.task_type or mapping.refuse_without_setting(
+            "type of task", "task_type"
+        )
         if values.get("status", "open") != "open" or fields:
             raise Rejected("A new task is open, and has no fields of its own in LeadSquared.")
         about = values.get("about")
-        lead = await self._lead_meant("task", about) if about else ""
+        lead = await self._existing_lead("task", about) if about else ""
         body = {
             "Name": values["subject"],
-            "Description": lsq.noted(values),
+            "Description": mapping.to_note(values),
             "RelatedEntity": 1 if lead else 0,
             "RelatedEntityId": lead,
             "TaskType": {"Name": task_type},
         }
-        due = {"DueDate": lsq.noon(values["due_date"])} if "due_date" in values else {}
-        return await self._api.save(("Task.svc", "Create"), body | due)
+        due = {"DueDate": mapping.to_noon(values["due_date"])} if "due_date" in values else {}
+        return await self._client.save(("Task.svc", "Create"), body | due)
 
-    async def _post_activity(self, values: Mapping[Word, Given], fields: Fields) -> Saved:
-        event = self._settings.event_activity or lsq.missing("type of event", "event_activity")
+    async def _create_event(self, values: InputValues, fields: CustomFields) -> SaveResponse:
+        event = self._settings.event_activity or mapping.refuse_without_setting(
+            "type of event", "event_activity"
+        )
         starts_at = values["starts_at"]
         body = {
-            "RelatedProspectId": await self._lead_meant("event", values.get("about")),
+            "RelatedProspectId": await self._existing_lead("event", values.get("about")),
             "ActivityEvent": event,
-            "ActivityNote": "\n".join(filter(None, [str(values["subject"]), lsq.noted(values)])),
-            "ActivityDateTime": lsq.stamp(starts_at) if isinstance(starts_at, datetime) else "",
-            "Fields": lsq.schema(fields),
+            "ActivityNote": "\n".join(
+                filter(None, [str(values["subject"]), mapping.to_note(values)])
+            ),
+            "ActivityDateTime": mapping.to_timestamp(starts_at)
+            if isinstance(starts_at, datetime)
+            else "",
+            "Fields": mapping.to_schema_fields(fields),
         }
-        return await self._api.save(("ProspectActivity.svc", "Create"), body)
+        return await self._client.save(("ProspectActivity.svc", "Create"), body)
 
-    async def _lead_meant(self, kind: Kind, said: Given | None) -> str:
-        """Return a lead's id. It has to be there: Capture creates a lead that it does not know.
+    async def _existing_lead(self, kind: Kind, lead_id: InputValue | None) -> str:
+        """Return the id of a lead that exists: LeadSquared would create one that it does not know.
 
         Raises:
-            Rejected: none is given.
+            Rejected: no id is given.
             NotFound: there is no such lead.
         """
-        if not said:
+        if not lead_id:
             raise Rejected(
                 f"In LeadSquared the {kind} has to belong to a lead.",
                 say="For whom shall I note that?",
                 next="Find or create the lead, and call again with its id.",
             )
-        lead = str(said)
+        lead = str(lead_id)
         if not _ID.fullmatch(lead) or not await self._lead(lead):
             raise NotFound("LeadSquared has no such lead.")
         return lead

@@ -1,4 +1,4 @@
-"""Salesforce's REST API, through simple-salesforce.
+"""Salesforce, over its REST API and simple-salesforce.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest
 """
@@ -15,12 +15,29 @@ from simple_salesforce.api import Salesforce as Sdk
 from simple_salesforce.api import SFType
 
 from config.security.vault import Account
-from crm.provider import Fields, Given, Kind, Page, Query, Record, Wanted, Word
-from crm.providers.salesforce import mapping as records
+from crm.provider import (
+    CustomFields,
+    InputValues,
+    Kind,
+    Page,
+    Query,
+    Record,
+    SearchQuery,
+)
+from crm.providers.salesforce import mapping
 from crm.providers.salesforce import search as soql
-from crm.providers.salesforce.objects import KINDS, SOBJECTS, is_id, path
-from crm.providers.salesforce.raw_query import checked, rows
-from crm.providers.salesforce.responses import Hits, Parts, RawRows, Row, Rows, Saved, refused, told
+from crm.providers.salesforce.objects import KIND_OF_SOBJECT, SOBJECTS, check_field_path, is_id
+from crm.providers.salesforce.raw_query import restrict_statement, to_rows
+from crm.providers.salesforce.responses import (
+    CompositeResponse,
+    QueryResponse,
+    RawQueryResponse,
+    SaveResponse,
+    SearchResponse,
+    SobjectRecord,
+    failure_from_body,
+    subresponse_failure,
+)
 from toolkit.errors import (
     Forbidden,
     NotFound,
@@ -29,8 +46,8 @@ from toolkit.errors import (
     ToolFailure,
     Unavailable,
 )
-from toolkit.http.client import Model, VendorApi, thread_budget
-from toolkit.http.sync_sdk import session
+from toolkit.http.client import Model, VendorApi
+from toolkit.http.sync_sdk import sync_session
 from toolkit.oauth import OAuth, OAuthCredentials
 from toolkit.speech.people import is_similar
 from toolkit.tenancy import Credentials, ToolCall
@@ -40,193 +57,203 @@ T = TypeVar("T")
 _VENDOR = "Salesforce"
 _VERSION = "64.0"
 _PATH = f"/services/data/v{_VERSION}"
-# What the SDK is told; the exchange and OAuth put the account's own in their places.
-_NO_HOST, _NO_TOKEN = "my.salesforce.com", "none"
-# A custom field of an activity cannot be an external id, so these have no key of ours.
-_KEYLESS: frozenset[Kind] = frozenset({"task", "event"})
+# Placeholders for the SDK: `_exchange` and the OAuth flow replace them.
+_PLACEHOLDER_HOST, _PLACEHOLDER_TOKEN = "my.salesforce.com", "none"
+# A custom field of an activity cannot be an external id, so these have no idempotency key.
+_KINDS_WITHOUT_KEY: frozenset[Kind] = frozenset({"task", "event"})
 
 _Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+/?$")]
 
 
 class SalesforceCredentials(OAuthCredentials):
-    """What an authorised app holds for one org; `instance_url` comes with its first tokens."""
+    """OAuth credentials for one org; `instance_url` is part of the first token response."""
 
     instance_url: _Url
 
 
-def _listed(names: object) -> object:
-    """Return names that were given in one text, as in an environment, one by one."""
+def _split_names(names: object) -> object:
+    """Return a list of names that a text, such as an environment variable, separates by commas."""
     return names.replace(",", " ").split() if isinstance(names, str) else names
 
 
 class _Settings(BaseModel):
     login_url: _Url | None = None
     key_field: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]*__c$")
-    raw_query_objects: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    raw_query_objects: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = ()
 
 
-class _Api(VendorApi):
-    # By its status alone a used-up quota is a missing right, and a duplicate a mistake.
-    def _refuse(self, response: httpx2.Response, *, safe: bool) -> None:
+class _SalesforceApi(VendorApi):
+    # A used-up quota has the status of a missing permission, and a duplicate that of a bad request.
+    def _raise_for_status(self, response: httpx2.Response, *, reads: bool) -> None:
         if 400 <= response.status_code < 500:
             try:
                 body = json.loads(response.content)
             except (ValueError, RecursionError):
                 body = None
-            if (failure := told(body)) is not None:
+            if (failure := failure_from_body(body)) is not None:
                 raise failure
-        super()._refuse(response, safe=safe)
+        super()._raise_for_status(response, reads=reads)
 
 
 class Salesforce:
     """A tenant's Salesforce org.
 
-    Settings: `login_url` where tokens are renewed (https://test.salesforce.com for a sandbox),
-    `raw_query_objects` that raw queries may read besides the seven, and `key_field`, a custom
-    text field that is a unique external id of all seven but tasks and events: with it a create
-    that is repeated is one at Salesforce, whatever became of the first.
+    Settings: `login_url` is where tokens are renewed (https://test.salesforce.com for a sandbox).
+    `raw_query_objects` are further objects that raw queries may read. `key_field` is a custom text
+    field that is a unique external id of all objects but tasks and events: with it, a repeated
+    create is an upsert of the same record.
     """
 
     credentials: ClassVar[type[Credentials]] = SalesforceCredentials
     unsupported: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, account: Account, call: ToolCall) -> None:
-        given = SalesforceCredentials.model_validate(account.secrets)
+        credentials = SalesforceCredentials.model_validate(account.secrets)
         self._settings = _Settings.model_validate(account.settings)
         self._call = call
         login = self._settings.login_url or account.base_url("https://login.salesforce.com")
         token_url = f"{login.rstrip('/')}/services/oauth2/token"
-        self._api = _Api(
+        self._api = _SalesforceApi(
             _VENDOR,
-            account.base_url(given.instance_url),
+            account.base_url(credentials.instance_url),
             call.vendor_connection(account),
             OAuth(_VENDOR, token_url, account, call),
         )
 
     async def check(self) -> None:
-        """Look for a contact, with every field that is read of one."""
-        await self._select(soql.select(SOBJECTS["contact"], (), (), limit=1), Rows)
+        """Select one contact, with every field that is read of contacts."""
+        await self._select(soql.build_select(SOBJECTS["contact"], (), (), limit=1), QueryResponse)
 
     async def get(self, kind: Kind, record_id: str, fields: Sequence[str] = ()) -> Record | None:
-        """Return a record by its id; None where there is none."""
+        """Return a record by its id, or None."""
         if not is_id(record_id, kind):
             return None
         sobject = SOBJECTS[kind]
-        names = sobject.selected([path(each) for each in fields])
-        if any("." in name for name in names):  # another record's: only a query reads these
-            statement = soql.select(sobject, fields, [f"Id = {soql.quote(record_id)}"], limit=1)
-            found = await self._select(statement, Rows)
-            return next((records.record(row, kind, fields) for row in found.records), None)
+        names = sobject.field_names([check_field_path(each) for each in fields])
+        if any("." in name for name in names):  # a related record's field, which only a query reads
+            statement = soql.build_select(
+                sobject, fields, [f"Id = {soql.quote(record_id)}"], limit=1
+            )
+            response = await self._select(statement, QueryResponse)
+            return next((mapping.to_record(row, kind, fields) for row in response.records), None)
         params = {"fields": ",".join(names)}
 
-        def work(sdk: Sdk) -> Any:
-            return _of(sdk, kind).get(record_id, params=params)
+        def fetch(sdk: Sdk) -> Any:
+            return _sobject_type(sdk, kind).get(record_id, params=params)
 
         try:
-            row = self._api.read(await self._ask(work), Row)
+            row = self._api.parse(await self._run(fetch), SobjectRecord)
         except NotFound:
             return None
-        return records.record(row, kind, fields)
+        return mapping.to_record(row, kind, fields)
 
-    async def create(self, kind: Kind, values: Mapping[Word, Given], fields: Fields) -> str:
-        """Create a record, or set what an earlier try has created to the same."""
-        body, key = records.new(kind, values, fields), self._key(kind)
+    async def create(self, kind: Kind, values: InputValues, fields: CustomFields) -> str:
+        """Create a record, or update the one that an earlier attempt created, and return its id."""
+        body, key = mapping.to_new_record(kind, values, fields), self._key(kind)
         if key is None:
-            made = await self._ask(lambda sdk: _of(sdk, kind).create(body), writes=True)
-            return self._api.read(made, Saved, reads=False).id
+            saved = await self._run(lambda sdk: _sobject_type(sdk, kind).create(body), writes=True)
+            return self._api.parse(saved, SaveResponse, reads=False).id
         field = str(self._settings.key_field)
-        made = await self._ask(lambda sdk: _upserted(sdk, kind, field, key, body), writes=True)
-        if made:
-            return self._api.read(made, Saved, reads=False).id
-        found = await self._keyed(kind, key)
-        if found is None:
+        saved = await self._run(lambda sdk: _upsert(sdk, kind, field, key, body), writes=True)
+        if saved:
+            return self._api.parse(saved, SaveResponse, reads=False).id
+        record_id = await self._find_by_key(kind, key)
+        if record_id is None:
             raise OutcomeUnknown("Salesforce took the record, and does not find it.")
-        return found
+        return record_id
 
-    async def find_lost_create(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
-        """Return what has this call's key, or else the same values since yesterday."""
+    async def find_lost_create(self, kind: Kind, values: InputValues) -> str | None:
+        """Return the id of the record with this call's key, or with its values since yesterday."""
         if not self._call.is_retry:
             return None
         if (key := self._key(kind)) is not None:
-            return await self._keyed(kind, key)
-        found = await self._select(soql.lately(kind, values), Rows)
-        made = (records.record(row, kind, ()) for row in found.records)
-        return next((each.id for each in made if records.same(each, values)), None)
+            return await self._find_by_key(kind, key)
+        response = await self._select(soql.build_recent_query(kind, values), QueryResponse)
+        recent = (mapping.to_record(row, kind, ()) for row in response.records)
+        return next((each.id for each in recent if mapping.is_same_record(each, values)), None)
 
     async def update(
-        self, kind: Kind, record_id: str, values: Mapping[Word, Given], fields: Fields
+        self, kind: Kind, record_id: str, values: InputValues, fields: CustomFields
     ) -> None:
-        """Change what is given."""
+        """Set the given fields of a record."""
         if not is_id(record_id, kind):
             raise NotFound("Salesforce has no such record.")
-        body = records.changed(kind, values, fields)
-        await self._ask(lambda sdk: _of(sdk, kind).update(record_id, body), writes=True)
+        body = mapping.to_payload(kind, values, fields)
+        await self._run(lambda sdk: _sobject_type(sdk, kind).update(record_id, body), writes=True)
 
     async def query(self, query: Query) -> Page:
-        """Return the records that fulfil a query."""
-        found = (await self._select(soql.query(query), Rows)).records
-        shown = [row for row in found[: query.limit] if records.rings(row, query)]
+        """Return the records that satisfy a query."""
+        rows = (await self._select(soql.build_query(query), QueryResponse)).records
+        matching = [row for row in rows[: query.limit] if mapping.matches_phone_filters(row, query)]
         return Page(
-            records=tuple(records.record(row, query.kind, query.fields) for row in shown),
-            more=len(found) > query.limit,
+            records=tuple(mapping.to_record(row, query.kind, query.fields) for row in matching),
+            more=len(rows) > query.limit,
         )
 
-    async def search(self, wanted: Wanted, kinds: Sequence[Kind], limit: int) -> list[Record]:
-        """Return those with such a number or address, else those with such words or names."""
-        if wanted.phone or wanted.email:
-            asked: dict[Kind, str | None] = {
-                kind: soql.found_by(kind, phone=wanted.phone, email=wanted.email, limit=limit)
+    async def search(self, query: SearchQuery, kinds: Sequence[Kind], limit: int) -> list[Record]:
+        """Return candidates by number or by address, else by words and similar names."""
+        if query.phone or query.email:
+            statements: dict[Kind, str | None] = {
+                kind: soql.build_contact_query(
+                    kind, phone=query.phone, email=query.email, limit=limit
+                )
                 for kind in kinds
             }
-            return await self._together(asked)
-        words = soql.searched(wanted.text)
-        found = await self._find(soql.search(words, kinds, limit))
-        if any(_alike(wanted.text, each) for each in found):
+            return await self._select_all(statements)
+        terms = soql.search_terms(query.text)
+        found = await self._find(soql.build_search(terms, kinds, limit))
+        if any(_is_similar(query.text, each) for each in found):
             return found
         try:
-            return found + await self._find(soql.search_loosely(words, kinds, limit))
-        except Rejected:  # it is too loose for Salesforce, which leaves what was found
+            return found + await self._find(soql.build_fuzzy_search(terms, kinds, limit))
+        except Rejected:  # the patterns match too much
             return found
 
     async def raw_query(self, statement: str, limit: int) -> list[dict[str, Any]]:
-        """Run SOQL that reads some of the objects that may be read."""
-        safe = checked(statement, limit, self._settings.raw_query_objects)
-        return rows(await self._select(safe, RawRows), limit)
+        """Run a SOQL SELECT on objects that the tenant may read."""
+        select = restrict_statement(statement, limit, self._settings.raw_query_objects)
+        return to_rows(await self._select(select, RawQueryResponse), limit)
 
     def _key(self, kind: Kind) -> str | None:
-        """Return what names this call's record at Salesforce, where anything can."""
-        if self._settings.key_field is None or kind in _KEYLESS:
+        """Return this call's idempotency key, if the kind has a field for it."""
+        if self._settings.key_field is None or kind in _KINDS_WITHOUT_KEY:
             return None
         return self._call.idempotency_key
 
-    async def _keyed(self, kind: Kind, key: str) -> str | None:
-        statement = soql.select(
+    async def _find_by_key(self, kind: Kind, key: str) -> str | None:
+        statement = soql.build_select(
             SOBJECTS[kind], (), [f"{self._settings.key_field} = {soql.quote(key)}"], limit=1
         )
-        found = await self._select(statement, Rows)
-        return next((row.Id for row in found.records), None)
+        response = await self._select(statement, QueryResponse)
+        return next((row.Id for row in response.records), None)
 
     async def _select(self, statement: str, returns: type[Model]) -> Model:
-        return self._api.read(await self._ask(lambda sdk: sdk.query(statement)), returns)
+        return self._api.parse(await self._run(lambda sdk: sdk.query(statement)), returns)
 
     async def _find(self, statement: str | None) -> list[Record]:
         if statement is None:
             return []
-        answer = await self._ask(lambda sdk: sdk.search(statement))
-        hits = self._api.read(answer, Hits).searchRecords
-        known: list[tuple[Row, Kind]] = [
-            (row, KINDS[row.attributes.type]) for row in hits if row.attributes.type in KINDS
+        response = await self._run(lambda sdk: sdk.search(statement))
+        rows = self._api.parse(response, SearchResponse).searchRecords
+        of_kinds: list[tuple[SobjectRecord, Kind]] = [
+            (row, KIND_OF_SOBJECT[row.attributes.type])
+            for row in rows
+            if row.attributes.type in KIND_OF_SOBJECT
         ]
-        return [records.record(row, kind, SOBJECTS[kind].numbers) for row, kind in known]
+        return [mapping.to_record(row, kind, SOBJECTS[kind].phone_fields) for row, kind in of_kinds]
 
-    async def _together(self, queries: Mapping[Kind, str | None]) -> list[Record]:
-        """Return what several queries find, which are one request to Salesforce."""
+    async def _select_all(self, queries: Mapping[Kind, str | None]) -> list[Record]:
+        """Return what several queries find, sent as one composite request.
+
+        Raises:
+            ToolFailure: every query was refused, or one for a reason that concerns all of them.
+        """
         statements: dict[Kind, str] = {
             kind: each for kind, each in queries.items() if each is not None
         }
         if not statements:
             return []
-        asked = [
+        requests = [
             {
                 "method": "GET",
                 "url": f"{_PATH}/query?q={quote(statement, safe='')}",
@@ -234,61 +261,63 @@ class Salesforce:
             }
             for kind, statement in statements.items()
         ]
-        body = {"compositeRequest": asked}
-        answer = await self._ask(lambda sdk: sdk.restful("composite", method="POST", json=body))
-        parts = self._api.read(answer, Parts).compositeResponse
-        if len(parts) != len(statements):
+        body = {"compositeRequest": requests}
+        response = await self._run(lambda sdk: sdk.restful("composite", method="POST", json=body))
+        responses = self._api.parse(response, CompositeResponse).compositeResponse
+        if len(responses) != len(statements):
             raise Unavailable("Salesforce answered some of our questions only.")
-        found: list[Record] = []
-        refusals: list[ToolFailure] = []
-        for part, kind in zip(parts, statements, strict=True):
-            if part.httpStatusCode < 300:
-                held = self._api.read(part.body, Rows).records
-                found += [records.record(row, kind, SOBJECTS[kind].numbers) for row in held]
+        records: list[Record] = []
+        failures: list[ToolFailure] = []
+        for each, kind in zip(responses, statements, strict=True):
+            if each.httpStatusCode < 300:
+                rows = self._api.parse(each.body, QueryResponse).records
+                names = SOBJECTS[kind].phone_fields
+                records += [mapping.to_record(row, kind, names) for row in rows]
             else:
-                refusals.append(refused(part))
-        # A user who may not see one kind of record sees the others.
-        grave = [each for each in refusals if not isinstance(each, Rejected | Forbidden)]
-        if grave or len(refusals) == len(parts):
-            raise (grave or refusals)[0]
-        return found
+                failures.append(subresponse_failure(each))
+        # A user who has no access to one object may have it to the others.
+        fatal = [each for each in failures if not isinstance(each, Rejected | Forbidden)]
+        if fatal or len(failures) == len(responses):
+            raise (fatal or failures)[0]
+        return records
 
-    async def _ask(self, work: Callable[[Sdk], T], *, writes: bool = False) -> T:
-        budget = thread_budget(writes=writes)
+    async def _run(self, work: Callable[[Sdk], T], *, writes: bool = False) -> T:
+        """Run `work` with the SDK in a thread, within the time that a tool call has."""
+        budget = self._api.thread_budget(writes=writes)
         sdk = Sdk(
-            session_id=_NO_TOKEN,
-            instance=_NO_HOST,
+            session_id=_PLACEHOLDER_TOKEN,
+            instance=_PLACEHOLDER_HOST,
             version=_VERSION,
-            session=session(partial(self._exchange, reads=not writes), budget=budget),
+            session=sync_session(partial(self._exchange, reads=not writes), budget=budget),
         )
         return await self._call.runtime.threads.run(lambda: work(sdk), budget=budget, writes=writes)
 
     async def _exchange(self, request: httpx2.Request, *, reads: bool) -> httpx2.Response:
-        """Send what the SDK asks to the account's own address: the SDK knows https alone."""
-        path, mark, query = request.url.raw_path.decode("ascii").partition("?")
+        """Send the SDK's request to the account's address; the SDK itself can only use https."""
+        path, question_mark, query = request.url.raw_path.decode("ascii").partition("?")
         headers = [pair for pair in request.headers.multi_items() if pair[0].lower() != "host"]
-        sent = httpx2.Request(
+        redirected = httpx2.Request(
             request.method,
-            f"{self._api.base_url}{path.rstrip('/')}{mark}{query}",
+            f"{self._api.base_url}{path.rstrip('/')}{question_mark}{query}",
             headers=headers,
             content=request.content,
         )
-        response = await self._api.exchange_json(sent, reads=reads)
-        # The SDK would stumble over what is neither object nor list; who reads this says so.
+        response = await self._api.send_json(redirected, reads=reads)
+        # The SDK fails on JSON that is neither object nor list; `parse` refuses an empty object.
         content = response.content if response.content[:1] in (b"{", b"[") else b"{}"
         return httpx2.Response(200, content=content)
 
 
-def _of(sdk: Sdk, kind: Kind) -> SFType:
+def _sobject_type(sdk: Sdk, kind: Kind) -> SFType:
     return cast(SFType, getattr(sdk, SOBJECTS[kind].name))
 
 
-def _upserted(sdk: Sdk, kind: Kind, field: str, key: str, body: dict[str, Any]) -> Any:
-    answer: Any = _of(sdk, kind).upsert(f"{field}/{quote(key, safe='')}", body, raw_response=True)
-    return answer.json()
+def _upsert(sdk: Sdk, kind: Kind, field: str, key: str, body: dict[str, Any]) -> Any:
+    path = f"{field}/{quote(key, safe='')}"
+    response: Any = _sobject_type(sdk, kind).upsert(path, body, raw_response=True)
+    return response.json()
 
 
-def _alike(text: str, found: Record) -> bool:
-    return any(
-        is_similar(text, name) for name in (found.title, str(found.values.get("company", "")))
-    )
+def _is_similar(text: str, record: Record) -> bool:
+    names = (record.title, str(record.values.get("company", "")))
+    return any(is_similar(text, name) for name in names)

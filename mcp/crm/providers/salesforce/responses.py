@@ -1,4 +1,4 @@
-"""What Salesforce answers, and what its refusals mean."""
+"""Salesforce's responses, and what its error codes mean."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -21,8 +21,8 @@ class _Attributes(BaseModel):
     type: str = ""
 
 
-class Row(BaseModel):
-    """One record as Salesforce returns it: what was asked for is in `model_extra`."""
+class SobjectRecord(BaseModel):
+    """One record as Salesforce returns it: the selected fields are in `model_extra`."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -30,43 +30,43 @@ class Row(BaseModel):
     attributes: _Attributes = _Attributes()
 
 
-class Rows(BaseModel):
-    """The answer to a query."""
+class QueryResponse(BaseModel):
+    """The response to a query."""
 
-    records: list[Row]
+    records: list[SobjectRecord]
 
 
-class RawRows(BaseModel):
-    """The answer to a query that counts, or joins."""
+class RawQueryResponse(BaseModel):
+    """The response to any query, such as one that counts or has no ids."""
 
     totalSize: int = 0
     records: list[dict[str, Any]]
 
 
-class Hits(BaseModel):
-    """The answer to a search."""
+class SearchResponse(BaseModel):
+    """The response to a search."""
 
-    searchRecords: list[Row]
+    searchRecords: list[SobjectRecord]
 
 
-class Saved(BaseModel):
-    """The answer to a create; to an upsert that changed something it may be empty."""
+class SaveResponse(BaseModel):
+    """The response to a create. That to an upsert which updated a record may be empty."""
 
     id: str
     success: Literal[True]
 
 
-class Part(BaseModel):
-    """One of several answers."""
+class CompositeSubresponse(BaseModel):
+    """The response to one of the requests of a composite."""
 
     httpStatusCode: int
     body: Any = None
 
 
-class Parts(BaseModel):
-    """The answers to several requests that were sent as one."""
+class CompositeResponse(BaseModel):
+    """The responses to several requests that were sent as one composite."""
 
-    compositeResponse: list[Part]
+    compositeResponse: list[CompositeSubresponse]
 
 
 class _Error(BaseModel):
@@ -74,9 +74,9 @@ class _Error(BaseModel):
 
 
 _ERRORS = TypeAdapter(list[_Error])
-_NO_SUCH_RECORD = partial(NotFound, "Salesforce has no such record.")
-# Salesforce says with the same status what a caller can do something about, and what not.
-_CODES: Mapping[str, Callable[[], ToolFailure]] = {
+_RECORD_NOT_FOUND = partial(NotFound, "Salesforce has no such record.")
+# The status alone does not distinguish errors that a caller can react to from others.
+_FAILURES_BY_CODE: Mapping[str, Callable[[], ToolFailure]] = {
     "REQUEST_LIMIT_EXCEEDED": partial(
         RateLimited, "Salesforce takes no more requests of this business now."
     ),
@@ -88,27 +88,27 @@ _CODES: Mapping[str, Callable[[], ToolFailure]] = {
     ),
     "DUPLICATE_VALUE": partial(Conflict, "Salesforce has a record with such a value."),
     "UNABLE_TO_LOCK_ROW": partial(Conflict, "Somebody is changing that record at this moment."),
-    "MALFORMED_ID": _NO_SUCH_RECORD,
-    "ENTITY_IS_DELETED": _NO_SUCH_RECORD,
+    "MALFORMED_ID": _RECORD_NOT_FOUND,
+    "ENTITY_IS_DELETED": _RECORD_NOT_FOUND,
 }
 
 
-def refused(part: Part) -> ToolFailure:
-    """Return what it means that one of several requests was refused."""
-    if (failure := told(part.body)) is not None:
+def subresponse_failure(response: CompositeSubresponse) -> ToolFailure:
+    """Return the failure that a refused request of a composite stands for."""
+    if (failure := failure_from_body(response.body)) is not None:
         return failure
-    if part.httpStatusCode >= 500:
+    if response.httpStatusCode >= 500:
         return Unavailable("Salesforce is having trouble.")
-    if part.httpStatusCode == 403:
+    if response.httpStatusCode == 403:
         return Forbidden("Salesforce does not let this account do that.")
     return Rejected("Salesforce rejected the request.")
 
 
-def told(body: object) -> ToolFailure | None:
-    """Return what an error means by its code, where that is more than its status says."""
+def failure_from_body(body: object) -> ToolFailure | None:
+    """Return the failure that an error code stands for; None if the status says as much."""
     try:
         errors = _ERRORS.validate_python(body)
     except ValidationError:
         return None
-    known = (_CODES[error.errorCode] for error in errors if error.errorCode in _CODES)
-    return next((failure() for failure in known), None)
+    codes = (error.errorCode for error in errors if error.errorCode in _FAILURES_BY_CODE)
+    return next((_FAILURES_BY_CODE[code]() for code in codes), None)

@@ -1,4 +1,4 @@
-"""SOQL and SOSL of our own: whatever callers and models say stays a value in them.
+"""Builds SOQL queries and SOSL searches, in which input from callers and models is quoted.
 
 https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl
 """
@@ -11,42 +11,42 @@ from decimal import Decimal
 from typing import NoReturn
 
 from config.columns import now
-from crm.provider import Filter, Given, Kind, Query, Value, Word
-from crm.providers.salesforce.mapping import plain
+from crm.provider import Filter, InputValues, Kind, Query, StandardField, Value
+from crm.providers.salesforce.mapping import to_json_value
 from crm.providers.salesforce.objects import (
     SOBJECTS,
     Column,
     Sobject,
     Type,
-    about,
-    path,
-    reference,
+    about_field,
+    check_field_path,
+    check_id,
 )
 from toolkit.errors import Rejected
 from toolkit.speech.people import fold, significant_digits
-from toolkit.speech.times import utc
+from toolkit.speech.times import format_utc
 
-_LONGEST = 10_000  # characters: more, quoted for an address, is more than Salesforce takes
-_LATELY = timedelta(days=1)
-_FEW = 5  # records that an earlier try may have created
-_WORDS = 8  # that are searched for
-_SHORT = 2  # characters: of fewer Salesforce makes no search
-_BEGUN = 3  # characters by which one word alone is looked for
+_MAX_LENGTH = 10_000  # characters: a longer statement makes a URL that Salesforce refuses
+_RECENT = timedelta(days=1)
+_MAX_RECENT = 5  # records that a lost create is looked for among
+_MAX_TERMS = 8  # of a search
+_MIN_TERM = 2  # characters of a search term
+_PREFIX_LENGTH = 3  # characters of the prefix by which a single word is searched
 _VOWELS = frozenset("aeiouy")
 _ESCAPES = {"\\": r"\\", "'": r"\'", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
-_UNWRITABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # categories of characters
+_ESCAPED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})  # of Unicode characters
 _OPERATORS = {"is": "=", "is_not": "!=", "above": ">", "below": "<"}
-_NOT_WORDS = frozenset({"and", "or", "not"})
-# Fields of Salesforce's own that are none of our words, by the type that a query must know.
-_OWN_TYPES: Mapping[str, Type] = {
+_SEARCH_OPERATORS = frozenset({"and", "or", "not"})
+# The types of other fields that Salesforce defines: a literal is written by its type.
+_FIELD_TYPES: Mapping[str, Type] = {
     **dict.fromkeys(("birthdate", "activitydate", "closedate", "converteddate"), "date"),
     **dict.fromkeys(("lastactivitydate", "lastvieweddate"), "date"),
     **dict.fromkeys(("createddate", "lastmodifieddate", "systemmodstamp", "closeddate"), "moment"),
     **dict.fromkeys(("startdatetime", "enddatetime", "activitydatetime"), "moment"),
     **dict.fromkeys(("description",), "long"),
 }
-# Which of a tenant's own stati are which of ours, Salesforce knows.
-_STATES: Mapping[tuple[Kind, Word], Mapping[str, str]] = {
+# Salesforce knows which of a tenant's own statuses are closed ones.
+_STATUS_CONDITIONS: Mapping[tuple[Kind, StandardField], Mapping[str, str]] = {
     ("task", "status"): {"open": "IsClosed = false", "done": "IsClosed = true"},
     ("case", "status"): {
         "new": "Status = 'New'",
@@ -57,35 +57,35 @@ _STATES: Mapping[tuple[Kind, Word], Mapping[str, str]] = {
 
 
 def quote(text: str) -> str:
-    """Return a text as a literal."""
-    return f"'{_escaped(text)}'"
+    """Return a text as a SOQL literal."""
+    return f"'{_escape(text)}'"
 
 
 def like(text: str, *, inside: bool) -> str:
-    """Return a pattern of what begins with a text, or holds it."""
-    escaped = _escaped(text).replace("%", r"\%").replace("_", r"\_")
+    """Return a LIKE pattern for what begins with a text, or contains it if `inside`."""
+    escaped = _escape(text).replace("%", r"\%").replace("_", r"\_")
     return f"'{'%' if inside else ''}{escaped}%'"
 
 
-def query(asked: Query) -> str:
-    """Return a query for the records, and for one more, to see whether there are any.
+def build_query(query: Query) -> str:
+    """Return the SOQL of a query, whose limit is one more to see whether there are others.
 
     Raises:
-        Rejected: Salesforce cannot be asked this.
-        NotFound: a record that is named cannot exist.
+        Rejected: SOQL has no such condition or order.
+        NotFound: a reference does not have the form of an id.
     """
-    sobject = SOBJECTS[asked.kind]
-    conditions = [condition(asked.kind, each) for each in asked.filters]
+    sobject = SOBJECTS[query.kind]
+    conditions = [build_condition(query.kind, each) for each in query.filters]
     order = "CreatedDate DESC"
-    if asked.order_by is not None:
-        column = _column(sobject, asked.order_by)
+    if query.order_by is not None:
+        column = _column(sobject, query.order_by)
         if column.type == "long":
-            _cannot("Records cannot be put in order by their notes.")
-        order = f"{column.name} {'DESC' if asked.descending else 'ASC'} NULLS LAST"
-    return select(sobject, asked.fields, conditions, order=order, limit=asked.limit + 1)
+            _reject("Records cannot be put in order by their notes.")
+        order = f"{column.name} {'DESC' if query.descending else 'ASC'} NULLS LAST"
+    return build_select(sobject, query.fields, conditions, order=order, limit=query.limit + 1)
 
 
-def select(
+def build_select(
     sobject: Sobject,
     fields: Sequence[str],
     conditions: Sequence[str],
@@ -93,174 +93,193 @@ def select(
     limit: int,
     order: str = "CreatedDate DESC",
 ) -> str:
-    """Return a query; each condition holds.
+    """Return a SELECT for the records that satisfy every condition.
 
     Raises:
-        Rejected: it has become too long, or a field has no name that a field can have.
+        Rejected: the statement is too long, or a field's name cannot be one.
     """
-    columns = ", ".join(sobject.selected([path(each) for each in fields]))
+    columns = ", ".join(sobject.field_names([check_field_path(each) for each in fields]))
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     statement = f"SELECT {columns} FROM {sobject.name}{where} ORDER BY {order} LIMIT {limit:d}"  # noqa: S608 - names are checked, values quoted
-    if len(statement) > _LONGEST:
-        _cannot("That is more than can be asked at once.")
+    if len(statement) > _MAX_LENGTH:
+        _reject("That is more than can be asked at once.")
     return statement
 
 
-def lately(kind: Kind, values: Mapping[Word, Given]) -> str:
-    """Return a query for what was created lately with these values."""
+def build_recent_query(kind: Kind, values: InputValues) -> str:
+    """Return a query for records that were created since yesterday with these values."""
     sobject = SOBJECTS[kind]
-    asked = [
-        condition(kind, Filter(field=word, value=plain(value)))
-        for word, value in values.items()
-        if sobject.columns[word].type != "long"
+    conditions = [
+        build_condition(kind, Filter(field=field, value=to_json_value(value)))
+        for field, value in values.items()
+        if sobject.columns[field].type != "long"
     ]
-    since = f"CreatedDate >= {utc(now() - _LATELY)}"
-    return select(sobject, (), [*asked, since], limit=_FEW)
+    since = f"CreatedDate >= {format_utc(now() - _RECENT)}"
+    return build_select(sobject, (), [*conditions, since], limit=_MAX_RECENT)
 
 
-def found_by(kind: Kind, *, phone: str | None, email: str | None, limit: int) -> str | None:
-    """Return a query for whom a number or an address may belong to; None where nobody has any."""
+def build_contact_query(
+    kind: Kind, *, phone: str | None, email: str | None, limit: int
+) -> str | None:
+    """Return a query for the records with a phone number or an e-mail address.
+
+    Returns None if the kind has no field for it.
+    """
     sobject = SOBJECTS[kind]
     conditions: list[str] = []
-    if phone is not None and sobject.numbers:
-        conditions.append(_number(sobject.numbers, phone))
-    elif email is not None and sobject.emails:
-        conditions.append(_any(f"{name} = {quote(email)}" for name in sobject.emails))
+    if phone is not None and sobject.phone_fields:
+        conditions.append(_phone_condition(sobject.phone_fields, phone))
+    elif email is not None and sobject.email_fields:
+        conditions.append(_any(f"{name} = {quote(email)}" for name in sobject.email_fields))
     if not conditions:
         return None
-    current = [sobject.current] if sobject.current else []
-    return select(sobject, (), [*conditions, *current], limit=limit)
+    if sobject.open_condition:
+        conditions.append(sobject.open_condition)
+    return build_select(sobject, (), conditions, limit=limit)
 
 
-def condition(kind: Kind, asked: Filter) -> str:
-    """Return one condition.
+def build_condition(kind: Kind, condition: Filter) -> str:
+    """Return the SOQL condition for a filter.
 
     Raises:
-        Rejected: Salesforce cannot be asked this.
-        NotFound: a record that is named cannot exist.
+        Rejected: SOQL has no such condition.
+        NotFound: a reference does not have the form of an id.
     """
-    several = asked.value if isinstance(asked.value, list) else [asked.value]
-    if asked.op == "one_of":
-        if not several:
-            _cannot("There is nothing to choose from.")
-        each = asked.model_copy(update={"op": "is"})
-        return _any(condition(kind, each.model_copy(update={"value": one})) for one in several)
-    if isinstance(asked.value, list):
-        _cannot(f"{asked.op} takes one value.")
-    sobject, value = SOBJECTS[kind], asked.value
-    column = _column(sobject, asked.field)
+    field, op, value = condition.field, condition.op, condition.value
+    if op == "one_of":
+        values = value if isinstance(value, list) else [value]
+        if not values:
+            _reject("There is nothing to choose from.")
+        filters = (condition.model_copy(update={"op": "is", "value": each}) for each in values)
+        return _any(build_condition(kind, each) for each in filters)
+    if isinstance(value, list):
+        _reject(f"{op} takes one value.")
+    column = _column(SOBJECTS[kind], field)
     if column.type == "long":
-        _cannot("Records cannot be picked by their notes.", "Look for the words with search.")
-    if asked.op in ("is", "is_not"):
-        return _equal(kind, asked, column, value)
+        _reject("Records cannot be picked by their notes.", "Look for the words with search.")
+    if op in ("is", "is_not"):
+        return _equality(kind, condition, column, value)
     if column.type == "id":
-        _cannot(f"{asked.field} is another record: it is the one or not.")
-    if asked.op in ("above", "below"):
-        return f"{column.name} {_OPERATORS[asked.op]} {_LITERALS[column.type](value)}"
+        _reject(f"{field} is another record: it is the one or not.")
+    if op in ("above", "below"):
+        return f"{column.name} {_OPERATORS[op]} {_LITERALS[column.type](value)}"
     if column.type not in ("text", "any"):
-        _cannot(f"{asked.field} can only be compared with another value.")
-    return f"{column.name} LIKE {like(str(value), inside=asked.op == 'contains')}"
+        _reject(f"{field} can only be compared with another value.")
+    return f"{column.name} LIKE {like(str(value), inside=op == 'contains')}"
 
 
-def search(words: Sequence[str], kinds: Sequence[Kind], limit: int) -> str | None:
-    """Return a search for records with any word that begins like these; None for no words."""
-    return _found(" OR ".join(f"{word}*" for word in words), kinds, limit)
+def build_search(terms: Sequence[str], kinds: Sequence[Kind], limit: int) -> str | None:
+    """Return a search for records with a word that begins with one of the terms.
+
+    Returns None if there are no terms.
+    """
+    return _find(" OR ".join(f"{term}*" for term in terms), kinds, limit)
 
 
-def search_loosely(words: Sequence[str], kinds: Sequence[Kind], limit: int) -> str | None:
-    """Return a search for records with all of these words, as they may have been heard."""
-    length = _BEGUN if len(words) == 1 else _SHORT
-    terms = [
-        f"({' OR '.join(dict.fromkeys((*_sounding(word), f'{word[:length]}*')))})" for word in words
+def build_fuzzy_search(terms: Sequence[str], kinds: Sequence[Kind], limit: int) -> str | None:
+    """Return a search for records with words that sound or begin like all of the terms.
+
+    Returns None if there are no terms.
+    """
+    length = _PREFIX_LENGTH if len(terms) == 1 else _MIN_TERM
+    patterns = [
+        f"({' OR '.join(dict.fromkeys((*_sound_patterns(term), f'{term[:length]}*')))})"
+        for term in terms
     ]
-    return _found(" AND ".join(terms), kinds, limit)
+    return _find(" AND ".join(patterns), kinds, limit)
 
 
-def searched(text: str) -> tuple[str, ...]:
-    """Return the words of a text that can be searched for: no sign is left that means something."""
-    found = re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text))
-    words = [word for word in found if len(word) >= _SHORT and word.casefold() not in _NOT_WORDS]
-    return tuple(dict.fromkeys(words))[:_WORDS]
+def search_terms(text: str) -> tuple[str, ...]:
+    """Return the words of a text that SOSL can search for, without its operators and signs."""
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text))
+    terms = [
+        word
+        for word in words
+        if len(word) >= _MIN_TERM and word.casefold() not in _SEARCH_OPERATORS
+    ]
+    return tuple(dict.fromkeys(terms))[:_MAX_TERMS]
 
 
-def _escaped(text: str) -> str:
-    return "".join(_ESCAPES.get(char) or _visible(char) for char in text)
+def _escape(text: str) -> str:
+    return "".join(_ESCAPES.get(char) or _escape_unseen(char) for char in text)
 
 
-def _visible(char: str) -> str:
-    return f"\\u{ord(char):04x}" if unicodedata.category(char) in _UNWRITABLE else char
+def _escape_unseen(char: str) -> str:
+    return f"\\u{ord(char):04x}" if unicodedata.category(char) in _ESCAPED_CATEGORIES else char
 
 
 def _column(sobject: Sobject, name: str) -> Column:
-    return sobject.columns.get(name) or Column(path(name), _OWN_TYPES.get(name.casefold(), "any"))
+    return sobject.columns.get(name) or Column(
+        check_field_path(name), _FIELD_TYPES.get(name.casefold(), "any")
+    )
 
 
-def _equal(kind: Kind, asked: Filter, column: Column, value: Value) -> str:
-    word, operator = asked.field, _OPERATORS[asked.op]
-    told = _STATES.get((kind, word), {}).get(str(value))
-    if word == "phone" and significant_digits(str(value)):
-        told = _number(column.names, str(value))
-    if told is not None:
-        return f"(NOT {told})" if asked.op == "is_not" else told
-    name = about(reference(value)) if word == "about" else column.name
-    chosen = SOBJECTS[kind].choices.get(word, {}).get(str(value), value)
-    return f"{name} {operator} {_LITERALS[column.type](chosen)}"
+def _equality(kind: Kind, condition: Filter, column: Column, value: Value) -> str:
+    field, operator = condition.field, _OPERATORS[condition.op]
+    special = _STATUS_CONDITIONS.get((kind, field), {}).get(str(value))
+    if field == "phone" and significant_digits(str(value)):
+        special = _phone_condition(column.names, str(value))
+    if special is not None:
+        return f"(NOT {special})" if condition.op == "is_not" else special
+    name = about_field(check_id(value)) if field == "about" else column.name
+    picklist_value = SOBJECTS[kind].picklists.get(field, {}).get(str(value), value)
+    return f"{name} {operator} {_LITERALS[column.type](picklist_value)}"
 
 
-def _number(columns: Sequence[str], number: str) -> str:
-    """Return what holds where a number ends like this one, with anything between its digits."""
+def _phone_condition(columns: Sequence[str], number: str) -> str:
+    """Return the condition that a field has the number's digits, with anything between them."""
     pattern = quote("".join(f"%{digit}" for digit in significant_digits(number)) + "%")
     return _any(f"{name} LIKE {pattern}" for name in columns)
 
 
-def _text(value: Value) -> str:
+def _text_literal(value: Value) -> str:
     return quote(str(value))
 
 
-def _whatever(value: Value) -> str:
-    """Return the value of a field whose type nobody here knows, as it was given."""
+def _literal(value: Value) -> str:
+    """Return the literal for a field of unknown type, by the type of the value."""
     if isinstance(value, bool):
         return str(value).lower()
-    return quote(value) if isinstance(value, str) else _digits(value)
+    return quote(value) if isinstance(value, str) else _number_literal(value)
 
 
-def _digits(value: Value) -> str:
+def _number_literal(value: Value) -> str:
     try:
         number = Decimal(str(value).replace(",", ""))
     except ArithmeticError:
         number = Decimal("NaN")
     if not number.is_finite() or abs(number.adjusted()) > 18:
-        _cannot("That is not a number.")
+        _reject("That is not a number.")
     return f"{number:f}"
 
 
-def _day(value: Value) -> str:
-    return _parsed(value).date().isoformat()
+def _date_literal(value: Value) -> str:
+    return _parse_datetime(value).date().isoformat()
 
 
-def _instant(value: Value) -> str:
-    return utc(_parsed(value))
+def _datetime_literal(value: Value) -> str:
+    return format_utc(_parse_datetime(value))
 
 
-def _parsed(value: Value) -> datetime:
+def _parse_datetime(value: Value) -> datetime:
     try:
         moment = datetime.fromisoformat(str(value))
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        _cannot("That is neither a day nor a moment.", "Call again with an ISO date or time.")
+        _reject("That is neither a day nor a moment.", "Call again with an ISO date or time.")
 
 
-def _id(value: Value) -> str:
-    return quote(reference(value))
+def _id_literal(value: Value) -> str:
+    return quote(check_id(value))
 
 
 _LITERALS: Mapping[Type, Callable[[Value], str]] = {
-    "text": _text,
-    "any": _whatever,
-    "number": _digits,
-    "date": _day,
-    "moment": _instant,
-    "id": _id,
+    "text": _text_literal,
+    "any": _literal,
+    "number": _number_literal,
+    "date": _date_literal,
+    "moment": _datetime_literal,
+    "id": _id_literal,
 }
 
 
@@ -268,27 +287,27 @@ def _any(conditions: Iterable[str]) -> str:
     return f"({' OR '.join(conditions)})"
 
 
-def _sounding(word: str) -> tuple[str, ...]:
-    """Return a pattern of what sounds like a word: vowels are misheard, and letters doubled."""
+def _sound_patterns(word: str) -> tuple[str, ...]:
+    """Return a pattern for words that sound alike: vowels are misheard, and letters doubled."""
     pattern = ""
     for at, char in enumerate(word):
         sign = "*" if at and fold(char) in _VOWELS else char
         pattern += "" if pattern.endswith(sign) else sign
-    bare = pattern.replace("*", "")
-    return (f"{pattern.rstrip('*')}*",) if len(bare) >= _SHORT else ()
+    letters = pattern.replace("*", "")
+    return (f"{pattern.rstrip('*')}*",) if len(letters) >= _MIN_TERM else ()
 
 
-def _found(text: str, kinds: Sequence[Kind], limit: int) -> str | None:
+def _find(text: str, kinds: Sequence[Kind], limit: int) -> str | None:
     if not text:
         return None
-    returning = ", ".join(_returned(SOBJECTS[kind], limit) for kind in kinds)
+    returning = ", ".join(_returning(SOBJECTS[kind], limit) for kind in kinds)
     return f"FIND {{{text}}} IN ALL FIELDS RETURNING {returning}"
 
 
-def _returned(sobject: Sobject, limit: int) -> str:
-    where = f" WHERE {sobject.current}" if sobject.current else ""
-    return f"{sobject.name}({', '.join(sobject.selected())}{where} LIMIT {limit:d})"
+def _returning(sobject: Sobject, limit: int) -> str:
+    where = f" WHERE {sobject.open_condition}" if sobject.open_condition else ""
+    return f"{sobject.name}({', '.join(sobject.field_names())}{where} LIMIT {limit:d})"
 
 
-def _cannot(happened: str, advice: str = "Call again with other conditions.") -> NoReturn:
-    raise Rejected(happened, next=advice)
+def _reject(message: str, advice: str = "Call again with other conditions.") -> NoReturn:
+    raise Rejected(message, next=advice)

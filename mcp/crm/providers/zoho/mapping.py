@@ -1,4 +1,4 @@
-"""Zoho CRM's records: our words on one side, its modules and fields on the other."""
+"""Maps records to Zoho CRM's modules and fields and back."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from datetime import date, datetime, timedelta
 from typing import Any, cast
 
 from config.columns import now
-from crm.provider import Given, Kind, Record, Value, Wanted, Word
-from toolkit.speech.people import same_number
-from toolkit.speech.times import utc
+from crm.provider import InputValue, InputValues, Kind, Record, SearchQuery, StandardField, Value
+from toolkit.speech.people import is_same_number
+from toolkit.speech.times import format_utc
 
 Row = Mapping[str, Any]
 
@@ -21,7 +21,7 @@ MODULES: Mapping[Kind, str] = {
     "event": "Events",
     "case": "Cases",
 }
-COLUMNS: Mapping[Kind, Mapping[Word, str]] = {
+COLUMNS: Mapping[Kind, Mapping[StandardField, str]] = {
     "lead": {
         "name": "Full_Name",
         "company": "Company",
@@ -80,55 +80,55 @@ COLUMNS: Mapping[Kind, Mapping[Word, str]] = {
         "notes": "Description",
     },
 }
-# A record can be about a contact, and besides about one other record.
-PERSON = "Who_Id"
+# An activity can be about a contact and, at the same time, about one other record.
+WHO_ID = "Who_Id"
 REFERENCES = frozenset({"account", "contact", "about"})
-NUMBERS: Mapping[Kind, tuple[str, ...]] = {
+PHONE_FIELDS: Mapping[Kind, tuple[str, ...]] = {
     "lead": ("Phone", "Mobile"),
     "contact": ("Phone", "Mobile", "Home_Phone", "Other_Phone"),
     "account": ("Phone",),
     "case": ("Phone",),
 }
-ADDRESSES: Mapping[Kind, tuple[str, ...]] = {
+EMAIL_FIELDS: Mapping[Kind, tuple[str, ...]] = {
     "lead": ("Email", "Secondary_Email"),
     "contact": ("Email", "Secondary_Email"),
     "case": ("Email",),
 }
-TITLES = ("name", "subject")
-# Zoho's common layout wants a company of every lead. A dash is nothing that anybody reads out.
+TITLE_FIELDS = ("name", "subject")
+# Zoho's standard layout requires a company of every lead; a dash is read back as no value.
 _NO_COMPANY = "-"
-_FIRST_STAGE = "Qualification"
-_OPEN_FOR = timedelta(days=30)
-_LENGTH = timedelta(minutes=30)
+_DEFAULT_STAGE = "Qualification"
+_DEFAULT_CLOSE = timedelta(days=30)
+_EVENT_LENGTH = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
-class Spelling:
-    """How an account spells the values that are ours. Its own pass as they are."""
+class PicklistValues:
+    """Translates standard values to an account's picklist values; others are unchanged."""
 
     case_statuses: Mapping[str, str]
 
-    def zoho(self, kind: Kind, word: Word, value: Given) -> Any:
-        """Return a value as Zoho has it."""
+    def to_zoho(self, kind: Kind, field: StandardField, value: InputValue) -> Any:
+        """Return a value as Zoho stores it."""
         match value:
             case datetime():
-                return offset(utc(value))
+                return with_utc_offset(format_utc(value))
             case date():
                 return value.isoformat()
-            case str() if word.endswith("_at"):
-                return offset(value)
+            case str() if field.endswith("_at"):
+                return with_utc_offset(value)
             case str():
-                return self._choices(kind, word).get(value, value)
+                return self._picklist(kind, field).get(value, value)
             case _:
                 return value
 
-    def ours(self, kind: Kind, word: Word, value: Value) -> Value:
-        """Return a value in our words."""
-        choices = {theirs: ours for ours, theirs in self._choices(kind, word).items()}
-        return choices.get(value, value) if isinstance(value, str) else value
+    def from_zoho(self, kind: Kind, field: StandardField, value: Value) -> Value:
+        """Return the standard value for a picklist value of Zoho's."""
+        standard = {theirs: ours for ours, theirs in self._picklist(kind, field).items()}
+        return standard.get(value, value) if isinstance(value, str) else value
 
-    def _choices(self, kind: Kind, word: Word) -> Mapping[str, str]:
-        match kind, word:
+    def _picklist(self, kind: Kind, field: StandardField) -> Mapping[str, str]:
+        match kind, field:
             case "task", "status":
                 return {"open": "Not Started", "done": "Completed"}
             case "task", "priority":
@@ -141,93 +141,98 @@ class Spelling:
                 return {}
 
 
-def record(kind: Kind, row: Row, fields: Sequence[str], spelling: Spelling) -> Record:
-    """Return a row in our words, with those of the tenant's fields that were asked for."""
-    known = {word: _value(row, column) for word, column in COLUMNS[kind].items()}
+def to_record(kind: Kind, row: Row, fields: Sequence[str], picklists: PicklistValues) -> Record:
+    """Return a row as a record, with the `fields` that have a value as custom fields."""
+    known = {field: _field_value(row, column) for field, column in COLUMNS[kind].items()}
     if "about" in known:
-        known["about"] = known["about"] or _value(row, PERSON)
+        known["about"] = known["about"] or _field_value(row, WHO_ID)
     values = {
-        word: spelling.ours(kind, word, value)
-        for word, value in known.items()
-        if value not in (None, "") and (word, value) != ("company", _NO_COMPANY)
+        field: picklists.from_zoho(kind, field, value)
+        for field, value in known.items()
+        if value not in (None, "") and (field, value) != ("company", _NO_COMPANY)
     }
-    own = {name: _value(row, name, "name") for name in fields}
-    shown = {name: value for name, value in own.items() if value not in (None, "")}
-    return Record(kind=kind, id=str(row["id"]), values=values, fields=shown)
+    requested = {name: _field_value(row, name, "name") for name in fields}
+    custom = {name: value for name, value in requested.items() if value not in (None, "")}
+    return Record(kind=kind, id=str(row["id"]), values=values, fields=custom)
 
 
-def given(kind: Kind, values: Mapping[Word, Given], spelling: Spelling) -> dict[str, Any]:
-    """Return values by Zoho's names, without what they are about."""
+def to_row(kind: Kind, values: InputValues, picklists: PicklistValues) -> dict[str, Any]:
+    """Return values by Zoho's field names; `about` is left out, for which see `about_fields`."""
     row: dict[str, Any] = {}
-    for word, value in values.items():
-        column = COLUMNS[kind][word]
+    for field, value in values.items():
+        column = COLUMNS[kind][field]
         if column == "Full_Name":
             first, _, last = str(value).strip().rpartition(" ")
             row |= {"First_Name": first.strip() or None, "Last_Name": last}
-        elif word in REFERENCES - {"about"}:
+        elif field in REFERENCES - {"about"}:
             row[column] = {"id": str(value)}
-        elif word != "about":
-            row[column] = spelling.zoho(kind, word, value)
+        elif field != "about":
+            row[column] = picklists.to_zoho(kind, field, value)
     return row
 
 
-def related(kind: Kind, record_id: str, *, new: bool) -> dict[str, Any]:
-    """Return what makes a record be about another one, and nothing else, of some kind."""
+def about_fields(kind: Kind, record_id: str, *, new: bool) -> dict[str, Any]:
+    """Return the fields that make an activity be about a record of `kind` instead of any other.
+
+    A `new` activity is about nothing yet, so that there is nothing to empty.
+    """
     other = {"id": record_id}
     if kind == "contact":
-        return {PERSON: other} if new else {PERSON: other, "What_Id": None}
+        return {WHO_ID: other} if new else {WHO_ID: other, "What_Id": None}
     about = {"What_Id": other, "$se_module": MODULES[kind]}
-    return about if new else {**about, PERSON: None}
+    return about if new else {**about, WHO_ID: None}
 
 
-def completed(kind: Kind, row: Row, starts_at: Given | None, spelling: Spelling) -> dict[str, Any]:
-    """Return a new record with what Zoho's common layouts demand."""
-    demanded: dict[str, Any] = {}
+def with_required_fields(
+    kind: Kind, row: Row, starts_at: InputValue | None, picklists: PicklistValues
+) -> dict[str, Any]:
+    """Return a new record with defaults for the fields that Zoho's standard layouts require."""
+    required: dict[str, Any] = {}
     match kind:
         case "lead":
-            demanded = {"Company": _NO_COMPANY}
+            required = {"Company": _NO_COMPANY}
         case "opportunity":
-            demanded = {
-                "Stage": _FIRST_STAGE,
-                "Closing_Date": (now() + _OPEN_FOR).date().isoformat(),
+            required = {
+                "Stage": _DEFAULT_STAGE,
+                "Closing_Date": (now() + _DEFAULT_CLOSE).date().isoformat(),
             }
         case "event" if isinstance(starts_at, datetime):
-            demanded = {"End_DateTime": offset(utc(starts_at + _LENGTH))}
+            required = {"End_DateTime": with_utc_offset(format_utc(starts_at + _EVENT_LENGTH))}
         case "case":
-            demanded = {"Case_Origin": "Phone", "Status": spelling.case_statuses["new"]}
+            required = {"Case_Origin": "Phone", "Status": picklists.case_statuses["new"]}
         case _:
             pass
-    return {**demanded, **row}
+    return {**required, **row}
 
 
-def telling(row: Row, wanted: Wanted) -> list[str]:
-    """Return the fields of a row that hold the number or the address that is looked for."""
+def matching_fields(row: Row, query: SearchQuery) -> list[str]:
+    """Return the names of a row's fields that have the phone number or the address of a query."""
     texts = {name: value for name, value in row.items() if isinstance(value, str)}
-    if wanted.phone:
-        return [name for name, value in texts.items() if same_number(value, wanted.phone)]
-    address = (wanted.email or "").casefold()
+    if query.phone:
+        return [name for name, value in texts.items() if is_same_number(value, query.phone)]
+    address = (query.email or "").casefold()
     return [name for name, value in texts.items() if address and value.casefold() == address]
 
 
-def _value(row: Row, column: str, key: str = "id") -> Value | None:
-    """Return a field's value; of another record its id, or its name."""
-    found: Any = row.get(column)
-    if found is None and "." in column:
+def _field_value(row: Row, column: str, key: str = "id") -> Value | None:
+    """Return the value of a field; of a lookup its `key`, which is `id` or `name`."""
+    value: Any = row.get(column)
+    if value is None and "." in column:
         first, _, rest = column.partition(".")
         inner: Any = row.get(first)
-        return _value(cast(Row, inner), rest, key) if isinstance(inner, dict) else None
-    match found:
+        return _field_value(cast(Row, inner), rest, key) if isinstance(inner, dict) else None
+    match value:
         case dict():
-            other = cast("dict[str, Any]", found)
-            return other.get(key) or other.get("id")
+            lookup = cast("dict[str, Any]", value)
+            return lookup.get(key) or lookup.get("id")
         case list():
-            return ", ".join(str(each) for each in cast("list[object]", found))
+            return ", ".join(str(each) for each in cast("list[object]", value))
         case str() | int() | float():
-            return found
+            return value
         case _:
             return None
 
 
-def offset(moment: str) -> str:
-    """Return a moment in UTC as Zoho writes it."""
+def with_utc_offset(moment: str) -> str:
+    """Return a time in UTC with the offset that Zoho writes instead of a Z."""
     return f"{moment[:-1]}+00:00" if moment.endswith("Z") else moment

@@ -10,11 +10,19 @@ from pydantic import BaseModel, Field
 
 from config.columns import now
 from config.security.vault import Account
-from crm.lost_writes import is_the_same
-from crm.provider import Fields, Given, Kind, Page, Query, Record, Wanted, Word
-from crm.providers.zoho import mapping as zoho
+from crm.lost_writes import is_same_record
+from crm.provider import (
+    CustomFields,
+    InputValues,
+    Kind,
+    Page,
+    Query,
+    Record,
+    SearchQuery,
+)
+from crm.providers.zoho import mapping
 from crm.providers.zoho import search as coql
-from crm.providers.zoho.mapping import Row, Spelling
+from crm.providers.zoho.mapping import PicklistValues, Row
 from toolkit.errors import Conflict, Forbidden, NotFound, OutcomeUnknown, Rejected, ToolFailure
 from toolkit.http.client import VendorApi
 from toolkit.http.concurrency import gather
@@ -22,16 +30,16 @@ from toolkit.oauth import OAuth, OAuthCredentials
 from toolkit.tenancy import Credentials, ToolCall
 
 _ID = re.compile(r"[0-9]{1,20}")
-_CANDIDATES = 25  # records of a kind that are looked through
-_HEARD_AMONG = 200  # records of which the names are compared by ear: one page
-_LATELY = timedelta(days=1)
-_RELATED: tuple[Kind, ...] = ("contact", "lead", "account", "opportunity", "case")
-_REFUSALS: Mapping[str, tuple[type[ToolFailure], str]] = {
+_MAX_CANDIDATES = 25  # records that a lost create is looked for among
+_MAX_SIMILAR = 200  # records with a similar name, which `crm.matching` ranks: one page
+_RECENT = timedelta(days=1)
+_ABOUT_KINDS: tuple[Kind, ...] = ("contact", "lead", "account", "opportunity", "case")
+_FAILURES_BY_CODE: Mapping[str, tuple[type[ToolFailure], str]] = {
     "DUPLICATE_DATA": (Conflict, "Zoho CRM has such a record already."),
     "NO_PERMISSION": (Forbidden, "Zoho CRM does not let this account do that."),
 }
 # https://www.zoho.com/accounts/protocol/oauth/web-apps/access-token-expiry.html
-_REVOKED = frozenset({"invalid_code", "invalid_client", "invalid_client_secret"})
+_REVOKED_ERRORS = frozenset({"invalid_code", "invalid_client", "invalid_client_secret"})
 
 
 class _Settings(BaseModel):
@@ -44,43 +52,43 @@ class _Details(BaseModel):
     api_name: str | None = None
 
 
-class _Saved(BaseModel):
+class _SaveResult(BaseModel):
     status: str = ""
     code: str = ""
     details: _Details = _Details()
 
 
-class _Answer(_Saved):
-    """What became of each record; where there is no list, of the request as a whole."""
+class _SaveResponse(_SaveResult):
+    """The result for each record; without a list, that of the whole request."""
 
-    data: list[_Saved] = Field(default_factory=list[_Saved])
+    data: list[_SaveResult] = Field(default_factory=list[_SaveResult])
 
 
 class _Info(BaseModel):
     more_records: bool = False
 
 
-class _Rows(BaseModel):
-    """Some records; nothing at all where there is none, which is a 204."""
+class _RowsResponse(BaseModel):
+    """A page of records. The body is empty, with a 204, where there are none."""
 
     data: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
     info: _Info = _Info()
 
 
-class _Refused(BaseModel):
+class _TokenError(BaseModel):
     error: str = ""
 
 
 class _ZohoOAuth(OAuth):
-    """Zoho's refusal to renew a token is a 200."""
+    """OAuth at Zoho, which refuses to renew a token with a 200."""
 
-    async def _ask(self, mine: OAuthCredentials) -> httpx2.Response:
-        response = await super()._ask(mine)
+    async def _request_token(self, credentials: OAuthCredentials) -> httpx2.Response:
+        response = await super()._request_token(credentials)
         try:
-            refused = _Refused.model_validate_json(response.content).error
+            error = _TokenError.model_validate_json(response.content).error
         except ValueError:
             return response
-        if response.status_code != 200 or refused not in _REVOKED:
+        if response.status_code != 200 or error not in _REVOKED_ERRORS:
             return response
         return httpx2.Response(400, json={"error": "invalid_grant"})
 
@@ -88,9 +96,9 @@ class _ZohoOAuth(OAuth):
 class Zoho:
     """A tenant's Zoho CRM.
 
-    Its app needs the scopes ZohoCRM.modules.ALL, ZohoCRM.coql.READ, ZohoCRM.settings.fields.READ
-    and ZohoSearch.securesearch.READ. Zoho's cases have no status for "open" but "On Hold": the
-    setting `case_statuses` can name others for new, open and closed.
+    The app needs the scopes ZohoCRM.modules.ALL, ZohoCRM.coql.READ, ZohoCRM.settings.fields.READ
+    and ZohoSearch.securesearch.READ. "On Hold" is the only status of Zoho's cases that can stand
+    for "open": the setting `case_statuses` can name others for new, open and closed.
     """
 
     credentials: ClassVar[type[Credentials]] = OAuthCredentials
@@ -101,164 +109,180 @@ class Zoho:
     def __init__(self, account: Account, call: ToolCall) -> None:
         OAuthCredentials.model_validate(account.secrets)
         settings = _Settings.model_validate(account.settings)
-        home = settings.data_center
-        token_url = f"https://accounts.zoho.{home}/oauth/v2/token"
+        domain = settings.data_center
+        token_url = f"https://accounts.zoho.{domain}/oauth/v2/token"
         self._call = call
-        self._spelling = Spelling(
+        self._picklists = PicklistValues(
             {"new": "New", "open": "On Hold", "closed": "Closed", **settings.case_statuses}
         )
         self._api = VendorApi(
             "Zoho CRM",
-            account.base_url(f"https://www.zohoapis.{home}"),
+            account.base_url(f"https://www.zohoapis.{domain}"),
             call.vendor_connection(account),
             _ZohoOAuth("Zoho CRM", token_url, account, call, scheme="Zoho-oauthtoken"),
         )
 
     async def check(self) -> None:
-        """Read one lead and search for one: each has a scope of its own."""
-        await self._select(coql.statement("lead", (), limit=1))
-        await self._by_search("lead", Wanted(text="check"), 1)
+        """Query and search for a lead: the two need different scopes."""
+        await self._select(coql.build_statement("lead", (), limit=1))
+        await self._by_search("lead", SearchQuery(text="check"), 1)
 
     async def get(self, kind: Kind, record_id: str, fields: Sequence[str] = ()) -> Record | None:
         """Return a record, or None."""
         row = await self._row(kind, record_id)
-        return zoho.record(kind, row, fields, self._spelling) if row else None
+        return mapping.to_record(kind, row, fields, self._picklists) if row else None
 
-    async def create(self, kind: Kind, values: Mapping[Word, Given], fields: Fields) -> str:
+    async def create(self, kind: Kind, values: InputValues, fields: CustomFields) -> str:
         """Create a record and return its id."""
-        row = zoho.given(kind, values, self._spelling) | await self._about(values, new=True)
-        row = zoho.completed(kind, {**row, **fields}, values.get("starts_at"), self._spelling)
-        saved = await self._save("POST", (zoho.MODULES[kind],), row)
+        row = mapping.to_row(kind, values, self._picklists) | await self._about(values, new=True)
+        row = mapping.with_required_fields(
+            kind, {**row, **fields}, values.get("starts_at"), self._picklists
+        )
+        saved = await self._save("POST", (mapping.MODULES[kind],), row)
         if not saved.details.id:
             raise OutcomeUnknown("Zoho CRM does not say what it has created.")
         return saved.details.id
 
-    async def find_lost_create(self, kind: Kind, values: Mapping[Word, Given]) -> str | None:
-        """Return what was created lately with these values.
+    async def find_lost_create(self, kind: Kind, values: InputValues) -> str | None:
+        """Return the id of a record that was created since yesterday with these values.
 
-        COQL reads what is stored, where Zoho's search lags behind.
+        COQL finds a new record at once, Zoho's search only later.
         """
         if not self._call.is_retry:
             return None
         title = str(values.get("name") or values.get("subject") or "")
-        conditions = coql.lately(kind, title, now() - _LATELY)
-        rows = await self._select(coql.statement(kind, conditions, limit=_CANDIDATES))
-        found = (zoho.record(kind, row, (), self._spelling) for row in rows.data)
-        mine = (each.id for each in found if is_the_same(each, values))
-        return next(mine, None)
+        conditions = coql.recent_conditions(kind, title, now() - _RECENT)
+        rows = await self._select(coql.build_statement(kind, conditions, limit=_MAX_CANDIDATES))
+        records = (mapping.to_record(kind, row, (), self._picklists) for row in rows.data)
+        return next((each.id for each in records if is_same_record(each, values)), None)
 
     async def update(
-        self, kind: Kind, record_id: str, values: Mapping[Word, Given], fields: Fields
+        self, kind: Kind, record_id: str, values: InputValues, fields: CustomFields
     ) -> None:
-        """Change what is given of a record."""
+        """Set the given fields of a record."""
         if not _ID.fullmatch(record_id):
             raise NotFound("Zoho CRM has no such record.")
-        row = zoho.given(kind, values, self._spelling) | await self._about(values, new=False)
+        row = mapping.to_row(kind, values, self._picklists) | await self._about(values, new=False)
         try:
-            await self._save("PUT", (zoho.MODULES[kind], record_id), {**row, **fields})
+            await self._save("PUT", (mapping.MODULES[kind], record_id), {**row, **fields})
         except Rejected:
-            # Zoho says 400 to an id that it does not know, and to all else that it does not like.
+            # Zoho answers 400 to an unknown id as to any other mistake.
             if await self._row(kind, record_id):
                 raise
             raise NotFound("Zoho CRM has no such record.") from None
 
     async def query(self, query: Query) -> Page:
-        """Return the records that fulfil a query."""
-        rows = await self._select(coql.selected(query, self._spelling))
-        found = (zoho.record(query.kind, row, query.fields, self._spelling) for row in rows.data)
-        return Page(records=tuple(found), more=rows.info.more_records)
+        """Return the records that satisfy a query."""
+        rows = await self._select(coql.build_query(query, self._picklists))
+        records = tuple(
+            mapping.to_record(query.kind, row, query.fields, self._picklists) for row in rows.data
+        )
+        return Page(records=records, more=rows.info.more_records)
 
-    async def search(self, wanted: Wanted, kinds: Sequence[Kind], limit: int) -> list[Record]:
-        """Return records by number, by address or by words.
+    async def search(self, query: SearchQuery, kinds: Sequence[Kind], limit: int) -> list[Record]:
+        """Return candidates by number, by address or by words.
 
-        Zoho's search knows every field, but a number only as it is written, a name only as it is
-        spelled, and nothing that is new: COQL is asked first for numbers, and last for the rest.
+        Zoho's search covers every field, but finds a number only in the format in which it is
+        stored, a name only as it is spelled, and no new records. So COQL is used first for
+        numbers, and for the rest where the search finds nothing.
         """
-        ways = (self._by_search, self._by_query)
-        for way in reversed(ways) if wanted.phone else ways:
-            found = await gather(way(kind, wanted, limit) for kind in kinds)
+        methods = (self._by_search, self._by_coql)
+        for method in reversed(methods) if query.phone else methods:
+            found = await gather(method(kind, query, limit) for kind in kinds)
             if any(found):
                 return [record for records in found for record in records]
         return []
 
-    async def _by_search(self, kind: Kind, wanted: Wanted, limit: int) -> list[Record]:
-        if wanted.phone:
-            known, params = kind in zoho.NUMBERS, {"phone": wanted.phone}
-        elif wanted.email:
-            known, params = kind in zoho.ADDRESSES, {"email": wanted.email}
+    async def _by_search(self, kind: Kind, query: SearchQuery, limit: int) -> list[Record]:
+        if query.phone:
+            is_searchable, params = kind in mapping.PHONE_FIELDS, {"phone": query.phone}
+        elif query.email:
+            is_searchable, params = kind in mapping.EMAIL_FIELDS, {"email": query.email}
         else:
-            known, params = True, {"word": wanted.text}
-        if not known:
+            is_searchable, params = True, {"word": query.text}
+        if not is_searchable:
             return []
-        path = ("crm", "v8", zoho.MODULES[kind], "search")
-        rows = await self._api.call("GET", path, _Rows, params={**params, "per_page": limit})
-        return [self._found(kind, row, wanted) for row in rows.data]
+        path = ("crm", "v8", mapping.MODULES[kind], "search")
+        rows = await self._api.call(
+            "GET", path, _RowsResponse, params={**params, "per_page": limit}
+        )
+        return [self._to_candidate(kind, row, query) for row in rows.data]
 
-    async def _by_query(self, kind: Kind, wanted: Wanted, limit: int) -> list[Record]:
-        if wanted.phone:
-            columns = zoho.NUMBERS.get(kind, ())
-            condition = coql.has_number(columns, wanted.phone) if columns else None
-        elif wanted.email:
-            columns = zoho.ADDRESSES.get(kind, ())
-            condition = coql.has_address(columns, wanted.email) if columns else None
+    async def _by_coql(self, kind: Kind, query: SearchQuery, limit: int) -> list[Record]:
+        if query.phone:
+            columns = mapping.PHONE_FIELDS.get(kind, ())
+            condition = coql.has_number(columns, query.phone) if columns else None
+        elif query.email:
+            columns = mapping.EMAIL_FIELDS.get(kind, ())
+            condition = coql.has_address(columns, query.email) if columns else None
         else:
-            columns, condition = (), coql.sounds_like(kind, wanted.text)
-            limit = _HEARD_AMONG
+            columns, condition = (), coql.has_similar_name(kind, query.text)
+            limit = _MAX_SIMILAR
         if condition is None:
             return []
-        rows = await self._select(coql.statement(kind, [condition], fields=columns, limit=limit))
-        return [self._found(kind, row, wanted) for row in rows.data]
+        rows = await self._select(
+            coql.build_statement(kind, [condition], fields=columns, limit=limit)
+        )
+        return [self._to_candidate(kind, row, query) for row in rows.data]
 
-    def _found(self, kind: Kind, row: Row, wanted: Wanted) -> Record:
-        """Return a record with the fields in which the number or the address is."""
-        return zoho.record(kind, row, zoho.telling(row, wanted), self._spelling)
+    def _to_candidate(self, kind: Kind, row: Row, query: SearchQuery) -> Record:
+        """Return a record whose custom fields hold the number or the address of the query."""
+        return mapping.to_record(kind, row, mapping.matching_fields(row, query), self._picklists)
 
-    async def _select(self, statement: str) -> _Rows:
+    async def _select(self, statement: str) -> _RowsResponse:
         body = {"select_query": statement}
-        return await self._api.call("POST", ("crm", "v8", "coql"), _Rows, json=body, reads=True)
+        return await self._api.call(
+            "POST", ("crm", "v8", "coql"), _RowsResponse, json=body, reads=True
+        )
 
     async def _row(self, kind: Kind, record_id: str) -> Row | None:
         if not _ID.fullmatch(record_id):
             return None
         try:
-            path = ("crm", "v8", zoho.MODULES[kind], record_id)
-            rows = await self._api.call("GET", path, _Rows)
+            path = ("crm", "v8", mapping.MODULES[kind], record_id)
+            rows = await self._api.call("GET", path, _RowsResponse)
         except NotFound:
             return None
         except Rejected:
-            # That is said to an id of nothing, too.
-            same = coql.is_exactly("id", record_id)
-            if (await self._select(coql.statement(kind, [same], limit=1))).data:
+            # Zoho may refuse an id that no record has, too.
+            has_id = coql.equals("id", record_id)
+            if (await self._select(coql.build_statement(kind, [has_id], limit=1))).data:
                 raise
             return None
         return next(iter(rows.data), None)
 
-    async def _about(self, values: Mapping[Word, Given], *, new: bool) -> dict[str, Any]:
-        """Return what a record is about: Zoho wants to be told of which kind that is."""
+    async def _about(self, values: InputValues, *, new: bool) -> dict[str, Any]:
+        """Return the fields that say what a record is about; Zoho needs to know its module.
+
+        Raises:
+            NotFound: there is no such record.
+        """
         about = str(values.get("about", ""))
         if not about:
             return {}
-        rows = await gather(self._row(kind, about) for kind in _RELATED)
-        kinds: list[Kind] = [kind for kind, row in zip(_RELATED, rows, strict=True) if row]
+        rows = await gather(self._row(kind, about) for kind in _ABOUT_KINDS)
+        kinds: list[Kind] = [kind for kind, row in zip(_ABOUT_KINDS, rows, strict=True) if row]
         if not kinds:
             raise NotFound("Zoho CRM has no such record for it to be about.")
-        return zoho.related(kinds[0], about, new=new)
+        return mapping.about_fields(kinds[0], about, new=new)
 
-    async def _save(self, method: str, path: tuple[str, ...], row: Row) -> _Saved:
-        """Send one record, and return what became of it.
+    async def _save(self, method: str, path: tuple[str, ...], row: Row) -> _SaveResult:
+        """Send one record and return the result.
 
         Raises:
-            ToolFailure: Zoho says in the list what it did not like, whatever the status is.
+            ToolFailure: Zoho refused the record, which the status of the response may not say.
         """
-        answer = await self._api.call(method, ("crm", "v8", *path), _Answer, json={"data": [row]})
-        saved = answer.data[0] if answer.data else answer
+        response = await self._api.call(
+            method, ("crm", "v8", *path), _SaveResponse, json={"data": [row]}
+        )
+        saved = response.data[0] if response.data else response
         if saved.status == "success":
             return saved
         if saved.status != "error":
             raise OutcomeUnknown("Zoho CRM does not say whether it was done.")
         if saved.code == "INVALID_DATA" and saved.details.api_name == "id":
             raise NotFound("Zoho CRM has no such record.")
-        refusal, message = _REFUSALS.get(
+        failure, message = _FAILURES_BY_CODE.get(
             saved.code, (Rejected, "Zoho CRM did not take what the record was to hold.")
         )
-        raise refusal(message)
+        raise failure(message)

@@ -1,4 +1,4 @@
-"""COQL, the query language of Zoho CRM.
+"""Builds statements in COQL, the query language of Zoho CRM.
 
 https://www.zoho.com/crm/developer/docs/api/v8/Get-Records-through-COQL-Query.html
 """
@@ -10,89 +10,117 @@ from datetime import datetime
 from decimal import Decimal
 from functools import reduce
 
-from crm.provider import WORDS, Filter, Kind, Query, Value
-from crm.providers.zoho.mapping import COLUMNS, MODULES, PERSON, TITLES, Spelling, offset
+from crm.provider import STANDARD_FIELDS, Filter, Kind, Query, Value
+from crm.providers.zoho.mapping import (
+    COLUMNS,
+    MODULES,
+    TITLE_FIELDS,
+    WHO_ID,
+    PicklistValues,
+    with_utc_offset,
+)
 from toolkit.errors import Rejected
 from toolkit.speech.people import digits, significant_digits
-from toolkit.speech.times import utc
+from toolkit.speech.times import format_utc
 
 _OPERATORS = {"is": "=", "is_not": "!=", "above": ">", "below": "<"}
 _COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*){0,2}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-_HEARD = 3  # letters at the beginning of a name that are heard right
-_MOST_PARTS = 4  # of a name: COQL takes 25 conditions
+_PREFIX_LENGTH = 3  # letters at the beginning of a name, which are rarely misheard
+_MAX_PARTS = 4  # of a name: COQL takes 25 conditions
 
 
-def selected(query: Query, spelling: Spelling) -> str:
-    """Return a query as a COQL statement."""
-    conditions = [_condition(query.kind, each, spelling) for each in query.filters]
+def build_query(query: Query, picklists: PicklistValues) -> str:
+    """Return the COQL statement for a query.
+
+    Raises:
+        Rejected: COQL has no such condition, or a field's name cannot be one.
+    """
+    conditions = [_condition(query.kind, each, picklists) for each in query.filters]
     order = _column(query.kind, query.order_by) if query.order_by else "Created_Time"
     descending = query.descending or query.order_by is None
-    return statement(
-        query.kind, conditions, fields=query.fields, limit=query.limit, order=order, down=descending
+    return build_statement(
+        query.kind,
+        conditions,
+        fields=query.fields,
+        limit=query.limit,
+        order=order,
+        descending=descending,
     )
 
 
-def statement(
+def build_statement(
     kind: Kind,
     conditions: Sequence[str],
     *,
     fields: Sequence[str] = (),
     limit: int,
     order: str = "Created_Time",
-    down: bool = True,
+    descending: bool = True,
 ) -> str:
-    """Return a COQL statement. It must have conditions, and these must be in pairs."""
-    about = (PERSON,) if "about" in WORDS[kind] else ()
+    """Return a COQL statement for the records that satisfy every condition.
+
+    COQL requires at least one condition, and takes conditions in pairs only.
+    """
+    about = (WHO_ID,) if "about" in STANDARD_FIELDS[kind] else ()
     names = (*COLUMNS[kind].values(), *about, *(_column(kind, name) for name in fields))
-    where = paired(conditions or ["id is not null"], "and")
+    where = join_in_pairs(conditions or ["id is not null"], "and")
     columns = ", ".join(dict.fromkeys(names))
-    by = f"{order} {'desc' if down else 'asc'}"
+    by = f"{order} {'desc' if descending else 'asc'}"
     clauses = ("select", columns, "from", MODULES[kind], "where", where, "order by", by)
     return " ".join((*clauses, "limit", str(limit)))
 
 
-def paired(conditions: Sequence[str], joint: str) -> str:
-    """Return `((a and b) and c)`."""
+def join_in_pairs(conditions: Sequence[str], joint: str) -> str:
+    """Return the conditions as `((a and b) and c)`; `joint` is `and` or `or`."""
     return reduce(lambda left, right: f"({left} {joint} {right})", conditions)
 
 
-def is_exactly(column: str, value: Value) -> str:
+def equals(column: str, value: Value) -> str:
     """Return the condition that a field has this value."""
-    return f"{column} = {literal(value)}"
+    return f"{column} = {to_literal(value)}"
 
 
-def lately(kind: Kind, title: str, since: datetime) -> list[str]:
-    """Return the conditions for records of a name that are new."""
-    column = next(COLUMNS[kind][word] for word in TITLES if word in COLUMNS[kind])
-    return [is_exactly(column, title), f"Created_Time >= {literal(offset(utc(since)))}"]
+def recent_conditions(kind: Kind, title: str, since: datetime) -> list[str]:
+    """Return the conditions for records with this name or subject, created since a time."""
+    column = next(COLUMNS[kind][field] for field in TITLE_FIELDS if field in COLUMNS[kind])
+    return [
+        equals(column, title),
+        f"Created_Time >= {to_literal(with_utc_offset(format_utc(since)))}",
+    ]
 
 
 def has_number(columns: Sequence[str], number: str) -> str:
-    """Return the condition for a phone number, however it is written."""
-    pattern = literal("".join(f"%{digit}" for digit in significant_digits(number)))
-    return paired([f"{column} like {pattern}" for column in columns], "or")
+    """Return the condition that a column has a phone number, in whatever format."""
+    pattern = to_literal("".join(f"%{digit}" for digit in significant_digits(number)))
+    return join_in_pairs([f"{column} like {pattern}" for column in columns], "or")
 
 
 def has_address(columns: Sequence[str], address: str) -> str:
-    """Return the condition for an e-mail address."""
-    return paired([is_exactly(column, address) for column in columns], "or")
+    """Return the condition that a column has an e-mail address."""
+    return join_in_pairs([equals(column, address) for column in columns], "or")
 
 
-def sounds_like(kind: Kind, text: str) -> str | None:
-    """Return the condition for names in which a part begins as one of those that were heard."""
-    named = [COLUMNS[kind][word] for word in (*TITLES, "company") if word in COLUMNS[kind]]
-    # COQL tells an accented letter from a bare one: the name is looked for as it was said.
-    parts = [part[:_HEARD] for part in re.findall(r"\w{2,}", text)][:_MOST_PARTS]
-    found = [f"{column} like {literal(f'%{part}%')}" for column in named for part in parts]
-    return paired(found, "or") if found else None
+def has_similar_name(kind: Kind, text: str) -> str | None:
+    """Return the condition for names that contain the beginning of a word of the text.
+
+    Returns None if the text has no words.
+    """
+    fields = (*TITLE_FIELDS, "company")
+    columns = [COLUMNS[kind][field] for field in fields if field in COLUMNS[kind]]
+    # COQL distinguishes accented letters from others, so the text is used as it is.
+    prefixes = [word[:_PREFIX_LENGTH] for word in re.findall(r"\w{2,}", text)][:_MAX_PARTS]
+    conditions = [
+        f"{column} like {to_literal(f'%{prefix}%')}" for column in columns for prefix in prefixes
+    ]
+    return join_in_pairs(conditions, "or") if conditions else None
 
 
-def literal(value: Value) -> str:
-    """Return a value as COQL has it.
+def to_literal(value: Value) -> str:
+    """Return a value as a COQL literal.
 
     A quote is doubled: https://help.zoho.com/portal/en/community/topic/kaizen-171-faqs-on-coql-api.
-    Of a backslash nothing is said; a pair of them ends no literal, whether it escapes or not.
+    Whether a backslash escapes is not documented; a pair of them is safe either way.
     """
     if isinstance(value, bool):
         return f"'{str(value).lower()}'"
@@ -105,33 +133,41 @@ def literal(value: Value) -> str:
     return f"{Decimal(str(value)):f}"
 
 
-def _condition(kind: Kind, asked: Filter, spelling: Spelling) -> str:
-    column = _column(kind, asked.field)
-    if asked.field == "phone" and asked.op == "is" and len(digits(str(asked.value))) > 1:
-        return has_number((column,), str(asked.value))
-    if asked.field == "about":
-        other = _compared(PERSON, asked, kind, spelling)
-        joint = "and" if asked.op == "is_not" else "or"
-        return paired([_compared(column, asked, kind, spelling), other], joint)
-    return _compared(column, asked, kind, spelling)
+def _condition(kind: Kind, condition: Filter, picklists: PicklistValues) -> str:
+    column = _column(kind, condition.field)
+    if (
+        condition.field == "phone"
+        and condition.op == "is"
+        and len(digits(str(condition.value))) > 1
+    ):
+        return has_number((column,), str(condition.value))
+    if condition.field == "about":
+        about_contact = _comparison(WHO_ID, condition, kind, picklists)
+        joint = "and" if condition.op == "is_not" else "or"
+        return join_in_pairs(
+            [_comparison(column, condition, kind, picklists), about_contact], joint
+        )
+    return _comparison(column, condition, kind, picklists)
 
 
-def _compared(column: str, asked: Filter, kind: Kind, spelling: Spelling) -> str:
-    match asked.op, asked.value:
+def _comparison(column: str, condition: Filter, kind: Kind, picklists: PicklistValues) -> str:
+    match condition.op, condition.value:
         case "one_of", list(values):
-            listed = [literal(spelling.zoho(kind, asked.field, each)) for each in values]
-            return f"{column} in ({', '.join(listed)})" if listed else "id is null"
+            literals = [
+                to_literal(picklists.to_zoho(kind, condition.field, each)) for each in values
+            ]
+            return f"{column} in ({', '.join(literals)})" if literals else "id is null"
         case _, list():
-            raise Rejected(f"{asked.op} takes one value.", next="Call again with one value.")
+            raise Rejected(f"{condition.op} takes one value.", next="Call again with one value.")
         case "contains", value:
-            return f"{column} like {literal(f'%{value}%')}"
+            return f"{column} like {to_literal(f'%{value}%')}"
         case "starts_with", value:
-            return f"{column} like {literal(f'{value}%')}"
+            return f"{column} like {to_literal(f'{value}%')}"
         case operator, value:
-            compared = literal(spelling.zoho(kind, asked.field, value))
-            condition = f"{column} {_OPERATORS[operator]} {compared}"
-            # What is empty is not the value either.
-            return f"({condition} or {column} is null)" if operator == "is_not" else condition
+            literal = to_literal(picklists.to_zoho(kind, condition.field, value))
+            comparison = f"{column} {_OPERATORS[operator]} {literal}"
+            # COQL does not compare a null with anything.
+            return f"({comparison} or {column} is null)" if operator == "is_not" else comparison
 
 
 def _column(kind: Kind, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The builtin CRM keeps the contract's promises, in PostgreSQL."""
+"""The builtin provider: the scenario, and its own behaviour in PostgreSQL."""
 
 import asyncio
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from crm.provider import Kind
 from crm.providers.builtin.provider import Builtin
 from orchestrator.engines.postgres import Postgres
 from tests.conftest import Tenant, fetch, new_tenant
-from tests.crm.line import Crm, Line
+from tests.crm.harness import CrmHarness, FakeCrm
 from tests.crm.scenario import CrmScenario
 from tests.support.faults import Patient
 from tests.support.servers import KEYRING, Caller, Servers
@@ -32,8 +32,8 @@ NAMES = (
 )
 
 
-class Records(Crm):
-    """The table, as its owner sees it."""
+class BuiltinTable(FakeCrm):
+    """The table of records, read by its owner."""
 
     base = "http://nowhere.example"
     url: str = ""
@@ -42,37 +42,39 @@ class Records(Crm):
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         raise AssertionError(request)
 
-    def held(self, kind: Kind) -> list[dict[str, Any]]:
+    def records(self, kind: Kind) -> list[dict[str, Any]]:
         assert self.tenant is not None
         query = "select * from crm_record where business_id = %s and kind = %s"
         connect = psycopg.Connection[dict[str, Any]].connect
         with connect(self.url, row_factory=dict_row) as connection:
             rows = connection.execute(query, (self.tenant.business_id, kind)).fetchall()
-        return [_held(row) for row in rows]
+        return [_to_record(row) for row in rows]
 
 
-def _held(row: dict[str, Any]) -> dict[str, Any]:
-    refers = {
-        word: row["data"][word][:12]
-        for word in ("account", "contact", "about")
-        if word in row["data"]
+def _to_record(row: dict[str, Any]) -> dict[str, Any]:
+    references = {
+        field: row["data"][field][:12]
+        for field in ("account", "contact", "about")
+        if field in row["data"]
     }
-    return {**row["data"], **refers, "id": row["id"].hex[:12], "fields": row["fields"]}
+    return {**row["data"], **references, "id": row["id"].hex[:12], "fields": row["fields"]}
 
 
 class TestBuiltin(CrmScenario):
     provider: ClassVar[str] = "builtin"
 
     @pytest_asyncio.fixture
-    async def line(self, servers: Servers, database: Database, postgres_server: Postgres) -> Line:
-        records, tenant = Records(), await new_tenant(database)
-        records.url = postgres_server.migration_database_url.replace("+psycopg", "")
-        records.tenant = tenant
-        return Line(servers, tenant, records, database, Patient())
+    async def harness(
+        self, servers: Servers, database: Database, postgres_server: Postgres
+    ) -> CrmHarness:
+        table, tenant = BuiltinTable(), await new_tenant(database)
+        table.url = postgres_server.migration_database_url.replace("+psycopg", "")
+        table.tenant = tenant
+        return CrmHarness(servers, tenant, table, database, Patient())
 
 
 async def test_a_repeat_at_the_same_moment_is_one_record(shop: Tenant, database: Database) -> None:
-    """The records themselves see to it, whatever is remembered of the calls."""
+    """The table itself prevents duplicates, whatever is stored about calls."""
     async with httpx2.AsyncClient() as client:
         runtime = Runtime(client, DatabaseVault(database, KEYRING), database)
 
@@ -112,14 +114,14 @@ async def test_changes_at_the_same_moment_are_all_kept(
 async def test_what_is_changed_is_found_by_the_new_name_only(caller: Caller) -> None:
     lead = (await caller.call("create_lead", name="Ann Berg", phone="555 0142")).data["id"]
     await caller.call("update_lead", lead=lead, name="Cleo Marsh", phone="555 0199")
-    for said, found in (("Cleo Marsh", 1), ("Ann Berg", 0), ("5550199", 1), ("5550142", 0)):
-        answer = await caller.call("search", text=said)
-        assert len(answer.data["found"]) == found, said
+    for text, found in (("Cleo Marsh", 1), ("Ann Berg", 0), ("5550199", 1), ("5550142", 0)):
+        answer = await caller.call("search", text=text)
+        assert len(answer.data["found"]) == found, text
 
 
 async def test_own_fields_are_changed_one_by_one(caller: Caller) -> None:
-    own = {"region": "north", "size": 3}
-    lead = {"lead": (await caller.call("create_lead", name="Tom", fields=own)).data["id"]}
+    custom = {"region": "north", "size": 3}
+    lead = {"lead": (await caller.call("create_lead", name="Tom", fields=custom)).data["id"]}
     await caller.call("update_lead", **lead, fields={"size": None, "vip": True})
     shown = await caller.call("get_lead", **lead, fields=["region", "size", "vip"])
     assert shown.data["fields"] == {"region": "north", "vip": True}

@@ -1,7 +1,7 @@
-"""HubSpot's CRM v3 with a memory: https://developers.hubspot.com/docs/api-reference.
+"""A fake of HubSpot's CRM API v3: https://developers.hubspot.com/docs/api-reference.
 
-There is no specification at hand: every request is looked at here, as facts/vendors.md, "HubSpot",
-has it, and held against what HubSpot's own SDK sends in tests/contracts/test_hubspot.py.
+HubSpot publishes no specification, so every request is checked here, and compared with those of
+HubSpot's own SDK in tests/contracts/test_hubspot.py.
 """
 
 import json
@@ -13,36 +13,36 @@ from urllib.parse import parse_qs
 import httpx2
 
 from crm.provider import Kind
-from tests.crm.contract import CANARY, Crm
-from tests.crm.providers.hubspot.filters import allowed, fulfils, has_words
+from tests.crm.contract import CANARY, FakeCrm
+from tests.crm.providers.hubspot.filters import check_request, has_words, satisfies
 from tests.crm.providers.hubspot.objects import (
-    ANY,
     ASSOCIATIONS,
-    DEMANDED,
+    FIELDS,
+    IGNORED,
     INDUSTRIES,
     LEAD_STATUSES,
     MOMENT,
     OBJECTS,
-    OURS,
     PROPERTIES,
     READ_ONLY,
     REFERENCES,
+    REQUIRED,
     SEARCHED,
     SINGULAR,
-    SYSTEM,
-    TASKS,
+    STANDARD_VALUES,
+    SYSTEM_PROPERTIES,
+    TASK_STATUSES,
     TOKEN_URL,
-    WORDS,
-    choices,
     error,
     labels,
-    national,
     pipelines,
+    property_definition,
+    without_country,
 )
 
 
-class HubSpot(Crm):
-    """Remembers properties and associations by object."""
+class FakeHubSpot(FakeCrm):
+    """Keeps properties and associations by object type and id."""
 
     base = "https://api.hubapi.com"
     reading_posts = re.compile(r"POST /crm/v3/objects/\w+/search")
@@ -57,12 +57,12 @@ class HubSpot(Crm):
         self._last = 251_000
 
     def searches(self) -> list[dict[str, Any]]:
-        """Return what was searched for."""
-        asked = [each for each in self.requests if each.url.path.endswith("/search")]
-        return [json.loads(each.content) for each in asked]
+        """Return the bodies of the search requests."""
+        requests = [each for each in self.requests if each.url.path.endswith("/search")]
+        return [json.loads(each.content) for each in requests]
 
     def add(self, name: str, /, **properties: str) -> str:
-        """Keep a record of an object, and return its id."""
+        """Add an object of a type, and return its id."""
         self._last += 1
         record_id = str(self._last)
         created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -71,7 +71,7 @@ class HubSpot(Crm):
         return record_id
 
     def relate(self, source: tuple[str, str], target: tuple[str, str]) -> None:
-        """Associate two records."""
+        """Associate two objects, each given by type and id."""
         self.related.setdefault(source, {})[target] = None
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
@@ -88,31 +88,31 @@ class HubSpot(Crm):
             case "GET", ["crm", "v3", "pipelines", name]:
                 return httpx2.Response(200, json={"results": self.pipelines[name]})
             case "GET", ["crm", "v3", "properties", "contacts", "hs_lead_status"]:
-                return choices(LEAD_STATUSES)
+                return property_definition(LEAD_STATUSES)
             case "GET", ["crm", "v3", "properties", "companies", "industry"]:
-                return choices(INDUSTRIES)
+                return property_definition(INDUSTRIES)
             case "POST", ["crm", "v3", "objects", name, "search"]:
-                return self._searched(name, body)
+                return self._search(name, body)
             case "POST", ["crm", "v3", "objects", name]:
-                return self._created(name, body)
+                return self._create(name, body)
             case method, ["crm", "v3", "objects", name, record_id]:
                 if record_id not in self.objects[name]:
                     return error(404, "OBJECT_NOT_FOUND")
-                return self._one(method, name, record_id, request, body)
+                return self._object(method, name, record_id, request, body)
             case method, ["crm", "v4", "objects", name, one, "associations", other, two]:
                 assert one in self.objects[name]
-                return self._associated(method, (name, one), (other, two), body)
+                return self._associate(method, (name, one), (other, two), body)
             case unexpected:
                 raise AssertionError(unexpected)
 
-    def _created(self, name: str, body: dict[str, Any]) -> httpx2.Response:
+    def _create(self, name: str, body: dict[str, Any]) -> httpx2.Response:
         assert {*body} == {"properties", "associations"}, body
-        missing = {*DEMANDED.get(name, "").split()} - {*body["properties"]}
+        missing = {*REQUIRED.get(name, "").split()} - {*body["properties"]}
         assert missing == set(), (name, missing)
         address = body["properties"].get("email")
-        if address and name == "contacts" and address in self._all(name, "email"):
+        if address and name == "contacts" and address in self._values(name, "email"):
             return error(409, "CONFLICT")
-        self._takes(name, body["properties"])
+        self._check_writable(name, body["properties"])
         record_id = self.add(name, **body["properties"])
         for each in body["associations"]:
             (kind,) = each["types"]
@@ -122,27 +122,27 @@ class HubSpot(Crm):
             assert (source, kind) == (name, {}), each
             assert each["to"]["id"] in self.objects[target], each
             self.relate((name, record_id), (target, each["to"]["id"]))
-        return httpx2.Response(201, json=self._shown(name, record_id))
+        return httpx2.Response(201, json=self._to_json(name, record_id))
 
-    def _one(
+    def _object(
         self, method: str, name: str, record_id: str, request: httpx2.Request, body: Any
     ) -> httpx2.Response:
         match method:
             case "GET":
                 query = request.url.params
-                asked = query.get_list("properties")
-                self._knows(name, *asked)
+                properties = query.get_list("properties")
+                self._check_known(name, *properties)
                 others = query.get_list("associations")
-                return httpx2.Response(200, json=self._shown(name, record_id, asked, others))
+                return httpx2.Response(200, json=self._to_json(name, record_id, properties, others))
             case "PATCH":
                 assert {*body} == {"properties"}
-                self._takes(name, body["properties"])
+                self._check_writable(name, body["properties"])
                 self.objects[name][record_id] |= body["properties"]
-                return httpx2.Response(200, json=self._shown(name, record_id))
+                return httpx2.Response(200, json=self._to_json(name, record_id))
             case unexpected:
                 raise AssertionError(unexpected)
 
-    def _associated(
+    def _associate(
         self, method: str, source: tuple[str, str], target: tuple[str, str], body: Any
     ) -> httpx2.Response:
         assert target[1] in self.objects[target[0]]
@@ -151,9 +151,9 @@ class HubSpot(Crm):
                 number = ASSOCIATIONS[source[0], target[0]]
                 category = {"associationCategory": "HUBSPOT_DEFINED"}
                 assert body == [{**category, "associationTypeId": number}]
-                kept = self.related.get(source, {})
+                others = self.related.get(source, {})
                 primary = {target: None} if target[0] == "companies" else {}
-                self.related[source] = {**primary, **kept, target: None}
+                self.related[source] = {**primary, **others, target: None}
                 return httpx2.Response(201, json={"fromObjectId": source[1], "labels": []})
             case "DELETE":
                 assert body == {}
@@ -162,13 +162,13 @@ class HubSpot(Crm):
             case unexpected:
                 raise AssertionError(unexpected)
 
-    def _takes(self, name: str, properties: dict[str, Any]) -> None:
-        strange = {*properties} - {*PROPERTIES[name].split(), "region"}
-        assert strange == set(), (name, strange)
+    def _check_writable(self, name: str, properties: dict[str, Any]) -> None:
+        unknown = {*properties} - {*PROPERTIES[name].split(), "region"}
+        assert unknown == set(), (name, unknown)
         lists: dict[str, set[str]] = {
             "hs_lead_status": {*LEAD_STATUSES},
             "industry": {*INDUSTRIES},
-            "hs_task_status": TASKS,
+            "hs_task_status": TASK_STATUSES,
             "hs_task_priority": {"LOW", "MEDIUM", "HIGH", "NONE"},
             "hs_ticket_priority": {"LOW", "MEDIUM", "HIGH", "URGENT"},
         }
@@ -180,32 +180,33 @@ class HubSpot(Crm):
                 assert MOMENT.fullmatch(value), (prop, value)
         for stage, pipeline in (("dealstage", "pipeline"), ("hs_pipeline_stage", "hs_pipeline")):
             if stage in properties:
-                (there,) = (
+                (chosen,) = (
                     each for each in self.pipelines[name] if each["id"] == properties[pipeline]
                 )
-                assert properties[stage] in [each["id"] for each in there["stages"]]
+                assert properties[stage] in [each["id"] for each in chosen["stages"]]
 
-    def _all(self, name: str, prop: str) -> list[Any]:
+    def _values(self, name: str, prop: str) -> list[Any]:
         return [each.get(prop) for each in self.objects[name].values()]
 
-    def _shown(
-        self, name: str, record_id: str, asked: list[str] | None = None, others: Any = ()
+    def _to_json(
+        self, name: str, record_id: str, properties: list[str] | None = None, others: Any = ()
     ) -> dict[str, Any]:
-        read = {prop: self.value(name, record_id, prop) for prop in asked or ["hs_object_id"]}
-        found: dict[str, Any] = {"id": record_id, "properties": read, "archived": False}
-        mine = self.related.get((name, record_id), {})
+        names = properties or ["hs_object_id"]
+        values = {prop: self.value(name, record_id, prop) for prop in names}
+        result: dict[str, Any] = {"id": record_id, "properties": values, "archived": False}
+        related = self.related.get((name, record_id), {})
         for other in others:
-            ids = [each for target, each in mine if target == other]
+            ids = [each for target, each in related if target == other]
             unlabeled = f"{name}_to_{other}_unlabeled"
             results = [{"id": each, "type": unlabeled} for each in reversed(ids)]
             if other == "companies" and ids:
                 results.append({"id": ids[0], "type": f"{name}_to_{other}"})
             if ids:
-                found.setdefault("associations", {})[other] = {"results": results}
-        return found
+                result.setdefault("associations", {})[other] = {"results": results}
+        return result
 
     def value(self, name: str, record_id: str, prop: str) -> Any:
-        """Return a property, as HubSpot keeps or computes it."""
+        """Return a property, which HubSpot stores or computes."""
         properties = self.objects[name][record_id]
         companies = [
             each
@@ -216,84 +217,84 @@ class HubSpot(Crm):
             case "associatedcompanyid" | "hs_primary_associated_company":
                 return companies[0] if companies else None
             case "hs_searchable_calculated_phone_number":
-                return national(properties.get("phone"))
+                return without_country(properties.get("phone"))
             case "hs_searchable_calculated_mobile_number":
-                return national(properties.get("mobilephone"))
+                return without_country(properties.get("mobilephone"))
             case _:
                 return properties.get(prop) or None
 
-    def _searched(self, name: str, body: dict[str, Any]) -> httpx2.Response:
-        allowed(body)
+    def _search(self, name: str, body: dict[str, Any]) -> httpx2.Response:
+        check_request(body)
         groups = [group["filters"] for group in body["filterGroups"]]
         found = [
             record_id
             for record_id in self.objects[name]
-            if any(self._fulfils(name, record_id, group) for group in groups or [[]])
+            if any(self._satisfies(name, record_id, group) for group in groups or [[]])
             and has_words(self._text(name, record_id), body.get("query", ""))
         ]
         for order in body["sorts"]:
             down = {"DESCENDING": True, "ASCENDING": False}[order["direction"]]
             by = order["propertyName"]
             found.sort(key=lambda each: (self.value(name, each, by) or "", each), reverse=down)
-        page = [self._shown(name, each, body["properties"]) for each in found[: body["limit"]]]
-        answer: dict[str, Any] = {"total": len(found), "results": page}
+        page = [self._to_json(name, each, body["properties"]) for each in found[: body["limit"]]]
+        response: dict[str, Any] = {"total": len(found), "results": page}
         if len(found) > body["limit"]:
-            answer["paging"] = {"next": {"after": str(body["limit"])}}
-        return httpx2.Response(200, json=answer)
+            response["paging"] = {"next": {"after": str(body["limit"])}}
+        return httpx2.Response(200, json=response)
 
     def _text(self, name: str, record_id: str) -> str:
         return " ".join(
             str(self.value(name, record_id, each) or "") for each in SEARCHED[name].split()
         )
 
-    def _fulfils(self, name: str, record_id: str, group: list[dict[str, Any]]) -> bool:
-        for asked in group:
-            prop = asked["propertyName"]
+    def _satisfies(self, name: str, record_id: str, group: list[dict[str, Any]]) -> bool:
+        for condition in group:
+            prop = condition["propertyName"]
             if prop.startswith("associations."):
                 other = SINGULAR[prop.removeprefix("associations.")]
-                assert asked["operator"] == "EQ"
-                if (other, asked["value"]) not in self.related.get((name, record_id), {}):
+                assert condition["operator"] == "EQ"
+                if (other, condition["value"]) not in self.related.get((name, record_id), {}):
                     return False
                 continue
-            self._knows(name, prop)
-            if not fulfils(self.value(name, record_id, prop), asked):
+            self._check_known(name, prop)
+            if not satisfies(self.value(name, record_id, prop), condition):
                 return False
         return True
 
-    def _knows(self, name: str, *properties: str) -> None:
-        known = f"{PROPERTIES[name]} {SYSTEM} {ANY}".split()
+    def _check_known(self, name: str, *properties: str) -> None:
+        known = f"{PROPERTIES[name]} {SYSTEM_PROPERTIES} {IGNORED}".split()
         assert {*properties} - {*known} == set(), (name, properties)
 
-    def held(self, kind: Kind) -> list[dict[str, Any]]:
+    def records(self, kind: Kind) -> list[dict[str, Any]]:
         name = OBJECTS[kind]
         stage = {"lead": "lead", "contact": None}
         return [
-            self._held(kind, record_id)
+            self._to_record(kind, record_id)
             for record_id, properties in self.objects[name].items()
             if kind not in stage or properties.get("lifecyclestage") == stage[kind]
         ]
 
-    def _held(self, kind: Kind, record_id: str) -> dict[str, Any]:
+    def _to_record(self, kind: Kind, record_id: str) -> dict[str, Any]:
         name = OBJECTS[kind]
         properties = self.objects[name][record_id]
-        said = {
+        labels_of = {
             "hs_lead_status": LEAD_STATUSES,
             "industry": INDUSTRIES,
             "dealstage": labels(self.pipelines["deals"]),
         }
         record: dict[str, Any] = {"id": record_id, "fields": {"region": properties.get("region")}}
-        for pair in WORDS[kind].split():
-            word, _, prop = pair.partition("=")
+        for pair in FIELDS[kind].split():
+            field, _, prop = pair.partition("=")
             value = properties.get(prop)
-            if value and word.endswith("_date"):
-                record[word] = value[:10]
+            if value and field.endswith("_date"):
+                record[field] = value[:10]
             elif value:
-                value = said.get(prop, {}).get(value, value)
-                record[word] = OURS.get((kind, word), {}).get(value, value)
+                value = labels_of.get(prop, {}).get(value, value)
+                record[field] = STANDARD_VALUES.get((kind, field), {}).get(value, value)
         if kind in ("lead", "contact"):
             names = (properties.get("firstname"), properties.get("lastname"))
             record["name"] = " ".join(each for each in names if each)
         related = [*self.related.get((name, record_id), {})]
-        for word, others in REFERENCES.get(kind, {}).items():
-            record |= dict([(word, each) for other, each in related if other in others][:1])
+        for field, others in REFERENCES.get(kind, {}).items():
+            record |= dict([(field, each) for other, each in related if other in others][:1])
         return record

@@ -1,4 +1,4 @@
-"""How HubSpot's search compares: https://developers.hubspot.com/docs/api-reference/search/guide."""
+"""HubSpot's search, as the fake vendor implements it: https://developers.hubspot.com/docs/api-reference/search/guide."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -9,8 +9,8 @@ from typing import Any
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT.*")
 
 
-def allowed(body: Mapping[str, Any]) -> None:
-    """Hold a request against what HubSpot takes."""
+def check_request(body: Mapping[str, Any]) -> None:
+    """Assert that a search request keeps HubSpot's limits."""
     groups = [group["filters"] for group in body["filterGroups"]]
     assert {*body} - {"query"} == {"filterGroups", "sorts", "properties", "limit", "after"}, body
     assert len(groups) <= 5, groups
@@ -19,16 +19,16 @@ def allowed(body: Mapping[str, Any]) -> None:
     assert 1 <= body["limit"] <= 200, body
 
 
-def fulfils(stored: str | None, asked: Mapping[str, Any]) -> bool:
-    """Say whether a property's value fulfils a filter."""
-    operator, value = asked["operator"], asked.get("value")
+def satisfies(stored: str | None, condition: Mapping[str, Any]) -> bool:
+    """Say whether a property's value satisfies a filter."""
+    operator, value = condition["operator"], condition.get("value")
     if operator == "NOT_HAS_PROPERTY":
         return stored is None
     if operator == "IN":
-        assert asked["values"], "there is nothing to choose from"
-        return stored in asked["values"]
-    assert isinstance(value, str), asked
-    assert {*asked} == {"propertyName", "operator", "value"}, asked
+        assert condition["values"], "there is nothing to choose from"
+        return stored in condition["values"]
+    assert isinstance(value, str), condition
+    assert {*condition} == {"propertyName", "operator", "value"}, condition
     if stored is None:
         return False
     if operator == "CONTAINS_TOKEN":
@@ -46,15 +46,15 @@ def fulfils(stored: str | None, asked: Mapping[str, Any]) -> bool:
 
 
 def has_words(values: str, words: str) -> bool:
-    """Say whether each word begins one of those that are there."""
-    told = _words(values)
-    return all(any(each.startswith(word) for each in told) for word in _words(words))
+    """Say whether each of the words begins one of the values' words."""
+    stored = _words(values)
+    return all(any(each.startswith(word) for each in stored) for word in _words(words))
 
 
 def _contains(stored: str, value: str) -> bool:
     patterns = [re.compile(translate(each)) for each in re.findall(r"[\w*@.]+", value.lower())]
-    told = [*_words(stored), *re.split(r"[\s;]+", stored.lower())]
-    return bool(patterns) and all(any(each.match(one) for one in told) for each in patterns)
+    tokens = [*_words(stored), *re.split(r"[\s;]+", stored.lower())]
+    return bool(patterns) and all(any(each.match(one) for one in tokens) for each in patterns)
 
 
 def _comparable(stored: str, value: str) -> tuple[Any, Any]:

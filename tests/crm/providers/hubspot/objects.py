@@ -1,4 +1,4 @@
-"""HubSpot's objects, as far as the tests play them."""
+"""The objects, properties and associations that the fake HubSpot has."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ OBJECTS: dict[Kind, str] = {
     "case": "tickets",
 }
 SINGULAR = {"contact": "contacts", "company": "companies", "deal": "deals", "ticket": "tickets"}
-SYSTEM = "createdate hs_createdate hs_object_id region"
+SYSTEM_PROPERTIES = "createdate hs_createdate hs_object_id region"
 PROPERTIES = {
     "contacts": "firstname lastname company jobtitle phone mobilephone email hs_additional_emails"
     " hs_lead_status lifecyclestage message associatedcompanyid heard_of_us"
@@ -32,8 +32,8 @@ PROPERTIES = {
     " hs_meeting_location hs_timestamp",
     "tickets": "subject content hs_pipeline hs_pipeline_stage hs_ticket_priority",
 }
-ANY = "pipeline hs_pipeline"  # HubSpot ignores a property that it does not have
-DEMANDED = {
+IGNORED = "pipeline hs_pipeline"  # HubSpot ignores a property that it does not have
+REQUIRED = {
     "deals": "dealname dealstage pipeline",
     "tasks": "hs_timestamp hs_task_subject",
     "meetings": "hs_timestamp hs_meeting_title hs_meeting_start_time hs_meeting_end_time",
@@ -51,9 +51,9 @@ READ_ONLY = re.compile(r"hs_searchable_|associatedcompanyid|hs_primary_|hs_objec
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 LEAD_STATUSES = {"WORKING": "Working", "UNQUALIFIED": "Qualified"}
 INDUSTRIES = {"PRINTING": "Printing", "PUBLISHING": "Publishing"}
-TASKS = {"NOT_STARTED", "IN_PROGRESS", "WAITING", "DEFERRED", "COMPLETED"}
-# Our words for the properties of each kind, their values, and what a record belongs to.
-WORDS: dict[Kind, str] = {
+TASK_STATUSES = {"NOT_STARTED", "IN_PROGRESS", "WAITING", "DEFERRED", "COMPLETED"}
+# The properties of our fields, our values for theirs, and the types that references refer to.
+FIELDS: dict[Kind, str] = {
     "lead": "company=company title=jobtitle phone=phone email=email status=hs_lead_status"
     " source=heard_of_us notes=message",
     "contact": "title=jobtitle phone=phone email=email notes=message",
@@ -67,7 +67,7 @@ WORDS: dict[Kind, str] = {
     "case": "subject=subject status=hs_pipeline_stage priority=hs_ticket_priority notes=content",
 }
 PRIORITIES = {"LOW": "low", "MEDIUM": "normal", "HIGH": "high"}
-OURS: dict[tuple[Kind, str], dict[str, str]] = {
+STANDARD_VALUES: dict[tuple[Kind, str], dict[str, str]] = {
     ("task", "status"): {"NOT_STARTED": "open", "COMPLETED": "done"},
     ("task", "priority"): PRIORITIES,
     ("case", "priority"): PRIORITIES,
@@ -80,7 +80,7 @@ REFERENCES: dict[Kind, dict[str, tuple[str, ...]]] = {
     "event": {"about": ("contacts", "companies", "deals", "tickets")},
     "case": {"account": ("companies",), "contact": ("contacts",)},
 }
-# Which kinds of association there are: https://developers.hubspot.com/docs/api-reference/
+# The ids of the association types: https://developers.hubspot.com/docs/api-reference/
 # crm-associations-v4/guide, "Association type ID values".
 ASSOCIATIONS = {
     ("contacts", "companies"): 1,
@@ -125,24 +125,24 @@ def pipelines() -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def labels(found: list[dict[str, Any]]) -> dict[str, str]:
-    """Return what the stages of pipelines are called."""
-    return {each["id"]: each["label"] for pipeline in found for each in pipeline["stages"]}
+def labels(pipelines: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the label of each stage of the pipelines, by its id."""
+    return {each["id"]: each["label"] for pipeline in pipelines for each in pipeline["stages"]}
 
 
-def national(number: str | None) -> str | None:
-    """Return a number as HubSpot keeps it to be searched for: without its country."""
+def without_country(number: str | None) -> str | None:
+    """Return a number as HubSpot stores it for searches: without the country code."""
     digits = re.sub(r"\D", "", number or "")
     return re.sub(r"^(00)?49|^0", "", digits) or None
 
 
-def choices(options: dict[str, str]) -> httpx2.Response:
-    """Return the definition of a property that is chosen from a list."""
-    listed = [{"value": value, "label": label} for value, label in options.items()]
-    return httpx2.Response(200, json={"name": "x", "options": listed})
+def property_definition(labels: dict[str, str]) -> httpx2.Response:
+    """Return the definition of an enumeration property, from the label of each value."""
+    options = [{"value": value, "label": label} for value, label in labels.items()]
+    return httpx2.Response(200, json={"name": "x", "options": options})
 
 
 def error(status: int, category: str) -> httpx2.Response:
-    """Return a refusal."""
+    """Return an error response."""
     body = {"status": "error", "message": BODY_CANARY, "category": category}
     return httpx2.Response(status, json={**body, "correlationId": "0"})

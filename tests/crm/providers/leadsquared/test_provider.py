@@ -1,4 +1,4 @@
-"""LeadSquared: what every CRM must do, and what only it does."""
+"""The LeadSquared provider: the contract, and its own behaviour."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from config.security.vault import Account, DatabaseVault
 from crm.provider import Kind
 from crm.providers.leadsquared import provider as provider_module
 from tests.conftest import Tenant
-from tests.crm.contract import CANARY, Crm, CrmContract, Line
+from tests.crm.contract import CANARY, CrmContract, CrmHarness, FakeCrm
 from tests.support.servers import KEYRING, Caller
 from tests.support.vendors import BODY_CANARY, Fault
 from toolkit.errors import Disconnected, Rejected
@@ -23,7 +23,9 @@ from toolkit.speech.people import digits
 from toolkit.tenancy import Runtime, ToolCall
 
 ACCESS, SECRET = f"access-{CANARY}", f"secret-{CANARY}"
-PARENT = "0b7e7f5c-51aa-11e2-9e64-12314004ac6b"  # a lead to whom the rest belongs, in no list
+PARENT = (
+    "0b7e7f5c-51aa-11e2-9e64-12314004ac6b"  # a lead that other records belong to; no list has it
+)
 TASK_TYPE, EVENT, OPPORTUNITY = "Follow-up", 201, 12000
 AMOUNT, CLOSES = "mx_Custom_6", "mx_Custom_8"
 COLUMNS = {
@@ -37,13 +39,12 @@ Row = dict[str, Any]
 Rows = dict[str, Row]
 
 
-class LeadSquared(Crm):
-    """LeadSquared with a memory."""
+class FakeLeadSquared(FakeCrm):
+    """A fake of LeadSquared's API v2."""
 
     base = "https://api.leadsquared.com/v2"
     specification = "leadsquared/openapi-v2-THIRDPARTY.json"
-    # The file has four operations. These are looked at field by field below, after
-    # facts/vendors.md, CRM, LeadSquared.
+    # The specification has four operations; these are checked below.
     uncovered = re.compile(
         r"(GET|POST) /(LeadManagement\.svc/(Lead\.Update|Leads\.Get|Leads\.GetByEmailaddress"
         r"|RetrieveLeadByPhoneNumber|RetrieveTaskByLeadId)|OpportunityManagement\.svc/\w+"
@@ -56,7 +57,7 @@ class LeadSquared(Crm):
         self.access = ACCESS
 
     def _check(self, request: httpx2.Request) -> None:
-        # The file knows the keys as parameters only; ours are in headers, which `answer` looks at.
+        # The specification has the keys as parameters; ours are in headers, which `answer` checks.
         url = request.url.copy_merge_params({"accessKey": "in", "secretKey": "headers"})
         super()._check(
             httpx2.Request(request.method, url, headers=request.headers, content=request.content)
@@ -71,8 +72,8 @@ class LeadSquared(Crm):
         self.rows[kind][record_id] = {"CreatedOn": created, **row}
         return record_id
 
-    def held(self, kind: Kind) -> list[dict[str, Any]]:
-        return [self._held(kind, row) | {"id": key} for key, row in self.rows[kind].items()]
+    def records(self, kind: Kind) -> list[dict[str, Any]]:
+        return [self._to_record(kind, row) | {"id": key} for key, row in self.rows[kind].items()]
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         keys = {name: request.headers.get(f"x-lsq-{name}key") for name in ("access", "secret")}
@@ -82,31 +83,31 @@ class LeadSquared(Crm):
         assert CANARY not in str(request.url)
         params = dict(request.url.params)
         if request.method == "GET":
-            return httpx2.Response(200, json=self._shown(request.url.path, params))
+            return httpx2.Response(200, json=self._get(request.url.path, params))
         assert request.headers["content-type"] == "application/json"
         body = json.loads(request.content)
-        return httpx2.Response(200, json=self._done(request.url.path, params, body))
+        return httpx2.Response(200, json=self._post(request.url.path, params, body))
 
-    def _shown(self, path: str, params: dict[str, str]) -> Any:
+    def _get(self, path: str, params: dict[str, str]) -> Any:
         match path.removeprefix("/v2/").split(".svc/"), params:
             case ["LeadManagement", "Leads.GetById"], {"id": str(key), **rest} if not rest:
-                return [{"ProspectID": PARENT}] if key == PARENT else self._one("lead", key)
+                return [{"ProspectID": PARENT}] if key == PARENT else self._row("lead", key)
             case ["LeadManagement", "Leads.GetByQuickSearch"], {"key": str(key), **rest} if (
                 not rest
             ):
                 names = ("FirstName", "LastName", "EmailAddress", "Phone", "Company")
-                hit = [
+                matches = [
                     any(key.lower() in str(row.get(name)).lower() for name in names)
                     for row in self.rows["lead"].values()
                 ]
-                return [row for row, found in zip(self._leads(), hit, strict=True) if found]
+                return [row for row, found in zip(self._leads(), matches, strict=True) if found]
             case ["LeadManagement", "Leads.GetByEmailaddress"], {"emailaddress": str(address)}:
-                return self._matching(lambda row: row["EmailAddress"].lower() == address.lower())
+                return self._leads_where(lambda row: row["EmailAddress"].lower() == address.lower())
             case ["LeadManagement", "RetrieveLeadByPhoneNumber"], {"phone": str(phone)}:
                 assert re.fullmatch(r"\+?[1-9][0-9]*", phone)
                 bare = phone.removeprefix("+")
-                # It takes a number with its country's code, and without.
-                return self._matching(lambda row: digits(row["Phone"]) in (bare, f"49{bare}"))
+                # It finds a number with its country code, and without.
+                return self._leads_where(lambda row: digits(row["Phone"]) in (bare, f"49{bare}"))
             case ["LeadManagement", "RetrieveTaskByLeadId"], {"leadId": str(lead)}:
                 tasks = [
                     {**row, "TaskID": key, "Status": "Pending"}
@@ -115,7 +116,7 @@ class LeadSquared(Crm):
                 ]
                 return {"RecordCount": len(tasks), "TaskList": tasks}
             case ["Task", "Retrieve.GetById"], {"id": str(key)}:
-                return self._one("task", key)
+                return self._row("task", key)
             case ["OpportunityManagement", "GetOpportunityDetails"], {"OpportunityId": str(key)}:
                 row = self.rows["opportunity"].get(key, {"Fields": {"mx_Custom_1": None}})
                 fields = [
@@ -125,14 +126,15 @@ class LeadSquared(Crm):
             case unexpected:
                 raise AssertionError(unexpected)
 
-    def _done(self, path: str, params: dict[str, str], body: Any) -> Any:
+    def _post(self, path: str, params: dict[str, str], body: Any) -> Any:
+        """Respond to a POST; one case for each kind of request."""
         match path.removeprefix("/v2/").split(".svc/"):
             case ["LeadManagement", "Lead.Create"]:
-                return self._created("lead", _pairs(body, "Attribute"))
+                return self._create("lead", _pairs(body, "Attribute"))
             case ["LeadManagement", "Lead.Update"]:
                 self.rows["lead"][params.pop("leadId")] |= _pairs(body, "Attribute")
             case ["LeadManagement", "Leads.Get"]:
-                return self._asked(**body)
+                return self._find_leads(**body)
             case ["OpportunityManagement", "Capture"]:
                 lead, opportunity = (
                     _pairs(body.pop("LeadDetails"), "Attribute"),
@@ -142,8 +144,8 @@ class LeadSquared(Crm):
                 assert opportunity.pop("OpportunityEventCode") == OPPORTUNITY
                 row = {**opportunity, "Fields": _pairs(opportunity["Fields"], "SchemaName")}
                 assert (row["Fields"]["Status"], body) == ("Open", {})
-                made = self._created("opportunity", row | {"RelatedProspectId": PARENT})
-                return {"Status": 0, "CreatedOpportunityId": made["Message"]["Id"]}
+                created = self._create("opportunity", row | {"RelatedProspectId": PARENT})
+                return {"Status": 0, "CreatedOpportunityId": created["Message"]["Id"]}
             case ["OpportunityManagement", "Update"]:
                 row = self.rows["opportunity"][body.pop("ProspectOpportunityId")]
                 row["Fields"] |= _pairs(body.pop("Fields"), "SchemaName")
@@ -158,33 +160,35 @@ class LeadSquared(Crm):
                     "RelatedEntity",
                     "RelatedEntityId",
                 }
-                return self._created("task", body | {"StatusCode": 0})
+                return self._create("task", body | {"StatusCode": 0})
             case ["ProspectActivity", "Create"]:
                 assert (body["RelatedProspectId"], body["ActivityEvent"]) == (PARENT, EVENT)
-                return self._created("event", body)
+                return self._create("event", body)
             case ["ProspectActivity", "Retrieve"]:
                 assert body["Parameter"] == {"ActivityEvent": OPPORTUNITY}
                 assert (body["Paging"], params) == (
                     {"Offset": "0", "RowCount": "50"},
                     {"leadId": PARENT},
                 )
-                trail = [
+                activities = [
                     {"Id": key, "EventCode": OPPORTUNITY, "CreatedOn": row["CreatedOn"]}
                     for key, row in self.rows["opportunity"].items()
                 ]
-                return {"RecordCount": len(trail), "ProspectActivities": trail}
+                return {"RecordCount": len(activities), "ProspectActivities": activities}
             case unexpected:
                 raise AssertionError(unexpected)
         assert not params
         return {"Status": "Success", "Message": {"AffectedRows": 1}}
 
-    def _asked(self, Parameter: Row, Columns: Row, Sorting: Row, Paging: Row) -> list[Row]:
+    def _find_leads(self, Parameter: Row, Columns: Row, Sorting: Row, Paging: Row) -> list[Row]:
         assert Paging == {"PageIndex": 1, "PageSize": 200}
         name, value = Parameter["LookupName"], Parameter["LookupValue"]
         columns = Columns["Include_CSV"].split(",")
         assert {name, "ProspectID", "CreatedOn", *COLUMNS.values()} <= {*columns}
         found = [
-            row for row in self._leads() if _fulfils(row.get(name), Parameter["SqlOperator"], value)
+            row
+            for row in self._leads()
+            if _satisfies(row.get(name), Parameter["SqlOperator"], value)
         ]
         found.sort(
             key=lambda row: row.get(Sorting["ColumnName"], ""), reverse=Sorting["Direction"] == "1"
@@ -194,22 +198,22 @@ class LeadSquared(Crm):
     def _leads(self) -> list[Row]:
         return [{**row, "ProspectID": key} for key, row in self.rows["lead"].items()]
 
-    def _matching(self, fits: Callable[[Row], bool]) -> list[Row]:
+    def _leads_where(self, fits: Callable[[Row], bool]) -> list[Row]:
         return [row for row in self._leads() if fits({"Phone": "", "EmailAddress": "", **row})]
 
-    def _one(self, kind: Kind, key: str) -> list[Row]:
+    def _row(self, kind: Kind, key: str) -> list[Row]:
         name = {"lead": "ProspectID", "task": "UserTaskId"}[kind]
         return [{**row, name: key} for each, row in self.rows[kind].items() if each == key]
 
-    def _created(self, kind: Kind, row: Row) -> Row:
+    def _create(self, kind: Kind, row: Row) -> Row:
         return {"Status": "Success", "Message": {"Id": self.add(kind, **row), "AffectedRows": 1}}
 
-    def _held(self, kind: Kind, row: Row) -> dict[str, Any]:
+    def _to_record(self, kind: Kind, row: Row) -> dict[str, Any]:
         if kind == "lead":
-            known = {word: row.get(name) for word, name in COLUMNS.items()}
+            known = {field: row.get(name) for field, name in COLUMNS.items()}
             known["name"] = f"{row.get('FirstName', '')} {row.get('LastName', '')}".strip()
-            own = {name: value for name, value in row.items() if name.startswith("mx_")}
-            return {word: value for word, value in known.items() if value} | {"fields": own}
+            custom = {name: value for name, value in row.items() if name.startswith("mx_")}
+            return {field: value for field, value in known.items() if value} | {"fields": custom}
         if kind == "opportunity":
             fields = row["Fields"]
             known = {"account": row["RelatedProspectId"], "notes": row["OpportunityNote"]}
@@ -237,7 +241,7 @@ def _pairs(body: list[Mapping[str, str]], name: str) -> dict[str, str]:
     return {pair[name]: pair["Value"] for pair in body}
 
 
-def _fulfils(stored: str | None, operator: str, value: str) -> bool:
+def _satisfies(stored: str | None, operator: str, value: str) -> bool:
     if stored is None:
         return False
     match operator:
@@ -252,8 +256,8 @@ def _fulfils(stored: str | None, operator: str, value: str) -> bool:
             return re.fullmatch(pattern, stored, re.IGNORECASE | re.DOTALL) is not None
 
 
-def said(body: Mapping[str, Any]) -> Fault:
-    """Return a fault: this, with a 200."""
+def respond_with(body: Mapping[str, Any]) -> Fault:
+    """Return a fault: this body, with a 200."""
     return lambda _: httpx2.Response(200, json=body)
 
 
@@ -265,25 +269,27 @@ class TestLeadSquared(CrmContract):
         **{"event_activity": EVENT, "task_type": TASK_TYPE},
     }
     unsupported = frozenset(provider_module.LeadSquared.unsupported)
-    blind_for = frozenset[Kind]({"event"})
-    custom = ("mx_Region", "north", "south")
+    cannot_find_lost = frozenset[Kind]({"event"})
+    custom_field = ("mx_Region", "north", "south")
     create_with: ClassVar[Mapping[Kind, Mapping[str, Any]]] = {
         "opportunity": {"account": PARENT},
         "task": {"about": PARENT, "priority": None},
         "event": {"about": PARENT},
     }
 
-    def new_vendor(self) -> LeadSquared:
-        return LeadSquared()
+    def new_vendor(self) -> FakeLeadSquared:
+        return FakeLeadSquared()
 
-    async def queried(self, line: Line, caller: Caller, ids: Mapping[Kind, str]) -> None:
-        """Leads alone can be asked for."""
-        await super().queried(line, caller, {"lead": ids["lead"]})
+    async def check_queries(
+        self, harness: CrmHarness, caller: Caller, ids: Mapping[Kind, str]
+    ) -> None:
+        """Only leads can be queried."""
+        await super().check_queries(harness, caller, {"lead": ids["lead"]})
         for kind in ids.keys() - {"lead"}:
             assert (await caller.call("query", kind=kind)).error == "rejected"
 
-    async def test_queries(self, line: Line) -> None:
-        vendor = leadsquared_of(line)
+    async def test_queries(self, harness: CrmHarness) -> None:
+        vendor = fake(harness)
         people: dict[str, dict[str, Any]] = {
             "Tom Hill": {"Company": "Hill Tools", "Phone": "+49-305550142", "mx_Score": "9"},
             "Ann de Berg": {"Company": "Berg 100%", "Mobile": "030 5550177", "mx_Score": "10"},
@@ -308,16 +314,16 @@ class TestLeadSquared(CrmContract):
             conditions = [
                 dict(zip(("field", "op", "value"), each, strict=True)) for each in filters
             ]
-            async with line.caller() as caller:
-                page = await line.done(caller, "query", kind="lead", filters=conditions)
+            async with harness.caller() as caller:
+                page = await harness.call_ok(caller, "query", kind="lead", filters=conditions)
             assert [row["title"] for row in page.data["rows"]] == found, filters
-        async with line.caller() as caller:
-            page = await line.done(caller, "query", kind="lead", order_by="name", limit=2)
+        async with harness.caller() as caller:
+            page = await harness.call_ok(caller, "query", kind="lead", order_by="name", limit=2)
             assert [row["title"] for row in page.data["rows"]] == ["Ann de Berg", "Tom Hill"]
             assert page.data["more"]
 
-    async def test_a_refusal_may_be_a_200(self, line: Line) -> None:
-        vendor = leadsquared_of(line)
+    async def test_a_refusal_may_be_a_200(self, harness: CrmHarness) -> None:
+        vendor = fake(harness)
         lead = vendor.add("lead", FirstName="Ann")
         error = {"Status": "Error", "ExceptionMessage": BODY_CANARY, "ExceptionType": "MXException"}
         twice = {**error, "ExceptionType": "MXDuplicateEntryException"}
@@ -325,30 +331,36 @@ class TestLeadSquared(CrmContract):
             *((error, "rejected"), ({"Status": "Error"}, "rejected"), (twice, "conflict")),
             *(({}, "outcome_unknown"), ({"Status": "Success"}, "outcome_unknown")),
         ]
-        async with line.caller() as caller:
+        async with harness.caller() as caller:
             for number, (body, expected) in enumerate(refusals):
-                vendor.fail(said(body), writes=True)
+                vendor.fail(respond_with(body), writes=True)
                 answer = await caller.call("create_lead", name=f"Tom {number}")
                 assert (answer.error, BODY_CANARY in str(answer)) == (expected, False)
-            vendor.fail(said(error))
+            vendor.fail(respond_with(error))
             assert (await caller.call("get_lead", lead=lead)).error == "rejected"
-            vendor.fail(said({"Status": "Success", "Message": {"AffectedRows": 1}}), writes=True)
+            vendor.fail(
+                respond_with({"Status": "Success", "Message": {"AffectedRows": 1}}), writes=True
+            )
             assert (await caller.call("create_lead", name="Bo")).error == "outcome_unknown"
-            vendor.fail(said({"Status": 1, "ConflictedOpportunityId": str(uuid4())}), writes=True)
+            vendor.fail(
+                respond_with({"Status": 1, "ConflictedOpportunityId": str(uuid4())}), writes=True
+            )
             made = await caller.call("create_opportunity", name="Press", account=PARENT)
             assert made.error == "conflict"
 
-    async def test_whatever_belongs_to_a_lead_wants_one_that_is_there(self, line: Line) -> None:
-        """Capture would create a lead that it does not know."""
+    async def test_whatever_belongs_to_a_lead_wants_one_that_is_there(
+        self, harness: CrmHarness
+    ) -> None:
+        """LeadSquared would create a lead that it does not know."""
         event: dict[str, Any] = {"subject": "Visit", "when": "2030-05-02T10:00"}
-        async with line.caller() as caller:
+        async with harness.caller() as caller:
             assert (await caller.call("create_opportunity", name="Press")).error == "rejected"
             assert (await caller.call("create_event", **event)).error == "rejected"
-            for nobody in (str(uuid4()), "42"):
+            for unknown in (str(uuid4()), "42"):
                 for answer in (
-                    await caller.call("create_opportunity", name="Press", account=nobody),
-                    await caller.call("create_event", **event, about=nobody),
-                    await caller.call("create_task", subject="Call", about=nobody),
+                    await caller.call("create_opportunity", name="Press", account=unknown),
+                    await caller.call("create_event", **event, about=unknown),
+                    await caller.call("create_task", subject="Call", about=unknown),
                 ):
                     assert answer.error == "not_found"
             for unknown in (str(uuid4()), PARENT):
@@ -358,57 +370,64 @@ class TestLeadSquared(CrmContract):
                     ).error == "not_found"
             changed = await caller.call("update_lead", lead=str(uuid4()), name="Tom Hill")
             assert changed.error == "not_found"
-        assert line.vendor.written() == []
+        assert harness.vendor.written() == []
 
-    async def test_a_task_of_nobody(self, line: Line) -> None:
-        async with line.caller() as caller:
-            await line.done(caller, "create_task", subject="Order paper", priority="high")
+    async def test_a_task_of_nobody(self, harness: CrmHarness) -> None:
+        async with harness.caller() as caller:
+            await harness.call_ok(caller, "create_task", subject="Order paper", priority="high")
             done = await caller.call("create_task", subject="Call", status="done")
             assert done.error == "rejected"
-        task = leadsquared_of(line).rows["task"][line.one("task")["id"]]
+        task = fake(harness).rows["task"][harness.only_record("task")["id"]]
         assert (task["Description"], task["RelatedEntity"]) == ("Priority: high", 0)
 
-    async def test_one_name_is_a_first_name_and_replaces_both(self, line: Line) -> None:
-        lead = leadsquared_of(line).add("lead", FirstName="Tom", LastName="Hill")
-        async with line.caller() as caller:
-            await line.done(caller, "update_lead", lead=lead, name="Thomas")
-        row = leadsquared_of(line).rows["lead"][lead]
+    async def test_one_name_is_a_first_name_and_replaces_both(self, harness: CrmHarness) -> None:
+        lead = fake(harness).add("lead", FirstName="Tom", LastName="Hill")
+        async with harness.caller() as caller:
+            await harness.call_ok(caller, "update_lead", lead=lead, name="Thomas")
+        row = fake(harness).rows["lead"][lead]
         assert (row["FirstName"], row["LastName"]) == ("Thomas", "")
 
-    async def test_what_is_older_is_not_taken_for_what_was_lost(self, line: Line) -> None:
-        rows = leadsquared_of(line).rows
+    async def test_what_is_older_is_not_taken_for_what_was_lost(self, harness: CrmHarness) -> None:
+        rows = fake(harness).rows
         for kind in ("lead", "opportunity", "task"):
-            arguments = self.creating(kind, {})
-            async with line.caller() as caller:
-                await line.done(caller, f"create_{kind}", **arguments)
+            arguments = self.create_arguments(kind, {})
+            async with harness.caller() as caller:
+                await harness.call_ok(caller, f"create_{kind}", **arguments)
             for row in rows[kind].values():
                 row["CreatedOn"] = f"{datetime.now(UTC) - timedelta(days=2):{STAMP}}"
-            async with line.caller() as caller:
-                line.vendor.fail(said({}), writes=True)
+            async with harness.caller() as caller:
+                harness.vendor.fail(respond_with({}), writes=True)
                 assert (await caller.call(f"create_{kind}", **arguments)).error == "outcome_unknown"
-                await line.lose_time()
-                await line.done(caller, f"create_{kind}", **arguments)
+                await harness.let_time_pass()
+                await harness.call_ok(caller, f"create_{kind}", **arguments)
             assert len(rows[kind]) == 2, kind
 
-    async def test_a_number_is_asked_for_as_it_is_and_then_by_its_end(self, line: Line) -> None:
-        vendor = leadsquared_of(line)
+    async def test_a_number_is_asked_for_as_it_is_and_then_by_its_end(
+        self, harness: CrmHarness
+    ) -> None:
+        vendor = fake(harness)
         vendor.add("lead", FirstName="Tom", Phone="+49-305550142")
         vendor.add("lead", FirstName="Bo", Mobile="030/5550188")
-        asked = ["RetrieveLeadByPhoneNumber", "RetrieveLeadByPhoneNumber", "Leads.Get", "Leads.Get"]
+        lookups = [
+            "RetrieveLeadByPhoneNumber",
+            "RetrieveLeadByPhoneNumber",
+            "Leads.Get",
+            "Leads.Get",
+        ]
         for number, name, paths in (
-            ("0049 30 5550142", "Tom", asked[:1]),
-            ("030 5550188", "Bo", asked),
-            ("030 5550199", None, asked),
+            ("0049 30 5550142", "Tom", lookups[:1]),
+            ("030 5550188", "Bo", lookups),
+            ("030 5550199", None, lookups),
         ):
             before = len(vendor.requests)
-            async with line.caller() as caller:
-                found = await line.done(caller, "search", text=number)
+            async with harness.caller() as caller:
+                found = await harness.call_ok(caller, "search", text=number)
             assert [each["title"] for each in found.data["found"]] == ([name] if name else [])
             sent = [each.url.path.rpartition("/")[2] for each in vendor.requests[before:]]
             assert sent == paths
 
 
-class Mumbai(LeadSquared):
+class Mumbai(FakeLeadSquared):
     base = "https://api-in21.leadsquared.com/v2"
 
 
@@ -439,6 +458,6 @@ async def test_an_account_is_tried_where_it_is(
             await crm.check()
 
 
-def leadsquared_of(line: Line) -> LeadSquared:
-    assert isinstance(line.vendor, LeadSquared)
-    return line.vendor
+def fake(harness: CrmHarness) -> FakeLeadSquared:
+    assert isinstance(harness.vendor, FakeLeadSquared)
+    return harness.vendor

@@ -1,7 +1,4 @@
-"""Salesforce, as its tests play it: facts/vendors.md, "Salesforce".
-
-It reads SOQL and SOSL by soql.py.
-"""
+"""A fake of Salesforce's REST API; soql.py parses its SOQL and SOSL."""
 
 import json
 import re
@@ -14,8 +11,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import httpx2
 
 from crm.provider import Kind
-from tests.crm.contract import CANARY, Crm
-from tests.crm.providers.salesforce.soql import LONG_TEXT, Row, select, sought
+from tests.crm.contract import CANARY, FakeCrm
+from tests.crm.providers.salesforce.soql import LONG_TEXT, Row, find_predicate, select
 from tests.support.vendors import BODY_CANARY
 
 HOST = "https://antiphon.my.salesforce.com"
@@ -30,7 +27,7 @@ PREFIXES = {
     "Event": "00U",
     "Case": "500",
 }
-DEMANDED = {
+REQUIRED = {
     "Lead": {"LastName", "Company"},
     "Contact": {"LastName"},
     "Account": {"Name"},
@@ -44,7 +41,7 @@ PICKLISTS = {
     ("Case", "Priority"): {"High", "Medium", "Low"},
     ("Case", "Origin"): {"Phone", "Email", "Web"},
 }
-WORDS: dict[Kind, tuple[str, dict[str, str]]] = {
+FIELDS: dict[Kind, tuple[str, dict[str, str]]] = {
     "lead": (
         "Lead",
         {"company": "Company", "title": "Title", "status": "Status", "source": "LeadSource"},
@@ -67,7 +64,7 @@ WORDS: dict[Kind, tuple[str, dict[str, str]]] = {
     ),
     "case": ("Case", {"contact": "ContactId", "account": "AccountId"}),
 }
-SPOKEN = {
+STANDARD_VALUES = {
     "Not Started": "open",
     "Completed": "done",
     "New": "new",
@@ -81,12 +78,12 @@ SPOKEN = {
 
 
 @dataclass
-class PlayedSalesforce(Crm):
-    """Remembers records by their API names."""
+class FakeSalesforce(FakeCrm):
+    """Keeps rows by sObject and id."""
 
     base = HOST
     specification = "salesforce/openapi-sobjects-FROM-DESCRIBE.json"
-    # Not in it: facts/vendors.md, "Salesforce", has the paths; what is sent is looked at below.
+    # The specification lacks these; their requests are checked below.
     uncovered: ClassVar[re.Pattern[str] | None] = re.compile(
         r"POST /services/oauth2/token"
         rf"|POST {DATA}/composite"
@@ -97,8 +94,8 @@ class PlayedSalesforce(Crm):
 
     rows: dict[str, dict[str, Row]] = field(default_factory=lambda: {name: {} for name in PREFIXES})
     token: str = f"access-{CANARY}"
-    renewed: int = 0
-    hidden: frozenset[str] = frozenset()  # objects that the user may not see
+    token_requests: int = 0
+    hidden: frozenset[str] = frozenset()  # sObjects that the user has no access to
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         path, query = request.url.path, request.url.params
@@ -111,17 +108,17 @@ class PlayedSalesforce(Crm):
         body: Row = json.loads(request.content) if request.content else {}
         match request.method, path.removeprefix(f"{DATA}/").split("/"):
             case "GET", ["query"]:
-                return self._queried(query["q"])
+                return self._run_soql(query["q"])
             case "GET", ["search"]:
-                return self._searched(query["q"])
+                return self._search(query["q"])
             case "POST", ["composite"]:
-                return self._together(body)
+                return self._run_composite(body)
             case "POST", ["sobjects", name]:
-                return self._created(name, body)
+                return self._create(name, body)
             case "PATCH", ["sobjects", name, field, key] if field == KEY:
-                return self._upserted(name, key, body)
+                return self._upsert(name, key, body)
             case method, ["sobjects", name, record_id]:
-                return self._one(method, name, record_id, body, query)
+                return self._record(method, name, record_id, body, query)
             case unexpected:
                 raise AssertionError(unexpected)
 
@@ -133,15 +130,15 @@ class PlayedSalesforce(Crm):
             "client_id": [f"id-{CANARY}"],
             "client_secret": [f"secret-{CANARY}"],
         }
-        self.renewed += 1
+        self.token_requests += 1
         return httpx2.Response(200, json={"access_token": self.token, "instance_url": HOST})
 
-    def _created(self, name: str, body: Row) -> httpx2.Response:
-        if DEMANDED.get(name, set()) - {key for key, value in body.items() if value}:
+    def _create(self, name: str, body: Row) -> httpx2.Response:
+        if REQUIRED.get(name, set()) - {key for key, value in body.items() if value}:
             return error(400, "REQUIRED_FIELD_MISSING")
         if name == "Event":
             assert ("EndDateTime" in body) != ("DurationInMinutes" in body)
-        if not self._allowed(name, body):
+        if not self._is_valid(name, body):
             return error(400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST")
         number = len(self.rows[name]) + 1
         record_id = f"{PREFIXES[name]}5g00000{number:05}AAZ"
@@ -150,20 +147,20 @@ class PlayedSalesforce(Crm):
         if name == "Case":
             defaults = {"Status": "New", "Priority": "Medium", "CaseNumber": f"{number:08}"}
         row = {"Id": record_id, "CreatedDate": created, **defaults, **body}
-        self.rows[name][record_id] = _computed(name, row)
+        self.rows[name][record_id] = _compute_fields(name, row)
         return httpx2.Response(201, json={"id": record_id, "success": True, "errors": []})
 
-    def _upserted(self, name: str, key: str, body: Row) -> httpx2.Response:
+    def _upsert(self, name: str, key: str, body: Row) -> httpx2.Response:
         assert KEY not in body
         assert name not in ("Task", "Event"), "an activity has no external ids"
-        there = [row for row in self.rows[name].values() if row.get(KEY) == key]
-        if not there:
-            return self._created(name, {**body, KEY: key})
-        (row,) = there
+        stored = [row for row in self.rows[name].values() if row.get(KEY) == key]
+        if not stored:
+            return self._create(name, {**body, KEY: key})
+        (row,) = stored
         row |= body
         return httpx2.Response(204)
 
-    def _one(
+    def _record(
         self, method: str, name: str, record_id: str, body: Row, query: httpx2.QueryParams
     ) -> httpx2.Response:
         assert re.fullmatch(r"[A-Za-z0-9]{15}([A-Za-z0-9]{3})?", record_id)
@@ -172,17 +169,17 @@ class PlayedSalesforce(Crm):
             return error(404, "NOT_FOUND")
         match method:
             case "GET":
-                return httpx2.Response(200, json=_shown(name, row, query["fields"].split(",")))
+                return httpx2.Response(200, json=_to_json(name, row, query["fields"].split(",")))
             case "PATCH":
-                if not self._allowed(name, body):
+                if not self._is_valid(name, body):
                     return error(400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST")
                 row |= body
-                _computed(name, row)
+                _compute_fields(name, row)
                 return httpx2.Response(204)
             case unexpected:
                 raise AssertionError(unexpected)
 
-    def _allowed(self, name: str, body: Row) -> bool:
+    def _is_valid(self, name: str, body: Row) -> bool:
         assert all(re.fullmatch(r"[A-Za-z]\w*", key) for key in body), body
         for key in ("WhoId", "WhatId", "AccountId", "ContactId"):
             assert re.fullmatch(r"\w{18}", str(body.get(key) or "x" * 18)), body
@@ -196,63 +193,63 @@ class PlayedSalesforce(Crm):
             if sobject == name and key in body
         )
 
-    def _queried(self, statement: str) -> httpx2.Response:
-        read = select(statement)
-        if read.sobject in self.hidden:
+    def _run_soql(self, statement: str) -> httpx2.Response:
+        parsed = select(statement)
+        if parsed.sobject in self.hidden:
             return error(400, "INVALID_TYPE")
-        lowered = [name.casefold() for name in read.fields]
+        lowered = [name.casefold() for name in parsed.fields]
         assert len(set(lowered)) == len(lowered), "a field is selected twice"
-        found = [row for row in self.rows[read.sobject].values() if read.test(row)]
-        if (by := read.order) is not None:
+        found = [row for row in self.rows[parsed.sobject].values() if parsed.test(row)]
+        if (by := parsed.order) is not None:
             ordered = [row for row in found if row.get(by) is not None]
-            ordered.sort(key=lambda row: row[by], reverse=read.descending)
+            ordered.sort(key=lambda row: row[by], reverse=parsed.descending)
             found = ordered + [row for row in found if row.get(by) is None]
-        shown = [_shown(read.sobject, row, read.fields) for row in found[: read.limit]]
+        shown = [_to_json(parsed.sobject, row, parsed.fields) for row in found[: parsed.limit]]
         body = {"totalSize": len(shown), "done": True, "records": shown}
         return httpx2.Response(200, json=body)
 
-    def _searched(self, statement: str) -> httpx2.Response:
+    def _search(self, statement: str) -> httpx2.Response:
         return httpx2.Response(200, json={"searchRecords": [*self._hits(statement)]})
 
     def _hits(self, statement: str) -> Iterator[Row]:
         find, returning = statement.split("} IN ALL FIELDS RETURNING ")
-        has = sought(find.removeprefix("FIND {"))
+        matches = find_predicate(find.removeprefix("FIND {"))
         for name, inside in re.findall(r"(\w+)\(([^)]*)\)", returning):
             selected, _, limit = inside.rpartition(" LIMIT ")
             selected, _, where = selected.partition(" WHERE ")
             assert where == ("IsConverted = false" if name == "Lead" else "")
             rows = [row for row in self.rows[name].values() if not row.get("IsConverted")]
-            found = [row for row in rows if has(row)]
-            yield from (_shown(name, row, selected.split(", ")) for row in found[: int(limit)])
+            found = [row for row in rows if matches(row)]
+            yield from (_to_json(name, row, selected.split(", ")) for row in found[: int(limit)])
 
-    def _together(self, body: Row) -> httpx2.Response:
+    def _run_composite(self, body: Row) -> httpx2.Response:
         assert set(body) == {"compositeRequest"}
-        assert 0 < len(body["compositeRequest"]) <= 5  # so many may be queries
-        parts: list[Row] = []
+        assert 0 < len(body["compositeRequest"]) <= 5  # the limit for queries
+        responses: list[Row] = []
         for each in body["compositeRequest"]:
             assert set(each) == {"method", "url", "referenceId"}
             url = urlsplit(str(each["url"]))
             assert (each["method"], url.path) == ("GET", f"{DATA}/query")
             name, _, statement = url.query.partition("=")
             assert (name, "&" in statement) == ("q", False)
-            answer = self._queried(unquote(statement))
-            part = {"httpStatusCode": answer.status_code, "referenceId": each["referenceId"]}
-            parts.append({"body": json.loads(answer.content), "httpHeaders": {}, **part})
-        return httpx2.Response(200, json={"compositeResponse": parts})
+            response = self._run_soql(unquote(statement))
+            result = {"httpStatusCode": response.status_code, "referenceId": each["referenceId"]}
+            responses.append({"body": json.loads(response.content), "httpHeaders": {}, **result})
+        return httpx2.Response(200, json={"compositeResponse": responses})
 
-    def held(self, kind: Kind) -> list[dict[str, Any]]:
-        """Return what is stored, in our words."""
-        name, words = WORDS[kind]
-        return [_said(row, words) for row in self.rows[name].values()]
+    def records(self, kind: Kind) -> list[dict[str, Any]]:
+        """Return the stored rows of a kind by standard field."""
+        name, columns = FIELDS[kind]
+        return [_to_record(row, columns) for row in self.rows[name].values()]
 
 
 def error(status: int, code: str) -> httpx2.Response:
-    """Return a refusal as Salesforce writes it."""
+    """Return an error response."""
     return httpx2.Response(status, json=[{"message": BODY_CANARY, "errorCode": code}])
 
 
-def _computed(name: str, row: Row) -> Row:
-    """Fill in what Salesforce computes."""
+def _compute_fields(name: str, row: Row) -> Row:
+    """Set the fields that Salesforce computes."""
     if name in ("Lead", "Contact"):
         row["Name"] = " ".join(row[part] for part in ("FirstName", "LastName") if row.get(part))
     if name == "Lead":
@@ -266,19 +263,19 @@ def _computed(name: str, row: Row) -> Row:
     return row
 
 
-def _shown(name: str, row: Row, fields: list[str]) -> Row:
+def _to_json(name: str, row: Row, fields: list[str]) -> Row:
     url = f"{DATA}/sobjects/{name}/{row['Id']}"
     return {"attributes": {"type": name, "url": url}, **{each: row.get(each) for each in fields}}
 
 
-def _said(row: Row, words: dict[str, str]) -> dict[str, Any]:
-    always = {"name": "Name", "subject": "Subject", "phone": "Phone", "email": "Email"}
-    said = {word: row.get(name) for word, name in {**always, **words}.items()}
-    said["notes"] = row.get(LONG_TEXT)
-    said["about"] = row.get("WhoId") or row.get("WhatId")
+def _to_record(row: Row, columns: dict[str, str]) -> dict[str, Any]:
+    common = {"name": "Name", "subject": "Subject", "phone": "Phone", "email": "Email"}
+    values = {field: row.get(name) for field, name in {**common, **columns}.items()}
+    values["notes"] = row.get(LONG_TEXT)
+    values["about"] = row.get("WhoId") or row.get("WhatId")
     if "Subject" in row:
-        for word, name in (("status", "Status"), ("priority", "Priority")):
-            said[word] = SPOKEN.get(str(row.get(name)), row.get(name))
-    own = {name: row[name] for name in ("Rating",) if row.get(name) is not None}
-    known = {word: value for word, value in said.items() if value is not None}
-    return {**known, "id": row["Id"], **({"fields": own} if own else {})}
+        for field, name in (("status", "Status"), ("priority", "Priority")):
+            values[field] = STANDARD_VALUES.get(str(row.get(name)), row.get(name))
+    custom = {name: row[name] for name in ("Rating",) if row.get(name) is not None}
+    known = {field: value for field, value in values.items() if value is not None}
+    return {**known, "id": row["Id"], **({"fields": custom} if custom else {})}

@@ -1,4 +1,4 @@
-"""A tenant's org at the played Salesforce, as the provider itself sees it."""
+"""A tenant's org at the fake Salesforce, used by the provider without a server in between."""
 
 import json
 from collections.abc import AsyncGenerator, Mapping
@@ -13,7 +13,7 @@ from crm.provider import Kind
 from crm.providers.salesforce.provider import Salesforce
 from tests.conftest import Tenant
 from tests.crm.contract import CANARY
-from tests.crm.providers.salesforce.double import HOST, PlayedSalesforce
+from tests.crm.providers.salesforce.double import HOST, FakeSalesforce
 from toolkit.server.stdio import SingleAccountVault
 from toolkit.tenancy import Attempt, Runtime, ToolCall
 
@@ -25,26 +25,26 @@ SECRETS = {
     "instance_url": HOST,
 }
 SETTINGS: dict[str, Any] = {"login_url": HOST}
-NOWHERE = "00Q5g00000ZZZZZAAZ"
+UNKNOWN_ID = "00Q5g00000ZZZZZAAZ"
 
 
 @dataclass
 class Org:
-    """One tenant's org, seen by the provider itself."""
+    """One tenant's org. `provider()` is for a new tool call, with an idempotency key or not."""
 
-    vendor: PlayedSalesforce
+    vendor: FakeSalesforce
     account: Account
     runtime: Runtime
     tenant: Tenant = field(default_factory=Tenant)
 
-    def crm(self, key: str | None = None, *, again: bool = False) -> Salesforce:
-        attempt = Attempt(key, again) if key else None
+    def provider(self, key: str | None = None, *, is_retry: bool = False) -> Salesforce:
+        attempt = Attempt(key, is_retry) if key else None
         return Salesforce(self.account, ToolCall(self.tenant.claims(), self.runtime, attempt))
 
     async def create(
         self, kind: Kind, fields: Mapping[str, Any] | None = None, **values: Any
     ) -> str:
-        return await self.crm().create(kind, values, fields or {})
+        return await self.provider().create(kind, values, fields or {})
 
     def row(self, record_id: str) -> dict[str, Any]:
         return next(rows[record_id] for rows in self.vendor.rows.values() if record_id in rows)
@@ -54,7 +54,7 @@ class Org:
 
 
 @asynccontextmanager
-async def opened(
+async def open_account(
     transport: httpx2.MockTransport, settings: Mapping[str, Any]
 ) -> AsyncGenerator[tuple[Account, Runtime]]:
     account = Account("salesforce", None, SECRETS, settings)
@@ -65,17 +65,19 @@ async def opened(
 
 
 @asynccontextmanager
-async def connected(**settings: Any) -> AsyncGenerator[Org]:
-    vendor = PlayedSalesforce()
-    async with opened(vendor.transport(), SETTINGS | settings) as (account, runtime):
+async def open_org(**settings: Any) -> AsyncGenerator[Org]:
+    vendor = FakeSalesforce()
+    async with open_account(vendor.transport(), SETTINGS | settings) as (account, runtime):
         yield Org(vendor, account, runtime)
 
 
 @asynccontextmanager
-async def answering(response: httpx2.Response, **settings: Any) -> AsyncGenerator[Salesforce]:
-    """Connect to a vendor that has one answer to everything."""
+async def salesforce_responding(
+    response: httpx2.Response, **settings: Any
+) -> AsyncGenerator[Salesforce]:
+    """Connect to a vendor that has the same response to every request."""
     transport = httpx2.MockTransport(lambda _: response)
-    async with opened(transport, settings) as (account, runtime):
+    async with open_account(transport, settings) as (account, runtime):
         yield Salesforce(
             account, ToolCall(Tenant().claims(), runtime, Attempt("k1", is_retry=True))
         )

@@ -1,4 +1,4 @@
-"""SOQL and SOSL as Salesforce reads them: a tokenizer that is independent of what writes them."""
+"""A parser and evaluator of SOQL and SOSL, independent of the code that builds them."""
 
 import re
 from collections.abc import Callable
@@ -8,22 +8,22 @@ from typing import Any
 
 from toolkit.speech.people import fold
 
-LONG_TEXT = "Description"  # which SOQL cannot filter by
+LONG_TEXT = "Description"  # SOQL cannot filter by long texts
 
 
 @dataclass(frozen=True)
 class Text:
-    """A literal: its characters, each with whether it was escaped."""
+    """A text literal: its characters, each with whether it was escaped."""
 
     characters: tuple[tuple[str, bool], ...]
 
     @property
     def value(self) -> str:
-        """Return what it stands for."""
+        """Return the text that the literal stands for."""
         return "".join(char for char, _ in self.characters)
 
     def matches(self, text: str) -> bool:
-        """Say whether LIKE this finds `text`."""
+        """Say whether `text` is LIKE this pattern."""
         wild = {"%": ".*", "_": "."}
         pattern = "".join(
             wild.get(char, re.escape(char)) if not escaped else re.escape(char)
@@ -37,7 +37,7 @@ _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
 
 def tokens(statement: str) -> list[Token]:
-    """Read a statement by the vendor's rules, and stop at whatever they do not allow."""
+    """Return the tokens of a statement; a character that SOQL does not allow fails the test."""
     found: list[Token] = []
     at = 0
     while at < len(statement):
@@ -88,21 +88,21 @@ Test = Callable[[Row], bool]
 
 
 @dataclass
-class Reading:
-    """Reads one SOQL statement: `SELECT a, b FROM x WHERE … ORDER BY y LIMIT n`."""
+class Parser:
+    """Parses one SOQL statement: `SELECT a, b FROM x WHERE … ORDER BY y LIMIT n`."""
 
-    left: list[Token]
+    remaining: list[Token]
 
     def word(self) -> str:
-        token = self.left.pop(0)
+        token = self.remaining.pop(0)
         assert isinstance(token, str), token
         return token
 
     def next(self, *words: str) -> bool:
-        """Take the next words, if they are these."""
-        if self.left[: len(words)] != [*words]:
+        """Consume the next tokens if they are these."""
+        if self.remaining[: len(words)] != [*words]:
             return False
-        del self.left[: len(words)]
+        del self.remaining[: len(words)]
         return True
 
     def statement(self) -> "Select":
@@ -111,41 +111,41 @@ class Reading:
         while self.next(","):
             fields.append(self.word())
         assert self.next("FROM")
-        read = Select(fields, self.word())
+        select = Select(fields, self.word())
         if self.next("WHERE"):
-            read.test = self.all_of()
+            select.test = self.condition()
         if self.next("ORDER", "BY"):
-            read.order, direction = self.word(), self.word()
+            select.order, direction = self.word(), self.word()
             assert direction in ("ASC", "DESC")
-            read.descending = direction == "DESC"
+            select.descending = direction == "DESC"
             self.next("NULLS", "LAST")
         if self.next("LIMIT"):
-            read.limit = int(self.word())
-        assert self.left == [], self.left
-        return read
+            select.limit = int(self.word())
+        assert self.remaining == [], self.remaining
+        return select
 
-    def all_of(self) -> Test:
-        tests = [self.one()]
+    def condition(self) -> Test:
+        tests = [self.comparison()]
         while self.next("AND"):
-            tests.append(self.one())
-        if self.left[:1] == ["OR"]:
+            tests.append(self.comparison())
+        if self.remaining[:1] == ["OR"]:
             assert len(tests) == 1, "AND and OR without brackets"
             while self.next("OR"):
-                tests.append(self.one())
+                tests.append(self.comparison())
             return lambda row: any(test(row) for test in tests)
         return lambda row: all(test(row) for test in tests)
 
-    def one(self) -> Test:
+    def comparison(self) -> Test:
         if self.next("("):
-            inner = self.all_of()
+            inner = self.condition()
             assert self.next(")")
             return inner
         if self.next("NOT"):
-            negated = self.one()
+            negated = self.comparison()
             return lambda row: not negated(row)
         name, operator = self.word(), self.word()
         assert name != LONG_TEXT, "a long text is not filtered by"
-        literal = self.left.pop(0)
+        literal = self.remaining.pop(0)
         return lambda row: _compare(operator, row.get(name), literal)
 
 
@@ -162,37 +162,37 @@ class Select:
 
 
 def select(statement: str) -> Select:
-    """Read one statement."""
-    return Reading(tokens(statement)).statement()
+    """Parse one statement."""
+    return Parser(tokens(statement)).statement()
 
 
 def _compare(operator: str, value: Any, literal: Token) -> bool:
     if operator == "LIKE":
         assert isinstance(literal, Text)
         return value is not None and literal.matches(str(value))
-    mine: Any = value.casefold() if isinstance(value, str) else value
-    other: Any = literal.value.casefold() if isinstance(literal, Text) else None
+    left: Any = value.casefold() if isinstance(value, str) else value
+    right: Any = literal.value.casefold() if isinstance(literal, Text) else None
     if isinstance(literal, str):
-        mine, other = _unquoted(literal, value)
+        left, right = _typed(literal, value)
     match operator:
         case "=":
-            return bool(mine == other)
+            return bool(left == right)
         case "!=":
-            return bool(mine != other)
-        case _ if mine is None:
+            return bool(left != right)
+        case _ if left is None:
             return False
         case ">":
-            return bool(mine > other)
+            return bool(left > right)
         case ">=":
-            return bool(mine >= other)
+            return bool(left >= right)
         case "<":
-            return bool(mine < other)
+            return bool(left < right)
         case unexpected:
             raise AssertionError(unexpected)
 
 
-def _unquoted(word: str, value: Any) -> tuple[Any, Any]:
-    """Return a value, and the one that it is compared with, as what they are."""
+def _typed(word: str, value: Any) -> tuple[Any, Any]:
+    """Return a stored value and an unquoted literal, both with the literal's type."""
     if word in ("true", "false"):
         return value, word == "true"
     if re.fullmatch(r"-?\d+(\.\d+)?", word):
@@ -204,11 +204,11 @@ def _unquoted(word: str, value: Any) -> tuple[Any, Any]:
     return date.fromisoformat(value) if value else None, date.fromisoformat(word)
 
 
-def sought(text: str) -> Test:
-    """Read what is to be found: terms, all of which or any of which, some of them in brackets."""
+def find_predicate(text: str) -> Test:
+    """Parse the terms of a FIND clause, joined by AND or OR, some of them in parentheses."""
     parts = text.split(" AND ")
     if len(parts) > 1 or text.startswith("("):
-        tests = [sought(part.removeprefix("(").removesuffix(")")) for part in parts]
+        tests = [find_predicate(part.removeprefix("(").removesuffix(")")) for part in parts]
         return lambda row: all(test(row) for test in tests)
     patterns: list[re.Pattern[str]] = []
     for term in text.split(" OR "):

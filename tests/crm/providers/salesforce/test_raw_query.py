@@ -1,13 +1,13 @@
-"""SOQL that a model has written: what is run, and what is refused."""
+"""SOQL that a model has written: which statements are run, and which are refused."""
 
 import pytest
 
-from crm.providers.salesforce.raw_query import checked
+from crm.providers.salesforce.raw_query import restrict_statement
 from toolkit.errors import Rejected
 
 
 @pytest.mark.parametrize(
-    ("statement", "run"),
+    ("statement", "expected"),
     [
         ("SELECT Id FROM Lead", "SELECT Id FROM Lead LIMIT 10"),
         ("  select Id from lead  ", "select Id from lead LIMIT 10"),
@@ -37,8 +37,8 @@ from toolkit.errors import Rejected
         ("SELECT Id FROM Order__c", "SELECT Id FROM Order__c LIMIT 10"),
     ],
 )
-def test_a_statement_that_reads_is_run_with_a_limit(statement: str, run: str | None) -> None:
-    assert checked(statement, 10, ("Order__c",)) == (run or statement)
+def test_a_statement_that_reads_is_run_with_a_limit(statement: str, expected: str | None) -> None:
+    assert restrict_statement(statement, 10, ("Order__c",)) == (expected or statement)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_statement_that_reads_is_run_with_a_limit(statement: str, run: str | N
 )
 def test_conditions_are_free(where: str) -> None:
     statement = f"SELECT Id FROM Case WHERE {where}"
-    assert checked(statement, 5, ()) == f"{statement} LIMIT 5"
+    assert restrict_statement(statement, 5, ()) == f"{statement} LIMIT 5"
 
 
 @pytest.mark.parametrize(
@@ -125,4 +125,4 @@ def test_conditions_are_free(where: str) -> None:
 )
 def test_any_other_statement_is_refused(statement: str) -> None:
     with pytest.raises(Rejected, match=r"Only a single SELECT from Lead, .*Order__c"):
-        checked(statement, 10, ("Order__c",))
+        restrict_statement(statement, 10, ("Order__c",))

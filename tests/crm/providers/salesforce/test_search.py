@@ -1,4 +1,4 @@
-"""What Salesforce is asked in SOQL and SOSL: values stay values, whatever they hold."""
+"""The SOQL and SOSL that are built: values cannot become part of a statement."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ VALUES = [
 
 
 def literals(statement: str) -> list[Text]:
-    """Return the literals of a statement, which has to be one that the vendor would read."""
+    """Return the text literals of a statement, which has to be valid SOQL."""
     select(statement)
     return [token for token in tokens(statement) if isinstance(token, Text)]
 
@@ -31,9 +31,11 @@ def where(statement: str) -> str:
     return statement.partition(" WHERE ")[2].partition(" ORDER BY ")[0]
 
 
-def asked(field: str, value: Any, op: Operator = "is", kind: Kind = "lead", **more: Any) -> str:
+def soql_query(
+    field: str, value: Any, op: Operator = "is", kind: Kind = "lead", **more: Any
+) -> str:
     condition = Filter.model_construct(field=field, op=op, value=value)
-    return soql.query(Query(kind=kind, **more).model_copy(update={"filters": (condition,)}))
+    return soql.build_query(Query(kind=kind, **more).model_copy(update={"filters": (condition,)}))
 
 
 def test_there_are_enough_of_them() -> None:
@@ -45,14 +47,14 @@ def test_there_are_enough_of_them() -> None:
 def test_a_hostile_value_is_one_literal(op: Operator, field: str) -> None:
     for value in VALUES:
         if field == "company" or value:
-            (literal,) = literals(asked(field, value, op))
+            (literal,) = literals(soql_query(field, value, op))
             assert literal.value == value, repr(value)
 
 
 @pytest.mark.parametrize("op", ["contains", "starts_with"])
 def test_a_hostile_pattern_finds_what_it_says(op: Operator) -> None:
     for value in VALUES:
-        (literal,) = literals(asked("company", value, op))
+        (literal,) = literals(soql_query("company", value, op))
         wild = [char for char, escaped in literal.characters if char in "%_" and not escaped]
         assert len(wild) == (2 if op == "contains" else 1), repr(value)
         assert literal.matches(f"{value} and more")
@@ -61,8 +63,8 @@ def test_a_hostile_pattern_finds_what_it_says(op: Operator) -> None:
 
 
 def test_hostile_values_among_several_are_one_literal_each() -> None:
-    assert [each.value for each in literals(asked("company", VALUES, "one_of"))] == VALUES
-    statement = soql.query(
+    assert [each.value for each in literals(soql_query("company", VALUES, "one_of"))] == VALUES
+    statement = soql.build_query(
         Query(
             kind="case", filters=tuple(Filter(field="subject", value=each) for each in VALUES[:50])
         )
@@ -70,10 +72,10 @@ def test_hostile_values_among_several_are_one_literal_each() -> None:
     assert [each.value for each in literals(statement)] == VALUES[:50]
 
 
-@pytest.mark.parametrize("search", [soql.search, soql.search_loosely])
+@pytest.mark.parametrize("search", [soql.build_search, soql.build_fuzzy_search])
 def test_hostile_words_are_words_in_a_search(search: Search) -> None:
     for value in VALUES:
-        statement = search(soql.searched(f"Tom{value}Hill{value}"), ("lead",), 5)
+        statement = search(soql.search_terms(f"Tom{value}Hill{value}"), ("lead",), 5)
         assert statement is not None
         found = re.fullmatch(r"FIND \{(.*?)\} IN ALL FIELDS RETURNING Lead\(.*\)", statement)
         assert found, statement
@@ -82,10 +84,10 @@ def test_hostile_words_are_words_in_a_search(search: Search) -> None:
 
 
 def test_a_search_has_no_operators_of_the_caller_s() -> None:
-    assert soql.searched("Hill AND NOT Tom or x") == ("Hill", "Tom")
-    assert soql.searched("?&|!{}[]()^~*:\\\"'+- a") == ()
-    assert soql.search((), ("lead",), 5) is None
-    assert soql.search_loosely((), ("lead",), 5) is None
+    assert soql.search_terms("Hill AND NOT Tom or x") == ("Hill", "Tom")
+    assert soql.search_terms("?&|!{}[]()^~*:\\\"'+- a") == ()
+    assert soql.build_search((), ("lead",), 5) is None
+    assert soql.build_fuzzy_search((), ("lead",), 5) is None
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ def test_a_search_has_no_operators_of_the_caller_s() -> None:
     ],
 )
 def test_a_loose_search_forgives_vowels_and_endings(words: tuple[str, ...], terms: str) -> None:
-    statement = soql.search_loosely(words, ("account",), 5)
+    statement = soql.build_fuzzy_search(words, ("account",), 5)
     assert statement is not None
     assert statement.startswith(f"FIND {{{terms}}} IN ALL FIELDS RETURNING Account(Id, ")
     assert statement.endswith(" LIMIT 5)")
@@ -141,7 +143,7 @@ def test_a_loose_search_forgives_vowels_and_endings(words: tuple[str, ...], term
 def test_what_is_asked_as_salesforce_is_asked_it(
     kind: Kind, field: str, op: Operator, value: Value | list[str], condition: str
 ) -> None:
-    assert where(asked(field, value, op, kind)) == condition
+    assert where(soql_query(field, value, op, kind)) == condition
 
 
 @pytest.mark.parametrize(
@@ -175,21 +177,23 @@ def test_what_salesforce_cannot_be_asked(
     kind: Kind, field: str, op: Operator, value: Any, failure: type[Exception]
 ) -> None:
     with pytest.raises(failure):
-        asked(field, value, op, kind)
+        soql_query(field, value, op, kind)
 
 
 def test_a_query_names_each_field_once_and_orders() -> None:
-    statement = soql.query(Query(kind="lead", fields=("email", "Owner.Name", "Id"), limit=7))
+    statement = soql.build_query(Query(kind="lead", fields=("email", "Owner.Name", "Id"), limit=7))
     names = statement.removeprefix("SELECT ").partition(" FROM ")[0].split(", ")
     assert len({name.casefold() for name in names}) == len(names)
     assert "Owner.Name" in names
     assert statement.endswith(" FROM Lead ORDER BY CreatedDate DESC LIMIT 8")
-    ordered = soql.query(Query(kind="opportunity", order_by="amount", descending=True, limit=1))
+    ordered = soql.build_query(
+        Query(kind="opportunity", order_by="amount", descending=True, limit=1)
+    )
     assert ordered.endswith(" ORDER BY Amount DESC NULLS LAST LIMIT 2")
     with pytest.raises(Rejected):
-        soql.query(Query(kind="lead", order_by="notes"))
+        soql.build_query(Query(kind="lead", order_by="notes"))
     for name in ("Name LIMIT 1", "Name,Id", "(SELECT", "COUNT()"):
         with pytest.raises(Rejected):
-            soql.query(Query(kind="lead").model_copy(update={"fields": (name,)}))
+            soql.build_query(Query(kind="lead").model_copy(update={"fields": (name,)}))
         with pytest.raises(Rejected):
-            soql.query(Query(kind="lead").model_copy(update={"order_by": name}))
+            soql.build_query(Query(kind="lead").model_copy(update={"order_by": name}))

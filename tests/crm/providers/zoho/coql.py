@@ -1,7 +1,7 @@
-"""COQL as Zoho documents it, read and answered for tests.
+"""A parser and evaluator of COQL, as Zoho documents it.
 
-https://www.zoho.com/crm/developer/docs/api/v8/Get-Records-through-COQL-Query.html: a `where` there
-must be, more than two conditions must be in pairs, and a quote within quotes is doubled.
+https://www.zoho.com/crm/developer/docs/api/v8/Get-Records-through-COQL-Query.html: a `where` clause
+is required, more than two conditions must be in pairs, and a quote within quotes is doubled.
 """
 
 import re
@@ -11,22 +11,22 @@ from datetime import datetime
 from typing import Any
 
 Row = Mapping[str, Any]
-Reads = Callable[[Row, str], Any]
+ReadField = Callable[[Row, str], Any]
 Token = tuple[str, str]
-Holds = Callable[[Row], bool]
+Predicate = Callable[[Row], bool]
 
 _BARE = re.compile(
     r"\s+|(?P<name>[A-Za-z_][\w.]*)|(?P<number>-?\d+(?:\.\d+)?)|(?P<symbol>[<>!]=|[=<>(),])"
 )
-_MOST = 25  # conditions
+_MAX_CONDITIONS = 25
 
 
 class CoqlError(Exception):
-    """What Zoho answers SYNTAX_ERROR to."""
+    """The statement is not COQL: Zoho responds with SYNTAX_ERROR."""
 
 
 def tokens(statement: str, *, escapes: bool = False) -> list[Token]:
-    """Return what a statement consists of; `escapes` says that a backslash does."""
+    """Return the tokens of a statement; `escapes` says whether a backslash escapes a character."""
     found: list[Token] = []
     at = 0
     while at < len(statement):
@@ -58,10 +58,10 @@ def _quoted(statement: str, at: int, *, escapes: bool) -> tuple[str, int]:
 
 @dataclass
 class Statement:
-    """`select a, b from M where c order by d desc limit n`; `reads` finds a field's value."""
+    """`select a, b from M where c order by d desc limit n`; `read` returns a field's value."""
 
     text: str
-    reads: Reads
+    read: ReadField
 
     def __post_init__(self) -> None:
         self._tokens = tokens(self.text)
@@ -70,15 +70,15 @@ class Statement:
         self._expect("from")
         self.module = self._next("name")
         self._expect("where")
-        self.holds = self._condition()
+        self.matches = self._condition()
         self._expect("order")
         self._expect("by")
         self.order = self._next("name")
-        self.down = {"asc": False, "desc": True}[self._next("name")]
+        self.descending = {"asc": False, "desc": True}[self._next("name")]
         self._expect("limit")
         self.limit = int(self._next("number"))
         assert self._tokens == [], self.text
-        assert self._conditions <= _MOST, self.text
+        assert self._conditions <= _MAX_CONDITIONS, self.text
 
     def _names(self) -> list[str]:
         self._expect("select")
@@ -89,7 +89,7 @@ class Statement:
         assert len({*names}) == len(names), names
         return names
 
-    def _condition(self) -> Holds:
+    def _condition(self) -> Predicate:
         """Read one condition, or a pair of them in brackets."""
         if self._peek() != ("symbol", "("):
             return self._comparison()
@@ -103,32 +103,32 @@ class Statement:
             return lambda row: left(row) and right(row)
         return lambda row: left(row) or right(row)
 
-    def _comparison(self) -> Holds:
+    def _comparison(self) -> Predicate:
         self._conditions += 1
-        column, reads = self._next("name"), self.reads
+        column, read = self._next("name"), self.read
         match self._tokens.pop(0):
             case "name", "is":
                 null = self._next("name") == "null"
                 if not null:
                     self._expect("null")
-                return lambda row: (reads(row, column) is None) == null
+                return lambda row: (read(row, column) is None) == null
             case "name", "in":
                 values = self._values()
-                return lambda row: any(_compare(reads(row, column), each) == 0 for each in values)
+                return lambda row: any(_compare(read(row, column), each) == 0 for each in values)
             case "name", "like":
                 pattern = _pattern(self._next("text"))
-                return lambda row: pattern.fullmatch(str(reads(row, column) or "")) is not None
+                return lambda row: pattern.fullmatch(str(read(row, column) or "")) is not None
             case "symbol", operator:
-                return self._compared(column, operator, self._value())
+                return self._compare_with(column, operator, self._value())
             case unexpected:
                 raise CoqlError(unexpected)
 
-    def _compared(self, column: str, operator: str, value: str | float) -> Holds:
+    def _compare_with(self, column: str, operator: str, value: str | float) -> Predicate:
         signs = {"=": (0,), "!=": (-1, 1), ">": (1,), "<": (-1,), ">=": (0, 1), "<=": (-1, 0)}
-        wanted, reads = signs[operator], self.reads
-        # A null is not compared with anything.
+        wanted, read = signs[operator], self.read
+        # A null compares with nothing.
         return lambda row: (
-            reads(row, column) is not None and _compare(reads(row, column), value) in wanted
+            read(row, column) is not None and _compare(read(row, column), value) in wanted
         )
 
     def _values(self) -> list[str | float]:
@@ -164,7 +164,7 @@ def _pattern(like: str) -> re.Pattern[str]:
 
 
 def _compare(stored: Any, wanted: str | float) -> int:
-    """Return -1, 0 or 1, as a field of the stored value's type is compared."""
+    """Return -1, 0 or 1; values are compared by the type of the stored one."""
     if isinstance(stored, dict):
         return 0 if stored["id"] == wanted else 1
     if isinstance(stored, bool) or stored is None:

@@ -1,4 +1,4 @@
-"""Zoho CRM v8 with a memory: https://www.zoho.com/crm/developer/docs/api/v8/."""
+"""A fake of Zoho CRM's API v8: https://www.zoho.com/crm/developer/docs/api/v8/."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import httpx2
 
 from crm.provider import Kind
-from tests.crm.contract import CANARY, Crm
+from tests.crm.contract import CANARY, FakeCrm
 from tests.crm.providers.zoho.coql import CoqlError, Statement
 from tests.support.vendors import BODY_CANARY, Fault
 
@@ -56,8 +56,8 @@ _PICKLISTS = {
     ("Cases", "Priority"): {"High", "Medium", "Low"},
 }
 _LOOKUPS = {"Account_Name": "Accounts", "Related_To": "Contacts", "Who_Id": "Contacts"}
-# Our words for the fields of each kind.
-_WORDS: dict[Kind, str] = {
+# The columns of our fields, by kind.
+_COLUMNS: dict[Kind, str] = {
     "lead": "name=Full_Name company=Company title=Designation phone=Phone email=Email"
     " status=Lead_Status source=Lead_Source notes=Description",
     "contact": "name=Full_Name title=Title phone=Phone email=Email account=Account_Name"
@@ -72,12 +72,12 @@ _WORDS: dict[Kind, str] = {
     "case": "subject=Subject status=Status priority=Priority contact=Related_To"
     " account=Account_Name notes=Description",
 }
-_OURS = {"Not Started": "open", "Completed": "done", "Medium": "normal"}
+_STANDARD_VALUES = {"Not Started": "open", "Completed": "done", "Medium": "normal"}
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
 
 
-class Zoho(Crm):
-    """Remembers rows by module; also gives out its tokens."""
+class FakeZoho(FakeCrm):
+    """Keeps rows by module, and renews tokens."""
 
     base = "https://www.zohoapis.com"
     specification = "zoho/openapi-v8-bundle.json"
@@ -88,25 +88,27 @@ class Zoho(Crm):
         super().__init__()
         self.rows: dict[str, list[dict[str, Any]]] = {module: [] for module in MODULES.values()}
         self.token = f"1000.{CANARY}"
-        self.tokens: list[httpx2.Response] = []  # the answers to those who ask for one
-        self.unknown = 204  # how it says that there is no such record
+        self.tokens: list[httpx2.Response] = []  # the next responses to token requests
+        self.unknown = 204  # the status for an unknown id: 204 or 400
         self._last = 5725767000000400000
 
     def statements(self) -> list[str]:
-        """Return the COQL that was asked."""
-        asked = [each for each in self.requests if each.url.path.endswith("/coql")]
-        return [json.loads(each.content)["select_query"] for each in asked]
+        """Return the COQL statements that were sent."""
+        requests = [each for each in self.requests if each.url.path.endswith("/coql")]
+        return [json.loads(each.content)["select_query"] for each in requests]
 
-    def held(self, kind: Kind) -> list[dict[str, Any]]:
+    def records(self, kind: Kind) -> list[dict[str, Any]]:
         module = MODULES[kind]
-        return [self._held(kind, self._shown(module, row)) for row in self.rows[module]]
+        return [
+            self._to_record(kind, self._with_full_name(module, row)) for row in self.rows[module]
+        ]
 
     def add(self, kind: Kind, **row: Any) -> str:
-        """Keep a record, and return its id."""
+        """Add a row, and return its id."""
         self._last += 1
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        kept = {"id": str(self._last), "Created_Time": created, **row}
-        self.rows[MODULES[kind]].insert(0, kept)
+        stored = {"id": str(self._last), "Created_Time": created, **row}
+        self.rows[MODULES[kind]].insert(0, stored)
         return str(self._last)
 
     def _serve(self, request: httpx2.Request) -> httpx2.Response:
@@ -115,7 +117,7 @@ class Zoho(Crm):
         form = parse_qs(request.content.decode())
         assert form["grant_type"] == ["refresh_token"]
         assert {"client_id", "client_secret", "refresh_token"} <= {*form}
-        return self.tokens.pop(0) if self.tokens else renewed(self.token)
+        return self.tokens.pop(0) if self.tokens else token_response(self.token)
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         if request.headers["Authorization"] != f"Zoho-oauthtoken {self.token}":
@@ -123,18 +125,18 @@ class Zoho(Crm):
         body: dict[str, Any] = json.loads(request.content) if request.content else {}
         match request.method, request.url.path.removeprefix("/crm/v8/").split("/"):
             case "POST", ["coql"]:
-                return self._selected(body["select_query"])
+                return self._run_coql(body["select_query"])
             case "POST", [module]:
                 (row,) = body["data"]
-                return self._created(module, row)
+                return self._create(module, row)
             case "GET", [module, "search"]:
-                return self._searched(module, request.url.params)
+                return self._search(module, request.url.params)
             case "GET", [module, record_id]:
                 row = self._row(module, record_id)
-                return _rows([self._shown(module, row)]) if row else self._nothing()
+                return _rows([self._with_full_name(module, row)]) if row else self._nothing()
             case "PUT", [module, record_id]:
                 (row,) = body["data"]
-                return self._changed(module, record_id, row)
+                return self._update(module, record_id, row)
             case unexpected:
                 raise AssertionError(unexpected)
 
@@ -144,30 +146,30 @@ class Zoho(Crm):
     def _row(self, module: str, record_id: str) -> dict[str, Any] | None:
         return next((row for row in self.rows[module] if row["id"] == record_id), None)
 
-    def _created(self, module: str, row: dict[str, Any]) -> httpx2.Response:
+    def _create(self, module: str, row: dict[str, Any]) -> httpx2.Response:
         missing = [name for name in _MANDATORY[module].split() if row.get(name) is None]
         if missing:
-            return refused(202, "MANDATORY_NOT_FOUND", api_name=missing[0])
-        self._takes(module, row)
+            return record_error(202, "MANDATORY_NOT_FOUND", api_name=missing[0])
+        self._check_writable(module, row)
         kinds: list[Kind] = [kind for kind, each in MODULES.items() if each == module]
         details = {"id": self.add(kinds[0], **row), "Created_Time": "2026-11-24T10:00:00+01:00"}
         done = {"code": "SUCCESS", "status": "success", "message": "record added"}
         return httpx2.Response(201, json={"data": [{**done, "details": details}]})
 
-    def _changed(self, module: str, record_id: str, row: dict[str, Any]) -> httpx2.Response:
-        there = self._row(module, record_id)
-        if there is None:
-            # Both have been seen.
+    def _update(self, module: str, record_id: str, row: dict[str, Any]) -> httpx2.Response:
+        stored = self._row(module, record_id)
+        if stored is None:
+            # Zoho has been seen to do both.
             status = 202 if self.unknown == 204 else 400
-            return refused(status, "INVALID_DATA", api_name="id")
-        self._takes(module, row)
-        there |= row
+            return record_error(status, "INVALID_DATA", api_name="id")
+        self._check_writable(module, row)
+        stored |= row
         done = {"code": "SUCCESS", "status": "success", "message": "record updated"}
         return httpx2.Response(200, json={"data": [{**done, "details": {"id": record_id}}]})
 
-    def _takes(self, module: str, row: dict[str, Any]) -> None:
-        strange = {*row} - {*_FIELDS[module].split(), *_SYSTEM.split()}
-        assert strange == set(), (module, strange)
+    def _check_writable(self, module: str, row: dict[str, Any]) -> None:
+        unknown = {*row} - {*_FIELDS[module].split(), *_SYSTEM.split()}
+        assert unknown == set(), (module, unknown)
         assert "Full_Name" not in row, "it is read only"
         for name, value in row.items():
             if value is None:
@@ -183,65 +185,67 @@ class Zoho(Crm):
             if (module, name) in _PICKLISTS:
                 assert value in _PICKLISTS[module, name], (name, value)
 
-    def _selected(self, text: str) -> httpx2.Response:
+    def _run_coql(self, text: str) -> httpx2.Response:
         try:
-            asked = Statement(text, lambda row, name: self._read(asked.module, row, name))
+            statement = Statement(text, lambda row, name: self._read(statement.module, row, name))
         except CoqlError:
             return _error(400, "SYNTAX_ERROR")
-        for name in (*asked.columns, asked.order):
-            self._known(asked.module, name)
-        rows = [row for row in self.rows[asked.module] if asked.holds(row)]
+        for name in (*statement.columns, statement.order):
+            self._check_known(statement.module, name)
+        rows = [row for row in self.rows[statement.module] if statement.matches(row)]
         order = sorted(
             rows,
-            key=lambda row: (self._read(asked.module, row, asked.order) or "", row["id"]),
-            reverse=asked.down,
+            key=lambda row: (self._read(statement.module, row, statement.order) or "", row["id"]),
+            reverse=statement.descending,
         )
-        page = [self._shown(asked.module, row) for row in order[: asked.limit]]
-        chosen = [{name: row.get(name) for name in ("id", *asked.columns)} for row in page]
-        return _rows(chosen, more=len(rows) > asked.limit) if rows else httpx2.Response(204)
+        page = [self._with_full_name(statement.module, row) for row in order[: statement.limit]]
+        selected = [{name: row.get(name) for name in ("id", *statement.columns)} for row in page]
+        return _rows(selected, more=len(rows) > statement.limit) if rows else httpx2.Response(204)
 
-    def _known(self, module: str, name: str) -> None:
+    def _check_known(self, module: str, name: str) -> None:
         assert name.partition(".")[0] in {*_FIELDS[module].split(), *_SYSTEM.split()}, name
 
     def _read(self, module: str, row: Any, name: str) -> Any:
-        self._known(module, name)
-        return self._shown(module, row).get(name)
+        self._check_known(module, name)
+        return self._with_full_name(module, row).get(name)
 
-    def _searched(self, module: str, query: httpx2.QueryParams) -> httpx2.Response:
+    def _search(self, module: str, query: httpx2.QueryParams) -> httpx2.Response:
         texts = {row["id"]: [str(value) for value in row.values()] for row in self.rows[module]}
         match [(name, value) for name, value in query.items() if name != "per_page"]:
             case [("word", words)]:
-                found = {each for each, values in texts.items() if _has(values, words)}
+                found = {each for each, values in texts.items() if _has_words(values, words)}
             case [("email" | "phone", value)]:
                 found = {each for each, values in texts.items() if value in values}
             case unexpected:
                 raise AssertionError(unexpected)
-        rows = [self._shown(module, row) for row in self.rows[module] if row["id"] in found]
+        rows = [
+            self._with_full_name(module, row) for row in self.rows[module] if row["id"] in found
+        ]
         return _rows(rows[: int(query["per_page"])]) if rows else httpx2.Response(204)
 
-    def _shown(self, module: str, row: dict[str, Any]) -> dict[str, Any]:
+    def _with_full_name(self, module: str, row: dict[str, Any]) -> dict[str, Any]:
         if module not in ("Leads", "Contacts"):
             return row
         names = (row.get("First_Name"), row.get("Last_Name"))
         return {**row, "Full_Name": " ".join(name for name in names if name)}
 
-    def _held(self, kind: Kind, row: dict[str, Any]) -> dict[str, Any]:
+    def _to_record(self, kind: Kind, row: dict[str, Any]) -> dict[str, Any]:
         record: dict[str, Any] = {"id": row["id"], "fields": {"Region": row.get("Region")}}
-        for pair in _WORDS[kind].split():
-            word, _, name = pair.partition("=")
+        for pair in _COLUMNS[kind].split():
+            field, _, name = pair.partition("=")
             value = row.get(name)
             if isinstance(value, dict):
-                record[word] = value["id"]
+                record[field] = value["id"]
             elif value is not None:
-                ours = kind in ("task", "case") and word in ("status", "priority")
-                record[word] = _OURS.get(value, value.lower()) if ours else value
+                is_standard = kind in ("task", "case") and field in ("status", "priority")
+                record[field] = _STANDARD_VALUES.get(value, value.lower()) if is_standard else value
         return record
 
 
-def _has(values: list[str], words: str) -> bool:
-    told = re.findall(r"\w+", " ".join(values).lower())
-    asked = re.findall(r"\w+", words.lower())
-    return all(any(each.startswith(word) for each in told) for word in asked)
+def _has_words(values: list[str], words: str) -> bool:
+    stored = re.findall(r"\w+", " ".join(values).lower())
+    searched = re.findall(r"\w+", words.lower())
+    return all(any(each.startswith(word) for each in stored) for word in searched)
 
 
 def _rows(rows: list[dict[str, Any]], *, more: bool = False) -> httpx2.Response:
@@ -254,17 +258,17 @@ def _error(status: int, code: str) -> httpx2.Response:
     return httpx2.Response(status, json=body)
 
 
-def said(response: httpx2.Response) -> Fault:
-    """Return a fault: this answer."""
+def respond_with(response: httpx2.Response) -> Fault:
+    """Return a fault: this response."""
     return lambda _: response
 
 
-def renewed(token: str) -> httpx2.Response:
-    """Return the answer to who asks for a token; the one to renew it with stays."""
+def token_response(token: str) -> httpx2.Response:
+    """Return the response to a token request, without a new refresh token."""
     return httpx2.Response(200, json={"access_token": token, "expires_in": 3600})
 
 
-def refused(status: int, code: str, **details: str) -> httpx2.Response:
-    """Return what Zoho says of a record that it does not take."""
+def record_error(status: int, code: str, **details: str) -> httpx2.Response:
+    """Return the response to a record that Zoho does not accept."""
     body = {"code": code, "details": details, "message": BODY_CANARY, "status": "error"}
     return httpx2.Response(status, json={"data": [body]})

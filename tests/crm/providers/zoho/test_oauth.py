@@ -1,4 +1,4 @@
-"""How a Zoho CRM account is let in, and how it goes on being let in."""
+"""The OAuth credentials of a Zoho CRM account, and how they are renewed."""
 
 import time
 from typing import Any
@@ -14,7 +14,7 @@ from crm.registry import PROVIDERS
 from crm.server import SERVER
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.crm.contract import CANARY
-from tests.crm.providers.zoho.double import SECRETS, Zoho, renewed, said
+from tests.crm.providers.zoho.double import SECRETS, FakeZoho, respond_with, token_response
 from tests.support.accounts import connect
 from tests.support.processes import held
 from tests.support.servers import KEYRING, Answer, serve
@@ -22,20 +22,20 @@ from toolkit.errors import Forbidden
 from toolkit.tenancy import Runtime, ToolCall
 
 
-class European(Zoho):
+class European(FakeZoho):
     base = "https://www.zohoapis.eu"
     accounts = "https://accounts.zoho.eu/oauth/v2/token"
 
 
-async def asked(
-    vendor: Zoho,
+async def search_as_tenant(
+    vendor: FakeZoho,
     signer: Signer,
     database: Database,
     cache: Redis,
     settings: dict[str, Any],
     secrets: dict[str, str],
 ) -> tuple[Answer, list[dict[str, Any]], dict[str, str]]:
-    """Search as a tenant, and return the answer, and what is stored of the account then."""
+    """Search as a tenant; return the answer, the account's status, and its stored secrets."""
     tenant = await new_tenant(database)
     await connect(database, tenant, "crm", "zoho", secrets, settings)
     transport = vendor.transport()
@@ -58,12 +58,14 @@ async def test_an_expired_token_is_renewed_where_the_account_is_and_kept(
 ) -> None:
     vendor = European()
     vendor.token = f"1000.new-{CANARY}"
-    vendor.tokens = [renewed(vendor.token)]
+    vendor.tokens = [token_response(vendor.token)]
     lead = vendor.add(
         "lead", First_Name="Ann", Last_Name="Berg", Company="-", Phone="030 / 555 01 42"
     )
     stale = {**SECRETS, "access_token": f"1000.stale-{CANARY}"}
-    answer, _, secrets = await asked(vendor, signer, database, cache, {"data_center": "eu"}, stale)
+    answer, _, secrets = await search_as_tenant(
+        vendor, signer, database, cache, {"data_center": "eu"}, stale
+    )
     assert [each["id"] for each in answer.data["found"]] == [lead]
     assert vendor.tokens == []
     assert secrets["access_token"] == vendor.token
@@ -77,10 +79,10 @@ async def test_an_expired_token_is_renewed_where_the_account_is_and_kept(
 async def test_an_account_that_is_refused_must_be_reconnected(
     signer: Signer, database: Database, cache: Redis, status: int, error: str
 ) -> None:
-    vendor = Zoho()
+    vendor = FakeZoho()
     vendor.token = "1000.other"
     vendor.tokens = [httpx2.Response(status, json={"error": error})] * 3
-    answer, rows, _ = await asked(vendor, signer, database, cache, {}, SECRETS)
+    answer, rows, _ = await search_as_tenant(vendor, signer, database, cache, {}, SECRETS)
     assert answer.error == "disconnected"
     assert "must be reconnected" in answer.text
     assert rows == [{"status": "revoked"}]
@@ -90,10 +92,10 @@ async def test_an_account_that_is_refused_must_be_reconnected(
 async def test_a_token_that_zoho_does_not_renew_just_now_is_not_revoked(
     signer: Signer, database: Database, cache: Redis
 ) -> None:
-    vendor = Zoho()
+    vendor = FakeZoho()
     vendor.token = "1000.other"
     vendor.tokens = [httpx2.Response(200, json={"error": "Access Denied"})] * 3
-    answer, rows, _ = await asked(vendor, signer, database, cache, {}, SECRETS)
+    answer, rows, _ = await search_as_tenant(vendor, signer, database, cache, {}, SECRETS)
     assert (answer.error, rows) == ("unavailable", [{"status": "connected"}])
 
 
@@ -101,12 +103,12 @@ async def test_a_data_center_that_there_is_not_is_said(
     signer: Signer, database: Database, cache: Redis
 ) -> None:
     settings = {"data_center": "evil.example/"}
-    answer, _, _ = await asked(Zoho(), signer, database, cache, settings, SECRETS)
+    answer, _, _ = await search_as_tenant(FakeZoho(), signer, database, cache, settings, SECRETS)
     assert answer.error == "disconnected"
 
 
 async def test_an_account_is_tried_as_it_will_be_used(database: Database, tenant: Tenant) -> None:
-    vendor = Zoho()
+    vendor = FakeZoho()
     async with httpx2.AsyncClient(transport=vendor.transport()) as client:
         runtime = Runtime(client, DatabaseVault(database, KEYRING), database)
         account = Account("zoho", None, SECRETS)
@@ -116,6 +118,6 @@ async def test_an_account_is_tried_as_it_will_be_used(database: Database, tenant
             "/crm/v8/coql",
             "/crm/v8/Leads/search",
         ]
-        vendor.fail(said(httpx2.Response(403)), writes=False)
+        vendor.fail(respond_with(httpx2.Response(403)), writes=False)
         with pytest.raises(Forbidden):
             await crm.check()

@@ -1,22 +1,32 @@
-"""The tools for leads, contacts, accounts and opportunities."""
+"""The tools for leads, contacts and accounts."""
 
 from fastmcp.tools import tool
 
-from crm.arguments import Amount, Id, Name, Names, Notes, Own, Text
-from crm.inputs import email as address
-from crm.inputs import phone as number
-from crm.inputs import words
-from crm.operations import DESK, Desk, Detail
-from crm.results import Account, Contact, Lead, Opportunity
+from crm.inputs import (
+    CustomValues,
+    FieldNames,
+    Id,
+    Name,
+    Notes,
+    Text,
+    collect_values,
+    parse_email,
+    parse_phone,
+)
+from crm.operations import OPERATIONS, CrmOperations
+from crm.results import Account, Contact, Detail, Lead
 from toolkit.effects import CHANGES, READS, WRITES
 
 
 @tool(title="Show a lead", annotations=READS, timeout=8.0)
 async def get_lead(
-    lead: Id, fields: Names = (), detail: Detail = "brief", desk: Desk = DESK
+    lead: Id,
+    fields: FieldNames = (),
+    detail: Detail = "brief",
+    operations: CrmOperations = OPERATIONS,
 ) -> Lead:
     """Show one lead. lead: its id from search."""
-    return await desk.show(Lead, lead, fields, detail)
+    return await operations.get_record(Lead, lead, fields, detail)
 
 
 @tool(
@@ -49,21 +59,21 @@ async def create_lead(
     status: Text | None = None,
     source: Text | None = None,
     notes: Notes | None = None,
-    fields: Own | None = None,
-    desk: Desk = DESK,
+    fields: CustomValues | None = None,
+    operations: CrmOperations = OPERATIONS,
 ) -> Lead:
     """Create a lead: somebody new who is interested."""
-    values = words(
+    values = collect_values(
         name=name,
         company=company,
         title=title,
-        phone=number(phone),
-        email=address(email),
+        phone=parse_phone(phone),
+        email=parse_email(email),
         status=status,
         source=source,
         notes=notes,
     )
-    return await desk.create(Lead, values, fields)
+    return await operations.create_record(Lead, values, fields)
 
 
 @tool(
@@ -93,29 +103,32 @@ async def update_lead(
     status: Text | None = None,
     source: Text | None = None,
     notes: Notes | None = None,
-    fields: Own | None = None,
-    desk: Desk = DESK,
+    fields: CustomValues | None = None,
+    operations: CrmOperations = OPERATIONS,
 ) -> Lead:
     """Change a lead: give only what is new. lead: its id from search."""
-    values = words(
+    values = collect_values(
         name=name,
         company=company,
         title=title,
-        phone=number(phone),
-        email=address(email),
+        phone=parse_phone(phone),
+        email=parse_email(email),
         status=status,
         source=source,
         notes=notes,
     )
-    return await desk.change(Lead, lead, values, fields)
+    return await operations.update_record(Lead, lead, values, fields)
 
 
 @tool(title="Show a contact", annotations=READS, timeout=8.0)
 async def get_contact(
-    contact: Id, fields: Names = (), detail: Detail = "brief", desk: Desk = DESK
+    contact: Id,
+    fields: FieldNames = (),
+    detail: Detail = "brief",
+    operations: CrmOperations = OPERATIONS,
 ) -> Contact:
     """Show one contact. contact: its id from search."""
-    return await desk.show(Contact, contact, fields, detail)
+    return await operations.get_record(Contact, contact, fields, detail)
 
 
 @tool(title="Create a contact", annotations=WRITES, timeout=15.0)
@@ -126,19 +139,19 @@ async def create_contact(
     email: Text | None = None,
     account: Id | None = None,
     notes: Notes | None = None,
-    fields: Own | None = None,
-    desk: Desk = DESK,
+    fields: CustomValues | None = None,
+    operations: CrmOperations = OPERATIONS,
 ) -> Contact:
     """Create a contact: a person of a customer. account: the id of the company."""
-    values = words(
+    values = collect_values(
         name=name,
         title=title,
-        phone=number(phone),
-        email=address(email),
+        phone=parse_phone(phone),
+        email=parse_email(email),
         account=account,
         notes=notes,
     )
-    return await desk.create(Contact, values, fields)
+    return await operations.create_record(Contact, values, fields)
 
 
 @tool(title="Change a contact", annotations=CHANGES, timeout=15.0)
@@ -150,27 +163,30 @@ async def update_contact(
     email: Text | None = None,
     account: Id | None = None,
     notes: Notes | None = None,
-    fields: Own | None = None,
-    desk: Desk = DESK,
+    fields: CustomValues | None = None,
+    operations: CrmOperations = OPERATIONS,
 ) -> Contact:
     """Change a contact: give only what is new. contact: its id from search."""
-    values = words(
+    values = collect_values(
         name=name,
         title=title,
-        phone=number(phone),
-        email=address(email),
+        phone=parse_phone(phone),
+        email=parse_email(email),
         account=account,
         notes=notes,
     )
-    return await desk.change(Contact, contact, values, fields)
+    return await operations.update_record(Contact, contact, values, fields)
 
 
 @tool(title="Show an account", annotations=READS, timeout=8.0)
 async def get_account(
-    account: Id, fields: Names = (), detail: Detail = "brief", desk: Desk = DESK
+    account: Id,
+    fields: FieldNames = (),
+    detail: Detail = "brief",
+    operations: CrmOperations = OPERATIONS,
 ) -> Account:
     """Show one account. account: its id from search."""
-    return await desk.show(Account, account, fields, detail)
+    return await operations.get_record(Account, account, fields, detail)
 
 
 @tool(title="Create an account", annotations=WRITES, timeout=15.0)
@@ -180,12 +196,14 @@ async def create_account(
     website: Text | None = None,
     industry: Text | None = None,
     notes: Notes | None = None,
-    fields: Own | None = None,
-    desk: Desk = DESK,
+    fields: CustomValues | None = None,
+    operations: CrmOperations = OPERATIONS,
 ) -> Account:
     """Create an account: a company that is a customer."""
-    values = words(name=name, phone=number(phone), website=website, industry=industry, notes=notes)
-    return await desk.create(Account, values, fields)
+    values = collect_values(
+        name=name, phone=parse_phone(phone), website=website, industry=industry, notes=notes
+    )
+    return await operations.create_record(Account, values, fields)
 
 
 @tool(title="Change an account", annotations=CHANGES, timeout=15.0)
@@ -196,64 +214,11 @@ async def update_account(
     website: Text | None = None,
     industry: Text | None = None,
     notes: Notes | None = None,
-    fields: Own | None = None,
-    desk: Desk = DESK,
+    fields: CustomValues | None = None,
+    operations: CrmOperations = OPERATIONS,
 ) -> Account:
     """Change an account: give only what is new. account: its id from search."""
-    values = words(name=name, phone=number(phone), website=website, industry=industry, notes=notes)
-    return await desk.change(Account, account, values, fields)
-
-
-@tool(title="Show an opportunity", annotations=READS, timeout=8.0)
-async def get_opportunity(
-    opportunity: Id, fields: Names = (), detail: Detail = "brief", desk: Desk = DESK
-) -> Opportunity:
-    """Show one opportunity. opportunity: its id from search."""
-    return await desk.show(Opportunity, opportunity, fields, detail)
-
-
-@tool(title="Create an opportunity", annotations=WRITES, timeout=15.0)
-async def create_opportunity(
-    name: Name,
-    stage: Text | None = None,
-    amount: Amount | None = None,
-    close: Text | None = None,
-    account: Id | None = None,
-    notes: Notes | None = None,
-    fields: Own | None = None,
-    desk: Desk = DESK,
-) -> Opportunity:
-    """Create an opportunity: a sale that may come about. close: the day, in the caller's words."""
-    values = words(
-        name=name,
-        stage=stage,
-        amount=amount,
-        close_date=desk.day(close),
-        account=account,
-        notes=notes,
+    values = collect_values(
+        name=name, phone=parse_phone(phone), website=website, industry=industry, notes=notes
     )
-    return await desk.create(Opportunity, values, fields)
-
-
-@tool(title="Change an opportunity", annotations=CHANGES, timeout=15.0)
-async def update_opportunity(
-    opportunity: Id,
-    name: Text | None = None,
-    stage: Text | None = None,
-    amount: Amount | None = None,
-    close: Text | None = None,
-    account: Id | None = None,
-    notes: Notes | None = None,
-    fields: Own | None = None,
-    desk: Desk = DESK,
-) -> Opportunity:
-    """Change an opportunity: give only what is new. opportunity: its id from search."""
-    values = words(
-        name=name,
-        stage=stage,
-        amount=amount,
-        close_date=desk.day(close),
-        account=account,
-        notes=notes,
-    )
-    return await desk.change(Opportunity, opportunity, values, fields)
+    return await operations.update_record(Account, account, values, fields)

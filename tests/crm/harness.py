@@ -1,4 +1,4 @@
-"""One tenant's way to a played CRM, through the server."""
+"""A tenant whose CRM is a fake vendor, with the MCP server in between."""
 
 from abc import abstractmethod
 from collections.abc import AsyncGenerator
@@ -19,45 +19,51 @@ from tests.support.vendors import Vendor
 TOOLS: tuple[str, ...] = tuple(SERVER.catalogue()["tools"])
 
 
-class Crm(Vendor):
-    """A played CRM with a memory."""
+class FakeCrm(Vendor):
+    """A fake CRM that keeps records in memory."""
 
     @abstractmethod
-    def held(self, kind: Kind) -> list[dict[str, Any]]:
-        """Return the records of a kind in our words, each with `id` and, if any, `fields`."""
+    def records(self, kind: Kind) -> list[dict[str, Any]]:
+        """Return the records of a kind.
+
+        Each has the standard fields that have a value, `id`, and the custom fields in `fields`.
+        """
 
 
 @dataclass(frozen=True)
-class Line:
-    """One tenant's way to the vendor, through the server."""
+class CrmHarness:
+    """One tenant, the fake vendor that holds its records, and the server that the tests call.
+
+    `called_tools` are those that succeeded.
+    """
 
     servers: Servers
     tenant: Tenant
-    vendor: Crm
+    vendor: FakeCrm
     database: Database
     breakers: Patient
-    exercised: set[str] = field(default_factory=set[str])
+    called_tools: set[str] = field(default_factory=set[str])
 
     @asynccontextmanager
     async def caller(self, conversation_id: UUID | None = None) -> AsyncGenerator[Caller]:
-        """Open an MCP client that may use every tool."""
+        """Open an MCP client in a conversation, which may use every tool."""
         claims = self.tenant.claims(conversation_id=conversation_id or uuid4(), tools=TOOLS)
         async with self.servers.connect("crm", claims) as caller:
             yield caller
 
-    async def done(self, caller: Caller, tool: str, **arguments: Any) -> Answer:
+    async def call_ok(self, caller: Caller, tool: str, **arguments: Any) -> Answer:
         """Call a tool that has to succeed."""
         answer = await caller.call(tool, **arguments)
         assert answer.error is None, (tool, arguments, answer)
-        self.exercised.add(tool)
+        self.called_tools.add(tool)
         return answer
 
-    async def lose_time(self) -> None:
-        """Let the time pass in which an earlier try might still be at work."""
+    async def let_time_pass(self) -> None:
+        """Let the time pass in which an earlier attempt might still be running."""
         await lose_time(self.database, self.tenant)
 
-    def one(self, kind: Kind) -> dict[str, Any]:
+    def only_record(self, kind: Kind) -> dict[str, Any]:
         """Return the only record of a kind."""
-        records = self.vendor.held(kind)
+        records = self.vendor.records(kind)
         assert len(records) == 1, records
         return records[0]
