@@ -1,4 +1,4 @@
-"""The tools for many tickets at once, as the model sees them."""
+"""The tools for many tickets at once."""
 
 from typing import Annotated
 
@@ -10,71 +10,72 @@ from tickets.inputs import (
     FieldValues,
     Id,
     Ids,
-    Line,
+    LongText,
     NewTicket,
+    ShortText,
     Tags,
-    Words,
-    change_of,
-    known_ids,
-    worded,
+    to_change,
+    to_ids,
+    to_text,
 )
 from tickets.operations import (
-    DESK,
-    READING,
-    WRITING,
-    counted,
-    done_many,
-    listed_tickets,
-    sentence,
-    ticket_of,
-    titled,
+    PROVIDER,
+    READ_TIMEOUT,
+    WRITE_TIMEOUT,
+    batch_result,
+    require_ticket,
+    ticket_list,
 )
-from tickets.provider import MOST, Priority, TicketPage, TicketProvider, TicketType
-from tickets.results import BatchAnswer, TicketList
+from tickets.provider import MAX_BATCH, Priority, TicketPage, TicketProvider, TicketType
+from tickets.results import BatchResult, TicketList
+from tickets.sentences import count, describe_ticket
 from toolkit.effects import CHANGES, DESTROYS, READS, WRITES
 from toolkit.errors import Rejected
 from toolkit.middleware.confirmation import confirm
+from toolkit.speech.text import capitalize
 
-NewTickets = Annotated[list[NewTicket], Field(min_length=1, max_length=MOST)]
+NewTickets = Annotated[list[NewTicket], Field(min_length=1, max_length=MAX_BATCH)]
 
 
-@tool(title="Show many tickets", annotations=READS, timeout=READING)
+@tool(title="Show many tickets", annotations=READS, timeout=READ_TIMEOUT)
 async def show_many_tickets(
-    tickets: Ids, detail: Detail = "short", desk: TicketProvider = DESK
+    tickets: Ids, detail: Detail = "short", provider: TicketProvider = PROVIDER
 ) -> TicketList:
     """Show tickets by their ids."""
-    wanted = known_ids(tickets, "ticket")
-    found = await desk.tickets(wanted)
-    there = {each.id for each in found}
-    missing = [each for each in wanted if each not in there]
-    return listed_tickets(TicketPage(tickets=tuple(found)), detail, missing)
+    ids = to_ids(tickets, "ticket")
+    found = await provider.tickets.get(ids)
+    found_ids = {each.id for each in found}
+    missing = [each for each in ids if each not in found_ids]
+    return ticket_list(TicketPage(tickets=tuple(found)), detail, missing)
 
 
-@tool(title="Open many tickets", annotations=WRITES, timeout=WRITING)
-async def create_many_tickets(tickets: NewTickets, desk: TicketProvider = DESK) -> BatchAnswer:
+@tool(title="Open many tickets", annotations=WRITES, timeout=WRITE_TIMEOUT)
+async def create_many_tickets(
+    tickets: NewTickets, provider: TicketProvider = PROVIDER
+) -> BatchResult:
     """Open up to 100 tickets."""
-    drafts = [each.draft() for each in tickets]
-    if before := await desk.find_lost_create(drafts):
-        return done_many(before, "ticket", "created")
-    confirm(f"{sentence(counted(len(drafts), 'ticket'))} would be opened. Shall I do that?")
-    return done_many(await desk.create(drafts), "ticket", "created")
+    drafts = [each.to_draft() for each in tickets]
+    if lost := await provider.tickets.find_lost_create(drafts):
+        return batch_result(lost, "ticket", "created")
+    confirm(f"{capitalize(count(len(drafts), 'ticket'))} would be opened. Shall I do that?")
+    return batch_result(await provider.tickets.create(drafts), "ticket", "created")
 
 
-@tool(title="Change many tickets", annotations=CHANGES, timeout=WRITING)
+@tool(title="Change many tickets", annotations=CHANGES, timeout=WRITE_TIMEOUT)
 async def update_many_tickets(
     tickets: Ids,
-    status: Line | None = None,
+    status: ShortText | None = None,
     priority: Priority | None = None,
     type: TicketType | None = None,
     assignee: Id | None = None,
     add_tags: Tags | None = None,
     remove_tags: Tags | None = None,
     fields: FieldValues | None = None,
-    desk: TicketProvider = DESK,
-) -> BatchAnswer:
+    provider: TicketProvider = PROVIDER,
+) -> BatchResult:
     """Change up to 100 tickets, all in the same way."""
     changes = [
-        change_of(
+        to_change(
             ticket,
             subject=None,
             status=status,
@@ -85,30 +86,30 @@ async def update_many_tickets(
             remove_tags=remove_tags,
             fields=fields,
         )
-        for ticket in known_ids(tickets, "ticket")
+        for ticket in to_ids(tickets, "ticket")
     ]
-    confirm(f"{sentence(counted(len(changes), 'ticket'))} would be changed. Shall I do that?")
-    return done_many(await desk.update(changes), "ticket", "changed")
+    confirm(f"{capitalize(count(len(changes), 'ticket'))} would be changed. Shall I do that?")
+    return batch_result(await provider.tickets.update(changes), "ticket", "changed")
 
 
-@tool(title="Delete many tickets", annotations=DESTROYS, timeout=WRITING)
-async def delete_many_tickets(tickets: Ids, desk: TicketProvider = DESK) -> BatchAnswer:
+@tool(title="Delete many tickets", annotations=DESTROYS, timeout=WRITE_TIMEOUT)
+async def delete_many_tickets(tickets: Ids, provider: TicketProvider = PROVIDER) -> BatchResult:
     """Delete up to 100 tickets for good."""
-    wanted = known_ids(tickets, "ticket")
-    confirm(f"{sentence(counted(len(wanted), 'ticket'))} would be deleted. Shall I do that?")
-    return done_many(await desk.delete(wanted), "ticket", "deleted")
+    ids = to_ids(tickets, "ticket")
+    confirm(f"{capitalize(count(len(ids), 'ticket'))} would be deleted. Shall I do that?")
+    return batch_result(await provider.tickets.delete(ids), "ticket", "deleted")
 
 
-@tool(title="Merge tickets", annotations=DESTROYS, timeout=WRITING)
+@tool(title="Merge tickets", annotations=DESTROYS, timeout=WRITE_TIMEOUT)
 async def merge_tickets(
-    into: Id, tickets: Ids, comment: Words | None = None, desk: TicketProvider = DESK
-) -> BatchAnswer:
+    into: Id, tickets: Ids, comment: LongText | None = None, provider: TicketProvider = PROVIDER
+) -> BatchResult:
     """Close tickets as parts of another one. This cannot be undone."""
-    target = await ticket_of(desk, into)
-    wanted = known_ids(tickets, "ticket")
-    if target.id in wanted:
+    target = await require_ticket(provider, into)
+    ids = to_ids(tickets, "ticket")
+    if target.id in ids:
         raise Rejected("A ticket cannot be merged into itself.")
-    how_many = counted(len(wanted), "ticket")
-    confirm(f"{sentence(how_many)} would become part of {titled(target)}. Shall I merge them?")
-    said = worded(comment) if comment else None
-    return done_many(await desk.merge(target.id, wanted, said), "ticket", "merged")
+    number = capitalize(count(len(ids), "ticket"))
+    confirm(f"{number} would become part of {describe_ticket(target)}. Shall I merge them?")
+    text = to_text(comment) if comment else None
+    return batch_result(await provider.tickets.merge(target.id, ids, text), "ticket", "merged")

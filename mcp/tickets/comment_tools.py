@@ -1,36 +1,35 @@
-"""The tools for a ticket's comments, as the model sees them."""
+"""The tools for a ticket's comments."""
 
 from fastmcp.tools import tool
 
-from tickets.inputs import Detail, Id, Words, known_id, tidy, worded
-from tickets.operations import ANYTHING_ELSE, DESK, READING, WRITING, ticket_of, titled
+from tickets.inputs import Detail, Id, LongText, to_id, to_line, to_text
+from tickets.operations import PROVIDER, READ_TIMEOUT, WRITE_TIMEOUT, require_ticket
 from tickets.provider import TicketProvider
-from tickets.results import COMMENTS, SHORT, AddedComment, CommentList, listed_comment
+from tickets.results import MAX_COMMENTS, SHORT, AddedComment, CommentList, comment_row
+from tickets.sentences import ANYTHING_ELSE, READ_BACK, describe_ticket
 from toolkit.effects import READS, WRITES
 from toolkit.errors import NotFound
 from toolkit.middleware.confirmation import confirm
 from toolkit.speech.text import cut
 
-_READ_BACK = 200  # bytes
 
-
-@tool(title="List a ticket's comments", annotations=READS, timeout=READING)
+@tool(title="List a ticket's comments", annotations=READS, timeout=READ_TIMEOUT)
 async def list_ticket_comments(
-    ticket: Id, detail: Detail = "short", desk: TicketProvider = DESK
+    ticket: Id, detail: Detail = "short", provider: TicketProvider = PROVIDER
 ) -> CommentList:
     """List a ticket's last comments, oldest first. detail full: all, with their whole text."""
-    wanted, full = known_id(ticket, "ticket"), detail == "full"
-    found = await desk.comments(wanted)
-    if found is None:
+    ticket_id, full = to_id(ticket, "ticket"), detail == "full"
+    comments = await provider.comments.for_ticket(ticket_id)
+    if comments is None:
         raise NotFound("There is no such ticket.")
-    shown = found[-(COMMENTS if full else SHORT) :]
-    last = f" The last one says: {cut(tidy(shown[-1].text), _READ_BACK)}" if shown else ""
-    how_many = {0: "no comments", 1: "one comment"}.get(len(found), f"{len(found)} comments")
+    shown = comments[-(MAX_COMMENTS if full else SHORT) :]
+    last = f" The last one says: {cut(to_line(shown[-1].text), READ_BACK)}" if shown else ""
+    number = {0: "no comments", 1: "one comment"}.get(len(comments), f"{len(comments)} comments")
     return CommentList(
-        say=f"Ticket {wanted} has {how_many}.{last}",
-        ticket=wanted,
-        comments=[listed_comment(each, full=full) for each in shown],
-        more=len(found) > len(shown),
+        say=f"Ticket {ticket_id} has {number}.{last}",
+        ticket=ticket_id,
+        comments=[comment_row(each, full=full) for each in shown],
+        more=len(comments) > len(shown),
     )
 
 
@@ -38,7 +37,7 @@ async def list_ticket_comments(
     title="Comment on a ticket",
     annotations=WRITES,
     tags={"voice"},
-    timeout=WRITING,
+    timeout=WRITE_TIMEOUT,
     meta={
         "antiphon": {
             "examples": [
@@ -51,18 +50,18 @@ async def list_ticket_comments(
     },
 )
 async def add_comment(
-    ticket: Id, text: Words, public: bool = True, desk: TicketProvider = DESK
+    ticket: Id, text: LongText, public: bool = True, provider: TicketProvider = PROVIDER
 ) -> AddedComment:
     """Add a comment to a ticket. public: whether the customer sees it."""
-    wanted, comment = known_id(ticket, "ticket"), worded(text)
-    if before := await desk.find_lost_comment(wanted, comment):
-        return _commented(wanted, before)
-    found = await ticket_of(desk, wanted)
-    read_back = cut(tidy(comment), _READ_BACK).rstrip(".!?")
-    confirm(f"In {titled(found)}: {read_back}. Shall I add that?")
-    return _commented(found.id, await desk.comment(found.id, comment, public=public))
+    ticket_id, comment = to_id(ticket, "ticket"), to_text(text)
+    if lost := await provider.comments.find_lost_create(ticket_id, comment):
+        return _added(ticket_id, lost)
+    found = await require_ticket(provider, ticket_id)
+    read_back = cut(to_line(comment), READ_BACK).rstrip(".!?")
+    confirm(f"In {describe_ticket(found)}: {read_back}. Shall I add that?")
+    return _added(found.id, await provider.comments.add(found.id, comment, public=public))
 
 
-def _commented(ticket: str, comment: str) -> AddedComment:
-    say = f"Done, that is now in ticket {ticket}. {ANYTHING_ELSE}"
-    return AddedComment(say=say, id=comment, ticket=ticket)
+def _added(ticket_id: str, comment_id: str) -> AddedComment:
+    say = f"Done, that is now in ticket {ticket_id}. {ANYTHING_ELSE}"
+    return AddedComment(say=say, id=comment_id, ticket=ticket_id)

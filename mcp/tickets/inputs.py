@@ -1,4 +1,7 @@
-"""What the tools are given, and how it is made ours: spoken numbers and addresses, tidy words."""
+"""The tools' argument types, and the conversion of arguments into the provider's models.
+
+Addresses and numbers may be written or spoken, and texts may have any white space.
+"""
 
 from typing import Annotated, Literal
 
@@ -6,29 +9,29 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from config.text import clean, clean_all
 from tickets.provider import (
-    MOST,
+    MAX_BATCH,
     STATUSES,
-    Change,
-    Draft,
     FieldName,
+    FieldValue,
     Priority,
+    TicketChange,
+    TicketDraft,
     TicketType,
     UserDraft,
-    Value,
 )
 from toolkit.errors import NotFound, Rejected
-from toolkit.speech.emails import email_address
-from toolkit.speech.numbers import phone_number
-from toolkit.speech.people import number_in
+from toolkit.speech.emails import spoken_email
+from toolkit.speech.numbers import spoken_phone_number
+from toolkit.speech.people import as_phone_number
 
 Id = Annotated[str, Field(min_length=1, max_length=100)]
-Line = Annotated[str, Field(min_length=1, max_length=300)]
-Words = Annotated[str, Field(min_length=1, max_length=10_000)]
-Ids = Annotated[list[Id], Field(min_length=1, max_length=MOST)]
+ShortText = Annotated[str, Field(min_length=1, max_length=300)]
+LongText = Annotated[str, Field(min_length=1, max_length=10_000)]
+Ids = Annotated[list[Id], Field(min_length=1, max_length=MAX_BATCH)]
 Tags = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=80)]], Field(min_length=1, max_length=20)
 ]
-FieldValues = Annotated[dict[FieldName, Value | None], Field(max_length=50)]
+FieldValues = Annotated[dict[FieldName, FieldValue | None], Field(max_length=50)]
 Detail = Literal["short", "full"]
 
 
@@ -39,32 +42,32 @@ class _Input(BaseModel):
 class NewTicket(_Input):
     """A ticket to be opened."""
 
-    subject: Line
-    text: Words
+    subject: ShortText
+    text: LongText
     requester: Id | None = None
-    requester_name: Line | None = None
-    requester_email: Line | None = None
-    requester_phone: Line | None = None
+    requester_name: ShortText | None = None
+    requester_email: ShortText | None = None
+    requester_phone: ShortText | None = None
     assignee: Id | None = None
     priority: Priority | None = None
     type: TicketType | None = None
     tags: Tags | None = None
     fields: FieldValues | None = None
 
-    def draft(self) -> Draft:
-        """Return the ticket in the protocol's words."""
+    def to_draft(self) -> TicketDraft:
+        """Return the ticket as the provider's model."""
         name = self.requester_name
-        return Draft(
-            subject=tidy(worded(self.subject)),
-            text=worded(self.text),
-            requester=known_id(self.requester) if self.requester else None,
-            requester_name=tidy(worded(name)) if name else None,
-            requester_email=address(self.requester_email) if self.requester_email else None,
-            requester_phone=number(self.requester_phone) if self.requester_phone else None,
-            assignee=known_id(self.assignee) if self.assignee else None,
+        return TicketDraft(
+            subject=to_line(to_text(self.subject)),
+            text=to_text(self.text),
+            requester=to_id(self.requester) if self.requester else None,
+            requester_name=to_line(to_text(name)) if name else None,
+            requester_email=to_email(self.requester_email) if self.requester_email else None,
+            requester_phone=to_phone(self.requester_phone) if self.requester_phone else None,
+            assignee=to_id(self.assignee) if self.assignee else None,
             priority=self.priority,
             type=self.type,
-            tags=labels(self.tags),
+            tags=to_tags(self.tags),
             fields=clean_all(self.fields or {}),
         )
 
@@ -72,19 +75,19 @@ class NewTicket(_Input):
 class NewUser(_Input):
     """A user, with what is known of them."""
 
-    name: Line | None = None
-    email: Line | None = None
-    phone: Line | None = None
-    organization: Line | None = None
+    name: ShortText | None = None
+    email: ShortText | None = None
+    phone: ShortText | None = None
+    organization: ShortText | None = None
 
-    def draft(self, user: str | None = None) -> UserDraft:
-        """Return the user in the protocol's words; `user` is the id of one who exists."""
+    def to_draft(self, user_id: str | None = None) -> UserDraft:
+        """Return the user as the provider's model; `user_id` is the id of one who exists."""
         return UserDraft(
-            id=user,
-            name=tidy(worded(self.name)) if self.name else None,
-            email=address(self.email) if self.email else None,
-            phone=number(self.phone) if self.phone else None,
-            organization=tidy(worded(self.organization)) if self.organization else None,
+            id=user_id,
+            name=to_line(to_text(self.name)) if self.name else None,
+            email=to_email(self.email) if self.email else None,
+            phone=to_phone(self.phone) if self.phone else None,
+            organization=to_line(to_text(self.organization)) if self.organization else None,
         )
 
 
@@ -94,8 +97,8 @@ class ChangedUser(NewUser):
     id: Id
 
 
-class Who(BaseModel):
-    """A person as a caller names them: one of the three."""
+class Person(BaseModel):
+    """A person as a caller names them; one of the three is set."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -104,89 +107,89 @@ class Who(BaseModel):
     phone: str | None = None
 
 
-def who(text: str) -> Who:
-    """Return whether a name, an e-mail address or a phone number was said."""
-    if email := email_address(text):
-        return Who(email=email)
-    if phone := number_in(text):
-        return Who(phone=phone)
-    return Who(name=tidy(text))
+def parse_person(text: str) -> Person:
+    """Return the e-mail address or the phone number in a text, else the text as a name."""
+    if email := spoken_email(text):
+        return Person(email=email)
+    if phone := as_phone_number(text):
+        return Person(phone=phone)
+    return Person(name=to_line(text))
 
 
-def address(text: str) -> str:
-    """Return an e-mail address.
+def to_email(text: str) -> str:
+    """Return the e-mail address that a text spells.
 
     Raises:
-        Rejected: it is none.
+        Rejected: it spells none.
     """
-    found = email_address(text)
-    if found is None:
+    email = spoken_email(text)
+    if email is None:
         raise Rejected("That is no e-mail address.", say="How is your e-mail address spelled?")
-    return found
+    return email
 
 
-def number(text: str) -> str:
-    """Return a phone number in digits.
+def to_phone(text: str) -> str:
+    """Return the phone number that a text spells, in digits.
 
     Raises:
-        Rejected: it is none.
+        Rejected: it spells none.
     """
-    found = phone_number(text)
-    if found is None:
+    phone = spoken_phone_number(text)
+    if phone is None:
         raise Rejected("That is no phone number.", say="What is the phone number again?")
-    return found
+    return phone
 
 
-def known_id(text: str, what: str = "record") -> str:
-    """Return an id as it is written, without the number sign that people put before it.
+def to_id(text: str, what: str = "record") -> str:
+    """Return an id without the number sign that people put before it.
 
     Raises:
-        NotFound: nothing is left of it.
+        NotFound: nothing is left of it; `what` is named in the message.
     """
-    found = text.strip().removeprefix("#").strip()
-    if not found:
+    id = text.strip().removeprefix("#").strip()
+    if not id:
         raise NotFound(f"There is no such {what}.")
-    return found
+    return id
 
 
-def known_ids(texts: list[str], what: str) -> list[str]:
-    """Return ids, each once, in their order."""
-    return [*dict.fromkeys(known_id(text, what) for text in texts)]
+def to_ids(texts: list[str], what: str) -> list[str]:
+    """Return ids without repeats, in their order."""
+    return [*dict.fromkeys(to_id(text, what) for text in texts)]
 
 
-def labels(tags: list[str] | None) -> tuple[str, ...]:
-    """Return tags as desks keep them: in one word, each once."""
-    words = (tidy(tag).replace(" ", "_") for tag in tags or ())
+def to_tags(texts: list[str] | None) -> tuple[str, ...]:
+    """Return tags without repeats, each as one word: vendors allow no spaces."""
+    words = (to_line(text).replace(" ", "_") for text in texts or ())
     return tuple(dict.fromkeys(word for word in words if word))
 
 
-def standing(status: str | None) -> str | None:
-    """Return a status: one of ours in whatever case, or the business's own as it is."""
-    if status is None:
+def to_status(text: str | None) -> str | None:
+    """Return one of our statuses in lower case, or the tenant's own as it is."""
+    if text is None:
         return None
-    word = tidy(status)
-    return word.casefold() if word.casefold() in STATUSES else word
+    status = to_line(text)
+    return status.casefold() if status.casefold() in STATUSES else status
 
 
-def tidy(text: str) -> str:
-    """Return a line with single spaces."""
+def to_line(text: str) -> str:
+    """Return a text in one line, with single spaces and without control characters."""
     return " ".join(clean(text).split())
 
 
-def worded(text: str) -> str:
-    """Return a text without what nobody can see.
+def to_text(text: str) -> str:
+    """Return a text without control characters, and without white space around it.
 
     Raises:
         Rejected: nothing is left of it.
     """
-    found = clean(text).strip()
-    if not found:
+    cleaned = clean(text).strip()
+    if not cleaned:
         raise Rejected("There is nothing in that text.", say="What should I write?")
-    return found
+    return cleaned
 
 
-def change_of(
-    ticket: str,
+def to_change(
+    ticket_id: str,
     *,
     subject: str | None,
     status: str | None,
@@ -195,25 +198,25 @@ def change_of(
     assignee: str | None,
     add_tags: list[str] | None,
     remove_tags: list[str] | None,
-    fields: dict[str, Value | None] | None,
-) -> Change:
-    """Return what is to change of a ticket.
+    fields: dict[str, FieldValue | None] | None,
+) -> TicketChange:
+    """Return the changes of one ticket.
 
     Raises:
-        Rejected: nothing is.
+        Rejected: there is nothing to change.
     """
-    change = Change(
-        id=ticket,
-        subject=tidy(worded(subject)) if subject else None,
-        status=standing(status),
+    change = TicketChange(
+        id=ticket_id,
+        subject=to_line(to_text(subject)) if subject else None,
+        status=to_status(status),
         priority=priority,
         type=type,
-        assignee=known_id(assignee, "agent") if assignee else None,
-        add_tags=labels(add_tags),
-        remove_tags=labels(remove_tags),
+        assignee=to_id(assignee, "agent") if assignee else None,
+        add_tags=to_tags(add_tags),
+        remove_tags=to_tags(remove_tags),
         fields=clean_all(fields or {}),
     )
-    if change == Change(id=ticket):
+    if change == TicketChange(id=ticket_id):
         raise Rejected(
             "Nothing is to change.",
             say="What should I change?",

@@ -1,20 +1,25 @@
-"""What a ticket desk must be able to do, in our words."""
+"""The ticket provider protocol: what a vendor must be able to do, and the models it speaks in.
+
+A provider is one tenant's account at one vendor. Its operations are in four parts, each with a
+protocol of its own: `tickets`, `comments`, `people` and `calls`.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-Status = str  # new, open, pending, solved, closed; or a status of the tenant's own
+Status = str  # one of STATUSES, or a status that the tenant has defined
 STATUSES = ("new", "open", "pending", "solved", "closed")
 Priority = Literal["low", "normal", "high", "urgent"]
 TicketType = Literal["question", "incident", "problem", "task"]
 Role = Literal["customer", "agent"]
-Part = Literal["requested", "assigned", "copied"]
-Value = str | int | float | bool
+# How a user or an organization is related to a ticket.
+Relation = Literal["requested", "assigned", "copied", "organization"]
+FieldValue = str | int | float | bool
 FieldName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,79}$")]
-Fields = Mapping[str, Value | None]
-MOST = 100  # records in one bulk call
+Fields = Mapping[str, FieldValue | None]
+MAX_BATCH = 100  # records in one bulk call
 
 
 class _Model(BaseModel):
@@ -22,7 +27,7 @@ class _Model(BaseModel):
 
 
 class Ticket(_Model):
-    """One ticket. People and organizations are ids."""
+    """One ticket. `requester`, `assignee` and `organization` are ids."""
 
     id: str
     subject: str
@@ -38,8 +43,12 @@ class Ticket(_Model):
     updated_at: AwareDatetime | None = None
 
 
-class Draft(_Model):
-    """A ticket to be opened. The requester is a user's id, or somebody to be found or added."""
+class TicketDraft(_Model):
+    """A ticket to create.
+
+    The requester is a user's id, or the user who has the name, e-mail address and phone number;
+    a vendor adds that user where there is none.
+    """
 
     subject: str
     text: str
@@ -51,11 +60,11 @@ class Draft(_Model):
     priority: Priority | None = None
     type: TicketType | None = None
     tags: tuple[str, ...] = ()
-    fields: Fields = Field(default_factory=dict[str, Value | None])
+    fields: Fields = Field(default_factory=dict[str, FieldValue | None])
 
 
-class Change(_Model):
-    """What is to change of one ticket; None leaves a thing as it is."""
+class TicketChange(_Model):
+    """Changes of one ticket; None leaves a value as it is. In `fields`, None empties a field."""
 
     id: str
     subject: str | None = None
@@ -65,20 +74,20 @@ class Change(_Model):
     assignee: str | None = None
     add_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
-    fields: Fields = Field(default_factory=dict[str, Value | None])
+    fields: Fields = Field(default_factory=dict[str, FieldValue | None])
 
 
-class Wanted(_Model):
-    """Tickets that fulfil every condition that is not None, the last changed first.
+class TicketQuery(_Model):
+    """Matches tickets that fulfil every condition that is not None, last changed first.
 
-    `of` is a user's or an organization's id, as `part` says.
+    `related_to` is the id of a user, or of an organization where `relation` is "organization".
     """
 
     text: str | None = None
     status: Status | None = None
     type: TicketType | None = None
-    of: str | None = None
-    part: Literal["requested", "assigned", "copied", "organization"] | None = None
+    related_to: str | None = None
+    relation: Relation | None = None
     limit: int = 20
 
 
@@ -90,7 +99,7 @@ class TicketPage(_Model):
 
 
 class Comment(_Model):
-    """One comment. `by` tells our own account's from a colleague's and a customer's."""
+    """One comment. `by` is "us" for the account that we use, "agent" for any other agent."""
 
     id: str
     text: str
@@ -101,7 +110,7 @@ class Comment(_Model):
 
 
 class User(_Model):
-    """A customer or an agent."""
+    """A customer or an agent. `organization` is an id."""
 
     id: str
     name: str
@@ -112,7 +121,10 @@ class User(_Model):
 
 
 class UserDraft(_Model):
-    """A user to be created or changed. `id` is of one who exists; None leaves a thing as it is."""
+    """A user to create, or to change where `id` is set; None leaves a value as it is.
+
+    `organization` is an id or a name.
+    """
 
     id: str | None = None
     name: str | None = None
@@ -136,23 +148,30 @@ class Organization(_Model):
     notes: str | None = None
 
 
-class Refused(_Model):
-    """One record of a bulk call that was not done: its id or position, and why in our words."""
+class Refusal(_Model):
+    """A record of a bulk call that was not written.
 
-    which: str
+    `record` is its id, or its position in the call, counted from 1. `reason` is in our words.
+    """
+
+    record: str
     reason: str
 
 
-class Batch(_Model):
-    """What became of a bulk call. `job` names the vendor's work where it goes on without us."""
+class BatchOutcome(_Model):
+    """The outcome of a bulk call: the ids that were written, and the records that were not.
+
+    `job` is the id of the vendor's job where that still runs; `done` and `refused` then say
+    nothing of the records in it.
+    """
 
     done: tuple[str, ...] = ()
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[Refusal, ...] = ()
     job: str | None = None
 
 
 class CallLog(_Model):
-    """A call to be written down. Length in seconds."""
+    """A phone call to log. `phone` is the other party's number, `ticket` a ticket's id."""
 
     phone: str
     direction: Literal["inbound", "outbound"]
@@ -163,84 +182,92 @@ class CallLog(_Model):
 
 
 class Availability(_Model):
-    """Whether an agent can take a call now."""
+    """Whether an agent, by id, can take a call now."""
 
     agent: str
     name: str
     available: bool
 
 
-class TicketProvider(Protocol):
-    """One tenant's ticket desk at one vendor."""
+class Tickets(Protocol):
+    """Reads and writes tickets."""
 
-    async def check(self) -> None:
-        """Make one harmless request, to see that the account works."""
+    async def get(self, ids: Sequence[str]) -> list[Ticket]:
+        """Return the tickets that exist, in the order of `ids`."""
         ...
 
-    async def tickets(self, ids: Sequence[str]) -> list[Ticket]:
-        """Return those of the tickets that exist, in the order of `ids`."""
+    async def search(self, query: TicketQuery) -> TicketPage:
+        """Return tickets that match the query."""
         ...
 
-    async def find(self, wanted: Wanted) -> TicketPage:
-        """Return tickets that fulfil the conditions."""
-        ...
-
-    async def create(self, drafts: Sequence[Draft]) -> Batch:
-        """Open tickets: one that is needed at once, or many in the vendor's own job.
+    async def create(self, drafts: Sequence[TicketDraft]) -> BatchOutcome:
+        """Create tickets; many may go into a job of the vendor's.
 
         `done` are the new ids, in the order of the drafts.
         """
         ...
 
-    async def find_lost_create(self, drafts: Sequence[Draft]) -> Batch | None:
-        """Return what an earlier try of this very call has opened, if there was one.
+    async def find_lost_create(self, drafts: Sequence[TicketDraft]) -> BatchOutcome | None:
+        """Return what an earlier try of this call has created; None if there is nothing.
 
         Raises:
-            OutcomeUnknown: there was a try, and nobody can tell what became of it.
+            OutcomeUnknown: the vendor cannot tell what the earlier try has created.
         """
         ...
 
-    async def update(self, changes: Sequence[Change]) -> Batch:
+    async def update(self, changes: Sequence[TicketChange]) -> BatchOutcome:
         """Change tickets.
 
         Raises:
-            NotFound: a single one was to be changed, and there is none.
+            NotFound: `changes` has one entry, and its ticket does not exist.
         """
         ...
 
-    async def delete(self, ids: Sequence[str]) -> Batch:
-        """Delete tickets, as they are changed."""
+    async def delete(self, ids: Sequence[str]) -> BatchOutcome:
+        """Delete tickets.
+
+        Raises:
+            NotFound: `ids` has one entry, and its ticket does not exist.
+        """
         ...
 
-    async def merge(self, into: str, ids: Sequence[str], comment: str | None) -> Batch:
-        """Close tickets as parts of another, with a comment in it that says so."""
+    async def merge(self, into: str, ids: Sequence[str], comment: str | None) -> BatchOutcome:
+        """Close the tickets `ids` as parts of the ticket `into`, and add the comment to that."""
         ...
 
-    async def comments(self, ticket_id: str) -> list[Comment] | None:
-        """Return a ticket's comments, oldest first; None where there is no such ticket."""
+
+class Comments(Protocol):
+    """Reads and writes the comments of tickets."""
+
+    async def for_ticket(self, ticket_id: str) -> list[Comment] | None:
+        """Return a ticket's comments, oldest first; None if the ticket does not exist."""
         ...
 
-    async def comment(self, ticket_id: str, text: str, *, public: bool) -> str:
+    async def add(self, ticket_id: str, text: str, *, public: bool) -> str:
         """Add a comment and return its id.
 
         Raises:
-            NotFound: there is no such ticket.
+            NotFound: the ticket does not exist.
         """
         ...
 
-    async def find_lost_comment(self, ticket_id: str, text: str) -> str | None:
-        """Return the comment that an earlier try of this very call has added, if there is one.
+    async def find_lost_create(self, ticket_id: str, text: str) -> str | None:
+        """Return the id of the comment that an earlier try of this call has added, if any.
 
         Raises:
-            OutcomeUnknown: there was a try, and nobody can tell what became of it.
+            OutcomeUnknown: the vendor cannot tell whether the earlier try has added it.
         """
         ...
 
-    async def users(self, ids: Sequence[str]) -> list[User]:
-        """Return those of the users who exist, in the order of `ids`."""
+
+class People(Protocol):
+    """Reads and writes users, and reads their organizations."""
+
+    async def get(self, ids: Sequence[str]) -> list[User]:
+        """Return the users who exist, in the order of `ids`."""
         ...
 
-    async def find_users(
+    async def search(
         self,
         text: str | None,
         *,
@@ -248,52 +275,95 @@ class TicketProvider(Protocol):
         email: str | None = None,
         limit: int = 20,
     ) -> UserPage:
-        """Return users who may be meant, or any where nothing is said.
+        """Return users with a similar name, or that number or address; without any, all users.
 
-        They may be too many: who is alike is judged by those who ask.
+        The result may hold more users than match: the caller compares names and addresses.
         """
         ...
 
-    async def create_user(self, draft: UserDraft) -> str:
+    async def create(self, draft: UserDraft) -> str:
         """Add a user and return the id.
 
         Raises:
-            Conflict: there is one with that address.
+            Conflict: another user has that e-mail address.
         """
         ...
 
-    async def find_lost_user(self, draft: UserDraft) -> str | None:
-        """Return the user that an earlier try of this very call has added, if there is one.
+    async def find_lost_create(self, draft: UserDraft) -> str | None:
+        """Return the id of the user that an earlier try of this call has added, if any.
 
         Raises:
-            OutcomeUnknown: there was a try, and nobody can tell what became of it.
+            OutcomeUnknown: the vendor cannot tell whether the earlier try has added them.
         """
         ...
 
-    async def update_users(self, drafts: Sequence[UserDraft]) -> Batch:
-        """Change users, each by its id.
+    async def update(self, drafts: Sequence[UserDraft]) -> BatchOutcome:
+        """Change users by their ids.
 
         Raises:
-            NotFound: a single one was to be changed, and there is none.
+            NotFound: `drafts` has one entry, and its user does not exist.
         """
         ...
 
-    async def upsert_users(self, drafts: Sequence[UserDraft]) -> Batch:
-        """Change the users who exist, by their address, and add the others."""
+    async def upsert(self, drafts: Sequence[UserDraft]) -> BatchOutcome:
+        """Change the users who have the e-mail address or phone number, and add the others."""
         ...
 
-    async def delete_user(self, user_id: str) -> None:
-        """Delete a user; one who is not there is `NotFound`."""
+    async def delete(self, user_id: str) -> None:
+        """Delete a user.
+
+        Raises:
+            NotFound: the user does not exist.
+        """
         ...
 
-    async def organization(self, organization_id: str) -> Organization | None:
-        """Return an organization."""
+    async def get_organization(self, organization_id: str) -> Organization | None:
+        """Return an organization; None if it does not exist."""
         ...
 
-    async def log_call(self, log: CallLog) -> str:
-        """Write a call down and return the entry's id."""
+
+class Calls(Protocol):
+    """Logs phone calls, and tells who can take one."""
+
+    async def log(self, log: CallLog) -> str:
+        """Store a call and return the id of the entry."""
         ...
 
     async def availability(self, agent: str | None) -> list[Availability]:
-        """Return whether an agent, by id, is available; of None, the agents who are."""
+        """Return one agent's availability, by id; for None, that of all available agents.
+
+        The list is empty if the agent does not exist.
+        """
+        ...
+
+
+class TicketProvider(Protocol):
+    """One tenant's account at one vendor."""
+
+    @property
+    def tickets(self) -> Tickets:
+        """Return the part for tickets."""
+        ...
+
+    @property
+    def comments(self) -> Comments:
+        """Return the part for comments."""
+        ...
+
+    @property
+    def people(self) -> People:
+        """Return the part for users and organizations."""
+        ...
+
+    @property
+    def calls(self) -> Calls:
+        """Return the part for phone calls."""
+        ...
+
+    async def check(self) -> None:
+        """Make one harmless request, to see that the account works.
+
+        Raises:
+            ToolFailure: it does not.
+        """
         ...

@@ -1,4 +1,4 @@
-"""The ticket desks. Adding one is a module in providers/, its test, and a line here."""
+"""The ticket providers by name. A new vendor is a folder in providers/ and a line here."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,10 @@
-"""What the tools return: rows that are short for the ear, and whole where `full` is asked for."""
+"""What the tools return: result models, and the rows that are made of the provider's records.
+
+A row is short, for speech, or complete where the caller asks for `detail: full`. The docstrings
+of the models are in the schemas that clients get.
+"""
+
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
@@ -6,11 +12,11 @@ from tickets.provider import Comment, Ticket, User
 from toolkit.middleware.results import Result
 from toolkit.speech.text import cut
 
-SHORT, FULL = 3, 20  # rows
-COMMENTS = 30  # that a whole list has
+SHORT, FULL = 3, 20  # rows of a list
+MAX_COMMENTS = 30  # rows of a full list of comments
 _SUBJECT, _NAME, _TAG = 90, 70, 30  # bytes, in short rows
-_TEXT, _COMMENT = 500, 240
-_TAGS = 5
+_TEXT, _COMMENT = 500, 240  # bytes, in short rows
+_TAGS = 5  # in short rows
 
 
 class _Row(BaseModel):
@@ -34,7 +40,7 @@ class TicketRow(_Row):
     updated_at: str | None = None
 
 
-class TicketAnswer(TicketRow, Result):
+class TicketResult(TicketRow, Result):
     """One ticket, and what to say about it."""
 
 
@@ -76,7 +82,7 @@ class UserRow(_Row):
     organization: str | None = None
 
 
-class UserAnswer(UserRow, Result):
+class UserResult(UserRow, Result):
     """One user, and what to say about them."""
 
 
@@ -88,7 +94,7 @@ class UserList(Result):
     missing: list[str] | None = None
 
 
-class OrganizationAnswer(Result):
+class OrganizationResult(Result):
     """A company whose people are users."""
 
     id: str
@@ -110,13 +116,13 @@ class LoggedCall(Result):
     ticket: str | None = None
 
 
-class Gone(Result):
+class DeletedUser(Result):
     """What has been deleted."""
 
     id: str
 
 
-class BatchAnswer(Result):
+class BatchResult(Result):
     """How many records were done, the first of their ids, and what was refused, with the reason.
 
     What is refused goes by its id, or by its place in the list. `job` names what goes on without
@@ -137,21 +143,21 @@ class AgentRow(_Row):
     available: bool
 
 
-class AvailabilityAnswer(Result):
+class AvailabilityResult(Result):
     """Who can take a call now."""
 
     agents: list[AgentRow]
     more: bool = False
 
 
-def listed_ticket(ticket: Ticket, *, full: bool) -> TicketRow:
-    """Return a row of a list; without `full` only what tells tickets apart."""
-    whole = shown_ticket(ticket, full=full)
-    unheard = {"organization": None, "tags": None, "text": None, "created_at": None}
-    return whole if full else whole.model_copy(update=unheard)
+def list_row(ticket: Ticket, *, full: bool) -> TicketRow:
+    """Return a ticket as a row of a list; a short one has what tells tickets apart, no more."""
+    row = ticket_row(ticket, full=full)
+    omitted = {"organization": None, "tags": None, "text": None, "created_at": None}
+    return row if full else row.model_copy(update=omitted)
 
 
-def shown_ticket(ticket: Ticket, *, full: bool) -> TicketRow:
+def ticket_row(ticket: Ticket, *, full: bool) -> TicketRow:
     """Return a ticket with its text."""
     tags = list(ticket.tags) if full else [cut(tag, _TAG) for tag in ticket.tags[:_TAGS]]
     text = ticket.text or ""
@@ -166,13 +172,13 @@ def shown_ticket(ticket: Ticket, *, full: bool) -> TicketRow:
         organization=ticket.organization,
         tags=tags,
         text=(text if full else cut(text, _TEXT)) or None,
-        created_at=ticket.created_at.isoformat(timespec="seconds") if ticket.created_at else None,
-        updated_at=ticket.updated_at.isoformat(timespec="seconds") if ticket.updated_at else None,
+        created_at=_isoformat(ticket.created_at),
+        updated_at=_isoformat(ticket.updated_at),
     )
 
 
-def listed_comment(comment: Comment, *, full: bool) -> CommentRow:
-    """Return a row of a ticket's comments."""
+def comment_row(comment: Comment, *, full: bool) -> CommentRow:
+    """Return a comment as a row of a list."""
     author = comment.author or ""
     return CommentRow(
         id=comment.id,
@@ -180,14 +186,12 @@ def listed_comment(comment: Comment, *, full: bool) -> CommentRow:
         author=(author if full else cut(author, _NAME)) or None,
         text=comment.text if full else cut(comment.text, _COMMENT),
         public=comment.public,
-        created_at=(
-            comment.created_at.isoformat(timespec="seconds") if comment.created_at else None
-        ),
+        created_at=_isoformat(comment.created_at),
     )
 
 
-def listed_user(user: User, *, full: bool) -> UserRow:
-    """Return a user as a row."""
+def user_row(user: User, *, full: bool) -> UserRow:
+    """Return a user as a row of a list."""
     return UserRow(
         id=user.id,
         name=user.name if full else cut(user.name, _NAME),
@@ -196,3 +200,7 @@ def listed_user(user: User, *, full: bool) -> UserRow:
         role=user.role,
         organization=user.organization,
     )
+
+
+def _isoformat(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None

@@ -1,4 +1,4 @@
-"""The ticket desk: its tools, in the order in which they are listed."""
+"""The tickets server: its tools, in the order in which clients list them."""
 
 from tickets.bulk_tools import (
     create_many_tickets,

@@ -1,4 +1,4 @@
-"""The tools for one ticket, as the model sees them."""
+"""The tools for one ticket, and for lists of tickets."""
 
 from fastmcp.tools import tool
 
@@ -6,58 +6,57 @@ from tickets.inputs import (
     Detail,
     FieldValues,
     Id,
-    Line,
+    LongText,
     NewTicket,
+    ShortText,
     Tags,
-    Words,
-    change_of,
-    known_id,
-    labels,
-    standing,
-    tidy,
+    to_change,
+    to_id,
+    to_line,
+    to_status,
+    to_tags,
 )
 from tickets.operations import (
-    ANYTHING_ELSE,
-    DESK,
-    READING,
-    WRITING,
-    done_one,
-    found_tickets,
-    listed_tickets,
-    sentence,
-    ticket_of,
-    titled,
+    PROVIDER,
+    READ_TIMEOUT,
+    WRITE_TIMEOUT,
+    require_ticket,
+    search_tickets,
+    single_id,
+    ticket_list,
+    ticket_result,
 )
 from tickets.provider import (
-    Change,
-    Draft,
     Priority,
     Ticket,
+    TicketChange,
+    TicketDraft,
     TicketPage,
     TicketProvider,
+    TicketQuery,
     TicketType,
-    Wanted,
 )
-from tickets.results import (
-    FULL,
-    TicketAnswer,
-    TicketList,
-    shown_ticket,
+from tickets.results import FULL, TicketList, TicketResult
+from tickets.sentences import (
+    ANYTHING_ELSE,
+    READ_BACK,
+    change_question,
+    create_question,
+    created_sentence,
+    describe_ticket,
 )
 from toolkit.effects import CHANGES, DESTROYS, READS, WRITES
 from toolkit.errors import Rejected
 from toolkit.middleware.confirmation import confirm
-from toolkit.speech.people import likeness
-from toolkit.speech.text import cut
-
-_READ_BACK = 200  # bytes
+from toolkit.speech.people import similarity
+from toolkit.speech.text import capitalize, cut
 
 
 @tool(
     title="Open a ticket",
     annotations=WRITES,
     tags={"voice"},
-    timeout=WRITING,
+    timeout=WRITE_TIMEOUT,
     meta={
         "antiphon": {
             "examples": [
@@ -76,19 +75,19 @@ _READ_BACK = 200  # bytes
     },
 )
 async def create_ticket(
-    subject: Line,
-    text: Words,
+    subject: ShortText,
+    text: LongText,
     requester: Id | None = None,
-    requester_name: Line | None = None,
-    requester_email: Line | None = None,
-    requester_phone: Line | None = None,
+    requester_name: ShortText | None = None,
+    requester_email: ShortText | None = None,
+    requester_phone: ShortText | None = None,
     priority: Priority | None = None,
     type: TicketType | None = None,
     assignee: Id | None = None,
     tags: Tags | None = None,
     fields: FieldValues | None = None,
-    desk: TicketProvider = DESK,
-) -> TicketAnswer:
+    provider: TicketProvider = PROVIDER,
+) -> TicketResult:
     """Open a ticket. requester: a user's id, where known; else say who it is."""
     draft = NewTicket(
         subject=subject,
@@ -102,30 +101,29 @@ async def create_ticket(
         assignee=assignee,
         tags=tags,
         fields=fields,
-    ).draft()
-    if before := await desk.find_lost_create([draft]):
-        return _opened(draft, done_one(before))
-    whose = f", for {draft.requester_name}" if draft.requester_name else ""
-    confirm(f"A ticket about {cut(draft.subject, _READ_BACK)}{whose}. Shall I open it?")
-    return _opened(draft, done_one(await desk.create([draft])))
+    ).to_draft()
+    if lost := await provider.tickets.find_lost_create([draft]):
+        return _created(draft, single_id(lost))
+    confirm(create_question(draft))
+    return _created(draft, single_id(await provider.tickets.create([draft])))
 
 
-@tool(title="List tickets", annotations=READS, timeout=READING)
+@tool(title="List tickets", annotations=READS, timeout=READ_TIMEOUT)
 async def list_tickets(
-    status: Line | None = None,
+    status: ShortText | None = None,
     type: TicketType | None = None,
     detail: Detail = "short",
-    desk: TicketProvider = DESK,
+    provider: TicketProvider = PROVIDER,
 ) -> TicketList:
     """List tickets, the last changed first. status: new, open, pending, solved, closed or own."""
-    return await found_tickets(desk, Wanted(status=standing(status), type=type), detail)
+    return await search_tickets(provider, TicketQuery(status=to_status(status), type=type), detail)
 
 
 @tool(
     title="Show a ticket",
     annotations=READS,
     tags={"voice"},
-    timeout=READING,
+    timeout=READ_TIMEOUT,
     meta={
         "antiphon": {
             "examples": [
@@ -138,30 +136,30 @@ async def list_tickets(
     },
 )
 async def show_ticket(
-    ticket: Id, detail: Detail = "short", desk: TicketProvider = DESK
-) -> TicketAnswer:
+    ticket: Id, detail: Detail = "short", provider: TicketProvider = PROVIDER
+) -> TicketResult:
     """Show one ticket. ticket: its id or number."""
-    found = await ticket_of(desk, ticket)
-    say = f"{sentence(titled(found))}. Its status is {found.status}."
-    return _answer(found, say, full=detail == "full")
+    found = await require_ticket(provider, ticket)
+    say = f"{capitalize(describe_ticket(found))}. Its status is {found.status}."
+    return ticket_result(found, say, full=detail == "full")
 
 
-@tool(title="Change a ticket", annotations=CHANGES, timeout=WRITING)
+@tool(title="Change a ticket", annotations=CHANGES, timeout=WRITE_TIMEOUT)
 async def update_ticket(
     ticket: Id,
-    subject: Line | None = None,
-    status: Line | None = None,
+    subject: ShortText | None = None,
+    status: ShortText | None = None,
     priority: Priority | None = None,
     type: TicketType | None = None,
     assignee: Id | None = None,
     add_tags: Tags | None = None,
     remove_tags: Tags | None = None,
     fields: FieldValues | None = None,
-    desk: TicketProvider = DESK,
-) -> TicketAnswer:
+    provider: TicketProvider = PROVIDER,
+) -> TicketResult:
     """Change a ticket: only what is given. status: new, open, pending, solved, closed or own."""
-    change = change_of(
-        known_id(ticket, "ticket"),
+    change = to_change(
+        to_id(ticket, "ticket"),
         subject=subject,
         status=status,
         priority=priority,
@@ -171,49 +169,48 @@ async def update_ticket(
         remove_tags=remove_tags,
         fields=fields,
     )
-    found = await ticket_of(desk, ticket)
-    confirm(f"{sentence(titled(found))}: {_told(change)}. Shall I change it?")
-    return await _changed(desk, found, change)
+    found = await require_ticket(provider, ticket)
+    return await _update(provider, found, change)
 
 
-@tool(title="Delete a ticket", annotations=DESTROYS, timeout=WRITING)
-async def delete_ticket(ticket: Id, desk: TicketProvider = DESK) -> TicketAnswer:
+@tool(title="Delete a ticket", annotations=DESTROYS, timeout=WRITE_TIMEOUT)
+async def delete_ticket(ticket: Id, provider: TicketProvider = PROVIDER) -> TicketResult:
     """Delete a ticket for good."""
-    found = await ticket_of(desk, ticket)
-    confirm(f"{sentence(titled(found))}. Shall I delete it?")
-    done_one(await desk.delete([found.id]))
-    return _answer(found, f"Done, ticket {found.id} has been deleted.")
+    found = await require_ticket(provider, ticket)
+    confirm(f"{capitalize(describe_ticket(found))}. Shall I delete it?")
+    single_id(await provider.tickets.delete([found.id]))
+    return ticket_result(found, f"Done, ticket {found.id} has been deleted.")
 
 
-@tool(title="List problems", annotations=READS, timeout=READING)
-async def list_problems(detail: Detail = "short", desk: TicketProvider = DESK) -> TicketList:
+@tool(title="List problems", annotations=READS, timeout=READ_TIMEOUT)
+async def list_problems(
+    detail: Detail = "short", provider: TicketProvider = PROVIDER
+) -> TicketList:
     """List known problems: tickets that others are caused by."""
-    return await found_tickets(desk, Wanted(type="problem"), detail)
+    return await search_tickets(provider, TicketQuery(type="problem"), detail)
 
 
-@tool(title="Tag a ticket", annotations=CHANGES, timeout=WRITING)
-async def add_tags(ticket: Id, tags: Tags, desk: TicketProvider = DESK) -> TicketAnswer:
+@tool(title="Tag a ticket", annotations=CHANGES, timeout=WRITE_TIMEOUT)
+async def add_tags(ticket: Id, tags: Tags, provider: TicketProvider = PROVIDER) -> TicketResult:
     """Add tags to a ticket."""
-    found = await ticket_of(desk, ticket)
-    change = Change(id=found.id, add_tags=labels(tags))
-    confirm(f"{sentence(titled(found))}: {_told(change)}. Shall I change it?")
-    return await _changed(desk, found, change)
+    found = await require_ticket(provider, ticket)
+    change = TicketChange(id=found.id, add_tags=to_tags(tags))
+    return await _update(provider, found, change)
 
 
-@tool(title="Untag a ticket", annotations=CHANGES, timeout=WRITING)
-async def remove_tags(ticket: Id, tags: Tags, desk: TicketProvider = DESK) -> TicketAnswer:
+@tool(title="Untag a ticket", annotations=CHANGES, timeout=WRITE_TIMEOUT)
+async def remove_tags(ticket: Id, tags: Tags, provider: TicketProvider = PROVIDER) -> TicketResult:
     """Take tags off a ticket."""
-    found = await ticket_of(desk, ticket)
-    change = Change(id=found.id, remove_tags=labels(tags))
-    confirm(f"{sentence(titled(found))}: {_told(change)}. Shall I change it?")
-    return await _changed(desk, found, change)
+    found = await require_ticket(provider, ticket)
+    change = TicketChange(id=found.id, remove_tags=to_tags(tags))
+    return await _update(provider, found, change)
 
 
 @tool(
     title="Search tickets",
     annotations=READS,
     tags={"voice"},
-    timeout=READING,
+    timeout=READ_TIMEOUT,
     meta={
         "antiphon": {
             "examples": [
@@ -225,58 +222,45 @@ async def remove_tags(ticket: Id, tags: Tags, desk: TicketProvider = DESK) -> Ti
         }
     },
 )
-async def search(text: Line, detail: Detail = "short", desk: TicketProvider = DESK) -> TicketList:
+async def search(
+    text: ShortText, detail: Detail = "short", provider: TicketProvider = PROVIDER
+) -> TicketList:
     """Search tickets by a few words."""
-    words = tidy(text)
+    words = to_line(text)
     if not words:
         raise Rejected("There is nothing to search for.", say="What should I look for?")
-    page = await desk.find(Wanted(text=words, limit=FULL))
-    # What is only alike in a comment stays where the desk has put it, behind what is alike itself.
+    page = await provider.tickets.search(TicketQuery(text=words, limit=FULL))
+    # Tickets that match in a comment only keep the vendor's order, behind those that match
+    # themselves: the sort is stable, and their likeness is low.
     ranked = sorted(page.tickets, key=lambda each: _likeness(words, each), reverse=True)
-    return listed_tickets(TicketPage(tickets=tuple(ranked), more=page.more), detail)
+    return ticket_list(TicketPage(tickets=tuple(ranked), more=page.more), detail)
 
 
 def _likeness(words: str, ticket: Ticket) -> float:
-    found = max(likeness(words, ticket.subject), likeness(words, ticket.text or ""))
-    return round(found, 1)
+    best = max(similarity(words, ticket.subject), similarity(words, ticket.text or ""))
+    return round(best, 1)
 
 
-def _told(change: Change) -> str:
-    """Return what is to change, as it is read back."""
-    values = {
-        "subject": change.subject,
-        "status": change.status,
-        "priority": change.priority,
-        "type": change.type,
-        "assignee": change.assignee,
-        "more tags": ", ".join(change.add_tags),
-        "without the tags": ", ".join(change.remove_tags),
-    }
-    told = [f"{name} {cut(value, _READ_BACK)}" for name, value in values.items() if value]
-    return "; ".join([*told, *(f"{name} {value}" for name, value in change.fields.items())])
-
-
-async def _changed(desk: TicketProvider, found: Ticket, change: Change) -> TicketAnswer:
-    done_one(await desk.update([change]))
-    tags = [tag for tag in (*found.tags, *change.add_tags) if tag not in change.remove_tags]
-    given = change.model_dump(include={"subject", "status", "priority", "type", "assignee"})
-    values = {name: value for name, value in given.items() if value is not None}
-    after = found.model_copy(update={**values, "tags": tuple(dict.fromkeys(tags))})
+async def _update(provider: TicketProvider, ticket: Ticket, change: TicketChange) -> TicketResult:
+    """Change a ticket once the caller has confirmed it."""
+    confirm(change_question(ticket, change))
+    single_id(await provider.tickets.update([change]))
+    tags = [tag for tag in (*ticket.tags, *change.add_tags) if tag not in change.remove_tags]
+    values = change.model_dump(
+        include={"subject", "status", "priority", "type", "assignee"}, exclude_none=True
+    )
+    after = ticket.model_copy(update={**values, "tags": tuple(dict.fromkeys(tags))})
     now = f"is now {after.status}" if change.status else "has been changed"
-    return _answer(after, f"Done, ticket {found.id} {now}. {ANYTHING_ELSE}")
+    return ticket_result(after, f"Done, ticket {ticket.id} {now}. {ANYTHING_ELSE}")
 
 
-def _opened(draft: Draft, ticket: str) -> TicketAnswer:
-    return TicketAnswer(
-        say=f"Done, your ticket is number {ticket}. {ANYTHING_ELSE}",
-        id=ticket,
-        subject=cut(draft.subject, _READ_BACK),
+def _created(draft: TicketDraft, ticket_id: str) -> TicketResult:
+    return TicketResult(
+        say=created_sentence(ticket_id),
+        id=ticket_id,
+        subject=cut(draft.subject, READ_BACK),
         priority=draft.priority,
         type=draft.type,
         requester=draft.requester,
         assignee=draft.assignee,
     )
-
-
-def _answer(ticket: Ticket, say: str, *, full: bool = False) -> TicketAnswer:
-    return TicketAnswer(say=say, **shown_ticket(ticket, full=full).model_dump())

@@ -1,4 +1,4 @@
-"""The tools for users, organizations and calls, as the model sees them."""
+"""The tools for users, and for the tickets that they are related to."""
 
 from typing import Annotated
 
@@ -10,74 +10,74 @@ from tickets.inputs import (
     Detail,
     Id,
     Ids,
-    Line,
     NewUser,
-    Who,
-    known_id,
-    known_ids,
-    tidy,
-    who,
+    Person,
+    ShortText,
+    parse_person,
+    to_id,
+    to_ids,
+    to_line,
 )
 from tickets.operations import (
-    ANYTHING_ELSE,
-    DESK,
-    READING,
-    WRITING,
-    counted,
-    done_many,
-    done_one,
-    found_tickets,
-    listed_users,
-    named,
-    rows,
-    sentence,
-    user_of,
+    PROVIDER,
+    READ_TIMEOUT,
+    WRITE_TIMEOUT,
+    batch_result,
+    max_rows,
+    require_user,
+    search_tickets,
+    single_id,
+    user_list,
 )
 from tickets.provider import (
-    MOST,
-    Part,
+    MAX_BATCH,
+    Relation,
     TicketProvider,
+    TicketQuery,
     User,
     UserDraft,
-    Wanted,
 )
 from tickets.results import (
     FULL,
-    BatchAnswer,
-    Gone,
+    BatchResult,
+    DeletedUser,
     TicketList,
-    UserAnswer,
     UserList,
-    listed_user,
+    UserResult,
+    user_row,
 )
+from tickets.sentences import ANYTHING_ELSE, count, describe_contact, describe_user
 from toolkit.effects import CHANGES, DESTROYS, READS, WRITES
 from toolkit.errors import Rejected
 from toolkit.middleware.confirmation import confirm
-from toolkit.speech.people import is_similar, likeness, same_number
+from toolkit.speech.people import is_same_number, is_similar, similarity
+from toolkit.speech.text import capitalize
 
-NewUsers = Annotated[list[NewUser], Field(min_length=1, max_length=MOST)]
-ChangedUsers = Annotated[list[ChangedUser], Field(min_length=1, max_length=MOST)]
+NewUsers = Annotated[list[NewUser], Field(min_length=1, max_length=MAX_BATCH)]
+ChangedUsers = Annotated[list[ChangedUser], Field(min_length=1, max_length=MAX_BATCH)]
 
 
-@tool(title="Show a user", annotations=READS, timeout=READING)
-async def get_user(user: Id, desk: TicketProvider = DESK) -> UserAnswer:
+@tool(title="Show a user", annotations=READS, timeout=READ_TIMEOUT)
+async def get_user(user: Id, provider: TicketProvider = PROVIDER) -> UserResult:
     """Show a customer or an agent. user: their id."""
-    found = await user_of(desk, user)
-    return UserAnswer(say=f"That is {named(found)}.", **listed_user(found, full=True).model_dump())
+    found = await require_user(provider, user)
+    return UserResult(
+        say=f"That is {describe_user(found)}.", **user_row(found, full=True).model_dump()
+    )
 
 
-@tool(title="List users", annotations=READS, timeout=READING)
-async def list_users(detail: Detail = "short", desk: TicketProvider = DESK) -> UserList:
+@tool(title="List users", annotations=READS, timeout=READ_TIMEOUT)
+async def list_users(detail: Detail = "short", provider: TicketProvider = PROVIDER) -> UserList:
     """List customers and agents."""
-    page = await desk.find_users(None, limit=rows(detail))
-    return listed_users(page.users, detail, more=page.more)
+    page = await provider.people.search(None, limit=max_rows(detail))
+    return user_list(page.users, detail, more=page.more)
 
 
 @tool(
     title="Search users",
     annotations=READS,
     tags={"voice"},
-    timeout=READING,
+    timeout=READ_TIMEOUT,
     meta={
         "antiphon": {
             "examples": [
@@ -90,146 +90,157 @@ async def list_users(detail: Detail = "short", desk: TicketProvider = DESK) -> U
     },
 )
 async def search_users(
-    text: Line, detail: Detail = "short", desk: TicketProvider = DESK
+    text: ShortText, detail: Detail = "short", provider: TicketProvider = PROVIDER
 ) -> UserList:
     """Find a person by name, e-mail or phone number, as the caller says it."""
-    if not tidy(text):
+    if not to_line(text):
         raise Rejected("There is nobody to look for.", say="Whom should I look for?")
-    person = who(text)
-    page = await desk.find_users(person.name, phone=person.phone, email=person.email, limit=FULL)
-    meant = [each for each in page.users if _meant(person, each)]
+    person = parse_person(text)
+    page = await provider.people.search(
+        person.name, phone=person.phone, email=person.email, limit=FULL
+    )
+    users = [each for each in page.users if _matches(person, each)]
     if person.name:
-        heard = person.name
-        meant.sort(key=lambda each: likeness(heard, each.name), reverse=True)
-    return listed_users(meant, detail)
+        name = person.name
+        users.sort(key=lambda each: similarity(name, each.name), reverse=True)
+    return user_list(users, detail)
 
 
-@tool(title="Add a user", annotations=WRITES, timeout=WRITING)
+@tool(title="Add a user", annotations=WRITES, timeout=WRITE_TIMEOUT)
 async def create_user(
-    name: Line,
-    email: Line | None = None,
-    phone: Line | None = None,
-    organization: Line | None = None,
-    desk: TicketProvider = DESK,
-) -> UserAnswer:
+    name: ShortText,
+    email: ShortText | None = None,
+    phone: ShortText | None = None,
+    organization: ShortText | None = None,
+    provider: TicketProvider = PROVIDER,
+) -> UserResult:
     """Add a customer. organization: its name or id."""
-    draft = NewUser(name=name, email=email, phone=phone, organization=organization).draft()
-    if before := await desk.find_lost_user(draft):
-        return _saved(draft, before)
-    confirm(f"{draft.name}, {_reached(draft)}. Shall I add them?")
-    return _saved(draft, await desk.create_user(draft))
+    draft = NewUser(name=name, email=email, phone=phone, organization=organization).to_draft()
+    if lost := await provider.people.find_lost_create(draft):
+        return _saved(draft, lost)
+    confirm(f"{draft.name}, {describe_contact(draft)}. Shall I add them?")
+    return _saved(draft, await provider.people.create(draft))
 
 
-@tool(title="Change a user", annotations=CHANGES, timeout=WRITING)
+@tool(title="Change a user", annotations=CHANGES, timeout=WRITE_TIMEOUT)
 async def update_user(
     user: Id,
-    name: Line | None = None,
-    email: Line | None = None,
-    phone: Line | None = None,
-    organization: Line | None = None,
-    desk: TicketProvider = DESK,
-) -> UserAnswer:
+    name: ShortText | None = None,
+    email: ShortText | None = None,
+    phone: ShortText | None = None,
+    organization: ShortText | None = None,
+    provider: TicketProvider = PROVIDER,
+) -> UserResult:
     """Change a user: only what is given."""
-    found = await user_of(desk, user)
-    draft = NewUser(name=name, email=email, phone=phone, organization=organization).draft(found.id)
+    found = await require_user(provider, user)
+    draft = NewUser(name=name, email=email, phone=phone, organization=organization).to_draft(
+        found.id
+    )
     if draft == UserDraft(id=found.id):
         raise Rejected("Nothing is to change.", say="What should I change?")
-    given = draft.model_dump(exclude={"id"}, exclude_none=True)
-    confirm(f"{named(found)}: {', '.join(given.values())}. Shall I change it?")
-    done_one(await desk.update_users([draft]))
-    after = found.model_copy(update=given)
-    say = f"Done, {named(after)} has been changed. {ANYTHING_ELSE}"
-    return UserAnswer(say=say, **listed_user(after, full=True).model_dump())
+    values = draft.model_dump(exclude={"id"}, exclude_none=True)
+    confirm(f"{describe_user(found)}: {', '.join(values.values())}. Shall I change it?")
+    single_id(await provider.people.update([draft]))
+    after = found.model_copy(update=values)
+    say = f"Done, {describe_user(after)} has been changed. {ANYTHING_ELSE}"
+    return UserResult(say=say, **user_row(after, full=True).model_dump())
 
 
-@tool(title="Delete a user", annotations=DESTROYS, timeout=WRITING)
-async def delete_user(user: Id, desk: TicketProvider = DESK) -> Gone:
+@tool(title="Delete a user", annotations=DESTROYS, timeout=WRITE_TIMEOUT)
+async def delete_user(user: Id, provider: TicketProvider = PROVIDER) -> DeletedUser:
     """Delete a user for good."""
-    found = await user_of(desk, user)
-    confirm(f"{named(found)} would be deleted. Shall I do that?")
-    await desk.delete_user(found.id)
-    return Gone(say=f"Done, {named(found)} has been deleted.", id=found.id)
+    found = await require_user(provider, user)
+    confirm(f"{describe_user(found)} would be deleted. Shall I do that?")
+    await provider.people.delete(found.id)
+    return DeletedUser(say=f"Done, {describe_user(found)} has been deleted.", id=found.id)
 
 
-@tool(title="Show many users", annotations=READS, timeout=READING)
+@tool(title="Show many users", annotations=READS, timeout=READ_TIMEOUT)
 async def show_many_users(
-    users: Ids, detail: Detail = "short", desk: TicketProvider = DESK
+    users: Ids, detail: Detail = "short", provider: TicketProvider = PROVIDER
 ) -> UserList:
     """Show users by their ids."""
-    wanted = known_ids(users, "user")
-    found = await desk.users(wanted)
-    there = {each.id for each in found}
-    missing = [each for each in wanted if each not in there]
-    return listed_users(found, detail, missing=missing)
+    ids = to_ids(users, "user")
+    found = await provider.people.get(ids)
+    found_ids = {each.id for each in found}
+    missing = [each for each in ids if each not in found_ids]
+    return user_list(found, detail, missing=missing)
 
 
-@tool(title="Add or change a user", annotations=CHANGES, timeout=WRITING)
+@tool(title="Add or change a user", annotations=CHANGES, timeout=WRITE_TIMEOUT)
 async def create_or_update_user(
-    name: Line,
-    email: Line | None = None,
-    phone: Line | None = None,
-    organization: Line | None = None,
-    desk: TicketProvider = DESK,
-) -> UserAnswer:
+    name: ShortText,
+    email: ShortText | None = None,
+    phone: ShortText | None = None,
+    organization: ShortText | None = None,
+    provider: TicketProvider = PROVIDER,
+) -> UserResult:
     """Change the user who has that e-mail address or phone number, or add one."""
-    draft = NewUser(name=name, email=email, phone=phone, organization=organization).draft()
+    draft = NewUser(name=name, email=email, phone=phone, organization=organization).to_draft()
     _require_address(draft)
-    confirm(f"{draft.name}, {_reached(draft)}. Shall I save that?")
-    return _saved(draft, done_one(await desk.upsert_users([draft])))
+    confirm(f"{draft.name}, {describe_contact(draft)}. Shall I save that?")
+    return _saved(draft, single_id(await provider.people.upsert([draft])))
 
 
-@tool(title="Add or change many users", annotations=CHANGES, timeout=WRITING)
-async def create_or_update_many_users(users: NewUsers, desk: TicketProvider = DESK) -> BatchAnswer:
+@tool(title="Add or change many users", annotations=CHANGES, timeout=WRITE_TIMEOUT)
+async def create_or_update_many_users(
+    users: NewUsers, provider: TicketProvider = PROVIDER
+) -> BatchResult:
     """Change up to 100 users by their address, and add those who are new."""
-    drafts = [each.draft() for each in users]
+    drafts = [each.to_draft() for each in users]
     for draft in drafts:
         _require_address(draft)
-    confirm(f"{sentence(counted(len(drafts), 'user'))} would be saved. Shall I do that?")
-    return done_many(await desk.upsert_users(drafts), "user", "saved")
+    confirm(f"{capitalize(count(len(drafts), 'user'))} would be saved. Shall I do that?")
+    return batch_result(await provider.people.upsert(drafts), "user", "saved")
 
 
-@tool(title="Change many users", annotations=CHANGES, timeout=WRITING)
-async def update_many_users(users: ChangedUsers, desk: TicketProvider = DESK) -> BatchAnswer:
+@tool(title="Change many users", annotations=CHANGES, timeout=WRITE_TIMEOUT)
+async def update_many_users(
+    users: ChangedUsers, provider: TicketProvider = PROVIDER
+) -> BatchResult:
     """Change up to 100 users, each by its id."""
-    drafts = [each.draft(known_id(each.id, "user")) for each in users]
-    confirm(f"{sentence(counted(len(drafts), 'user'))} would be changed. Shall I do that?")
-    return done_many(await desk.update_users(drafts), "user", "changed")
+    drafts = [each.to_draft(to_id(each.id, "user")) for each in users]
+    confirm(f"{capitalize(count(len(drafts), 'user'))} would be changed. Shall I do that?")
+    return batch_result(await provider.people.update(drafts), "user", "changed")
 
 
-@tool(title="A user's own tickets", annotations=READS, timeout=READING)
+@tool(title="A user's own tickets", annotations=READS, timeout=READ_TIMEOUT)
 async def get_user_requested_tickets(
-    user: Id, detail: Detail = "short", desk: TicketProvider = DESK
+    user: Id, detail: Detail = "short", provider: TicketProvider = PROVIDER
 ) -> TicketList:
     """List the tickets that a user has asked for. user: their id."""
-    return await _tickets_of(desk, user, "requested", detail)
+    return await _related_tickets(provider, user, "requested", detail)
 
 
-@tool(title="An agent's tickets", annotations=READS, timeout=READING)
+@tool(title="An agent's tickets", annotations=READS, timeout=READ_TIMEOUT)
 async def get_user_assigned_tickets(
-    user: Id, detail: Detail = "short", desk: TicketProvider = DESK
+    user: Id, detail: Detail = "short", provider: TicketProvider = PROVIDER
 ) -> TicketList:
     """List the tickets that an agent works on. user: their id."""
-    return await _tickets_of(desk, user, "assigned", detail)
+    return await _related_tickets(provider, user, "assigned", detail)
 
 
-@tool(title="Tickets that a user is copied in", annotations=READS, timeout=READING)
+@tool(title="Tickets that a user is copied in", annotations=READS, timeout=READ_TIMEOUT)
 async def get_user_ccd_tickets(
-    user: Id, detail: Detail = "short", desk: TicketProvider = DESK
+    user: Id, detail: Detail = "short", provider: TicketProvider = PROVIDER
 ) -> TicketList:
     """List the tickets that a user gets copies of. user: their id."""
-    return await _tickets_of(desk, user, "copied", detail)
+    return await _related_tickets(provider, user, "copied", detail)
 
 
-async def _tickets_of(desk: TicketProvider, user: str, part: Part, detail: Detail) -> TicketList:
-    found = await user_of(desk, user)
-    return await found_tickets(desk, Wanted(of=found.id, part=part), detail)
+async def _related_tickets(
+    provider: TicketProvider, user: str, relation: Relation, detail: Detail
+) -> TicketList:
+    found = await require_user(provider, user)
+    query = TicketQuery(related_to=found.id, relation=relation)
+    return await search_tickets(provider, query, detail)
 
 
-def _meant(person: Who, user: User) -> bool:
+def _matches(person: Person, user: User) -> bool:
     if person.email:
         return (user.email or "").casefold() == person.email.casefold()
     if person.phone:
-        return user.phone is not None and same_number(person.phone, user.phone)
+        return user.phone is not None and is_same_number(person.phone, user.phone)
     return is_similar(person.name or "", user.name)
 
 
@@ -241,16 +252,11 @@ def _require_address(draft: UserDraft) -> None:
         )
 
 
-def _reached(draft: UserDraft) -> str:
-    return " and ".join(filter(None, (draft.email, draft.phone))) or "without an address"
-
-
-def _saved(draft: UserDraft, user: str) -> UserAnswer:
+def _saved(draft: UserDraft, user_id: str) -> UserResult:
     name = draft.name or draft.email or draft.phone
-    say = f"Done, {name} has been saved. {ANYTHING_ELSE}"
-    return UserAnswer(
-        say=say,
-        id=user,
+    return UserResult(
+        say=f"Done, {name} has been saved. {ANYTHING_ELSE}",
+        id=user_id,
         name=draft.name,
         email=draft.email,
         phone=draft.phone,

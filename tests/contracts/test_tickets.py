@@ -1,4 +1,4 @@
-"""Ticket desks against what is written of them: specifications, and records of Freshdesk's."""
+"""Ticket providers against specifications, and Freshdesk's models against published records."""
 
 import json
 import re
@@ -21,8 +21,8 @@ from tests.support.accounts import connect
 from tests.support.processes import held
 from tests.support.servers import Answer, Caller, serve
 from tests.support.vendors import specification
+from tests.tickets.connected_tenant import ConnectedTenant
 from tests.tickets.contract import TicketsContract
-from tests.tickets.line import Line
 from tests.tickets.providers.freshdesk.test_provider import TestFreshdesk as FreshdeskContract
 from tests.tickets.providers.jira.test_provider import TestJira as JiraContract
 from tests.tickets.providers.zendesk.test_provider import TestZendesk as ZendeskContract
@@ -30,41 +30,41 @@ from tickets.providers.freshdesk import responses as freshdesk
 from tickets.server import SERVER
 
 SPECIFIED: list[type[TicketsContract]] = [ZendeskContract, JiraContract, FreshdeskContract]
-# Of these nothing at all is specified: they are asserted in the vendor's own test.
+# Tools whose requests are in no specification; the vendor's own test asserts them.
 UNSPECIFIED = {"freshdesk": {"delete_many_tickets"}}
 
 
 @dataclass(frozen=True)
-class Watched(Line):
-    """A line on which each tool's requests are counted, but for those that nothing specifies."""
+class WatchedTenant(ConnectedTenant):
+    """A connected tenant that counts each tool's requests that are in the specification."""
 
-    asked: Counter[str] = field(default_factory=Counter[str])
+    requests: Counter[str] = field(default_factory=Counter[str])
 
     @asynccontextmanager
     async def caller(self, conversation_id: UUID | None = None) -> AsyncGenerator[Caller]:
         """Open an MCP client in a conversation."""
-        async with Line.caller(self, conversation_id) as caller:
-            yield _Watching(caller, self)
+        async with ConnectedTenant.caller(self, conversation_id) as caller:
+            yield _WatchingCaller(caller, self)
 
-    def checked(self) -> int:
-        """Return how many requests have been held against the specification."""
+    def count_checked(self) -> int:
+        """Return how many requests have been checked against the specification."""
         uncovered = self.vendor.uncovered or re.compile("(?!)")
         base = self.vendor.base
-        asked = [
+        operations = [
             f"{each.method} {str(each.url).removeprefix(base).partition('?')[0]}"
             for each in self.vendor.requests
         ]
-        return len([each for each in asked if not uncovered.fullmatch(each)])
+        return len([each for each in operations if not uncovered.fullmatch(each)])
 
 
-class _Watching(Caller):
-    def __init__(self, caller: Caller, line: Watched) -> None:
-        self._caller, self._line = caller, line
+class _WatchingCaller(Caller):
+    def __init__(self, caller: Caller, connected: WatchedTenant) -> None:
+        self._caller, self._connected = caller, connected
 
     async def call(self, tool: str, *, key: str | None = None, **arguments: Any) -> Answer:
-        before = self._line.checked()
+        before = self._connected.count_checked()
         answer = await self._caller.call(tool, key=key, **arguments)
-        self._line.asked[tool] += self._line.checked() - before
+        self._connected.requests[tool] += self._connected.count_checked() - before
         return answer
 
 
@@ -75,26 +75,26 @@ async def test_every_tool_asks_what_the_specification_allows(
     signer: Signer,
     database: Database,
     cache: Redis,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each request is held against it by the transport that all of a vendor's tests share."""
+    """Each request is checked by the fake vendor's transport."""
     assert contracts.name
-    monkeypatch.setattr("toolkit.http.polling._FIRST", 0.0)
-    promised = contract()
-    vendor, tenant = promised.new_vendor(), await new_tenant(database)
+    suite = contract()
+    vendor, tenant = suite.new_vendor(), await new_tenant(database)
     assert vendor.specification is not None
     assert specification(vendor.specification) is not None
     seed = vendor.seed()
     await connect(
         database, tenant, "tickets", contract.provider, contract.secrets, contract.settings
     )
-    serving = serve([SERVER], signer, database, cache, vendors=vendor.transport())
+    serving = serve(
+        [SERVER], signer, database, cache, vendors=vendor.transport(), first_poll_pause=0.0
+    )
     async with held(serving) as servers:
-        line = Watched(servers, tenant, vendor, database, seed)
-        await promised.test_every_tool_does_what_it_says(line)
-    assert set(line.asked) == promised.supported
-    unchecked = {tool for tool, requests in line.asked.items() if not requests}
-    assert unchecked == UNSPECIFIED.get(contract.provider, set()), line.asked
+        watched = WatchedTenant(servers, tenant, vendor, database, seed)
+        await suite.test_every_tool_does_what_it_says(watched)
+    assert set(watched.requests) == suite.supported
+    unchecked = {tool for tool, requests in watched.requests.items() if not requests}
+    assert unchecked == UNSPECIFIED.get(contract.provider, set()), watched.requests
 
 
 SAMPLES: dict[str, type[BaseModel]] = {
@@ -116,13 +116,13 @@ SAMPLES: dict[str, type[BaseModel]] = {
     "reply_1": freshdesk.Conversation,
     "search_companies": RootModel[dict[str, int | list[freshdesk.Company]]],
     "search_contacts": RootModel[dict[str, int | list[freshdesk.Contact]]],
-    "search_tickets": freshdesk.TicketsFound,
+    "search_tickets": freshdesk.TicketSearchPage,
     "ticket_1": freshdesk.Ticket,
     "ticket_1_updated": freshdesk.Ticket,
     "time_entries": freshdesk.TimeEntries,
     "time_entry_1": freshdesk.TimeEntries,
 }
-# Of these kinds nothing is asked.
+# Kinds of records that are not used.
 UNUSED = ("group", "role", "solution")
 
 
@@ -135,12 +135,12 @@ def test_freshdesk_s_own_records_are_understood(contracts: Path) -> None:
         read = _records(model.model_validate_json((folder / f"{name}.json").read_text()))
         assert len(read) == len(written) > 0
         for ours, theirs in zip(read, written, strict=True):
-            told = {each: ours.get(each) for each in _TELLING if each in theirs and each in ours}
-            assert told == {each: theirs[each] for each in told}, name
-            assert "id" in told
+            common = {each: ours.get(each) for each in _COMPARED if each in theirs and each in ours}
+            assert common == {each: theirs[each] for each in common}, name
+            assert "id" in common
 
 
-_TELLING = ("id", "name", "email", "subject", "status", "priority", "requester_id", "body_text")
+_COMPARED = ("id", "name", "email", "subject", "status", "priority", "requester_id", "body_text")
 
 
 def _records(answer: Any) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What tests of the ticket desk share."""
+"""Fixtures of the tickets server's tests."""
 
 from collections.abc import AsyncGenerator
 
@@ -13,7 +13,8 @@ from tests.support.faults import Forgetful, Patient
 from tests.support.processes import held
 from tests.support.servers import Caller, Servers, serve
 from tests.support.vendors import Exchange
-from tests.tickets.rows import Rows, seeded
+from tests.tickets.double import NO_PAUSES
+from tests.tickets.rows import Rows, seed_rows
 from tickets.server import SERVER
 
 
@@ -26,29 +27,31 @@ async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGene
 
 @pytest.fixture(scope="session")
 def exchange() -> Exchange:
-    """The way to the vendor."""
+    """The transport to the fake vendor of the current test."""
     return Exchange()
 
 
 @pytest_asyncio.fixture(scope="session")
-async def patient(
+async def uncached_servers(
     exchange: Exchange, signer: Signer, database: Database, cache: Redis
 ) -> AsyncGenerator[Servers]:
-    """The server, which asks a vendor every time, whatever has happened before."""
-    options = {"breakers": Patient(), "kept": Forgetful(), "calls_per_minute": 100_000}
-    serving = serve([SERVER], signer, database, cache, vendors=exchange, **options)
+    """The server without memory of failures or cached answers, and without pauses."""
+    options = {**NO_PAUSES, "breakers": Patient(), "ttl_cache": Forgetful()}
+    serving = serve(
+        [SERVER], signer, database, cache, vendors=exchange, calls_per_minute=100_000, **options
+    )
     async with held(serving) as servers:
         yield servers
 
 
 @pytest_asyncio.fixture
 async def rows(database: Database) -> Rows:
-    """A business whose own desk has what every test begins with."""
-    return await seeded(database, await new_tenant(database))
+    """A tenant with seeded rows in the builtin provider."""
+    return await seed_rows(database, await new_tenant(database))
 
 
 @pytest_asyncio.fixture
 async def caller(servers: Servers, rows: Rows) -> AsyncGenerator[Caller]:
-    """A client without a conversation: nothing that it does is a repeat."""
+    """A client without a conversation, whose calls are never repeats."""
     async with servers.connect("tickets", rows.tenant.claims()) as caller:
         yield caller

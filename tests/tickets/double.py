@@ -1,16 +1,15 @@
-"""A ticket desk as tests play it, and what is in each of them when a test begins.
+"""The base of the fake ticket vendors, and the records that each of them is seeded with.
 
-A vendor's test brings one class, a `Desk` with a memory of its own, and answers requests from it
-as the vendor would:
+A vendor's tests have a subclass of `TicketVendor`, which stores records and answers requests as the
+vendor would:
 
-* `seed()` puts `ORGANIZATION`, `PEOPLE` and `TICKETS` into the memory, in the vendor's words, and
-  returns their ids. It is called once, before anything else.
-* `held()`, `said(ticket)` and `people()` show the memory in our words, so that tests can compare.
+* `seed()` stores `ORGANIZATION`, `PEOPLE` and `TICKETS` and returns their ids. It is called once,
+  before anything else.
+* `list_tickets()`, `list_comments(ticket)` and `list_users()` return what is stored, in our words.
 * `answer()`, `base`, `specification`, `uncovered` and `reading_posts` are those of
   `tests.support.vendors.Vendor`. An id may hold any character: split `request.url.raw_path`
   before you unquote its segments.
-* `slow_jobs` is True when no job that is begun from now on may come to its end; a vendor without
-  jobs ignores it.
+* While `slow_jobs` is True, no job ends; a vendor without jobs ignores it.
 """
 
 from abc import abstractmethod
@@ -18,13 +17,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support.vendors import Vendor
+from toolkit.http.client import Timing
+
+# Options of a `Runtime` whose providers do not wait between requests.
+NO_PAUSES: dict[str, Any] = {"timing": Timing(retry_pause=0.0), "first_poll_pause": 0.0}
 
 ORGANIZATION = "Corner Bakery"
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody the desk knows. `member` is whether they belong to `ORGANIZATION`."""
+    """A user. `member` is whether they belong to `ORGANIZATION`."""
 
     name: str
     email: str
@@ -34,7 +37,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Case:
+class TicketCase:
     """A ticket. People are keys of `PEOPLE`; comments are (author, text), all of them public."""
 
     subject: str
@@ -58,7 +61,7 @@ PEOPLE = {
     "tomasz": Person("Tomasz Nowak", "tomasz.nowak@example.net", "+48 22 5550177"),
 }
 TICKETS = {
-    "oven": Case(
+    "oven": TicketCase(
         subject="Oven stays cold",
         text="The big oven does not heat since Monday.",
         status="open",
@@ -70,7 +73,7 @@ TICKETS = {
         tags=("oven",),
         comments=(("agent", "A technician is on the way."), ("katherine", "Good to know.")),
     ),
-    "scale": Case(
+    "scale": TicketCase(
         subject="Scale shows nothing",
         text="Its display is dark.",
         status="open",
@@ -83,7 +86,7 @@ TICKETS = {
 
 @dataclass(frozen=True)
 class Seed:
-    """The ids of what is in the desk."""
+    """The ids of the seeded records."""
 
     organization: str
     agent: str
@@ -93,26 +96,26 @@ class Seed:
     scale: str
 
 
-class Desk(Vendor):
-    """A played vendor."""
+class TicketVendor(Vendor):
+    """A fake vendor of tickets."""
 
     slow_jobs: bool = False
 
     @abstractmethod
     def seed(self) -> Seed:
-        """Put what each test begins with into the memory."""
+        """Store the seeded records and return their ids."""
 
     @abstractmethod
-    def held(self) -> list[dict[str, Any]]:
-        """Return the tickets that are there.
+    def list_tickets(self) -> list[dict[str, Any]]:
+        """Return the stored tickets.
 
         Keys: id, subject, text, status, priority, tags (a sorted list), requester, assignee.
         """
 
     @abstractmethod
-    def said(self, ticket: str) -> list[dict[str, Any]]:
+    def list_comments(self, ticket: str) -> list[dict[str, Any]]:
         """Return a ticket's comments, oldest first. Keys: text, public."""
 
     @abstractmethod
-    def people(self) -> list[dict[str, Any]]:
-        """Return the users who are there. Keys: id, name, email, phone."""
+    def list_users(self) -> list[dict[str, Any]]:
+        """Return the stored users. Keys: id, name, email, phone."""

@@ -1,4 +1,4 @@
-"""The builtin desk with what every test begins with, and its rows in our words."""
+"""The builtin provider's rows: seeded for a tenant, and read in our words."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from config.database import Database
 from tests.conftest import Tenant, fetch
 from tests.tickets.double import ORGANIZATION, PEOPLE, TICKETS, Seed
-from tickets.providers.builtin.mapping import words_of
+from tickets.providers.builtin.search import indexed_words
 from tickets.providers.builtin.tables import (
     Ticket,
     TicketComment,
@@ -20,13 +20,13 @@ from toolkit.speech.people import significant_digits
 
 @dataclass(frozen=True)
 class Rows:
-    """One business's own desk."""
+    """One tenant's seeded rows in the builtin provider."""
 
     database: Database
     tenant: Tenant
     seed: Seed
 
-    async def held(self) -> list[dict[str, Any]]:
+    async def list_tickets(self) -> list[dict[str, Any]]:
         """Return the tickets."""
         rows = await fetch(self.database, self.tenant, "select * from ticket order by number")
         return [
@@ -43,7 +43,7 @@ class Rows:
             for row in rows
         ]
 
-    async def said(self, ticket: str) -> list[dict[str, Any]]:
+    async def list_comments(self, ticket: str) -> list[dict[str, Any]]:
         """Return a ticket's comments."""
         query = (
             "select c.text, c.public from ticket_comment c join ticket t on t.id = c.ticket_id"
@@ -52,32 +52,23 @@ class Rows:
         rows = await fetch(self.database, self.tenant, query, number=int(ticket))
         return [dict(row) for row in rows]
 
-    async def people(self) -> list[dict[str, Any]]:
+    async def list_users(self) -> list[dict[str, Any]]:
         """Return the users."""
         query = "select id::text as id, name, email, phone from ticket_user"
         return [dict(row) for row in await fetch(self.database, self.tenant, query)]
 
+    async def snapshot(self) -> Any:
+        """Return the tickets, the users, and one ticket's comments, to compare them later."""
+        comments = await self.list_comments(self.seed.oven)
+        return await self.list_tickets(), await self.list_users(), comments
 
-async def seeded(database: Database, tenant: Tenant) -> Rows:
-    """Put into a business's desk what every test begins with."""
+
+async def seed_rows(database: Database, tenant: Tenant) -> Rows:
+    """Seed a tenant's rows."""
     business = tenant.business_id
     organization = TicketOrganization(business_id=business, name=ORGANIZATION)
     ids = {key: uuid4() for key in PEOPLE}
-    users = [
-        TicketUser(
-            id=ids[key],
-            business_id=business,
-            name=person.name,
-            email=person.email,
-            phone=person.phone,
-            phone_digits=significant_digits(person.phone) if person.phone else None,
-            role=person.role,
-            available=person.role == "agent",
-            organization_id=organization.id if person.member else None,
-            words=words_of(person.name),
-        )
-        for key, person in PEOPLE.items()
-    ]
+    users = [_user(organization, key, ids) for key in PEOPLE]
     async with database.tenant(business) as session:
         session.add(organization)
         await session.flush()
@@ -106,6 +97,22 @@ async def seeded(database: Database, tenant: Tenant) -> Rows:
     )
 
 
+def _user(organization: TicketOrganization, key: str, ids: dict[str, UUID]) -> TicketUser:
+    person = PEOPLE[key]
+    return TicketUser(
+        id=ids[key],
+        business_id=organization.business_id,
+        name=person.name,
+        email=person.email,
+        phone=person.phone,
+        phone_digits=significant_digits(person.phone) if person.phone else None,
+        role=person.role,
+        available=person.role == "agent",
+        organization_id=organization.id if person.member else None,
+        words=indexed_words(person.name),
+    )
+
+
 def _ticket(business: UUID, key: str, number: int, ids: dict[str, UUID]) -> Ticket:
     case = TICKETS[key]
     return Ticket(
@@ -120,7 +127,9 @@ def _ticket(business: UUID, key: str, number: int, ids: dict[str, UUID]) -> Tick
         assignee_id=ids[case.assignee] if case.assignee else None,
         copied=[str(ids[each]) for each in case.copied],
         tags=list(case.tags),
-        words=words_of(case.subject, case.text, *case.tags, *(text for _, text in case.comments)),
+        words=indexed_words(
+            case.subject, case.text, *case.tags, *(text for _, text in case.comments)
+        ),
     )
 
 

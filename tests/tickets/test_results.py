@@ -1,4 +1,4 @@
-"""Answers are short for the ear, and whole where that is asked for."""
+"""Results are short by default, and complete with `detail: full`."""
 
 import json
 from typing import Any
@@ -7,19 +7,19 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from tests.support.servers import Servers
-from tests.tickets.faults import READING, arguments
 from tests.tickets.rows import Rows
+from tests.tickets.tool_cases import READ_TOOLS, valid_arguments
 
-BRIEF = 1500  # bytes of an answer
+MAX_SHORT = 1500  # bytes of a result
 
 
 def size(data: dict[str, Any]) -> int:
-    """Return the bytes of an answer."""
+    """Return the size of a result in bytes."""
     return len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-async def long_desk(rows: Rows) -> None:
-    """Fill a desk with long texts."""
+async def fill_with_long_texts(rows: Rows) -> None:
+    """Give the tenant many rows with long texts."""
     query = """
         update ticket set subject = repeat('Sehr lange Überschrift ', 20),
             text = repeat('Ein Ärgernis ohne Ende. ', 200),
@@ -46,9 +46,9 @@ async def long_desk(rows: Rows) -> None:
 
 
 async def test_answers_are_short_until_more_is_asked_for(servers: Servers, rows: Rows) -> None:
-    await long_desk(rows)
+    await fill_with_long_texts(rows)
     listing: dict[str, dict[str, Any]] = {
-        **{tool: arguments(rows.seed)[tool] for tool in READING},
+        **{tool: valid_arguments(rows.seed)[tool] for tool in READ_TOOLS},
         "search": {"text": "oven"},
         "search_users": {"text": "Katherine Brandt"},
         "show_many_tickets": {"tickets": [str(100 * n + 1) for n in range(90)]},
@@ -58,7 +58,7 @@ async def test_answers_are_short_until_more_is_asked_for(servers: Servers, rows:
         for tool, values in listing.items():
             answer = await caller.call(tool, **values)
             assert answer.error is None, (tool, answer)
-            assert size(answer.data) <= BRIEF, (tool, size(answer.data))
+            assert size(answer.data) <= MAX_SHORT, (tool, size(answer.data))
             for name in ("tickets", "users", "comments", "agents"):
                 assert len(answer.data.get(name, [])) <= 3, tool
         for tool in ("list_tickets", "search", "get_user_requested_tickets", "list_users"):
@@ -73,7 +73,7 @@ async def test_answers_are_short_until_more_is_asked_for(servers: Servers, rows:
 
 
 async def test_a_tickets_comments_are_told_in_order(servers: Servers, rows: Rows) -> None:
-    await long_desk(rows)
+    await fill_with_long_texts(rows)
     async with servers.connect("tickets", rows.tenant.claims()) as caller:
         short = (await caller.call("list_ticket_comments", ticket="1")).data
         full = (await caller.call("list_ticket_comments", ticket="1", detail="full")).data

@@ -1,4 +1,4 @@
-"""The ticket tools as a client sees them, over HTTP: schemas, questions, sentences, short rows."""
+"""The tools of the tickets server over HTTP: schemas, confirmations, refusals, sentences."""
 
 from typing import Any
 from uuid import uuid4
@@ -9,8 +9,8 @@ from sqlalchemy import text
 from config.database import Database
 from tests.conftest import fetch
 from tests.support.servers import Caller, Servers
-from tests.tickets.faults import READING, arguments
 from tests.tickets.rows import Rows
+from tests.tickets.tool_cases import READ_TOOLS, valid_arguments
 from tickets.server import SERVER
 from toolkit import effects
 
@@ -27,11 +27,11 @@ async def test_every_tool_says_what_it_does(servers: Servers, rows: Rows) -> Non
         assert tool.annotations is not None
         hints = tool.annotations.model_dump(exclude={"title"}).values()
         assert len([hint for hint in hints if isinstance(hint, bool)]) == 4
-        assert "desk" not in tool.input_schema["properties"]
+        assert "provider" not in tool.input_schema["properties"]
     destroying = {
         name
         for name, tool in tools.items()
-        if tool.annotations and effects.destroys(tool.annotations)
+        if tool.annotations and effects.is_removal(tool.annotations)
     }
     assert destroying == {"delete_ticket", "delete_many_tickets", "delete_user", "merge_tickets"}
     required = {name: tool.input_schema.get("required", []) for name, tool in tools.items()}
@@ -73,8 +73,8 @@ QUESTIONS = {
 }
 
 
-async def everything(rows: Rows) -> list[Any]:
-    """Return all rows of a business."""
+async def all_rows(rows: Rows) -> list[Any]:
+    """Return all rows of a tenant."""
     tables = ("ticket", "ticket_comment", "ticket_user", "ticket_call", "ticket_organization")
     return [
         await fetch(rows.database, rows.tenant, f"select * from {table} order by id")
@@ -83,24 +83,24 @@ async def everything(rows: Rows) -> list[Any]:
 
 
 def test_every_writing_tool_asks() -> None:
-    assert {*QUESTIONS} == set(SERVER.catalogue()["tools"]) - READING
+    assert {*QUESTIONS} == set(SERVER.catalogue()["tools"]) - READ_TOOLS
 
 
 async def test_what_is_written_is_read_back_before(servers: Servers, rows: Rows) -> None:
     claims = rows.tenant.claims(conversation_id=uuid4(), confirm=tuple(QUESTIONS))
-    before, codes = await everything(rows), dict[str, str]()
+    before, codes = await all_rows(rows), dict[str, str]()
     async with servers.connect("tickets", claims) as caller:
         for tool, question in QUESTIONS.items():
-            asked = (await caller.call(tool, **arguments(rows.seed)[tool])).data
+            asked = (await caller.call(tool, **valid_arguments(rows.seed)[tool])).data
             assert asked["status"] == "needs_confirmation", asked
             assert asked["say"] == question
             codes[tool] = asked["confirmation_code"]
-        assert await everything(rows) == before
+        assert await all_rows(rows) == before
         for tool, code in codes.items():
-            values = arguments(rows.seed)[tool]
+            values = valid_arguments(rows.seed)[tool]
             done = await caller.call(tool, **values, confirmation_code=code)
             assert done.error is None, (tool, done)
-            after = await everything(rows)
+            after = await all_rows(rows)
             assert after != before, tool
             before = after
 
@@ -132,65 +132,66 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str]] = [
 
 
 async def test_what_cannot_be_done_is_refused_with_a_way_on(servers: Servers, rows: Rows) -> None:
-    before = await everything(rows)
+    before = await all_rows(rows)
     async with servers.connect("tickets", rows.tenant.claims()) as caller:
-        for tool, changes, error, said in REFUSALS:
-            values = {**arguments(rows.seed)[tool], **changes}
-            given = {name: value for name, value in values.items() if value is not None}
-            answer = await caller.call(tool, **given)
+        for tool, changes, error, message in REFUSALS:
+            values = {**valid_arguments(rows.seed)[tool], **changes}
+            present = {name: value for name, value in values.items() if value is not None}
+            answer = await caller.call(tool, **present)
             assert answer.error == error, (tool, changes, answer)
-            assert said in answer.text, (tool, changes, answer)
-    assert await everything(rows) == before
+            assert message in answer.text, (tool, changes, answer)
+    assert await all_rows(rows) == before
 
 
 async def test_what_is_found_is_said(servers: Servers, rows: Rows) -> None:
+    """All sentences in one conversation, since some depend on the ones before."""
     async with servers.connect("tickets", rows.tenant.claims(conversation_id=uuid4())) as caller:
 
-        async def said(tool: str, **values: Any) -> str:
+        async def say(tool: str, **values: Any) -> str:
             answer = await caller.call(tool, **values)
             assert answer.error is None, answer
             assert answer.text.splitlines()[0] == answer.data["say"]
             return str(answer.data["say"])
 
         oven, scale = "ticket 1, Oven stays cold", "ticket 2, Scale shows nothing"
-        assert await said("list_tickets") in (
+        assert await say("list_tickets") in (
             f"I have {oven} and {scale}.",
             f"I have {scale} and {oven}.",
         )
-        assert await said("search", text="oven") == f"I have {oven}."
-        assert await said("search", text="zeppelin") == "I can't find any such ticket."
-        assert await said("list_tickets", status="Closed") == "I can't find any such ticket."
-        assert await said("show_ticket", ticket=" #1 ") == (
+        assert await say("search", text="oven") == f"I have {oven}."
+        assert await say("search", text="zeppelin") == "I can't find any such ticket."
+        assert await say("list_tickets", status="Closed") == "I can't find any such ticket."
+        assert await say("show_ticket", ticket=" #1 ") == (
             "Ticket 1, Oven stays cold. Its status is open."
         )
-        assert await said("search_users", text="catherine brand") == "I found Katherine Brandt."
-        assert await said("search_users", text="Wu") == "I can't find anybody like that."
-        assert await said("get_organization", organization=rows.seed.organization) == (
+        assert await say("search_users", text="catherine brand") == "I found Katherine Brandt."
+        assert await say("search_users", text="Wu") == "I can't find anybody like that."
+        assert await say("get_organization", organization=rows.seed.organization) == (
             "That is Corner Bakery."
         )
         agent = rows.seed.agent
-        assert await said("check_availability") == "Mara Lindqvist can take a call now."
+        assert await say("check_availability") == "Mara Lindqvist can take a call now."
         await set_available(rows, False)
-        assert await said("check_availability", agent=agent) == (
+        assert await say("check_availability", agent=agent) == (
             "Mara Lindqvist can't take a call now."
         )
-        assert await said("check_availability") == "Nobody can take a call now."
-        assert await said("update_ticket", ticket="1", status="SOLVED") == (
+        assert await say("check_availability") == "Nobody can take a call now."
+        assert await say("update_ticket", ticket="1", status="SOLVED") == (
             "Done, ticket 1 is now solved. Is there anything else?"
         )
-        assert await said("create_ticket", subject="A", text="B") == (
+        assert await say("create_ticket", subject="A", text="B") == (
             "Done, your ticket is number 3. Is there anything else?"
         )
-        assert await said("update_many_tickets", tickets=["1", "2", "77"], priority="low") == (
+        assert await say("update_many_tickets", tickets=["1", "2", "77"], priority="low") == (
             "Two tickets have been changed, and one could not be."
         )
-        assert await said("delete_many_tickets", tickets=["3"]) == (
+        assert await say("delete_many_tickets", tickets=["3"]) == (
             "Done, one ticket has been deleted."
         )
 
 
 async def set_available(rows: Rows, available: bool) -> None:
-    """Let every agent be available, or nobody."""
+    """Make all agents available, or none."""
     query = text("update ticket_user set available = :available")
     async with rows.database.tenant(rows.tenant.business_id) as session:
         await session.execute(query, {"available": available})
@@ -241,7 +242,7 @@ async def test_a_call_that_has_just_ended_began_when_it_must_have(
     servers: Servers, rows: Rows, database: Database
 ) -> None:
     async with servers.connect("tickets", rows.tenant.claims()) as caller:
-        answer = await caller.call("log_call", **arguments(rows.seed)["log_call"])
+        answer = await caller.call("log_call", **valid_arguments(rows.seed)["log_call"])
     assert answer.data["say"] == "Done, the call has been written down in ticket 1."
     query = "select extract(epoch from created_at - started_at) as length, seconds from ticket_call"
     (call,) = await fetch(database, rows.tenant, query)
@@ -249,8 +250,8 @@ async def test_a_call_that_has_just_ended_began_when_it_must_have(
     assert 239 < float(call["length"]) < 250
 
 
-async def ids(caller: Caller, words: str) -> list[str]:
-    """Search for tickets."""
+async def search_ids(caller: Caller, words: str) -> list[str]:
+    """Search for tickets and return their ids."""
     answer = await caller.call("search", text=words, detail="full")
     assert answer.error is None, answer
     return [each["id"] for each in answer.data["tickets"]]
@@ -262,4 +263,4 @@ async def test_what_is_alike_comes_first(servers: Servers, rows: Rows) -> None:
             await caller.call("create_ticket", subject=subject, text="See there.")
         await caller.call("add_comment", ticket=rows.seed.scale, text="The oven door hit it.")
         # The one that was changed last tells of it in a comment only.
-        assert await ids(caller, "oven door") == ["4", "3", rows.seed.scale]
+        assert await search_ids(caller, "oven door") == ["4", "3", rows.seed.scale]

@@ -1,1 +1,1 @@
-"""One ticket desk per file."""
+"""The ticket providers: a folder for each vendor."""

@@ -1,1 +1,1 @@
-"""The builtin ticket desk."""
+"""The tickets of a business without a vendor, kept in our own database."""

@@ -1,4 +1,4 @@
-"""Tables of the builtin ticket desk."""
+"""Tables of the builtin tickets provider."""
 
 from datetime import datetime
 from typing import Any
@@ -30,7 +30,7 @@ class TicketOrganization(TenantRow, table=True):
 
 
 class TicketUser(TenantRow, table=True):
-    """A customer or an agent. `phone_digits` are the last ones, by which a number is found."""
+    """A customer or an agent. `phone_digits` are the last digits, which a number is found by."""
 
     __table_args__ = (
         UniqueConstraint("business_id", "id"),
@@ -56,14 +56,17 @@ class TicketUser(TenantRow, table=True):
 
 
 class TicketCounter(Row, table=True):
-    """The last number that a business's tickets have: those of deleted ones do not come again."""
+    """A business's highest ticket number, so that numbers of deleted tickets are not reused."""
 
     business_id: UUID = Field(primary_key=True)
     last: int = Field(sa_type=BigInteger)
 
 
 class Ticket(TenantRow, table=True):
-    """A ticket. `copied` are the ids of users."""
+    """A ticket, with a column for each of its values.
+
+    `copied` are the ids of users who get copies of it.
+    """
 
     __table_args__ = (
         UniqueConstraint("business_id", "id"),
@@ -119,7 +122,7 @@ class TicketComment(TenantRow, table=True):
 
 
 class TicketCall(TenantRow, table=True):
-    """A call that has been written down."""
+    """A phone call that has been logged."""
 
     __table_args__ = (
         UniqueConstraint("business_id", "idempotency_key"),

@@ -1,250 +1,123 @@
-"""The tickets of the builtin desk."""
+"""The builtin provider's tickets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-from uuid import UUID, uuid4
+from functools import partial
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from config.columns import now
-from tickets.provider import STATUSES, Change, Draft, Wanted
-from tickets.providers.builtin.mapping import all_of, any_of, asked, number_of, uuid_of, words_of
-from tickets.providers.builtin.people import People
-from tickets.providers.builtin.tables import Ticket, TicketComment, TicketCounter, TicketUser
-from toolkit.errors import NotFound, Rejected
-from toolkit.speech.people import is_similar
-
-NO_SUCH_TICKET = "There is no such ticket."
-_TELLING = 4  # letters: shorter words alone say nothing
-_HEARD = 20  # users who may have been meant
-
-Found = tuple[Ticket, UUID | None]  # with its organization
-
-
-@dataclass(frozen=True)
-class Tickets:
-    """One business's tickets, in one transaction."""
-
-    session: AsyncSession
-    business_id: UUID
-
-    @property
-    def _people(self) -> People:
-        return People(self.session, self.business_id)
-
-    async def some(self, ids: Sequence[str]) -> list[Found]:
-        """Return those that exist, in the order of `ids`."""
-        wanted = [found for each in ids if (found := number_of(each)) is not None]
-        statement = _tickets().where(col(Ticket.number).in_(wanted))
-        rows = {row[0].number: row for row in await self._rows(statement)}
-        return [rows[each] for each in wanted if each in rows]
-
-    async def held(self, ids: Sequence[str]) -> dict[str, Ticket]:
-        """Return those that exist, by id, while every other writer waits."""
-        wanted = [found for each in ids if (found := number_of(each)) is not None]
-        statement = (
-            select(Ticket)
-            .where(col(Ticket.number).in_(wanted))
-            .order_by(col(Ticket.number))  # in one order, so that nobody waits for each other
-            .with_for_update()
-        )
-        rows = {row.number: row for row in (await self.session.execute(statement)).scalars()}
-        numbers = {each: number_of(each) for each in ids}
-        return {id: rows[number] for id, number in numbers.items() if number in rows}
-
-    async def one(self, id: str) -> Ticket:
-        """Return a ticket, while every other writer waits.
-
-        Raises:
-            NotFound: there is none.
-        """
-        found = await self.held([id])
-        if id not in found:
-            raise NotFound(NO_SUCH_TICKET)
-        return found[id]
-
-    async def find(self, wanted: Wanted) -> list[Found]:
-        """Return the tickets that fulfil the conditions, and one more than are wanted."""
-        statement = _tickets().where(*_conditions(wanted)).limit(wanted.limit + 1)
-        latest = statement.order_by(col(Ticket.updated_at).desc(), col(Ticket.number).desc())
-        if wanted.text is None:
-            return await self._rows(latest)
-        words = asked(wanted.text)
-        if not words:
-            return []
-        if found := await self._rows(latest.where(_told(wanted.text, words))):
-            return found
-        if found := await self._rows(latest.where(await self._heard(wanted.text))):
-            return found
-        telling = [word for word in words if len(word) >= _TELLING]
-        if not telling:
-            return []
-        some = any_of(telling)
-        rank = func.ts_rank(col(Ticket.words), some).desc()
-        partly = statement.where(col(Ticket.words).bool_op("@@")(some))
-        return await self._rows(partly.order_by(rank, col(Ticket.number).desc()))
-
-    async def _heard(self, name: str) -> ColumnElement[bool]:
-        """Return whether a ticket is of somebody whose name may be the one that was heard."""
-        users = await self._people.called(name, _HEARD)
-        meant = [row.id for row in users if is_similar(name, row.name)]
-        return col(Ticket.requester_id).in_(meant)
-
-    async def open(self, draft: Draft, key: str | None) -> Ticket:
-        """Open a ticket.
-
-        Raises:
-            ToolFailure: its requester or its assignee does not exist.
-        """
-        people = self._people
-        assignee = (await people.agent(draft.assignee)).id if draft.assignee else None
-        if draft.requester:
-            requester: UUID | None = (await people.one(draft.requester)).id
-        else:
-            requester = await people.requester(
-                draft.requester_name, draft.requester_email, draft.requester_phone
-            )
-        row = Ticket(
-            id=uuid4(),
-            business_id=self.business_id,
-            number=await self._next_number(),
-            subject=draft.subject,
-            text=draft.text,
-            status="new",
-            priority=draft.priority,
-            type=draft.type,
-            requester_id=requester,
-            assignee_id=assignee,
-            tags=list(draft.tags),
-            fields=_given({}, draft.fields),
-            words=words_of(draft.subject, draft.text, *draft.tags),
-            idempotency_key=key,
-        )
-        self.session.add(row)
-        await self.session.flush()
-        return row
-
-    async def _next_number(self) -> int:
-        """Return a number that no other ticket gets, not even when this one is deleted."""
-        last = col(TicketCounter.last)
-        statement = (
-            insert(TicketCounter)
-            .values(business_id=self.business_id, last=1)
-            .on_conflict_do_update(
-                index_elements=[col(TicketCounter.business_id)], set_={"last": last + 1}
-            )
-            .returning(last)
-        )
-        return int((await self.session.execute(statement)).scalar_one())
-
-    async def change(self, row: Ticket, change: Change) -> None:
-        """Change a ticket.
-
-        Raises:
-            Rejected: there is no such status or agent.
-        """
-        if change.status is not None:
-            if change.status not in STATUSES:
-                raise Rejected(f"A status is one of {', '.join(STATUSES)}.")
-            row.status = change.status
-        if change.assignee is not None:
-            row.assignee_id = (await self._people.agent(change.assignee)).id
-        row.priority = change.priority or row.priority
-        row.type = change.type or row.type
-        row.subject = change.subject or row.subject
-        tags = dict.fromkeys((*row.tags, *change.add_tags))
-        row.tags = [tag for tag in tags if tag not in change.remove_tags]
-        row.fields = _given(row.fields, change.fields)
-        await self._touched(row)
-
-    async def say(
-        self, row: Ticket, text: str, *, public: bool, key: str | None = None
-    ) -> TicketComment:
-        """Add a comment of ours to a ticket."""
-        comment = TicketComment(
-            id=uuid4(),
-            business_id=self.business_id,
-            ticket_id=row.id,
-            written_by="us",
-            text=text,
-            public=public,
-            idempotency_key=key,
-        )
-        self.session.add(comment)
-        await self._touched(row)
-        return comment
-
-    async def comments(self, row: Ticket) -> list[tuple[TicketComment, str | None]]:
-        """Return a ticket's comments, oldest first, each with its author's name."""
-        statement = (
-            select(TicketComment, col(TicketUser.name))
-            .outerjoin(TicketUser, col(TicketUser.id) == col(TicketComment.author_id))
-            .where(col(TicketComment.ticket_id) == row.id)
-            .order_by(col(TicketComment.created_at), col(TicketComment.id))
-        )
-        return [(each[0], each[1]) for each in await self.session.execute(statement)]
-
-    async def merge(self, target: Ticket, source: Ticket) -> None:
-        """Close a ticket as part of another one; who asked for it gets copies of that one."""
-        source.status, source.merged_into = "closed", target.number
-        await self.say(source, f"This is now part of ticket {target.number}.", public=False)
-        asking = str(source.requester_id) if source.requester_id else None
-        if asking and source.requester_id != target.requester_id:
-            target.copied = [*dict.fromkeys((*target.copied, asking))]
-
-    async def _touched(self, row: Ticket) -> None:
-        """Note that a ticket has changed, and what it is found by now."""
-        await self.session.flush()
-        said = [comment.text for comment, _ in await self.comments(row)]
-        row.words = words_of(row.subject, row.text, *row.tags, *said)
-        row.updated_at = now()
-        await self.session.flush()
-
-    async def _rows(self, statement: Select[Ticket, UUID | None]) -> list[Found]:
-        return [(row, company) for row, company in await self.session.execute(statement)]
+from tickets.provider import (
+    BatchOutcome,
+    Ticket,
+    TicketChange,
+    TicketDraft,
+    TicketPage,
+    TicketQuery,
+)
+from tickets.providers.builtin.mapping import to_ticket
+from tickets.providers.builtin.tables import Ticket as TicketRow
+from tickets.providers.builtin.ticket_rows import TicketRows, require_row
+from tickets.providers.builtin.transactions import exclusive_transaction, run_each
+from toolkit.errors import Rejected
+from toolkit.tenancy import ToolCall
 
 
-def _tickets() -> Select[Ticket, UUID | None]:
-    requester = col(TicketUser.id) == col(Ticket.requester_id)
-    return select(Ticket, col(TicketUser.organization_id)).outerjoin(TicketUser, requester)
+class BuiltinTickets:
+    """The tickets of one business."""
 
+    def __init__(self, call: ToolCall) -> None:
+        self._call = call
 
-def _told(text: str, words: Sequence[str]) -> ColumnElement[bool]:
-    """Return whether a ticket has all of the words, in it or in its requester's name."""
-    question = all_of(words)
-    told = [
-        col(Ticket.words).bool_op("@@")(question),
-        col(TicketUser.words).bool_op("@@")(question),
-    ]
-    number = number_of(text.strip())
-    return or_(*told, col(Ticket.number) == number) if number is not None else or_(*told)
+    async def get(self, ids: Sequence[str]) -> list[Ticket]:
+        """Return the tickets that exist, in the order of `ids`."""
+        async with self._call.transaction() as session:
+            return [to_ticket(*each) for each in await self._rows(session).get_many(ids)]
 
+    async def search(self, query: TicketQuery) -> TicketPage:
+        """Return tickets that match the query."""
+        async with self._call.transaction() as session:
+            found = await self._rows(session).search(query)
+        tickets = tuple(to_ticket(*each) for each in found[: query.limit])
+        return TicketPage(tickets=tickets, more=len(found) > len(tickets))
 
-def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if wanted.status is not None:
-        found.append(col(Ticket.status) == wanted.status)
-    if wanted.type is not None:
-        found.append(col(Ticket.type) == wanted.type)
-    if wanted.of is None:
-        return found
-    id = uuid_of(wanted.of)
-    match wanted.part:
-        case "assigned":
-            found.append(col(Ticket.assignee_id) == id)
-        case "copied":
-            found.append(col(Ticket.copied).contains([str(id)]))
-        case "organization":
-            found.append(col(TicketUser.organization_id) == id)
-        case _:
-            found.append(col(Ticket.requester_id) == id)
-    return found
+    async def create(self, drafts: Sequence[TicketDraft]) -> BatchOutcome:
+        """Create tickets."""
+        async with exclusive_transaction(self._call) as session:
+            if created := await self._find_created(session):
+                return created
+            rows = self._rows(session)
 
+            async def create(position: int, draft: TicketDraft) -> str:
+                return str((await rows.add(draft, self._key(position))).number)
 
-def _given(before: dict[str, Any], fields: Any) -> dict[str, Any]:
-    """Return fields with what was given; None takes one away."""
-    return {name: value for name, value in {**before, **fields}.items() if value is not None}
+            work = {str(n): partial(create, n, draft) for n, draft in enumerate(drafts, 1)}
+            return await run_each(session, work)
+
+    async def find_lost_create(self, drafts: Sequence[TicketDraft]) -> BatchOutcome | None:
+        """Return the tickets with this call's idempotency key, if there are any."""
+        async with self._call.transaction() as session:
+            return await self._find_created(session)
+
+    async def update(self, changes: Sequence[TicketChange]) -> BatchOutcome:
+        """Change tickets."""
+        async with self._call.transaction() as session:
+            rows = self._rows(session)
+            locked = await rows.lock_many([change.id for change in changes])
+
+            async def update(change: TicketChange) -> str:
+                await rows.change(require_row(locked, change.id), change)
+                return change.id
+
+            return await run_each(session, {each.id: partial(update, each) for each in changes})
+
+    async def delete(self, ids: Sequence[str]) -> BatchOutcome:
+        """Delete tickets."""
+        async with self._call.transaction() as session:
+            locked = await self._rows(session).lock_many(ids)
+
+            async def delete(id: str) -> str:
+                await session.delete(require_row(locked, id))
+                return id
+
+            return await run_each(session, {id: partial(delete, id) for id in ids})
+
+    async def merge(self, into: str, ids: Sequence[str], comment: str | None) -> BatchOutcome:
+        """Close tickets as parts of another, with an internal comment in it that names them."""
+        async with self._call.transaction() as session:
+            rows = self._rows(session)
+            locked = await rows.lock_many([into, *ids])
+            target = require_row(locked, into)
+            if target.merged_into is not None:
+                raise Rejected(f"It is part of ticket {target.merged_into} itself.")
+            new = [id for id in ids if id in locked and locked[id].merged_into != target.number]
+
+            async def merge(id: str) -> str:
+                source = require_row(locked, id)
+                if id in new:
+                    await rows.merge(target, source)
+                return id
+
+            outcome = await run_each(session, {id: partial(merge, id) for id in ids})
+            if new:
+                parts = f"Tickets that are part of this one now: {', '.join(new)}."
+                text = f"{comment}\n{parts}" if comment else parts
+                await rows.add_comment(target, text, public=False)
+            return outcome
+
+    def _rows(self, session: AsyncSession) -> TicketRows:
+        return TicketRows(session, self._call.business_id)
+
+    def _key(self, position: int) -> str | None:
+        key = self._call.idempotency_key
+        return f"{key}:{position}" if key else None
+
+    async def _find_created(self, session: AsyncSession) -> BatchOutcome | None:
+        """Return the tickets that this call has created before; None if there are none."""
+        key = self._call.idempotency_key
+        if key is None:
+            return None
+        ours = col(TicketRow.idempotency_key).startswith(f"{key}:", autoescape=True)
+        query = select(col(TicketRow.number)).where(ours).order_by(col(TicketRow.number))
+        numbers = (await session.execute(query)).scalars().all()
+        return BatchOutcome(done=tuple(map(str, numbers))) if numbers else None

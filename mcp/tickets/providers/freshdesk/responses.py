@@ -1,7 +1,7 @@
-"""What Freshdesk answers.
+"""Models of Freshdesk's responses: https://developers.freshdesk.com/api/.
 
-It publishes no specification: only what is used here is read, and all of it but ids may be missing.
-https://developers.freshdesk.com/api/
+Freshdesk publishes no specification. The models hold what is used, and everything but ids may be
+missing.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from pydantic import (
     RootModel,
 )
 
-# Numbers of phones come as numbers where they look like some.
+# A phone number without signs comes as a JSON number.
 Text = Annotated[str | None, BeforeValidator(lambda value: value if value is None else str(value))]
 
 
@@ -26,17 +26,17 @@ class _Record(BaseModel):
 
 
 class Created(_Record):
-    """Anything that has been added."""
+    """A record that has been added or changed."""
 
     id: int
 
 
 class Nothing(_Record):
-    """An answer that says no more than its status."""
+    """A response without content."""
 
 
 class Requester(_Record):
-    """Who has asked for a ticket, where a list includes that."""
+    """A ticket's requester, in lists that include it."""
 
     email: str | None = None
     phone: Text = None
@@ -44,7 +44,10 @@ class Requester(_Record):
 
 
 class Ticket(_Record):
-    """A ticket. In the trash it is still shown, as deleted."""
+    """A ticket, with a field for each value that is used.
+
+    One in the trash can still be read, with `deleted` set.
+    """
 
     id: int
     subject: str | None = None
@@ -66,15 +69,15 @@ class Tickets(RootModel[list[Ticket]]):
     """One page of a list."""
 
 
-class TicketsFound(_Record):
-    """One page of a search, and how many there are on all."""
+class TicketSearchPage(_Record):
+    """One page of a search, and how many tickets are on all pages."""
 
     results: list[Ticket] = []
     total: int = 0
 
 
 class Conversation(_Record):
-    """A reply or a note; what is incoming was written by a customer."""
+    """A reply or a note. An incoming one was written by a customer."""
 
     id: int
     body_text: str | None = None
@@ -118,24 +121,24 @@ class Contacts(RootModel[list[Contact]]):
 
 
 class Named(_Record):
-    """A customer or a company, where only the name was looked for."""
+    """A customer or a company, as a search by name returns it."""
 
     id: int
     name: str | None = None
 
 
 class NamedContacts(RootModel[list[Named]]):
-    """Customers whose names begin alike."""
+    """Customers found by name."""
 
 
 class NamedCompanies(_Record):
-    """Companies whose names begin alike."""
+    """Companies found by name."""
 
     companies: list[Named] = []
 
 
 class AgentContact(_Record):
-    """What is known of an agent as a person."""
+    """An agent's name, address and numbers."""
 
     name: str | None = None
     email: str | None = None
@@ -144,7 +147,7 @@ class AgentContact(_Record):
 
 
 class Agent(_Record):
-    """An agent; one who is available is given tickets."""
+    """An agent. One who is available gets tickets assigned."""
 
     id: int
     available: bool | None = None
@@ -165,7 +168,7 @@ class Company(_Record):
 
 
 class TicketField(_Record):
-    """A field of a ticket. The choices of the status are by its number."""
+    """A field of a ticket. The choices of a status field have its numbers as keys."""
 
     type: str | None = None
     choices: dict[str, object] | list[object] | None = None
@@ -176,31 +179,31 @@ class TicketFields(RootModel[list[TicketField]]):
 
 
 class JobStarted(_Record):
-    """Work that Freshdesk has taken."""
+    """A job that has been started."""
 
     job_id: str
 
 
 class JobResult(_Record):
-    """What became of one record of a job."""
+    """The outcome of one record of a job."""
 
     id: int
     success: bool | None = None
 
 
 class Job(_Record):
-    """Work that Freshdesk has taken, and how far it is."""
+    """A job's state."""
 
     status: str
     data: list[JobResult] | None = None
 
     @property
-    def ended(self) -> bool:
-        """Say whether nothing more will come of it."""
+    def is_finished(self) -> bool:
+        """Return whether the job has ended, well or badly."""
         return self.status.casefold() in ("completed", "failed")
 
     def done(self, ids: Sequence[str]) -> list[str]:
-        """Return the records of `ids` that it has done; all, where it does not tell them apart."""
+        """Return the ids that the job has done: all of a completed one that does not list them."""
         if self.data is None:
             return [*ids] if self.status.casefold() == "completed" else []
         done = {str(each.id) for each in self.data if each.success}

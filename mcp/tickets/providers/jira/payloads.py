@@ -1,90 +1,86 @@
-"""What Jira is sent."""
+"""Builds what Jira is sent from the provider's models."""
 
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from tickets.provider import CallLog, Change, Draft, Priority
-from tickets.providers.jira.adf import document
-from tickets.providers.jira.mapping import MARK
-from tickets.providers.jira.settings import Settings
+from tickets.provider import CallLog, Priority, TicketChange, TicketDraft
+from tickets.providers.jira.adf import to_adf
+from tickets.providers.jira.settings import JiraSettings
 from toolkit.speech.text import shorten
 
 _PRIORITIES: Mapping[Priority, str] = {
     **{"low": "Low", "normal": "Medium", "high": "High", "urgent": "Highest"}
 }
-_LONGEST = 255  # characters of a summary
-_MINUTE = 60  # seconds; a worklog is no shorter
+_MAX_SUMMARY = 255  # characters
+_MIN_WORKLOG = 60  # seconds
 
 
-def mark(call: str | None, part: int = 0) -> list[dict[str, Any]]:
-    """Return the property by which a call that was lost finds what it has made."""
-    return [{"key": MARK, "value": {"call": call, "part": part}}] if call else []
-
-
-def new_issue(draft: Draft, project: str, settings: Settings, reporter: str | None) -> Any:
-    """Return the fields of an issue to be created."""
-    named = {
+def new_issue(
+    draft: TicketDraft, project: str, settings: JiraSettings, reporter: str | None
+) -> dict[str, Any]:
+    """Return the fields of an issue to create."""
+    optional = {
         "priority": {"name": _PRIORITIES[draft.priority]} if draft.priority else None,
         "reporter": {"id": reporter} if reporter else None,
         "assignee": {"id": draft.assignee} if draft.assignee else None,
-        "labels": _labels(draft.tags),
+        "labels": _to_labels(draft.tags),
     }
     return {
         **draft.fields,
         "project": {"key": project},
-        "issuetype": {"name": settings.kind(draft.type)},
-        "summary": _summary(draft.subject),
-        "description": document(_caller(draft) + draft.text),
-        **{name: value for name, value in named.items() if value},
+        "issuetype": {"name": settings.issue_type_of(draft.type)},
+        "summary": _to_summary(draft.subject),
+        "description": to_adf(_caller_line(draft) + draft.text),
+        **{name: value for name, value in optional.items() if value},
     }
 
 
-def edit(change: Change, settings: Settings) -> dict[str, Any]:
-    """Return the edit that a change asks for; {} for none."""
+def issue_edit(change: TicketChange, settings: JiraSettings) -> dict[str, Any]:
+    """Return the body that edits an issue, without its status; empty if nothing else changes."""
     fields: dict[str, Any] = {**change.fields}
     if change.subject is not None:
-        fields["summary"] = _summary(change.subject)
+        fields["summary"] = _to_summary(change.subject)
     if change.priority is not None:
         fields["priority"] = {"name": _PRIORITIES[change.priority]}
     if change.type is not None:
-        fields["issuetype"] = {"name": settings.kind(change.type)}
+        fields["issuetype"] = {"name": settings.issue_type_of(change.type)}
     if change.assignee is not None:
         fields["assignee"] = {"id": change.assignee}
-    labels = [{"add": tag} for tag in _labels(change.add_tags)]
-    labels += [{"remove": tag} for tag in _labels(change.remove_tags)]
+    labels = [{"add": label} for label in _to_labels(change.add_tags)]
+    labels += [{"remove": label} for label in _to_labels(change.remove_tags)]
     update = {"update": {"labels": labels}} if labels else {}
     return {**({"fields": fields} if fields else {}), **update}
 
 
 def worklog(log: CallLog) -> dict[str, Any]:
-    """Return the worklog that a call is."""
+    """Return the body that logs a call as work on an issue."""
     length = str(timedelta(seconds=log.seconds))
-    said = f"{log.direction.capitalize()} call, {log.phone}, {length}\n\n{log.summary}"
+    text = f"{log.direction.capitalize()} call, {log.phone}, {length}\n\n{log.summary}"
     return {
-        "started": stamp(log.started_at),
-        "timeSpentSeconds": max(log.seconds, _MINUTE),
-        "comment": document(said),
+        "started": to_timestamp(log.started_at),
+        "timeSpentSeconds": max(log.seconds, _MIN_WORKLOG),
+        "comment": to_adf(text),
     }
 
 
-def stamp(moment: datetime) -> str:
-    """Return `2021-01-17T12:34:00.000+0000`, the only form in which Jira takes it."""
+def to_timestamp(moment: datetime) -> str:
+    """Return a moment such as `2021-01-17T12:34:00.000+0000`, the only form that Jira takes."""
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}{moment:%z}"
 
 
-def _caller(draft: Draft) -> str:
-    """Return a line that says who has called: a reporter has to have an account."""
-    said = (draft.requester_name, draft.requester_phone, draft.requester_email)
-    given = ", ".join(part for part in said if part)
-    return f"Caller: {given}\n\n" if given and not draft.requester else ""
+def _caller_line(draft: TicketDraft) -> str:
+    """Return a line that names the caller, who cannot be the reporter without an account."""
+    contact = (draft.requester_name, draft.requester_phone, draft.requester_email)
+    caller = ", ".join(part for part in contact if part)
+    return f"Caller: {caller}\n\n" if caller and not draft.requester else ""
 
 
-def _summary(subject: str) -> str:
-    return shorten(" ".join(subject.split()), _LONGEST)
+def _to_summary(subject: str) -> str:
+    return shorten(" ".join(subject.split()), _MAX_SUMMARY)
 
 
-def _labels(tags: Sequence[str]) -> list[str]:
-    """Return tags as labels, which have no spaces."""
+def _to_labels(tags: Sequence[str]) -> list[str]:
+    """Return tags as labels, which cannot have spaces."""
     return [label for tag in tags if (label := re.sub(r"\s+", "-", tag.strip()))]

@@ -1,105 +1,153 @@
-"""The people of a Jira site: Atlassian accounts, of which others may change nothing."""
+"""The people of a Jira site: Atlassian accounts, which only their owners can change."""
 
 import re
 from collections.abc import Sequence
 
 from pydantic import RootModel
 
-from tickets.provider import User, UserDraft, UserPage
-from tickets.providers.jira import mapping as records
-from tickets.providers.jira.client import AT_ONCE, Query, Wired
-from tickets.providers.jira.mapping import Account
+from tickets.provider import BatchOutcome, Organization, User, UserDraft, UserPage
+from tickets.providers.jira import responses
+from tickets.providers.jira.client import CONCURRENCY, JiraClient, Query
+from tickets.providers.jira.mapping import to_user
 from toolkit.errors import Conflict, NotFound, Rejected
 from toolkit.http.concurrency import map_concurrently
 
-_MOST = 50  # accounts in one answer to a search
-_SOME = 100  # accounts that are listed
-_BEGINNING = 2  # letters by which a name is looked for that was heard wrongly
+OWNERS_ONLY = "Atlassian accounts are changed by the people whose they are."
+_MAX_FOUND = 50  # accounts in a response to a search
+_MAX_LISTED = 100  # accounts in a list
+_PREFIX = 2  # letters of a name that may have been misheard
 _ACCOUNT_ID = re.compile(r"[\w:.-]{1,128}")
 
 
-class People:
-    """The accounts that an account of ours may see; privacy may hide their addresses."""
+class JiraPeople:
+    """The accounts that our account may see; their privacy settings may hide the addresses."""
 
-    def __init__(self, jira: Wired) -> None:
-        self._jira = jira
+    def __init__(self, client: JiraClient) -> None:
+        self._client = client
 
-    async def users(self, ids: Sequence[str]) -> list[User]:
-        """Return those of the users who exist, in the order of `ids`."""
-        known = [*dict.fromkeys(each for each in ids if is_account(each))]
-        found = await self._known(known)
-        by_id = {account.accountId: account.user() for account in found}
-        return [by_id[each] for each in known if each in by_id]
+    async def get(self, ids: Sequence[str]) -> list[User]:
+        """Return the users who exist, in the order of `ids`."""
+        account_ids = [*dict.fromkeys(id for id in ids if is_account_id(id))]
+        accounts = await self._fetch(account_ids)
+        by_id = {account.accountId: to_user(account) for account in accounts}
+        return [by_id[id] for id in account_ids if id in by_id]
 
-    async def find(self, text: str | None, phone: str | None, email: str | None) -> UserPage:
-        """Return users who may be meant: Jira compares the beginnings of names and addresses."""
+    async def search(
+        self,
+        text: str | None,
+        *,
+        phone: str | None = None,
+        email: str | None = None,
+        limit: int = 20,
+    ) -> UserPage:
+        """Return users with a similar name or that e-mail address; without any, all users.
+
+        Jira compares the beginnings of names and addresses. It has no phone numbers.
+        """
         if email is not None:
-            return _page(await self._search([email]))
+            return _page(await self._search_all([email]))
         if text is not None:
-            parts = [part for part in text.split() if len(part) >= _BEGINNING]
-            found = await self._search([text, *parts])
-            return _page(found or await self._search([part[:_BEGINNING] for part in parts]))
-        if phone is not None:  # Jira keeps no numbers.
+            parts = [part for part in text.split() if len(part) >= _PREFIX]
+            found = await self._search_all([text, *parts])
+            return _page(found or await self._search_all([part[:_PREFIX] for part in parts]))
+        if phone is not None:
             return UserPage(users=())
-        query: Query = {"maxResults": _SOME}
-        path = ("users", "search")
-        some = await self._jira.ask("GET", path, RootModel[list[Account]], query=query)
-        return _page(some.root, more=len(some.root) == _SOME)
-
-    async def with_address(self, email: str) -> User | None:
-        """Return the user who has an address, if their privacy lets us see that."""
-        found = (await self.find(None, None, email)).users
-        same = (each for each in found if (each.email or "").casefold() == email.casefold())
-        return next(same, None)
+        query: Query = {"maxResults": _MAX_LISTED}
+        accounts = await self._client.request(
+            "GET", ("users", "search"), RootModel[list[responses.Account]], query=query
+        )
+        return _page(accounts.root, more=len(accounts.root) == _MAX_LISTED)
 
     async def create(self, draft: UserDraft) -> str:
-        """Add somebody to the site, without access to any product. Their name they choose."""
+        """Invite a user to the site, without access to any product; they choose their own name."""
         if draft.email is None:
             raise Rejected(
                 "Jira knows people by their e-mail address only.",
                 say="What is the e-mail address?",
             )
-        # Jira would answer as if it had added them.
-        if await self.with_address(draft.email):
+        # For an address that has an account, Jira responds as if it had created one.
+        if await self.find_by_email(draft.email):
             raise Conflict("There is a user with that e-mail address.")
         body = {"emailAddress": draft.email, "products": list[str]()}
-        return (await self._jira.ask("POST", ("user",), Account, body=body)).accountId
+        account = await self._client.request("POST", ("user",), responses.Account, body=body)
+        return account.accountId
+
+    async def find_lost_create(self, draft: UserDraft) -> str | None:
+        """Return the user who has the e-mail address, if this is a retry."""
+        if not self._client.call.is_retry or draft.email is None:
+            return None
+        user = await self.find_by_email(draft.email)
+        return user.id if user else None
+
+    async def update(self, drafts: Sequence[UserDraft]) -> BatchOutcome:
+        """Refuse: Jira cannot do this.
+
+        Raises:
+            Rejected: always.
+        """
+        raise Rejected(OWNERS_ONLY)
+
+    async def upsert(self, drafts: Sequence[UserDraft]) -> BatchOutcome:
+        """Refuse: Jira cannot do this.
+
+        Raises:
+            Rejected: always.
+        """
+        raise Rejected(OWNERS_ONLY)
 
     async def delete(self, user_id: str) -> None:
-        """Take somebody off the site."""
-        if not is_account(user_id):
+        """Remove a user from the site."""
+        if not is_account_id(user_id):
             raise NotFound("There is no such user.")
-        await self._jira.ask("DELETE", ("user",), records.Nothing, query={"accountId": user_id})
+        await self._client.request(
+            "DELETE", ("user",), responses.Nothing, query={"accountId": user_id}
+        )
 
-    async def _known(self, ids: Sequence[str]) -> Sequence[Account]:
+    async def get_organization(self, organization_id: str) -> Organization | None:
+        """Return None: Jira has no organizations."""
+        return None
+
+    async def find_by_email(self, email: str) -> User | None:
+        """Return the user who has an e-mail address, if their privacy settings show it."""
+        found = (await self.search(None, email=email)).users
+        same = (each for each in found if (each.email or "").casefold() == email.casefold())
+        return next(same, None)
+
+    async def _fetch(self, ids: Sequence[str]) -> Sequence[responses.Account]:
         if not ids:
             return ()
         if len(ids) > 1:
             query: Query = {"accountId": ids, "maxResults": len(ids)}
             path = ("user", "bulk")
-            return (await self._jira.ask("GET", path, records.Accounts, query=query)).values
+            accounts = await self._client.request("GET", path, responses.AccountList, query=query)
+            return accounts.values
+        query = {"accountId": ids[0]}
         try:
-            return [await self._jira.ask("GET", ("user",), Account, query={"accountId": ids[0]})]
+            return [await self._client.request("GET", ("user",), responses.Account, query=query)]
         except NotFound:
             return ()
 
-    async def _search(self, words: Sequence[str]) -> list[Account]:
-        answers = await map_concurrently(self._named, [*dict.fromkeys(words)], at_once=AT_ONCE)
+    async def _search_all(self, prefixes: Sequence[str]) -> list[responses.Account]:
+        """Return the accounts for each of the prefixes."""
+        unique = [*dict.fromkeys(prefixes)]
+        answers = await map_concurrently(self._search_one, unique, limit=CONCURRENCY)
         return [account for answer in answers for account in answer]
 
-    async def _named(self, beginning: str) -> list[Account]:
-        query: Query = {"query": beginning, "maxResults": _MOST}
-        path = ("user", "search")
-        return (await self._jira.ask("GET", path, RootModel[list[Account]], query=query)).root
+    async def _search_one(self, prefix: str) -> list[responses.Account]:
+        query: Query = {"query": prefix, "maxResults": _MAX_FOUND}
+        accounts = await self._client.request(
+            "GET", ("user", "search"), RootModel[list[responses.Account]], query=query
+        )
+        return accounts.root
 
 
-def is_account(user_id: str) -> bool:
-    """Say whether an id is of the form that accounts have."""
-    return bool(_ACCOUNT_ID.fullmatch(user_id))
+def is_account_id(id: str) -> bool:
+    """Return whether an id has the form of an account's."""
+    return bool(_ACCOUNT_ID.fullmatch(id))
 
 
-def _page(found: Sequence[Account], *, more: bool = False) -> UserPage:
-    """Return the people among some accounts: no apps, and nobody who has left."""
-    people = [each for each in found if each.active and each.accountType != "app"]
-    by_id = {each.accountId: each.user() for each in people}
+def _page(accounts: Sequence[responses.Account], *, more: bool = False) -> UserPage:
+    """Return accounts as users, without apps and inactive accounts."""
+    people = [each for each in accounts if each.active and each.accountType != "app"]
+    by_id = {each.accountId: to_user(each) for each in people}
     return UserPage(users=tuple(by_id.values()), more=more)

@@ -1,4 +1,4 @@
-"""JQL, Jira's query language, with values that callers dictate.
+"""Builds queries in JQL, Jira's query language, from values that callers dictate.
 
 https://support.atlassian.com/jira-software-cloud/docs/search-syntax-for-text-fields/
 """
@@ -6,51 +6,48 @@ https://support.atlassian.com/jira-software-cloud/docs/search-syntax-for-text-fi
 import unicodedata
 from string import punctuation
 
-_MOST = 20  # words
+_MAX_WORDS = 20
 _OPERATORS = frozenset(punctuation) - {"_"}
 
 
-def where(*clauses: str, order: str = "updated") -> str:
-    """Return a query for what fulfils every clause, the last one first."""
+def jql_query(*clauses: str, order: str = "updated") -> str:
+    """Return a query for issues that fulfil every clause, in descending order of a field."""
     return f"{' AND '.join(clauses)} ORDER BY {order} DESC"
 
 
 def equals(field: str, value: str) -> str:
-    """Return a clause for one value."""
-    return f"{field} = {quoted(value)}"
+    """Return the clause that a field has a value."""
+    return f"{field} = {quote_literal(value)}"
 
 
 def contains(text: str) -> str | None:
-    """Return a clause for the words of a text, in any order; None where it has none.
+    """Return the clause for the words of a text, in any order; None if it has no words.
 
-    A word that has a sign in it is a phrase of its own, in which Jira's text search knows no
-    operators. The others are in small letters, in which AND, OR and NOT are words like any other.
+    A word with signs in it becomes a phrase, in which Jira's text search has no operators. The
+    other words are in lower case, in which AND, OR and NOT are words.
     """
-    words = [_bare(each) for each in _seen(text.lower()).split()]
+    words = [_strip_signs(each) for each in _printable(text.lower()).split()]
     words = [each for each in words if each]
-    terms = [_phrase(each) if _OPERATORS & {*each} else each for each in words[:_MOST]]
-    return f"text ~ {quoted(' '.join(terms))}" if terms else None
+    terms = [_in_quotes(each) if _OPERATORS & {*each} else each for each in words[:_MAX_WORDS]]
+    return f"text ~ {quote_literal(' '.join(terms))}" if terms else None
 
 
-def _bare(word: str) -> str:
-    """Return a word without the signs round it; "" where there is nothing else."""
-    spoken = [n for n, char in enumerate(word) if unicodedata.category(char)[0] not in "PSC"]
-    return word[spoken[0] : spoken[-1] + 1] if spoken else ""
-
-
-def quoted(value: str) -> str:
+def quote_literal(value: str) -> str:
     """Return a value as a string literal."""
-    return _phrase(_seen(value))
+    return _in_quotes(_printable(value))
 
 
-def _seen(text: str) -> str:
-    """Return a text in one line, without what nobody sees."""
+def _strip_signs(word: str) -> str:
+    """Return a word without the signs around it; "" if it is nothing else."""
+    letters = [n for n, char in enumerate(word) if unicodedata.category(char)[0] not in "PSC"]
+    return word[letters[0] : letters[-1] + 1] if letters else ""
+
+
+def _printable(text: str) -> str:
+    """Return a text in one line, without unprintable characters."""
     return "".join(char for char in " ".join(text.split()) if char.isprintable())
 
 
-def _phrase(word: str) -> str:
-    return f'"{_escaped(word)}"'
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"')
+def _in_quotes(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

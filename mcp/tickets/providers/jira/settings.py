@@ -1,4 +1,4 @@
-"""What a tenant says about their Jira, and which issue a caller means by it."""
+"""The settings of a tenant's Jira account, and the issue keys that callers mean."""
 
 import re
 
@@ -11,28 +11,33 @@ _KEY = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,99})[\s-]+([0-9]{1,12})")
 _NUMBER = re.compile(r"[0-9]{1,12}")
 
 
-class Settings(BaseModel):
-    """What a tenant may say about their projects."""
+class JiraSettings(BaseModel):
+    """New tickets are created in `project`; without it none can be.
+
+    Sites name their issue types as they like: `problem_type` is used for problems, `issue_type`
+    for all other tickets.
+    """
 
     project: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$")
     issue_type: str = "Task"
     problem_type: str = "Problem"
 
-    def kind(self, type: TicketType | None) -> str:
-        """Return the issue type: sites call theirs what they like, and two are known."""
+    def issue_type_of(self, type: TicketType | None) -> str:
+        """Return the name of the issue type for a ticket's type."""
         return self.problem_type if type == "problem" else self.issue_type
 
-    def bound(self) -> str:
-        """Return the clause that Jira demands of a search, that it be not about everything."""
+    def scope(self) -> str:
+        """Return the clause that bounds a search: Jira refuses one that is unbounded."""
         return equals("project", self.project) if self.project else "updated >= -365d"
 
-    def key(self, ticket_id: str) -> str | None:
-        """Return an issue's key; None where an id is of another form.
+    def issue_key(self, ticket_id: str) -> str | None:
+        """Return the key of an issue; None if the id has another form.
 
-        A number alone is the ticket's in the project: Jira's own numbers are nobody's words.
+        A number alone is taken for one of the project's keys, not for Jira's internal id, which
+        callers do not know.
         """
-        said = ticket_id.strip()
-        if self.project and _NUMBER.fullmatch(said):
-            return f"{self.project}-{int(said)}".upper()
-        found = _KEY.fullmatch(said)
-        return f"{found[1]}-{int(found[2])}".upper() if found else None
+        id = ticket_id.strip()
+        if self.project and _NUMBER.fullmatch(id):
+            return f"{self.project}-{int(id)}".upper()
+        key = _KEY.fullmatch(id)
+        return f"{key[1]}-{int(key[2])}".upper() if key else None

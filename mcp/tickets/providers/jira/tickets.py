@@ -1,206 +1,298 @@
-"""Jira's issues: read, found, created, changed and deleted, one or many of them."""
+"""Jira's issues, which are our tickets."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tickets.provider import Batch, Change, Draft, Refused
-from tickets.providers.jira import mapping as records
-from tickets.providers.jira import payloads as bodies
-from tickets.providers.jira import search as jql
-from tickets.providers.jira.client import AT_ONCE, Wired
-from tickets.providers.jira.mapping import Issue, Issues
-from tickets.providers.jira.settings import Settings
+from tickets.provider import (
+    BatchOutcome,
+    Refusal,
+    Ticket,
+    TicketChange,
+    TicketDraft,
+    TicketPage,
+    TicketQuery,
+)
+from tickets.providers.jira import payloads, responses
+from tickets.providers.jira.client import CONCURRENCY, JiraClient
+from tickets.providers.jira.mapping import (
+    CATEGORIES,
+    CATEGORY_NAMES,
+    TICKET_FIELDS,
+    find_transition,
+    to_ticket,
+)
+from tickets.providers.jira.marks import MARK, mark_properties, marked_part
+from tickets.providers.jira.people import JiraPeople, is_account_id
+from tickets.providers.jira.search import contains, equals, jql_query
+from tickets.providers.jira.settings import JiraSettings
 from toolkit.errors import Conflict, NotFound, OutcomeUnknown, Rejected, ToolFailure
 from toolkit.http.concurrency import map_concurrently
 from toolkit.http.polling import poll_until
-from toolkit.tenancy import ToolCall
 
-_MADE_AT_ONCE = 50  # issues that Jira creates in one request
-_NEWEST = 100  # issues among which a lost one is looked for
-_JOB = 8.0  # seconds that a caller waits for Jira's own work
-_NONE = "There is no such ticket."
+NO_MERGE = "Jira links issues to each other, but does not merge them."
+NO_SUCH_TICKET = "There is no such ticket."
+_BULK_CREATE = 50  # issues that Jira creates in one request
+_RECENT = 100  # issues that a lost create is looked for among
+_TASK_BUDGET = 8.0  # seconds to wait for a bulk operation
+_RELATION_FIELDS = {"requested": "reporter", "assigned": "assignee", "copied": "watcher"}
 
 
-class Desk:
-    """The issues that an account reaches."""
+class JiraIssues:
+    """The issues that an account can read."""
 
-    def __init__(self, jira: Wired, call: ToolCall, settings: Settings) -> None:
-        self._jira = jira
-        self._call = call
+    def __init__(self, client: JiraClient, people: JiraPeople, settings: JiraSettings) -> None:
+        self._client = client
+        self._people = people
         self._settings = settings
 
-    async def read(
-        self, ids: Iterable[str], fields: Sequence[str] = records.SHOWN, *, moves: bool = False
-    ) -> Mapping[str, Issue]:
-        """Return the issues that there are, by key, in the order of `ids`; `moves`: with the ways.
+    async def get(self, ids: Sequence[str]) -> list[Ticket]:
+        """Return the tickets that exist, in the order of `ids`."""
+        issues = await self._fetch(ids)
+        return [to_ticket(issue, self._settings) for issue in issues.values()]
 
-        It is one request, however many they are.
-        """
-        keys = [*dict.fromkeys(key for each in ids if (key := self._settings.key(each)))]
-        expand = ["transitions"] if moves else []
-        if not keys:
-            return {}
-        if len(keys) == 1:
-            query = {"fields": fields, "expand": expand}
-            try:
-                found = await self._jira.ask("GET", ("issue", keys[0]), Issue, query=query)
-            except NotFound:
-                return {}
-            return {keys[0]: found}
-        body = {"issueIdsOrKeys": keys, "fields": [*fields], "expand": expand}
-        answer = await self._jira.ask("POST", ("issue", "bulkfetch"), Issues, body=body)
-        by_key = {issue.key: issue for issue in answer.issues}
-        return {key: by_key[key] for key in keys if key in by_key}
-
-    async def search(
-        self, query: str, fields: Sequence[str], limit: int, properties: str | None = None
-    ) -> Issues:
-        """Return what a query finds first."""
-        return await self._jira.run(
-            lambda jira: jira.search(query, fields, limit, properties), Issues, reads=True
+    async def search(self, query: TicketQuery) -> TicketPage:
+        """Return tickets of the project, or of the last year if the settings name no project."""
+        clauses = self._clauses(query)
+        if clauses is None:
+            return TicketPage(tickets=())
+        page = await self._client.search(jql_query(*clauses), TICKET_FIELDS, query.limit)
+        return TicketPage(
+            tickets=tuple(to_ticket(issue, self._settings) for issue in page.issues),
+            more=page.nextPageToken is not None,
         )
 
-    async def create(self, draft: Draft, reporters: Sequence[str | None]) -> Batch:
-        """Create an issue for the first of the reporters whom Jira accepts."""
-        *better, last = reporters
-        for reporter in better:
-            try:
-                return await self._create(draft, reporter)
-            except Rejected:
-                # To name a reporter takes a right and a field that an account may not have.
-                continue
-        return await self._create(draft, last)
+    async def create(self, drafts: Sequence[TicketDraft]) -> BatchOutcome:
+        """Create issues. The caller becomes the reporter of a single one if they have an account.
 
-    async def create_many(self, drafts: Sequence[Draft]) -> Batch:
-        """Create issues; those that Jira refuses do not keep it from creating the others."""
-        done, refused = list[str](), list[Refused]()
-        for start in range(0, len(drafts), _MADE_AT_ONCE):
-            part = drafts[start : start + _MADE_AT_ONCE]
-            made = [self._new(draft, draft.requester, start + n) for n, draft in enumerate(part)]
-            try:
-                answer = await self._jira.ask(
-                    "POST", ("issue", "bulk"), records.ManyMade, body={"issueUpdates": made}
-                )
-            except ToolFailure as failure:
-                # What there is by now must not be lost with the rest, unless it will be looked for.
-                if not done or isinstance(failure, OutcomeUnknown):
-                    raise
-                refused += [_refused(start + n, failure.happened) for n in range(len(part))]
-                continue
-            done += [issue.key for issue in answer.issues]
-            refused += [
-                _refused(start + each.failedElementNumber, "Jira did not take it.")
-                for each in answer.errors
-            ]
-        return Batch(done=tuple(done), refused=tuple(refused))
-
-    async def find_lost_create(self, drafts: Sequence[Draft]) -> Batch | None:
-        """Return what has our mark.
-
-        JQL finds properties only for apps that have declared them, so that our newest are read.
+        Naming a reporter takes a permission and a field that our account may not have: if Jira
+        refuses a caller who is found by their e-mail address, the reporter is our account.
         """
-        ours = (self._settings.bound(), "creator = currentUser()", "created >= -1d")
-        query = jql.where(*ours, order="created")
-        page = await self.search(query, ("created",), _NEWEST, records.MARK)
-        found: dict[int, str] = {}
+        if len(drafts) > 1:
+            return await self._create_many(drafts)
+        (draft,) = drafts
+        if draft.requester or not draft.requester_email or not self._settings.project:
+            return await self._create_one(draft, draft.requester)
+        caller = await self._people.find_by_email(draft.requester_email)
+        if caller is not None:
+            try:
+                return await self._create_one(draft, caller.id)
+            except Rejected:
+                pass
+        return await self._create_one(draft, None)
+
+    async def find_lost_create(self, drafts: Sequence[TicketDraft]) -> BatchOutcome | None:
+        """Return the issues of the last day that have this call's mark, if this is a retry.
+
+        JQL finds properties only for apps that have declared them, so that our newest issues are
+        read.
+        """
+        if not self._client.call.is_retry:
+            return None
+        ours = (self._settings.scope(), "creator = currentUser()", "created >= -1d")
+        jql = jql_query(*ours, order="created")
+        page = await self._client.search(jql, ("created",), _RECENT, MARK)
+        created: dict[int, str] = {}
         for issue in page.issues:
-            value = issue.properties.get(records.MARK)
-            part = records.part_of(value, self._call.idempotency_key)
+            part = marked_part(issue.properties.get(MARK), self._client.call.idempotency_key)
             if part is not None:
-                found[part] = issue.key
-        if found:
-            lost = [n for n in range(len(drafts)) if n not in found]
-            return Batch(
-                done=tuple(found[n] for n in sorted(found)),
-                refused=tuple(_refused(n, "It was not opened.") for n in lost),
+                created[part] = issue.key
+        if created:
+            missing = [n for n in range(len(drafts)) if n not in created]
+            return BatchOutcome(
+                done=tuple(created[n] for n in sorted(created)),
+                refused=tuple(_refusal(n, "It was not opened.") for n in missing),
             )
         if page.nextPageToken is not None:
             raise OutcomeUnknown("Too much has been created since to find what was.")
         return None
 
-    async def update(self, changes: Sequence[Change]) -> Batch:
+    async def update(self, changes: Sequence[TicketChange]) -> BatchOutcome:
         """Change issues one by one: Jira's bulk edit knows priorities and types by number only."""
-        moved = [each.id for each in changes if each.status is not None]
-        found = await self.read(moved, ("status",), moves=True)
+        with_status = [each.id for each in changes if each.status is not None]
+        issues = await self._fetch(with_status, ("status",), transitions=True)
         if len(changes) == 1:
-            return Batch(done=(await self._change(changes[0], found),))
+            return BatchOutcome(done=(await self._update_one(changes[0], issues),))
         outcomes = await map_concurrently(
-            lambda change: self._outcome(change, found), changes, at_once=AT_ONCE, first_alone=True
+            lambda change: self._update_or_refuse(change, issues),
+            changes,
+            limit=CONCURRENCY,
+            first_alone=True,
         )
-        return Batch(
+        return BatchOutcome(
             done=tuple(each for each in outcomes if isinstance(each, str)),
-            refused=tuple(each for each in outcomes if isinstance(each, Refused)),
+            refused=tuple(each for each in outcomes if isinstance(each, Refusal)),
         )
 
-    async def delete(self, ticket_id: str) -> Batch:
-        """Delete an issue at once."""
-        key = self.known(ticket_id)
-        await self._jira.ask("DELETE", ("issue", key), records.Nothing)
-        return Batch(done=(key,))
+    async def delete(self, ids: Sequence[str]) -> BatchOutcome:
+        """Delete issues: a single one directly, many in a bulk operation."""
+        if len(ids) > 1:
+            return await self._delete_many(ids)
+        key = require_key(self._settings, ids[0])
+        await self._client.request("DELETE", ("issue", key), responses.Nothing)
+        return BatchOutcome(done=(key,))
 
-    async def delete_many(self, ids: Sequence[str]) -> Batch:
-        """Delete issues in a task of Jira's own, which tells of them by number."""
-        found = await self.read(ids, ("status",))
-        missing = [each for each in ids if self._settings.key(each) not in found]
-        refused = [Refused(which=each, reason=_NONE) for each in missing]
-        if not found:
-            return Batch(refused=tuple(refused))
-        body = {"selectedIssueIdsOrKeys": [*found], "sendBulkNotification": False}
-        task = await self._jira.ask("POST", ("bulk", "issues", "delete"), records.Task, body=body)
-        progress = await poll_until(
-            lambda: self._jira.ask("GET", ("bulk", "queue", task.taskId), records.Progress),
-            lambda progress: progress.ended,
-            budget=_JOB,
-        )
-        if progress is None:
-            return Batch(refused=tuple(refused), job=task.taskId)
-        undone = [key for key, issue in found.items() if not progress.did(issue.id)]
-        refused += [Refused(which=key, reason="Jira did not delete it.") for key in undone]
-        return Batch(done=tuple(key for key in found if key not in undone), refused=tuple(refused))
-
-    def known(self, ticket_id: str) -> str:
-        """Return a ticket's key.
+    async def merge(self, into: str, ids: Sequence[str], comment: str | None) -> BatchOutcome:
+        """Refuse: Jira cannot do this.
 
         Raises:
-            NotFound: no key is like that.
+            Rejected: always.
         """
-        key = self._settings.key(ticket_id)
-        if key is None:
-            raise NotFound(_NONE)
-        return key
+        raise Rejected(NO_MERGE)
 
-    async def _create(self, draft: Draft, reporter: str | None) -> Batch:
-        body = self._new(draft, reporter)
-        made = await self._jira.ask("POST", ("issue",), records.Made, body=body)
-        return Batch(done=(made.key,))
+    def _clauses(self, query: TicketQuery) -> list[str] | None:
+        """Return the clauses of a query; None if no issue can fulfil it."""
+        clauses = [self._settings.scope()]
+        if query.text is not None:
+            words = contains(query.text)
+            if words is None:
+                return None
+            clauses.append(words)
+        if query.status is not None:
+            clauses.append(_status_clause(query.status))
+        if query.type is not None:
+            clauses.append(equals("issuetype", self._settings.issue_type_of(query.type)))
+        if query.related_to is not None and query.relation is not None:
+            field = _RELATION_FIELDS.get(query.relation)
+            if field is None or not is_account_id(query.related_to):
+                return None
+            clauses.append(equals(field, query.related_to))
+        return clauses
 
-    def _new(self, draft: Draft, reporter: str | None, part: int = 0) -> dict[str, Any]:
+    async def _fetch(
+        self,
+        ids: Iterable[str],
+        fields: Sequence[str] = TICKET_FIELDS,
+        *,
+        transitions: bool = False,
+    ) -> Mapping[str, responses.Issue]:
+        """Return the issues that exist, by key, in the order of `ids`, with one request."""
+        keys = [*dict.fromkeys(key for id in ids if (key := self._settings.issue_key(id)))]
+        expand = ["transitions"] if transitions else []
+        if not keys:
+            return {}
+        if len(keys) == 1:
+            query = {"fields": fields, "expand": expand}
+            try:
+                issue = await self._client.request(
+                    "GET", ("issue", keys[0]), responses.Issue, query=query
+                )
+            except NotFound:
+                return {}
+            return {keys[0]: issue}
+        body = {"issueIdsOrKeys": keys, "fields": [*fields], "expand": expand}
+        page = await self._client.request(
+            "POST", ("issue", "bulkfetch"), responses.IssuePage, body=body
+        )
+        by_key = {issue.key: issue for issue in page.issues}
+        return {key: by_key[key] for key in keys if key in by_key}
+
+    async def _create_one(self, draft: TicketDraft, reporter: str | None) -> BatchOutcome:
+        body = self._new_issue(draft, reporter)
+        created = await self._client.request("POST", ("issue",), responses.CreatedIssue, body=body)
+        return BatchOutcome(done=(created.key,))
+
+    async def _create_many(self, drafts: Sequence[TicketDraft]) -> BatchOutcome:
+        """Create issues in bulk requests, whose refusals of some do not affect the others."""
+        done, refused = list[str](), list[Refusal]()
+        for start in range(0, len(drafts), _BULK_CREATE):
+            chunk = drafts[start : start + _BULK_CREATE]
+            issues = [
+                self._new_issue(draft, draft.requester, start + n) for n, draft in enumerate(chunk)
+            ]
+            try:
+                created = await self._client.request(
+                    "POST",
+                    ("issue", "bulk"),
+                    responses.CreatedIssues,
+                    body={"issueUpdates": issues},
+                )
+            except ToolFailure as failure:
+                # Issues of the requests before must be reported, unless a retry will find them.
+                if not done or isinstance(failure, OutcomeUnknown):
+                    raise
+                refused += [_refusal(start + n, failure.happened) for n in range(len(chunk))]
+                continue
+            done += [issue.key for issue in created.issues]
+            refused += [
+                _refusal(start + error.failedElementNumber, "Jira did not take it.")
+                for error in created.errors
+            ]
+        return BatchOutcome(done=tuple(done), refused=tuple(refused))
+
+    def _new_issue(self, draft: TicketDraft, reporter: str | None, part: int = 0) -> dict[str, Any]:
         if self._settings.project is None:
             raise Rejected("The settings of the Jira account name no project for new tickets.")
-        fields = bodies.new_issue(draft, self._settings.project, self._settings, reporter)
-        return {"fields": fields, "properties": bodies.mark(self._call.idempotency_key, part)}
+        fields = payloads.new_issue(draft, self._settings.project, self._settings, reporter)
+        key = self._client.call.idempotency_key
+        return {"fields": fields, "properties": mark_properties(key, part)}
 
-    async def _outcome(self, change: Change, found: Mapping[str, Issue]) -> str | Refused:
+    async def _update_or_refuse(
+        self, change: TicketChange, issues: Mapping[str, responses.Issue]
+    ) -> str | Refusal:
         try:
-            return await self._change(change, found)
+            return await self._update_one(change, issues)
         except (NotFound, Rejected, Conflict) as failure:
-            return Refused(which=change.id, reason=failure.happened)
+            return Refusal(record=change.id, reason=failure.happened)
 
-    async def _change(self, change: Change, found: Mapping[str, Issue]) -> str:
-        """Change one issue, and return its key."""
-        key, step = self.known(change.id), None
+    async def _update_one(self, change: TicketChange, issues: Mapping[str, responses.Issue]) -> str:
+        """Change one issue and return its key; `issues` has it if its status changes."""
+        key, transition = require_key(self._settings, change.id), None
         if change.status is not None:
-            if key not in found:
-                raise NotFound(_NONE)
-            # First of all, so that nothing is changed where the workflow does not allow the rest.
-            step = found[key].step(change.status)
-        if edit := bodies.edit(change, self._settings):
-            await self._jira.ask("PUT", ("issue", key), records.Nothing, body=edit)
-        if step is not None:
-            move = {"transition": {"id": step}}
-            await self._jira.ask("POST", ("issue", key, "transitions"), records.Nothing, body=move)
+            if key not in issues:
+                raise NotFound(NO_SUCH_TICKET)
+            # Before the edit, which must not happen if the workflow does not allow the status.
+            transition = find_transition(issues[key], change.status)
+        if edit := payloads.issue_edit(change, self._settings):
+            await self._client.request("PUT", ("issue", key), responses.Nothing, body=edit)
+        if transition is not None:
+            path, body = ("issue", key, "transitions"), {"transition": {"id": transition}}
+            await self._client.request("POST", path, responses.Nothing, body=body)
         return key
 
+    async def _delete_many(self, ids: Sequence[str]) -> BatchOutcome:
+        """Delete issues in a bulk operation, whose progress names them by their internal ids."""
+        issues = await self._fetch(ids, ("status",))
+        missing = [id for id in ids if self._settings.issue_key(id) not in issues]
+        refused = [Refusal(record=id, reason=NO_SUCH_TICKET) for id in missing]
+        if not issues:
+            return BatchOutcome(refused=tuple(refused))
+        body = {"selectedIssueIdsOrKeys": [*issues], "sendBulkNotification": False}
+        task = await self._client.request(
+            "POST", ("bulk", "issues", "delete"), responses.Task, body=body
+        )
+        path = ("bulk", "queue", task.taskId)
+        progress = await poll_until(
+            lambda: self._client.request("GET", path, responses.TaskProgress),
+            lambda state: state.is_finished,
+            budget=_TASK_BUDGET,
+            first_pause=self._client.call.runtime.first_poll_pause,
+        )
+        if progress is None:
+            return BatchOutcome(refused=tuple(refused), job=task.taskId)
+        remaining = [key for key, issue in issues.items() if not progress.is_done(issue.id)]
+        refused += [Refusal(record=key, reason="Jira did not delete it.") for key in remaining]
+        done = tuple(key for key in issues if key not in remaining)
+        return BatchOutcome(done=done, refused=tuple(refused))
 
-def _refused(place: int, reason: str) -> Refused:
-    return Refused(which=str(place + 1), reason=reason)
+
+def require_key(settings: JiraSettings, ticket_id: str) -> str:
+    """Return the key of an issue.
+
+    Raises:
+        NotFound: the id has another form.
+    """
+    key = settings.issue_key(ticket_id)
+    if key is None:
+        raise NotFound(NO_SUCH_TICKET)
+    return key
+
+
+def _status_clause(status: str) -> str:
+    category = CATEGORIES.get(status)
+    if category is None:
+        return equals("status", status)
+    return equals("statusCategory", CATEGORY_NAMES[category])
+
+
+def _refusal(index: int, reason: str) -> Refusal:
+    return Refusal(record=str(index + 1), reason=reason)

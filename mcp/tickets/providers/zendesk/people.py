@@ -1,216 +1,261 @@
-"""Zendesk's users: found, added, changed, and those whom a ticket is for."""
+"""Zendesk's users and organizations, and the requesters of tickets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from config.columns import now
-from tickets.provider import MOST, Batch, Draft, User, UserDraft, UserPage
-from tickets.providers.zendesk import mapping as records
-from tickets.providers.zendesk import payloads as bodies
-from tickets.providers.zendesk import search
-from tickets.providers.zendesk.client import Wired, Work, first
-from tickets.providers.zendesk.mapping import UserRecord, UserRecords
-from toolkit.errors import Conflict, Rejected
+from tickets.provider import (
+    MAX_BATCH,
+    BatchOutcome,
+    Organization,
+    TicketDraft,
+    User,
+    UserDraft,
+    UserPage,
+)
+from tickets.providers.zendesk import payloads, search
+from tickets.providers.zendesk.client import Work, ZendeskClient, take
+from tickets.providers.zendesk.mapping import to_organization, to_user
+from tickets.providers.zendesk.responses import (
+    EmptyRecord,
+    OrganizationPage,
+    OrganizationRecord,
+    UserRecord,
+    UserRecords,
+)
+from toolkit.errors import Conflict, NotFound, Rejected
 from toolkit.http.concurrency import map_concurrently
-from toolkit.speech.people import fold, is_similar, same_number
-from toolkit.tenancy import ToolCall
+from toolkit.speech.people import fold, is_same_number, is_similar
 
-_DAY = timedelta(days=1)
-_AT_ONCE = 4  # searches for one call
-_ALL = {"per_page": str(MOST)}
+_RETRY_WINDOW = timedelta(days=1)  # in which the earlier try of a call has been
+_CONCURRENCY = 4  # searches at a time for one call
+_FULL_PAGE = {"per_page": str(MAX_BATCH)}
 
 
-@dataclass(frozen=True)
-class People:
-    """The users of one account."""
+class ZendeskPeople:
+    """The users and organizations of one account."""
 
-    zendesk: Wired
-    call: ToolCall
+    def __init__(self, client: ZendeskClient) -> None:
+        self._client = client
 
-    async def records(self, ids: Sequence[int]) -> list[UserRecord]:
-        """Return those of the users who exist, in the order of `ids`."""
+    async def get(self, ids: Sequence[str]) -> list[User]:
+        """Return the users who exist, in the order of `ids`."""
+        return [to_user(each) for each in await self.get_records(payloads.to_numbers(ids))]
+
+    async def get_records(self, ids: Sequence[int]) -> list[UserRecord]:
+        """Return the users who exist as Zendesk's records, in the order of `ids`."""
         if not ids:
             return []
-        found = await self.zendesk.ask(
-            lambda desk, _: first(desk.users(ids=ids), MOST), UserRecords
+        records = await self._client.run(
+            lambda zenpy, _: take(zenpy.users(ids=ids), MAX_BATCH), UserRecords
         )
-        by_id = {each.id: each for each in found.root}
+        by_id = {each.id: each for each in records.root}
         return [by_id[each] for each in ids if each in by_id]
 
-    async def users(self, ids: Sequence[str]) -> list[User]:
-        """Return those of the users who exist, in the order of `ids`."""
-        return [each.user() for each in await self.records(bodies.numbers(ids))]
-
-    async def find(
-        self, text: str | None, phone: str | None, email: str | None, limit: int
+    async def search(
+        self,
+        text: str | None,
+        *,
+        phone: str | None = None,
+        email: str | None = None,
+        limit: int = 20,
     ) -> UserPage:
-        """Return users who may be meant, or any where nothing is said."""
+        """Return users with a similar name, or that number or address; without any, all users."""
         if email is not None or phone is not None or text is not None:
-            return UserPage(
-                users=tuple(each.user() for each in await self._alike(text, phone, email))
-            )
-        size = min(limit + 1, MOST)
-        found = await self.zendesk.ask(
-            lambda desk, _: first(desk.users(cursor_pagination=size), size), UserRecords
+            similar = await self._find_similar(text, phone, email)
+            return UserPage(users=tuple(to_user(each) for each in similar))
+        size = min(limit + 1, MAX_BATCH)
+        records = await self._client.run(
+            lambda zenpy, _: take(zenpy.users(cursor_pagination=size), size), UserRecords
         )
-        users = tuple(each.user() for each in found.root)
+        users = tuple(to_user(each) for each in records.root)
         return UserPage(users=users[:limit], more=len(users) > limit)
 
     async def create(self, draft: UserDraft) -> str:
-        """Add a user and return the id; Zendesk itself refuses a second one with an address."""
-        body = bodies.person(draft, await self._organization(draft))
+        """Add a user and return the id; Zendesk refuses a second user with an address."""
+        body = payloads.new_user(draft, await self._find_organization(draft))
         try:
-            return await self._written(lambda desk, new: desk.users.create(new.User(**body)))
+            return await self._write(lambda zenpy, models: zenpy.users.create(models.User(**body)))
         except Rejected:
-            if draft.email is None or not await self._alike(None, None, draft.email):
+            if draft.email is None or not await self._find_similar(None, None, draft.email):
                 raise
         raise Conflict("There is a user with that address.")
 
     async def find_lost_create(self, draft: UserDraft) -> str | None:
-        """Return the user whom a lost try has added, if one has.
+        """Return the user whom an earlier try has added, if this is a retry.
 
-        Whoever is new can be searched for only minutes later. By then an address is what keeps
-        Zendesk from adding somebody twice; without one nobody can tell.
+        Zendesk's search finds a new user only minutes later. Until then an e-mail address keeps
+        Zendesk from adding a user twice; without one the outcome stays unknown.
         """
-        if not self.call.is_retry:
+        if not self._client.call.is_retry:
             return None
-        found = await self._alike(draft.name, draft.phone, draft.email)
-        lately = [each for each in found if each.created_at and each.created_at > now() - _DAY]
-        same = [each for each in lately if _is(draft, each)]
+        found = await self._find_similar(draft.name, draft.phone, draft.email)
+        since = now() - _RETRY_WINDOW
+        recent = [each for each in found if each.created_at and each.created_at > since]
+        same = [each for each in recent if _matches(each, draft)]
         if not same and draft.email is None:
-            self.call.refuse_if_retry("Zendesk")
+            self._client.call.refuse_if_retry("Zendesk")
         return str(same[0].id) if same else None
 
-    async def update(self, drafts: Sequence[UserDraft]) -> Batch:
-        """Change users: one at once, many in a job. A new e-mail address is a further one."""
+    async def update(self, drafts: Sequence[UserDraft]) -> BatchOutcome:
+        """Change users: a single one directly, many in a job.
+
+        A new e-mail address is added to those that the user has.
+        """
         if len(drafts) == 1:
             (draft,) = drafts
-            body = bodies.changed_person(draft, await self._organization(draft))
-            user = await self._written(lambda desk, new: desk.users.update(new.User(**body)))
-            return Batch(done=(user,))
+            body = payloads.user_change(draft, await self._find_organization(draft))
+            user_id = await self._write(
+                lambda zenpy, models: zenpy.users.update(models.User(**body))
+            )
+            return BatchOutcome(done=(user_id,))
         organizations = {
-            draft.id: await self._organization(draft) for draft in drafts if draft.organization
+            draft.id: await self._find_organization(draft) for draft in drafts if draft.organization
         }
-        sent, refused = bodies.each_or_refused(
-            lambda draft: bodies.changed_person(draft, organizations.get(draft.id)),
+        bodies, refused = payloads.build_each(
+            lambda draft: payloads.user_change(draft, organizations.get(draft.id)),
             {draft.id or "": draft for draft in drafts},
         )
-        return await self.zendesk.bulk(
-            lambda desk, new: desk.users.update([new.User(**each) for each in sent.values()]),
-            [*sent],
+        return await self._client.run_job(
+            lambda zenpy, models: zenpy.users.update(
+                [models.User(**each) for each in bodies.values()]
+            ),
+            [*bodies],
             refused,
         )
 
-    async def upsert(self, drafts: Sequence[UserDraft]) -> Batch:
-        """Change those who exist and add the others.
+    async def upsert(self, drafts: Sequence[UserDraft]) -> BatchOutcome:
+        """Change the users who exist and add the others.
 
-        Zendesk knows them by their e-mail address. Who has none is looked for by the number.
+        Zendesk compares e-mail addresses; users without one are searched for by their numbers.
         """
-        nameless = [draft for draft in drafts if draft.email is None and draft.phone is not None]
+        by_phone = [draft for draft in drafts if draft.email is None and draft.phone is not None]
         found = await map_concurrently(
-            lambda each: self._with_phone(each.name, each.phone), nameless, at_once=_AT_ONCE
+            lambda each: self._find_by_phone(each.name, each.phone), by_phone, limit=_CONCURRENCY
         )
-        known = {each: who.id for each, who in zip(nameless, found, strict=True) if who}
-        there = [
+        known = {each: user.id for each, user in zip(by_phone, found, strict=True) if user}
+        existing = [
             draft.model_copy(update={"id": str(known[draft])}) for draft in drafts if draft in known
         ]
         others = [(n, draft) for n, draft in enumerate(drafts, start=1) if draft not in known]
-        changed = await self.update(there) if there else Batch()
-        kept = await self._kept(others) if others else Batch()
-        return Batch(
-            done=(*changed.done, *kept.done),
-            refused=(*changed.refused, *kept.refused),
-            job=changed.job or kept.job,
+        updated = await self.update(existing) if existing else BatchOutcome()
+        upserted = await self._upsert_by_email(others) if others else BatchOutcome()
+        return BatchOutcome(
+            done=(*updated.done, *upserted.done),
+            refused=(*updated.refused, *upserted.refused),
+            job=updated.job or upserted.job,
         )
 
     async def delete(self, user_id: str) -> None:
         """Delete a user."""
-        found = bodies.number(user_id, "user")
-        await self.zendesk.ask(
-            lambda desk, new: desk.users.delete(new.User(id=found)), records.Done, writes=True
+        number = payloads.to_number(user_id, "user")
+        await self._client.run(
+            lambda zenpy, models: zenpy.users.delete(models.User(id=number)),
+            EmptyRecord,
+            writes=True,
         )
 
-    async def callers(self, drafts: Sequence[Draft]) -> list[int | None]:
-        """Return whom each ticket is for, where all that is known is a name or a number."""
-        unknown = {_caller_of(draft): None for draft in drafts}
+    async def get_organization(self, organization_id: str) -> Organization | None:
+        """Return an organization; None if it does not exist."""
+        try:
+            number = payloads.to_number(organization_id, "organization")
+            record = await self._client.run(
+                lambda zenpy, _: zenpy.organizations(id=number), OrganizationRecord
+            )
+        except NotFound:
+            return None
+        return to_organization(record)
+
+    async def find_requesters(self, drafts: Sequence[TicketDraft]) -> list[int | None]:
+        """Return the requester of each ticket whose draft has no id or e-mail address of theirs.
+
+        A user who is not found by name and number is added; without either it is None.
+        """
+        keys = {_requester_key(draft): None for draft in drafts}
         found = await map_concurrently(
-            lambda caller: self._caller(*caller), [*unknown], at_once=_AT_ONCE
+            lambda key: self._find_requester(*key), [*keys], limit=_CONCURRENCY
         )
-        ids = dict(zip(unknown, found, strict=True))
-        return [ids[_caller_of(draft)] for draft in drafts]
+        ids = dict(zip(keys, found, strict=True))
+        return [ids[_requester_key(draft)] for draft in drafts]
 
-    async def _caller(self, name: str | None, phone: str | None) -> int | None:
-        """Return the user who has a number, or a new one; None for a caller who is unknown."""
-        known = await self._with_phone(name, phone) if phone else None
+    async def _find_requester(self, name: str | None, phone: str | None) -> int | None:
+        known = await self._find_by_phone(name, phone) if phone else None
         if known is not None:
             return known.id
         if name is None and phone is None:
             return None
         return int(await self.create(UserDraft(name=name or phone, phone=phone)))
 
-    async def _with_phone(self, name: str | None, phone: str | None) -> UserRecord | None:
-        """Return whoever has a number, and not quite another name."""
-        meant = UserDraft(phone=phone)
-        for each in await self._alike(None, phone, None):
-            if _is(meant, each) and (name is None or is_similar(name, each.name or "")):
+    async def _find_by_phone(self, name: str | None, phone: str | None) -> UserRecord | None:
+        """Return the user who has a number, and a name similar to `name` if that is set."""
+        draft = UserDraft(phone=phone)
+        for each in await self._find_similar(None, phone, None):
+            if _matches(each, draft) and (name is None or is_similar(name, each.name or "")):
                 return each
         return None
 
-    async def _alike(
-        self, text: str | None, phone: str | None, email: str | None
+    async def _find_similar(
+        self, name: str | None, phone: str | None, email: str | None
     ) -> list[UserRecord]:
         if email is not None:
-            queries = search.with_email(email)
+            queries = search.email_queries(email)
         elif phone is not None:
-            queries = search.with_phone(phone)
+            queries = search.phone_queries(phone)
         else:
-            queries = search.named(text or "")
+            queries = search.name_queries(name or "")
         found: list[UserRecord] = []
         for query in queries:
             found = await self._search(query)
-            if text is None or any(is_similar(text, each.name or "") for each in found):
+            if name is None or any(is_similar(name, each.name or "") for each in found):
                 break
         return found
 
     async def _search(self, query: str) -> list[UserRecord]:
-        found = await self.zendesk.ask(
-            lambda desk, _: first(desk.users.search(query=query), MOST),
+        records = await self._client.run(
+            lambda zenpy, _: take(zenpy.users.search(query=query), MAX_BATCH),
             UserRecords,
-            query=_ALL,
+            query=_FULL_PAGE,
         )
-        return found.root
+        return records.root
 
-    async def _kept(self, drafts: Sequence[tuple[int, UserDraft]]) -> Batch:
-        kept = [bodies.person(draft, await self._organization(draft)) for _, draft in drafts]
-        if len(kept) == 1:
-            (body,) = kept
-            user = await self._written(
-                lambda desk, new: desk.users.create_or_update(new.User(**body))
+    async def _upsert_by_email(self, drafts: Sequence[tuple[int, UserDraft]]) -> BatchOutcome:
+        """Change or add users; each draft comes with its position."""
+        bodies = [
+            payloads.new_user(draft, await self._find_organization(draft)) for _, draft in drafts
+        ]
+        if len(bodies) == 1:
+            (body,) = bodies
+            user_id = await self._write(
+                lambda zenpy, models: zenpy.users.create_or_update(models.User(**body))
             )
-            return Batch(done=(user,))
-        return await self.zendesk.bulk(
-            lambda desk, new: desk.users.create_or_update([new.User(**body) for body in kept]),
+            return BatchOutcome(done=(user_id,))
+        return await self._client.run_job(
+            lambda zenpy, models: zenpy.users.create_or_update(
+                [models.User(**body) for body in bodies]
+            ),
             [str(place) for place, _ in drafts],
             created=True,
         )
 
-    async def _written(self, work: Work) -> str:
-        return str((await self.zendesk.ask(work, UserRecord, writes=True)).id)
+    async def _write(self, work: Work) -> str:
+        return str((await self._client.run(work, UserRecord, writes=True)).id)
 
-    async def _organization(self, draft: UserDraft) -> int | None:
-        """Return the number of an organization that is named by it, or by its name."""
-        named = draft.organization
-        if named is None:
+    async def _find_organization(self, draft: UserDraft) -> int | None:
+        """Return the id of a draft's organization, which is an id or a name.
+
+        Raises:
+            Rejected: there is no organization of that name.
+        """
+        organization = draft.organization
+        if organization is None:
             return None
-        if numbers := bodies.numbers([named]):
+        if numbers := payloads.to_numbers([organization]):
             return numbers[0]
-        path = ("api", "v2", "organizations", "search")
-        found = await self.zendesk.api.call(
-            "GET", path, records.OrganizationsFound, params={"name": named}
+        page = await self._client.get(
+            ("organizations", "search"), OrganizationPage, {"name": organization}
         )
-        for each in found.organizations:
-            if each.name.casefold() == named.casefold():
+        for each in page.organizations:
+            if each.name.casefold() == organization.casefold():
                 return each.id
         raise Rejected(
             "Zendesk has no organization of that name.",
@@ -219,16 +264,19 @@ class People:
         )
 
 
-def _caller_of(draft: Draft) -> tuple[str | None, str | None]:
+def _requester_key(draft: TicketDraft) -> tuple[str | None, str | None]:
+    """Return the name and the number that the requester is searched for by."""
     if draft.requester or draft.requester_email:
         return None, None
     return draft.requester_name, draft.requester_phone
 
 
-def _is(draft: UserDraft, user: UserRecord) -> bool:
-    """Say whether a user is who is meant: by the name, if there is one, and the address."""
+def _matches(user: UserRecord, draft: UserDraft) -> bool:
+    """Return whether a user has the draft's name, if that is set, and its address or number."""
     if draft.name is not None and fold(draft.name) != fold(user.name or ""):
         return False
     if draft.email is not None:
         return (user.email or "").casefold() == draft.email.casefold()
-    return draft.phone is None or (user.phone is not None and same_number(draft.phone, user.phone))
+    return draft.phone is None or (
+        user.phone is not None and is_same_number(draft.phone, user.phone)
+    )

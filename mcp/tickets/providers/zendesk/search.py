@@ -1,70 +1,81 @@
-"""Zendesk's search language: https://support.zendesk.com/hc/en-us/articles/4408886879258.
+"""Builds queries in Zendesk's search language.
 
-Conditions are joined by "and", but those on the same property by "or". What stands in quotes is
-looked for as it is, whatever signs are in it; only a quote would end it.
+Conditions are joined by "and", but those on the same property by "or". A quoted value is taken
+literally, except for quotes themselves.
+https://support.zendesk.com/hc/en-us/articles/4408886879258
 """
 
 import re
 from collections.abc import Sequence
 
-from tickets.provider import Wanted
+from tickets.provider import TicketQuery
 from toolkit.speech.people import digits, fold, significant_digits
 
 _SPECIAL = re.compile(r'["\\*\x00-\x1f\x7f]')
-_BEGINNING = 2  # letters of a name that has been misheard
-_PARTS = {
+_PREFIX = 2  # letters of a name that may have been misheard
+_PROPERTIES = {
     "requested": "requester",
     "assigned": "assignee",
     "copied": "cc",
     "organization": "organization",
 }
-# What we call pending is two of Zendesk's.
+# Our "pending" is two of Zendesk's statuses.
 _STATUSES = {"pending": ("pending", "hold")}
 
 
-def tickets(wanted: Wanted) -> str | None:
-    """Return a query for tickets; None where there is nothing that could be looked for."""
-    terms: list[list[str]] = []
-    if wanted.text is not None:
-        terms.append(_words(wanted.text))
-    if wanted.status is not None:
-        terms.append(_any("status", _STATUSES.get(wanted.status, (wanted.status,))))
-    if wanted.type is not None:
-        terms.append(_any("ticket_type", [wanted.type]))
-    if wanted.of is not None and wanted.part is not None:
-        terms.append(_any(_PARTS[wanted.part], [wanted.of]))
-    return " ".join(each for some in terms for each in some) if all(terms) else None
+def ticket_query(query: TicketQuery) -> str | None:
+    """Return a search for tickets; None if a condition has nothing that could be searched for."""
+    conditions: list[list[str]] = []
+    if query.text is not None:
+        conditions.append(_quoted_words(query.text))
+    if query.status is not None:
+        conditions.append(_any_of("status", _STATUSES.get(query.status, (query.status,))))
+    if query.type is not None:
+        conditions.append(_any_of("ticket_type", [query.type]))
+    if query.related_to is not None and query.relation is not None:
+        conditions.append(_any_of(_PROPERTIES[query.relation], [query.related_to]))
+    if not all(conditions):
+        return None
+    return " ".join(term for condition in conditions for term in condition)
 
 
-def with_email(address: str) -> Sequence[str]:
-    """Return the query for users with an e-mail address, if it can be one."""
-    return _any("email", [address])
+def email_queries(address: str) -> Sequence[str]:
+    """Return the search for users with an e-mail address; none if it cannot be one."""
+    return _any_of("email", [address])
 
 
-def with_phone(number: str) -> Sequence[str]:
-    """Return the query for users who may have a number, in whatever way it is written."""
+def phone_queries(number: str) -> Sequence[str]:
+    """Return the search for users with a phone number, however it is formatted."""
     plain = digits(number)
     if not plain:
         return ()
-    written = dict.fromkeys((number, plain, f"+{plain.lstrip('0')}"))
-    return [" ".join([*_any("phone", [*written]), f"phone:*{significant_digits(number)}"])]
+    formats = dict.fromkeys((number, plain, f"+{plain.lstrip('0')}"))
+    return [" ".join([*_any_of("phone", [*formats]), f"phone:*{significant_digits(number)}"])]
 
 
-def named(name: str) -> Sequence[str]:
-    """Return the queries for users of about that name, the next one for where one finds nobody."""
+def name_queries(name: str) -> Sequence[str]:
+    """Return searches for users with a similar name, each to be used if those before find none."""
     parts = fold(name).split()
-    alike = [f"name:{part[:_BEGINNING]}*" for part in parts if len(part) >= _BEGINNING]
-    exactly = _any("name", name.split())
-    return [" ".join(terms) for terms in (exactly, alike) if terms]
+    prefixes = [f"name:{part[:_PREFIX]}*" for part in parts if len(part) >= _PREFIX]
+    exact = _any_of("name", name.split())
+    return [" ".join(terms) for terms in (exact, prefixes) if terms]
 
 
-def _any(field: str, values: Sequence[str]) -> list[str]:
-    return [f"{field}:{literal}" for value in values for literal in _words(value, whole=True)]
+def _any_of(field: str, values: Sequence[str]) -> list[str]:
+    return [f"{field}:{quoted}" for value in values for quoted in _quoted(value)]
 
 
-def _words(text: str, *, whole: bool = False) -> list[str]:
-    """Return the words of a text, or the whole of it, so that each stays what it is."""
-    # Half a character cannot be sent.
-    bare = _SPECIAL.sub(" ", text.encode(errors="ignore").decode())
-    pieces = [" ".join(bare.split())] if whole else bare.split()
-    return [f'"{piece}"' for piece in pieces if any(char.isalnum() for char in piece)]
+def _quoted_words(text: str) -> list[str]:
+    """Return each word of a text in quotes."""
+    return [quoted for word in _without_special(text).split() for quoted in _quoted(word)]
+
+
+def _quoted(text: str) -> list[str]:
+    """Return a text in quotes; nothing if no letter or digit is in it."""
+    bare = " ".join(_without_special(text).split())
+    return [f'"{bare}"'] if any(char.isalnum() for char in bare) else []
+
+
+def _without_special(text: str) -> str:
+    # Lone surrogates cannot be encoded for a request.
+    return _SPECIAL.sub(" ", text.encode(errors="ignore").decode())

@@ -1,255 +1,229 @@
-"""Zendesk's tickets and their comments."""
+"""Zendesk's tickets."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from config.columns import now
-from tickets.provider import MOST, Batch, Change, Comment, Draft, Ticket, TicketPage, Wanted
-from tickets.providers.zendesk import mapping as records
-from tickets.providers.zendesk import payloads as bodies
-from tickets.providers.zendesk import search
-from tickets.providers.zendesk.client import Wired, Work, first
-from tickets.providers.zendesk.mapping import TicketRecord, TicketRecords
-from tickets.providers.zendesk.people import People
-from toolkit.errors import NotFound
-from toolkit.tenancy import ToolCall
+from tickets.provider import (
+    MAX_BATCH,
+    BatchOutcome,
+    Ticket,
+    TicketChange,
+    TicketDraft,
+    TicketPage,
+    TicketQuery,
+)
+from tickets.providers.zendesk import payloads, search
+from tickets.providers.zendesk.client import Work, ZendeskClient, take
+from tickets.providers.zendesk.mapping import lost_create_outcome, to_ticket
+from tickets.providers.zendesk.people import ZendeskPeople
+from tickets.providers.zendesk.responses import (
+    EmptyRecord,
+    TicketPageRecord,
+    TicketRecord,
+    TicketRecords,
+)
 
-_DAY = timedelta(days=1)
 _LISTS: Mapping[str | None, Callable[[Any, int], Any]] = {
-    "requested": lambda desk, user: desk.users.requested(user),
-    "assigned": lambda desk, user: desk.users.assigned(user),
-    "copied": lambda desk, user: desk.users.cced(user),
-    "organization": lambda desk, organization: desk.tickets.organizations(organization),
+    "requested": lambda zenpy, user: zenpy.users.requested(user),
+    "assigned": lambda zenpy, user: zenpy.users.assigned(user),
+    "copied": lambda zenpy, user: zenpy.users.cced(user),
+    "organization": lambda zenpy, organization: zenpy.tickets.organizations(organization),
 }
 
 
-@dataclass(frozen=True)
-class Desk:
-    """The tickets of one account; `us` tells whose account it is."""
+class ZendeskTickets:
+    """The tickets of one account."""
 
-    zendesk: Wired
-    people: People
-    call: ToolCall
-    us: Callable[[], Awaitable[int | None]]
+    def __init__(self, client: ZendeskClient, people: ZendeskPeople) -> None:
+        self._client = client
+        self._people = people
 
-    async def tickets(self, ids: Sequence[str]) -> list[Ticket]:
-        """Return those of the tickets that exist, in the order of `ids`."""
-        asked = bodies.numbers(ids)
-        if not asked:
+    async def get(self, ids: Sequence[str]) -> list[Ticket]:
+        """Return the tickets that exist, in the order of `ids`."""
+        numbers = payloads.to_numbers(ids)
+        if not numbers:
             return []
-        found = await self.zendesk.ask(
-            lambda desk, _: first(desk.tickets(ids=asked), MOST), TicketRecords
+        records = await self._client.run(
+            lambda zenpy, _: take(zenpy.tickets(ids=numbers), MAX_BATCH), TicketRecords
         )
-        by_id = {each.id: each.ticket() for each in found.root}
-        return [by_id[each] for each in asked if each in by_id]
+        by_id = {each.id: to_ticket(each) for each in records.root}
+        return [by_id[each] for each in numbers if each in by_id]
 
-    async def find(self, wanted: Wanted) -> TicketPage:
-        """Return tickets that fulfil the conditions.
+    async def search(self, query: TicketQuery) -> TicketPage:
+        """Return tickets that match, last changed first.
 
-        What is new is searched for in vain until minutes later, but is in the lists at once.
+        Zendesk's lists are used where they are enough: its search finds a new ticket only
+        minutes later.
         """
-        size = min(wanted.limit + 1, MOST)
-        found = await self._wanted(wanted, size)
-        tickets = tuple(each.ticket() for each in found[: wanted.limit])
-        return TicketPage(tickets=tickets, more=len(found) > wanted.limit)
+        size = min(query.limit + 1, MAX_BATCH)
+        records = await self._fetch_matching(query, size)
+        tickets = tuple(to_ticket(each) for each in records[: query.limit])
+        return TicketPage(tickets=tickets, more=len(records) > query.limit)
 
-    async def create(self, drafts: Sequence[Draft]) -> Batch:
-        """Open tickets: one at once, many in a job."""
-        callers = await self.people.callers(drafts)
+    async def create(self, drafts: Sequence[TicketDraft]) -> BatchOutcome:
+        """Create tickets: a single one directly, many in a job."""
+        requesters = await self._people.find_requesters(drafts)
         if len(drafts) == 1:
-            return Batch(done=(await self.opened(drafts[0], callers[0]),))
+            return BatchOutcome(done=(await self.create_one(drafts[0], requesters[0]),))
         places = [str(n) for n in range(1, len(drafts) + 1)]
-        sent, refused = bodies.each_or_refused(
-            lambda pair: bodies.opened(*pair, self._mark),
-            dict(zip(places, zip(drafts, callers, strict=True), strict=True)),
+        bodies, refused = payloads.build_each(
+            lambda pair: payloads.new_ticket(*pair, self._mark),
+            dict(zip(places, zip(drafts, requesters, strict=True), strict=True)),
         )
-        return await self.zendesk.bulk(
-            lambda desk, new: desk.tickets.create([_draft(new, each) for each in sent.values()]),
-            [*sent],
+        return await self._client.run_job(
+            lambda zenpy, models: zenpy.tickets.create(
+                [_ticket_model(models, each) for each in bodies.values()]
+            ),
+            [*bodies],
             refused,
             created=True,
         )
 
-    async def opened(self, draft: Draft, caller: int | None, **values: Any) -> str:
-        """Open one ticket, with further values of Zendesk's, and return its id.
+    async def create_one(self, draft: TicketDraft, requester: int | None, **values: Any) -> str:
+        """Create one ticket, with further values in Zendesk's names, and return its id.
 
-        Zendesk answers a request with the key of an earlier one with what that one has opened,
-        as long as it remembers the key.
+        For an idempotency key that Zendesk remembers, it returns the ticket of the first request.
         """
-        body = {**bodies.opened(draft, caller, self._mark), **values}
-        key = self.call.idempotency_key
-        opened = await self.zendesk.ask(
-            lambda desk, new: _ticket(desk.tickets.create(_draft(new, body))),
+        body = {**payloads.new_ticket(draft, requester, self._mark), **values}
+        key = self._client.call.idempotency_key
+        created = await self._client.run(
+            lambda zenpy, models: _ticket_of(zenpy.tickets.create(_ticket_model(models, body))),
             TicketRecord,
             writes=True,
             headers={"Idempotency-Key": key} if key else None,
         )
-        return str(opened.id)
+        return str(created.id)
 
-    async def find_lost_create(self, drafts: Sequence[Draft]) -> Batch | None:
-        """Return the tickets that have the mark of this call, if an earlier try was lost."""
-        if self._mark is None or not self.call.is_retry:
+    async def find_lost_create(self, drafts: Sequence[TicketDraft]) -> BatchOutcome | None:
+        """Return the tickets with this call's mark, if this is a retry."""
+        mark = self._mark
+        if mark is None or not self._client.call.is_retry:
             return None
-        found = await self.zendesk.ask(
-            lambda desk, _: first(desk.tickets(external_id=self._mark), MOST), TicketRecords
+        records = await self._client.run(
+            lambda zenpy, _: take(zenpy.tickets(external_id=mark), MAX_BATCH), TicketRecords
         )
-        return records.found_again(drafts, found.root)
+        return lost_create_outcome(drafts, records.root)
 
-    async def update(self, changes: Sequence[Change]) -> Batch:
-        """Change tickets: one at once, many in a job."""
+    async def update(self, changes: Sequence[TicketChange]) -> BatchOutcome:
+        """Change tickets: a single one directly, many in a job."""
         if len(changes) == 1:
-            return await self._update(changes[0])
-        sent, refused = bodies.each_or_refused(
-            bodies.one_of_many, {change.id: change for change in changes}
+            return await self._update_one(changes[0])
+        bodies, refused = payloads.build_each(
+            payloads.bulk_ticket_change, {change.id: change for change in changes}
         )
-        return await self.zendesk.bulk(
-            lambda desk, new: desk.tickets.update([new.Ticket(**each) for each in sent.values()]),
-            [*sent],
+        return await self._client.run_job(
+            lambda zenpy, models: zenpy.tickets.update(
+                [models.Ticket(**each) for each in bodies.values()]
+            ),
+            [*bodies],
             refused,
         )
 
-    async def delete(self, ids: Sequence[str]) -> Batch:
-        """Delete tickets: one at once, many in a job."""
+    async def delete(self, ids: Sequence[str]) -> BatchOutcome:
+        """Delete tickets: a single one directly, many in a job."""
         if len(ids) == 1:
-            ticket = bodies.number(ids[0], "ticket")
-            await self._write(lambda desk, new: desk.tickets.delete(new.Ticket(id=ticket)))
-            return Batch(done=(ids[0],))
-        sent, refused = bodies.each_or_refused(_reference, {each: each for each in ids})
-        return await self.zendesk.bulk(
-            lambda desk, new: desk.tickets.delete([new.Ticket(**each) for each in sent.values()]),
-            [*sent],
+            number = payloads.to_number(ids[0], "ticket")
+            await self._write(lambda zenpy, models: zenpy.tickets.delete(models.Ticket(id=number)))
+            return BatchOutcome(done=(ids[0],))
+        bodies, refused = payloads.build_each(
+            payloads.ticket_reference, {each: each for each in ids}
+        )
+        return await self._client.run_job(
+            lambda zenpy, models: zenpy.tickets.delete(
+                [models.Ticket(**each) for each in bodies.values()]
+            ),
+            [*bodies],
             refused,
         )
 
-    async def merge(self, into: str, ids: Sequence[str], comment: str | None) -> Batch:
+    async def merge(self, into: str, ids: Sequence[str], comment: str | None) -> BatchOutcome:
         """Close tickets as parts of another, in a job."""
-        target = bodies.number(into, "ticket")
-        sent, refused = bodies.each_or_refused(_reference, {each: each for each in ids})
-        parts = [each["id"] for each in sent.values()]
-        named = ", ".join(f"#{each}" for each in parts)
-        return await self.zendesk.bulk(
-            lambda desk, _: desk.tickets.merge(
+        target = payloads.to_number(into, "ticket")
+        bodies, refused = payloads.build_each(
+            payloads.ticket_reference, {each: each for each in ids}
+        )
+        sources = [each["id"] for each in bodies.values()]
+        named = ", ".join(f"#{each}" for each in sources)
+        return await self._client.run_job(
+            lambda zenpy, _: zenpy.tickets.merge(
                 target,
-                parts,
+                sources,
                 target_comment=comment or f"This is now also about {named}.",
                 source_comment=f"This is now part of #{target}.",
             ),
-            [*sent],
+            [*bodies],
             refused,
         )
 
-    async def comments(self, ticket_id: str) -> list[Comment] | None:
-        """Return a ticket's comments, oldest first; of very many the last ones."""
-        try:
-            found = await self._last_comments(bodies.number(ticket_id, "ticket"))
-        except NotFound:
-            return None
-        # Below zero are Zendesk's own doings.
-        authors = {each.author_id for each in found if each.author_id and each.author_id > 0}
-        us, people = await asyncio.gather(self.us(), self.people.records([*authors]))
-        agents = {each.id for each in people if each.part == "agent"}
-        return [each.comment(us, agents) for each in found]
-
-    async def comment(self, ticket_id: str, text: str, *, public: bool) -> str:
-        """Add a comment and return its id."""
-        ticket = bodies.number(ticket_id, "ticket")
-        values = {"id": ticket, "comment": {"body": text, "public": public}}
-        said = await self.zendesk.ask(
-            lambda desk, new: desk.tickets.update(new.Ticket(**values)), records.Said, writes=True
-        )
-        return said.comment()
-
-    async def said_before(self, ticket_id: str, says: Callable[[str], bool]) -> str | None:
-        """Return our comment of the last day that says it, if an earlier try was lost."""
-        if not self.call.is_retry:
-            return None
-        found = await self._last_comments(bodies.number(ticket_id, "ticket"))
-        us, lately = await self.us(), now() - _DAY
-        ours = [each for each in found if each.author_id == us and each.is_after(lately)]
-        return next((str(each.id) for each in reversed(ours) if says(each.body or "")), None)
-
-    async def _wanted(self, wanted: Wanted, size: int) -> Sequence[TicketRecord]:
-        of = None if wanted.of is None else bodies.numbers([wanted.of])
-        if of == []:
+    async def _fetch_matching(self, query: TicketQuery, size: int) -> Sequence[TicketRecord]:
+        related_to = None if query.related_to is None else payloads.to_numbers([query.related_to])
+        if related_to == []:
             return []
-        match wanted.text, wanted.status, wanted.type, of:
+        match query.text, query.status, query.type, related_to:
             case None, None, None, [number]:
-                listed = _LISTS[wanted.part or "requested"]
-                return await self._newest(lambda desk: listed(desk, number), size)
+                related = _LISTS[query.relation or "requested"]
+                return await self._fetch_list(lambda zenpy: related(zenpy, number), size)
             case None, None, None, _:
-                return await self._newest(lambda desk: desk.tickets(), size)
+                return await self._fetch_list(lambda zenpy: zenpy.tickets(), size)
             case None, None, "problem", None:
-                return await self._problems(size)
+                return await self._fetch_problems(size)
             case _:
-                return await self._found(wanted, size)
+                return await self._fetch_search(query, size)
 
-    async def _update(self, change: Change) -> Batch:
-        ticket, body = bodies.number(change.id, "ticket"), bodies.changed(change)
-        more, fewer = [*change.add_tags], [*change.remove_tags]
-        if body:
-            await self._write(lambda desk, new: desk.tickets.update(new.Ticket(id=ticket, **body)))
-        if more:
-            await self._write(lambda desk, _: desk.tickets.add_tags(ticket, more))
-        if fewer:
-            await self._write(lambda desk, _: desk.tickets.delete_tags(ticket, fewer))
-        return Batch(done=(change.id,))
+    async def _fetch_problems(self, size: int) -> Sequence[TicketRecord]:
+        page = await self._client.get(("problems",), TicketPageRecord, {"per_page": size})
+        return page.tickets[:size]
 
-    async def _problems(self, size: int) -> Sequence[TicketRecord]:
-        path, params = ("api", "v2", "problems"), {"per_page": size}
-        found = await self.zendesk.api.call("GET", path, records.TicketsFound, params=params)
-        return found.tickets[:size]
-
-    async def _found(self, wanted: Wanted, size: int) -> Sequence[TicketRecord]:
-        query = search.tickets(wanted)
-        if query is None:
+    async def _fetch_search(self, query: TicketQuery, size: int) -> Sequence[TicketRecord]:
+        text = search.ticket_query(query)
+        if text is None:
             return []
         order = {"sort_by": "updated_at", "sort_order": "desc"}
-        found = await self.zendesk.ask(
-            lambda desk, _: first(desk.search(query=query, type="ticket", **order), size),
+        records = await self._client.run(
+            lambda zenpy, _: take(zenpy.search(query=text, type="ticket", **order), size),
             TicketRecords,
             query={"per_page": str(size)},
         )
-        return found.root
+        return records.root
 
-    async def _newest(self, which: Callable[[Any], Any], size: int) -> Sequence[TicketRecord]:
-        found = await self.zendesk.ask(
-            lambda desk, _: first(which(desk), size),
+    async def _fetch_list(self, tickets: Callable[[Any], Any], size: int) -> Sequence[TicketRecord]:
+        records = await self._client.run(
+            lambda zenpy, _: take(tickets(zenpy), size),
             TicketRecords,
             query={"sort": "-updated_at", "page[size]": str(size)},
         )
-        return found.root
+        return records.root
 
-    async def _last_comments(self, ticket: int) -> Sequence[records.CommentRecord]:
-        found = await self.zendesk.ask(
-            lambda desk, _: first(desk.tickets.comments(ticket), MOST),
-            records.CommentRecords,
-            query={"sort": "-created_at"},
-        )
-        return found.root[::-1]
+    async def _update_one(self, change: TicketChange) -> BatchOutcome:
+        number, body = payloads.to_number(change.id, "ticket"), payloads.ticket_change(change)
+        added, removed = [*change.add_tags], [*change.remove_tags]
+        if body:
+            await self._write(
+                lambda zenpy, models: zenpy.tickets.update(models.Ticket(id=number, **body))
+            )
+        if added:
+            await self._write(lambda zenpy, _: zenpy.tickets.add_tags(number, added))
+        if removed:
+            await self._write(lambda zenpy, _: zenpy.tickets.delete_tags(number, removed))
+        return BatchOutcome(done=(change.id,))
+
+    async def _write(self, work: Work) -> None:
+        await self._client.run(work, EmptyRecord, writes=True)
 
     @property
     def _mark(self) -> str | None:
-        """Return what the tickets of this call are found by; Zendesk keeps it beside them."""
-        key = self.call.idempotency_key
+        """Return the external id of the tickets that this call creates, to find them by."""
+        key = self._client.call.idempotency_key
         return f"antiphon:{key}" if key else None
 
-    async def _write(self, work: Work) -> None:
-        await self.zendesk.ask(work, records.Done, writes=True)
 
-
-def _reference(ticket: str) -> dict[str, Any]:
-    return {"id": bodies.number(ticket, "ticket")}
-
-
-def _draft(new: Any, body: Mapping[str, Any]) -> Any:
-    """Return a ticket to be opened, as zenpy's; it takes a requester who is new as its own only."""
+def _ticket_model(models: Any, body: Mapping[str, Any]) -> Any:
+    """Return a body as zenpy's ticket: a new requester has to be one of zenpy's users."""
     requester = body.get("requester")
-    return new.Ticket(**dict(body) | ({"requester": new.User(**requester)} if requester else {}))
+    user = {"requester": models.User(**requester)} if requester else {}
+    return models.Ticket(**dict(body) | user)
 
 
-def _ticket(answer: Any) -> Any:
-    """Return a ticket without the list of what has been done to it."""
-    return getattr(answer, "ticket", answer)
+def _ticket_of(result: Any) -> Any:
+    """Return the ticket of a result that may hold its audit as well."""
+    return getattr(result, "ticket", result)

@@ -1,4 +1,4 @@
-"""The builtin desk: its numbers, its people, what it finds, and what it does only once."""
+"""The builtin provider: numbers, people, bulk calls, and retries."""
 
 import asyncio
 from typing import Any
@@ -10,39 +10,41 @@ from sqlalchemy import text
 from config.database import Database
 from tests.conftest import fetch
 from tests.support.servers import Answer, Caller, Servers
-from tests.tickets.faults import NAMING, arguments
 from tests.tickets.rows import Rows
 from tests.tickets.scenario import use_everything
-from tests.tickets.tour import NOWHERE, Tour, done
+from tests.tickets.tool_cases import ID_ARGUMENTS, valid_arguments
+from tests.tickets.tool_session import UNKNOWN_ID, ToolSession, call_tool
 from tickets.server import SERVER
 
 
-async def opened(caller: Caller, subject: str = "Fridge hums", **values: Any) -> str:
-    """Open a ticket and return its number."""
-    return str((await done(caller, "create_ticket", subject=subject, text="See.", **values))["id"])
+async def create_ticket(caller: Caller, subject: str = "Fridge hums", **values: Any) -> str:
+    """Create a ticket and return its number."""
+    return str(
+        (await call_tool(caller, "create_ticket", subject=subject, text="See.", **values))["id"]
+    )
 
 
 async def test_every_tool_does_what_it_says(servers: Servers, rows: Rows) -> None:
     claims = rows.tenant.claims(conversation_id=uuid4())
     async with servers.connect("tickets", claims) as caller:
-        tour = Tour(rows, caller, frozenset())
-        await use_everything(tour)
-    assert tour.used == set(SERVER.catalogue()["tools"])
+        session = ToolSession(rows, caller, frozenset())
+        await use_everything(session)
+    assert session.used == set(SERVER.catalogue()["tools"])
 
 
 async def test_an_id_that_is_none_is_not_found(caller: Caller, rows: Rows) -> None:
-    before = [await rows.held(), await rows.people(), await rows.said(rows.seed.oven)]
-    misfits = ("../x", "' OR 1=1 --", " ", "9" * 40, "\u0661", str(uuid4()), NOWHERE)
-    for tool, name in NAMING.items():
-        values = arguments(rows.seed)[tool]
+    before = await rows.snapshot()
+    misfits = ("../x", "' OR 1=1 --", " ", "9" * 40, "\u0661", str(uuid4()), UNKNOWN_ID)
+    for tool, name in ID_ARGUMENTS.items():
+        values = valid_arguments(rows.seed)[tool]
         for hostile in misfits:
-            given: Any = [hostile] if isinstance(values[name], list) else hostile
-            answer = await caller.call(tool, **{**values, name: given})
+            value: Any = [hostile] if isinstance(values[name], list) else hostile
+            answer = await caller.call(tool, **{**values, name: value})
             if tool.startswith("show_many") and hostile.strip():
-                assert answer.data.get("missing") == given, (tool, hostile, answer)
+                assert answer.data.get("missing") == value, (tool, hostile, answer)
             else:
                 assert answer.error == "not_found", (tool, hostile, answer)
-    assert [await rows.held(), await rows.people(), await rows.said(rows.seed.oven)] == before
+    assert await rows.snapshot() == before
 
 
 async def test_twenty_tickets_opened_at_once_have_twenty_numbers(
@@ -62,14 +64,14 @@ async def test_twenty_tickets_opened_at_once_have_twenty_numbers(
     answers = await asyncio.gather(*map(one, range(20)))
     assert [answer.error for answer in answers] == [None] * 20
     assert sorted(int(answer.data["id"]) for answer in answers) == [*range(3, 23)]
-    emails = [each["email"] for each in await rows.people()]
+    emails = [each["email"] for each in await rows.list_users()]
     assert emails.count("nadia.petrova@example.org") == 1
 
 
 async def test_the_number_of_a_deleted_ticket_does_not_come_again(caller: Caller) -> None:
-    last = await opened(caller)
-    await done(caller, "delete_ticket", ticket=last)
-    assert int(await opened(caller)) == int(last) + 1
+    last = await create_ticket(caller)
+    await call_tool(caller, "delete_ticket", ticket=last)
+    assert int(await create_ticket(caller)) == int(last) + 1
 
 
 CREATES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -85,7 +87,7 @@ CREATES: dict[str, tuple[str, dict[str, Any]]] = {
 async def test_a_repeat_is_answered_from_the_first_one(
     servers: Servers, rows: Rows, database: Database, tool: str
 ) -> None:
-    values = arguments(rows.seed)[tool]
+    values = valid_arguments(rows.seed)[tool]
     table, _ = CREATES[tool]
 
     async def count() -> int:
@@ -94,12 +96,12 @@ async def test_a_repeat_is_answered_from_the_first_one(
     before = await count()
     claims = rows.tenant.claims(conversation_id=uuid4())
     async with servers.connect("tickets", claims) as caller:
-        first = await done(caller, tool, **values)
+        first = await call_tool(caller, tool, **values)
         # As if the process had died between the work and the answer.
         async with database.tenant(rows.tenant.business_id) as session:
             await session.execute(text("delete from idempotent_call"))
-        again = await done(caller, tool, **values)
-    assert first == again
+        repeated = await call_tool(caller, tool, **values)
+    assert first == repeated
     assert await count() == before + (2 if tool == "create_many_tickets" else 1)
     async with servers.connect("tickets", rows.tenant.claims(conversation_id=uuid4())) as caller:
         other = await caller.call(tool, **values)
@@ -108,14 +110,14 @@ async def test_a_repeat_is_answered_from_the_first_one(
 
 async def test_a_requester_is_found_by_any_address_or_added(caller: Caller, rows: Rows) -> None:
     async def requester(**values: str) -> str:
-        ticket = await opened(
+        ticket = await create_ticket(
             caller, **{f"requester_{name}": each for name, each in values.items()}
         )
-        (found,) = [each for each in await rows.held() if each["id"] == ticket]
+        (found,) = [each for each in await rows.list_tickets() if each["id"] == ticket]
         return str(found["requester"])
 
     async def person(user: str) -> dict[str, Any]:
-        (found,) = [each for each in await rows.people() if each["id"] == user]
+        (found,) = [each for each in await rows.list_users() if each["id"] == user]
         return found
 
     seed = rows.seed
@@ -135,12 +137,12 @@ async def test_a_requester_is_found_by_any_address_or_added(caller: Caller, rows
     }
     # A name alone is nobody's address.
     assert await requester(name="Katherine Brandt") != seed.katherine
-    assert len(await rows.people()) == 6
+    assert len(await rows.list_users()) == 6
 
 
 async def test_a_ticket_needs_nobody(caller: Caller, rows: Rows) -> None:
-    ticket = await opened(caller)
-    shown = await done(caller, "show_ticket", ticket=ticket)
+    ticket = await create_ticket(caller)
+    shown = await call_tool(caller, "show_ticket", ticket=ticket)
     assert "requester" not in shown
     assert (shown["status"], shown["tags"]) == ("new", [])
 
@@ -148,35 +150,35 @@ async def test_a_ticket_needs_nobody(caller: Caller, rows: Rows) -> None:
 async def test_what_is_refused_does_not_undo_the_rest(caller: Caller, rows: Rows) -> None:
     seed = rows.seed
     ticket = {"subject": "Fridge hums", "text": "See."}
-    created = await done(
+    created = await call_tool(
         caller,
         "create_many_tickets",
         tickets=[ticket, {**ticket, "requester": str(uuid4())}, {**ticket, "assignee": seed.agent}],
     )
     assert (created["done"], created["refused"]) == (2, {"2": "There is no such user."})
-    users = await done(
+    users = await call_tool(
         caller,
         "update_many_users",
         users=[
             {"id": seed.tomasz, "name": "Tomasz A. Nowak"},
             {"id": seed.katherine, "email": "tomasz.nowak@example.net", "name": "Nobody"},
-            {"id": NOWHERE, "name": "Nobody"},
+            {"id": UNKNOWN_ID, "name": "Nobody"},
         ],
     )
     assert users["done"] == 1
     assert users["refused"] == {
         seed.katherine: "There is a user with that e-mail address.",
-        NOWHERE: "There is no such user.",
+        UNKNOWN_ID: "There is no such user.",
     }
-    names = [each["name"] for each in await rows.people()]
+    names = [each["name"] for each in await rows.list_users()]
     assert "Tomasz A. Nowak" in names
     assert "Nobody" not in names
     both = [seed.oven, seed.scale]
-    agents = await done(
+    agents = await call_tool(
         caller, "update_many_tickets", tickets=both, status="solved", assignee=seed.tomasz
     )
     assert agents["refused"] == dict.fromkeys(both, "There is no such agent.")
-    assert {each["status"] for each in await rows.held()} == {"open", "new"}
+    assert {each["status"] for each in await rows.list_tickets()} == {"open", "new"}
 
 
 async def test_merged_tickets_are_closed_and_their_people_copied(
@@ -184,43 +186,43 @@ async def test_merged_tickets_are_closed_and_their_people_copied(
 ) -> None:
     seed = rows.seed
     values = {"into": seed.oven, "tickets": [seed.scale], "comment": "One wire for both."}
-    assert (await done(caller, "merge_tickets", **values))["done"] == 1
+    assert (await call_tool(caller, "merge_tickets", **values))["done"] == 1
     query = "select number, status, merged_into, copied from ticket order by number"
     oven, scale = await fetch(database, rows.tenant, query)
     assert (oven["status"], oven["copied"]) == ("open", [seed.tomasz])
     assert (scale["status"], scale["merged_into"]) == ("closed", int(seed.oven))
     said = "One wire for both.\nTickets that are part of this one now: 2."
-    assert (await rows.said(seed.oven))[-1] == {"text": said, "public": False}
+    assert (await rows.list_comments(seed.oven))[-1] == {"text": said, "public": False}
     told = {"text": "This is now part of ticket 1.", "public": False}
-    assert await rows.said(seed.scale) == [told]
+    assert await rows.list_comments(seed.scale) == [told]
     # Once more changes nothing, and what is a part has no parts.
-    assert (await done(caller, "merge_tickets", **values))["done"] == 1
-    assert len(await rows.said(seed.oven)) == 3
-    third = await opened(caller, requester_email="nadia.petrova@example.org")
+    assert (await call_tool(caller, "merge_tickets", **values))["done"] == 1
+    assert len(await rows.list_comments(seed.oven)) == 3
+    third = await create_ticket(caller, requester_email="nadia.petrova@example.org")
     refused = await caller.call("merge_tickets", into=seed.scale, tickets=[third])
     assert refused.error == "rejected"
     assert "It is part of ticket 1 itself." in refused.text
-    unknown = await caller.call("merge_tickets", into=seed.oven, tickets=[NOWHERE])
+    unknown = await caller.call("merge_tickets", into=seed.oven, tickets=[UNKNOWN_ID])
     assert unknown.error == "not_found"
-    partly = await done(caller, "merge_tickets", into=seed.oven, tickets=[third, NOWHERE])
-    assert (partly["done"], [*partly["refused"]]) == (1, [NOWHERE])
-    shown = await done(caller, "show_ticket", ticket=third)
+    partly = await call_tool(caller, "merge_tickets", into=seed.oven, tickets=[third, UNKNOWN_ID])
+    assert (partly["done"], [*partly["refused"]]) == (1, [UNKNOWN_ID])
+    shown = await call_tool(caller, "show_ticket", ticket=third)
     (oven, *_) = await fetch(database, rows.tenant, query)
     assert oven["copied"] == [seed.tomasz, shown["requester"]]
 
 
 async def test_an_organization_comes_with_its_first_member(caller: Caller, rows: Rows) -> None:
     seed = rows.seed
-    ines = await done(caller, "create_user", name="Ines Moreau", organization=" Town  Hall ")
-    joao = await done(caller, "create_user", name="Joao Lima", organization="town hall")
-    known = await done(caller, "create_user", name="Mia Lund", organization=seed.organization)
-    users = [await done(caller, "get_user", user=each["id"]) for each in (ines, joao, known)]
+    ines = await call_tool(caller, "create_user", name="Ines Moreau", organization=" Town  Hall ")
+    joao = await call_tool(caller, "create_user", name="Joao Lima", organization="town hall")
+    known = await call_tool(caller, "create_user", name="Mia Lund", organization=seed.organization)
+    users = [await call_tool(caller, "get_user", user=each["id"]) for each in (ines, joao, known)]
     assert users[0]["organization"] == users[1]["organization"] != seed.organization
     assert users[2]["organization"] == seed.organization
-    shown = await done(caller, "get_organization", organization=users[0]["organization"])
+    shown = await call_tool(caller, "get_organization", organization=users[0]["organization"])
     assert shown["name"] == "Town Hall"
-    ticket = await opened(caller, requester=joao["id"])
-    found = await done(
+    ticket = await create_ticket(caller, requester=joao["id"])
+    found = await call_tool(
         caller, "get_organization_tickets", organization=users[0]["organization"], detail="full"
     )
     assert [(each["id"], each["organization"]) for each in found["tickets"]] == [
@@ -238,11 +240,11 @@ async def test_an_address_is_one_users(caller: Caller, rows: Rows) -> None:
     ):
         assert answer.error == "conflict"
         assert "Somebody has that e-mail address already." in answer.text
-    assert "Nobody" not in [each["name"] for each in await rows.people()]
-    same = await done(caller, "update_user", user=rows.seed.tomasz, email=taken["email"])
+    assert "Nobody" not in [each["name"] for each in await rows.list_users()]
+    same = await call_tool(caller, "update_user", user=rows.seed.tomasz, email=taken["email"])
     assert same["id"] == rows.seed.tomasz
-    kept = await done(caller, "create_or_update_user", name="T. Nowak", phone="022 5550177")
-    assert kept["id"] == rows.seed.tomasz
+    saved = await call_tool(caller, "create_or_update_user", name="T. Nowak", phone="022 5550177")
+    assert saved["id"] == rows.seed.tomasz
 
 
 async def test_what_a_deleted_user_wrote_stays(
@@ -250,11 +252,11 @@ async def test_what_a_deleted_user_wrote_stays(
 ) -> None:
     seed = rows.seed
     for user in (seed.katherine, seed.agent, seed.tomasz):
-        await done(caller, "delete_user", user=user)
-    assert await rows.people() == []
-    shown = await done(caller, "show_ticket", ticket=seed.oven)
+        await call_tool(caller, "delete_user", user=user)
+    assert await rows.list_users() == []
+    shown = await call_tool(caller, "show_ticket", ticket=seed.oven)
     assert not {"requester", "assignee"} & shown.keys()
-    comments = (await done(caller, "list_ticket_comments", ticket=seed.oven))["comments"]
+    comments = (await call_tool(caller, "list_ticket_comments", ticket=seed.oven))["comments"]
     assert [each["by"] for each in comments] == ["agent", "customer"]
     (oven, _) = await fetch(database, rows.tenant, "select copied from ticket order by number")
     assert oven["copied"] == []

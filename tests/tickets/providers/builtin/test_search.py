@@ -1,11 +1,11 @@
-"""What the builtin desk finds when somebody says what they are looking for."""
+"""The builtin provider's search, for texts as callers say them."""
 
 from sqlalchemy import text
 
 from config.database import Database
 from tests.support.servers import Caller
 from tests.tickets.rows import Rows
-from tests.tickets.tour import done
+from tests.tickets.tool_session import call_tool
 
 TICKETS: list[tuple[str, list[str]]] = [
     ("oven", ["oven"]),
@@ -26,20 +26,20 @@ TICKETS: list[tuple[str, list[str]]] = [
 
 async def test_tickets_are_found_by_what_is_said_of_them(caller: Caller, rows: Rows) -> None:
     for words, found in TICKETS:
-        answer = await done(caller, "search", text=words)
+        answer = await call_tool(caller, "search", text=words)
         expected = [getattr(rows.seed, name) for name in found]
         assert [each["id"] for each in answer["tickets"]] == expected, words
 
 
 async def test_a_ticket_is_found_by_what_it_is_called_now(caller: Caller, rows: Rows) -> None:
-    await done(
+    await call_tool(
         caller, "update_ticket", ticket=rows.seed.oven, subject="Stove", add_tags=["kitchen"]
     )
-    await done(caller, "add_comment", ticket=rows.seed.oven, text="The fuse blew.")
+    await call_tool(caller, "add_comment", ticket=rows.seed.oven, text="The fuse blew.")
     for words in ("stove", "kitchen", "fuse", "heat"):
-        answer = await done(caller, "search", text=words)
+        answer = await call_tool(caller, "search", text=words)
         assert [each["id"] for each in answer["tickets"]] == [rows.seed.oven], words
-    assert (await done(caller, "search", text="stays cold"))["tickets"] == []
+    assert (await call_tool(caller, "search", text="stays cold"))["tickets"] == []
 
 
 USERS: list[tuple[str, list[str]]] = [
@@ -60,7 +60,7 @@ USERS: list[tuple[str, list[str]]] = [
 
 async def test_users_are_found_by_what_is_said_of_them(caller: Caller, rows: Rows) -> None:
     for said, found in USERS:
-        answer = await done(caller, "search_users", text=said)
+        answer = await call_tool(caller, "search_users", text=said)
         expected = [getattr(rows.seed, name) for name in found]
         assert [each["id"] for each in answer["users"]] == expected, said
 
@@ -75,13 +75,13 @@ async def test_the_best_of_many_names_comes_first(
     """)
     async with database.tenant(rows.tenant.business_id) as session:
         await session.execute(query, {"business": str(rows.tenant.business_id)})
-    answer = await done(caller, "search_users", text="Cathrin Brant")
+    answer = await call_tool(caller, "search_users", text="Cathrin Brant")
     assert answer["users"][0]["id"] == rows.seed.katherine
 
 
 async def test_lists_are_narrowed_and_sorted(caller: Caller, rows: Rows) -> None:
     seed = rows.seed
-    await done(caller, "update_ticket", ticket=seed.oven, status="Pending", type="task")
+    await call_tool(caller, "update_ticket", ticket=seed.oven, status="Pending", type="task")
     for values, expected in (
         ({}, [seed.oven, seed.scale]),  # the last changed first
         ({"status": "PENDING"}, [seed.oven]),
@@ -90,5 +90,5 @@ async def test_lists_are_narrowed_and_sorted(caller: Caller, rows: Rows) -> None
         ({"type": "problem", "status": "pending"}, []),
         ({"status": "of our own"}, []),
     ):
-        listed = await done(caller, "list_tickets", **values)
+        listed = await call_tool(caller, "list_tickets", **values)
         assert [each["id"] for each in listed["tickets"]] == expected, values

@@ -1,8 +1,8 @@
-"""Freshdesk, as its tests play it: https://developers.freshdesk.com/api/.
+"""A fake Freshdesk: https://developers.freshdesk.com/api/.
 
-Its only OpenAPI is a stranger's. What that lacks is played after facts/vendors.md ("Freshdesk v2"),
-the vendor's reference, which is prose, and what clients of it have published: a job tells what
-became of each record, and a list of people is compared with exactly what was asked for.
+The only OpenAPI file is a third party's. What that lacks follows facts/vendors.md ("Freshdesk v2"),
+the vendor's reference, which is prose, and what clients of it have published: a job lists the
+outcome of each record, and a list of contacts is filtered by exact values.
 """
 
 import json
@@ -18,13 +18,13 @@ import httpx2
 from config.columns import now
 from tests.support.vendors import BODY_CANARY
 from tests.tickets.providers.freshdesk.memory import (
-    ME,
+    OWN_AGENT,
     PRIORITIES,
     STATUSES,
     FreshdeskMemory,
     Record,
-    as_text,
-    written,
+    html_to_text,
+    to_timestamp,
 )
 
 SECRETS = {"domain": "acme", "api_key": "key-canary-7f3a9"}
@@ -40,8 +40,8 @@ _TICKET = {
 _CONTACT = {"name", "email", "phone", "company_id"}
 
 
-class PlayedFreshdesk(FreshdeskMemory):
-    """Answers from its memory as Freshdesk would."""
+class FakeFreshdesk(FreshdeskMemory):
+    """Answers requests as Freshdesk would."""
 
     base = "https://acme.freshdesk.com/api/v2"
     specification = "freshdesk/openapi-v2-THIRDPARTY.json"
@@ -62,7 +62,7 @@ class PlayedFreshdesk(FreshdeskMemory):
         return self._write(request.method, path, body)
 
     def _check(self, request: httpx2.Request) -> None:
-        """Look past two things: tenants have more statuses than four, and fields can be emptied."""
+        """Allow two things: tenants have more statuses than four, and fields can be emptied."""
         if request.content:
             body: Record = json.loads(request.content)
             body = {name: value for name, value in body.items() if value is not None}
@@ -75,7 +75,7 @@ class PlayedFreshdesk(FreshdeskMemory):
     def _read(self, path: list[str], query: dict[str, str]) -> httpx2.Response:
         match path:
             case ["agents", "me"]:
-                return _json(self.agents[ME])
+                return _json(self.agents[OWN_AGENT])
             case ["agents", *_] | ["ticket_fields"] if not self.admin:
                 return _error(403, "access_denied")
             case ["agents"]:
@@ -83,9 +83,9 @@ class PlayedFreshdesk(FreshdeskMemory):
             case ["ticket_fields"]:
                 return _json(self.fields)
             case ["contacts", "autocomplete"]:
-                return _json(_beginning(self.present(self.contacts), query["term"]))
+                return _json(_autocomplete(self.existing(self.contacts), query["term"]))
             case ["companies", "autocomplete"]:
-                return _json({"companies": _beginning(self.companies.values(), query["name"])})
+                return _json({"companies": _autocomplete(self.companies.values(), query["name"])})
             case ["contacts"]:
                 return self._list_contacts(query)
             case ["tickets"]:
@@ -93,17 +93,17 @@ class PlayedFreshdesk(FreshdeskMemory):
             case ["search", "tickets"]:
                 return self._search(query)
             case ["jobs", job]:
-                return _json(self.look(job))
+                return _json(self.job_state(job))
             case ["tickets", ticket, "conversations" | "time_entries" as what]:
-                said = self.conversations if what == "conversations" else self.entries
-                mine = [each for each in said.values() if str(each["ticket_id"]) == ticket]
-                there = _get(self.tickets, ticket)
-                return _page(mine, query) if there else _error(404, "not_found")
+                records = self.conversations if what == "conversations" else self.entries
+                found = [each for each in records.values() if str(each["ticket_id"]) == ticket]
+                exists = _get(self.tickets, ticket)
+                return _page(found, query) if exists else _error(404, "not_found")
             case [kind, number]:
                 assert query == {}
-                records = {"agents": self.agents, "contacts": self.contacts}
-                records |= {"companies": self.companies, "tickets": self.tickets}
-                one = _get(records[kind], number)
+                kinds = {"agents": self.agents, "contacts": self.contacts}
+                kinds |= {"companies": self.companies, "tickets": self.tickets}
+                one = _get(kinds[kind], number)
                 return _json(one) if one else _error(404, "not_found")
             case unexpected:
                 raise AssertionError(unexpected)
@@ -111,13 +111,13 @@ class PlayedFreshdesk(FreshdeskMemory):
     def _write(self, method: str, path: list[str], body: Record) -> httpx2.Response:
         match method, path:
             case "POST", ["tickets"]:
-                return self._open(body)
+                return self._create_ticket(body)
             case "PUT", ["tickets", "merge"]:
                 return self._merge(body)
             case "POST", ["tickets", "bulk_update" | "bulk_delete" as what]:
                 return self._bulk(what, body)
             case "POST", ["contacts"]:
-                return self._keep(body, None)
+                return self._save_contact(body, None)
             case "POST", ["tickets", ticket, what]:
                 found = _get(self.tickets, ticket)
                 return self._add(found, what, body) if found else _error(404, "not_found")
@@ -130,7 +130,11 @@ class PlayedFreshdesk(FreshdeskMemory):
                     found["deleted"] = True
                     return httpx2.Response(204)
                 assert method == "PUT"
-                return self._change(found, body) if kind == "tickets" else self._keep(body, found)
+                return (
+                    self._change(found, body)
+                    if kind == "tickets"
+                    else self._save_contact(body, found)
+                )
             case unexpected:
                 raise AssertionError(unexpected)
 
@@ -139,7 +143,7 @@ class PlayedFreshdesk(FreshdeskMemory):
         since = query.pop("updated_since", "")
         found = [
             each
-            for each in self.present(self.contacts)
+            for each in self.existing(self.contacts)
             if each["updated_at"] >= since
             if all(
                 (each[name] or "").casefold() == query[name].casefold()
@@ -153,11 +157,11 @@ class PlayedFreshdesk(FreshdeskMemory):
         named = {"requester_id", "company_id", "updated_since", "order_by", "order_type", "include"}
         assert query.keys() <= {*named, *_LISTING}
         # Without a date, only what was opened in the last thirty days is listed.
-        month = written(now() - timedelta(days=30))
+        month = to_timestamp(now() - timedelta(days=30))
         since, include = query.get("updated_since"), query.get("include")
         found = [
             each
-            for each in self.present(self.tickets)
+            for each in self.existing(self.tickets)
             if (each["updated_at"] >= since if since else each["created_at"] >= month)
             if all(
                 str(each[name]) == query[name]
@@ -167,26 +171,26 @@ class PlayedFreshdesk(FreshdeskMemory):
         ]
         assert query["order_type"] == "desc"
         found.sort(key=lambda each: (each[query["order_by"]], each["id"]), reverse=True)
-        return _page([self.listed(each, include) for each in found], query)
+        return _page([self.list_row(each, include) for each in found], query)
 
     def _search(self, query: dict[str, str]) -> httpx2.Response:
-        """Search, in no order that could be relied on."""
+        """Search, in an undefined order."""
         assert query.keys() == {"query", "page"}
-        asked, page = query["query"], int(query["page"])
-        assert len(asked) <= 512
+        text, page = query["query"], int(query["page"])
+        assert len(text) <= 512
         assert page in range(1, 11)
-        assert asked[0] == asked[-1] == '"'
-        found = list(self.present(self.tickets))
-        for condition in asked[1:-1].split(" AND "):
+        assert text[0] == text[-1] == '"'
+        found = list(self.existing(self.tickets))
+        for condition in text[1:-1].split(" AND "):
             match = _CONDITION.fullmatch(condition)
-            assert match, asked
+            assert match, text
             name, value = [part for part in match.groups() if part]
             name = {"agent_id": "responder_id"}.get(name, name)
             found = [each for each in found if str(each[name]) == value]
         some = found[(page - 1) * 30 : page * 30]
         return _json({"total": len(found), "results": some})
 
-    def _open(self, body: Record) -> httpx2.Response:
+    def _create_ticket(self, body: Record) -> httpx2.Response:
         assert body.keys() <= _TICKET
         assert (body["status"], body["source"]) == (2, 3)
         assert body["priority"] in PRIORITIES
@@ -195,20 +199,20 @@ class PlayedFreshdesk(FreshdeskMemory):
         if requester is None:
             assert who["email"] or (who["phone"] and who["name"]), "nobody asks"
             key = "email" if who["email"] else "phone"
-            known = [each for each in self.present(self.contacts) if each[key] == who[key]]
-            given = {key: who[key] for key in ("email", "phone")}
-            requester = known[0]["id"] if known else self.contact(who["name"] or "", **given)
+            known = [each for each in self.existing(self.contacts) if each[key] == who[key]]
+            contact = {key: who[key] for key in ("email", "phone")}
+            requester = known[0]["id"] if known else self.add_contact(who["name"] or "", **contact)
         elif requester not in {*self.contacts, *self.agents}:
             return _error(400, "invalid_value")
-        subject, text = body.pop("subject"), as_text(body["description"])
-        added = self.ticket(subject, text, **body, requester_id=requester)
+        subject, text = body.pop("subject"), html_to_text(body["description"])
+        added = self.add_ticket(subject, text, **body, requester_id=requester)
         return _json(self.tickets[added], 201)
 
     def _change(self, found: Record, body: Record) -> httpx2.Response:
         assert body
         assert body.keys() <= _TICKET - {"email", "phone", "name"}
         own = {**found["custom_fields"], **body.pop("custom_fields", {})}
-        found.update({**body, "custom_fields": own, "updated_at": self.tick()})
+        found.update({**body, "custom_fields": own, "updated_at": self.next_moment()})
         return _json(found)
 
     def _merge(self, body: Record) -> httpx2.Response:
@@ -218,7 +222,7 @@ class PlayedFreshdesk(FreshdeskMemory):
         assert note.keys() == {"body", "private"}
         for each in body["ticket_ids"]:
             self._change(self.tickets[each], {"status": 5})
-        self.comment(into["id"], note["body"], private=note["private"])
+        self.add_comment(into["id"], note["body"], private=note["private"])
         return httpx2.Response(204)
 
     def _bulk(self, what: str, body: Record) -> httpx2.Response:
@@ -231,24 +235,24 @@ class PlayedFreshdesk(FreshdeskMemory):
         for number in action["ids"]:
             assert isinstance(number, int)
             found = self.tickets.get(number)
-            there = found is not None and not found["deleted"]
-            if found is not None and there and not self.slow_jobs:
+            exists = found is not None and not found["deleted"]
+            if found is not None and exists and not self.slow_jobs:
                 properties = action.get("properties", {"deleted": True})
-                found.update({**properties, "updated_at": self.tick()})
-            data.append({"id": number, "success": there})
+                found.update({**properties, "updated_at": self.next_moment()})
+            data.append({"id": number, "success": exists})
         job = f"job{next(self._ids)}"
-        self.jobs[job] = {"data": data, "looks": 0}
+        self.jobs[job] = {"data": data, "requests": 0}
         return _json({"job_id": job, "href": f"{self.base}/jobs/{job}"}, 202)
 
     def _add(self, ticket: Record, what: str, body: Record) -> httpx2.Response:
         match what:
             case "reply":
                 assert body.keys() == {"body"}
-                return _json(self.conversations[self.comment(ticket["id"], body["body"])], 201)
+                return _json(self.conversations[self.add_comment(ticket["id"], body["body"])], 201)
             case "notes":
                 assert body.keys() == {"body", "private"}
                 assert body["private"] is True
-                added = self.comment(ticket["id"], body["body"], private=True)
+                added = self.add_comment(ticket["id"], body["body"], private=True)
                 return _json(self.conversations[added], 201)
             case "time_entries":
                 assert body.keys() == {"note", "time_spent", "executed_at", "billable"}
@@ -259,7 +263,7 @@ class PlayedFreshdesk(FreshdeskMemory):
             case unexpected:
                 raise AssertionError(unexpected)
 
-    def _keep(self, body: Record, found: Record | None) -> httpx2.Response:
+    def _save_contact(self, body: Record, found: Record | None) -> httpx2.Response:
         assert body
         assert body.keys() <= _CONTACT
         taken = [*self.contacts.values(), *(each["contact"] for each in self.agents.values())]
@@ -267,9 +271,9 @@ class PlayedFreshdesk(FreshdeskMemory):
         if body.get("email", "") in [each["email"] for each in others]:
             return _error(409, "duplicate_value")
         if found is None:
-            added = self.contact(body.pop("name", ""), **body)
+            added = self.add_contact(body.pop("name", ""), **body)
             return _json(self.contacts[added], 201)
-        found.update({**body, "updated_at": self.tick()})
+        found.update({**body, "updated_at": self.next_moment()})
         return _json(found)
 
 
@@ -278,8 +282,8 @@ def _get(records: dict[int, Record], number: str) -> Record | None:
     return records.get(int(number))
 
 
-def _beginning(records: Iterable[Record], term: str) -> list[Record]:
-    """Return the records of whose name a word begins so."""
+def _autocomplete(records: Iterable[Record], term: str) -> list[Record]:
+    """Return the records in whose name a word begins with the term."""
     pattern = re.compile(rf"(?:^|\s){re.escape(term)}", re.IGNORECASE)
     found = (each for each in records if pattern.search(each["name"]))
     return [{"id": each["id"], "name": each["name"]} for each in found]

@@ -1,4 +1,4 @@
-"""What a played Freshdesk remembers: records by number, in Freshdesk's own words."""
+"""The records of the fake Freshdesk, by number."""
 
 import asyncio
 import html
@@ -12,17 +12,17 @@ from typing import Any
 import httpx2
 
 from config.columns import now
-from tests.tickets.double import ORGANIZATION, PEOPLE, TICKETS, Desk, Seed
+from tests.tickets.double import ORGANIZATION, PEOPLE, TICKETS, Seed, TicketVendor
 
 Record = dict[str, Any]
 
-ME = 5  # the agent whose key it is
+OWN_AGENT = 5  # the agent whose key we have
 STATUSES = {2: "open", 3: "pending", 4: "solved", 5: "closed"}
 PRIORITIES = {1: "low", 2: "normal", 3: "high", 4: "urgent"}
 
 
-class FreshdeskMemory(Desk):
-    """Remembers what it was told."""
+class FreshdeskMemory(TicketVendor):
+    """Stores records as Freshdesk does."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,29 +35,29 @@ class FreshdeskMemory(Desk):
         self.jobs: dict[str, Record] = {}
         self.fields: list[Record] = []
         self.admin = True  # whether the key may see other agents and the fields
-        self.tells_of_each = True  # whether a job does
-        self.at_once = self.most_at_once = 0
+        self.job_lists_records = True  # in its state
+        self.concurrency = self.max_concurrency = 0  # requests
         self._ids = count(1001)
         self._start = now().replace(microsecond=0) - timedelta(minutes=10)
         self._ticks = count()
 
     def seed(self) -> Seed:
-        self.agent(ME, "Our Account", "bot@desk.example", available=False)
+        self.add_agent(OWN_AGENT, "Our Account", "bot@desk.example", available=False)
         company = self.add(self.companies, name=ORGANIZATION, note=None, description="Bread.")
         ids: dict[str, int] = {}
         for key, person in PEOPLE.items():
             if person.role == "agent":
                 ids[key] = next(self._ids)
-                self.agent(ids[key], person.name, person.email)
+                self.add_agent(ids[key], person.name, person.email)
             else:
-                ids[key] = self.contact(
+                ids[key] = self.add_contact(
                     person.name,
                     email=person.email,
                     phone=person.phone,
                     company_id=company if person.member else None,
                 )
         for key, case in TICKETS.items():
-            ids[key] = self.ticket(
+            ids[key] = self.add_ticket(
                 case.subject,
                 case.text,
                 status=next(n for n, name in STATUSES.items() if name == case.status),
@@ -69,31 +69,31 @@ class FreshdeskMemory(Desk):
             )
             for author, text in case.comments:
                 incoming = PEOPLE[author].role == "customer"
-                self.comment(ids[key], f"<div>{text}</div>", ids[author], incoming=incoming)
+                self.add_comment(ids[key], f"<div>{text}</div>", ids[author], incoming=incoming)
         named = {key: str(ids[key]) for key in ("agent", "katherine", "tomasz", "oven", "scale")}
         return Seed(organization=str(company), **named)
 
     def transport(self) -> httpx2.MockTransport:
         async def serve(request: httpx2.Request) -> httpx2.Response:
-            self.at_once += 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
+            self.concurrency += 1
+            self.max_concurrency = max(self.max_concurrency, self.concurrency)
             await asyncio.sleep(0)
-            self.at_once -= 1
+            self.concurrency -= 1
             return self._serve(request)
 
         return httpx2.MockTransport(serve)
 
-    def agent(self, number: int, name: str, email: str, *, available: bool = True) -> None:
+    def add_agent(self, number: int, name: str, email: str, *, available: bool = True) -> None:
         """Add an agent."""
         contact = {"name": name, "email": email, "phone": None, "mobile": None}
         self.agents[number] = {"id": number, "available": available, "contact": contact}
 
-    def contact(self, name: str, **values: Any) -> int:
+    def add_contact(self, name: str, **values: Any) -> int:
         """Add a contact."""
         blank = dict.fromkeys(("email", "phone", "mobile", "company_id"))
         return self.add(self.contacts, **{**blank, "name": name, "deleted": False, **values})
 
-    def ticket(self, subject: str, text: str, **values: Any) -> int:
+    def add_ticket(self, subject: str, text: str, **values: Any) -> int:
         """Add a ticket."""
         common: Record = {
             **{"subject": subject, "description": f"<div>{text}</div>", "description_text": text},
@@ -105,11 +105,11 @@ class FreshdeskMemory(Desk):
         self.tickets[added].setdefault("company_id", requester.get("company_id"))
         return added
 
-    def comment(
+    def add_comment(
         self,
         ticket: int,
         body: str,
-        user: int = ME,
+        user: int = OWN_AGENT,
         *,
         incoming: bool = False,
         private: bool = False,
@@ -120,12 +120,12 @@ class FreshdeskMemory(Desk):
             ticket_id=ticket,
             user_id=user,
             body=body,
-            body_text=as_text(body),
+            body_text=html_to_text(body),
             incoming=incoming,
             private=private,
         )
 
-    def held(self) -> list[Record]:
+    def list_tickets(self) -> list[Record]:
         return [
             {
                 "id": str(each["id"]),
@@ -141,14 +141,14 @@ class FreshdeskMemory(Desk):
             if not each["deleted"]
         ]
 
-    def said(self, ticket: str) -> list[Record]:
+    def list_comments(self, ticket: str) -> list[Record]:
         return [
             {"text": each["body_text"], "public": not each["private"]}
             for each in self.conversations.values()
             if str(each["ticket_id"]) == ticket
         ]
 
-    def people(self) -> list[Record]:
+    def list_users(self) -> list[Record]:
         found = [each for each in self.contacts.values() if not each["deleted"]]
         found += [{"id": each["id"], **each["contact"]} for each in self.agents.values()]
         return [
@@ -156,8 +156,8 @@ class FreshdeskMemory(Desk):
             for each in found
         ]
 
-    def listed(self, ticket: Record, include: str | None) -> Record:
-        """Return a ticket as a list shows it."""
+    def list_row(self, ticket: Record, include: str | None) -> Record:
+        """Return a ticket as it is in a list."""
         without = {"description", "description_text"} if include != "description" else set[str]()
         shown = {name: value for name, value in ticket.items() if name not in without}
         if include == "requester":
@@ -165,50 +165,50 @@ class FreshdeskMemory(Desk):
             shown["requester"] = {key: who[key] for key in ("id", "name", "email", "phone")}
         return shown
 
-    def look(self, job: str) -> Record:
-        """Return how far a job is: it takes two looks."""
+    def job_state(self, job: str) -> Record:
+        """Return a job's state; it ends with the second request."""
         found = self.jobs[job]
-        looks, found["looks"] = found["looks"], found["looks"] + 1
-        if looks == 0 or self.slow_jobs:
+        requests, found["requests"] = found["requests"], found["requests"] + 1
+        if requests == 0 or self.slow_jobs:
             return {"id": job, "status": "in_progress"}
-        data = {"data": found["data"]} if self.tells_of_each else {}
+        data = {"data": found["data"]} if self.job_lists_records else {}
         return {"id": job, "status": "completed", **data}
 
-    def asked(self, path: str) -> list[dict[str, str]]:
-        """Return what was asked of a path."""
+    def queries_of(self, path: str) -> list[dict[str, str]]:
+        """Return the queries of all requests to a path."""
         return [
             dict(each.url.params)
             for each in self.requests
             if each.url.path.removeprefix("/api/v2/") == path
         ]
 
-    def bodies(self) -> list[Record]:
-        """Return what was to be changed."""
+    def written_bodies(self) -> list[Record]:
+        """Return the bodies of all requests that write."""
         return [json.loads(each.content) for each in self.written() if each.content]
 
-    def present(self, records: dict[int, Record]) -> Iterable[Record]:
+    def existing(self, records: dict[int, Record]) -> Iterable[Record]:
         """Return the records that are not in the trash."""
         return (each for each in records.values() if not each["deleted"])
 
     def add(self, records: dict[int, Record], **values: Any) -> int:
         """Add a record and return its number."""
         number = next(self._ids)
-        moment = self.tick()
+        moment = self.next_moment()
         records[number] = {"id": number, "created_at": moment, "updated_at": moment, **values}
         return number
 
-    def tick(self) -> str:
-        """Return a moment that is later than all before."""
-        return written(self._start + timedelta(seconds=next(self._ticks)))
+    def next_moment(self) -> str:
+        """Return a moment later than all before."""
+        return to_timestamp(self._start + timedelta(seconds=next(self._ticks)))
 
 
-def written(moment: datetime) -> str:
+def to_timestamp(moment: datetime) -> str:
     """Return a moment as Freshdesk writes it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def as_text(body: str) -> str:
-    """Return what Freshdesk makes of a text in HTML, which may hold no markup but lines."""
+def html_to_text(body: str) -> str:
+    """Return HTML as the plain text that Freshdesk makes of it; only line breaks are allowed."""
     assert re.fullmatch(r"<div>.*</div>", body, re.DOTALL), body
     lines = body.removeprefix("<div>").removesuffix("</div>").split("<br>")
     assert not any("<" in line or ">" in line for line in lines), body

@@ -1,4 +1,4 @@
-"""Reads JQL as Jira does, and refuses all that Jira would not read: for the played Jira.
+"""A parser of JQL for the fake Jira, which refuses what Jira would refuse.
 
 The grammar is of https://support.atlassian.com/jira-software-cloud/docs/what-is-advanced-search-in-jira-cloud/
 and of its page on the syntax of text searches; nothing here knows how our queries are written.

@@ -1,13 +1,13 @@
-"""Texts on their way to Jira and back: queries that callers dictate, and its document format."""
+"""Jira's query language with values that callers dictate, and its document format."""
 
 from typing import Any
 
 import pytest
 
 from tests.tickets.providers.jira import jql as reader
-from tests.tickets.providers.jira import site
+from tests.tickets.providers.jira import memory
 from tickets.providers.jira import adf
-from tickets.providers.jira import search as jql
+from tickets.providers.jira.search import contains, equals, jql_query
 
 HOSTILE = [
     *('"', "'", "\\", '\\"', '"\\', "\\\\", '\\\\"', '"" OR ""=""', "' OR 1=1 --", '" OR "a" = "a'),
@@ -52,8 +52,8 @@ HOSTILE = [
 ]
 
 
-def _spoken(text: str) -> list[str]:
-    """Return the words of a text as Jira's index has them: what nobody sees is no part of it."""
+def _indexed(text: str) -> list[str]:
+    """Return the words of a text in Jira's index, which has no unprintable characters."""
     seen = "".join(char if char.isprintable() or char.isspace() else "" for char in text)
     return [*reader.words(seen)]
 
@@ -64,11 +64,11 @@ def test_there_are_enough_of_them() -> None:
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_what_is_searched_for_stays_one_literal(value: str) -> None:
-    clause = jql.contains(value)
+    clause = contains(value)
     if clause is None:
-        assert _spoken(value) == []
+        assert _indexed(value) == []
         return
-    query = reader.query(jql.where(jql.equals("project", "SUP"), clause))
+    query = reader.query(jql_query(equals("project", "SUP"), clause))
     assert [(each.field, each.operator) for each in query.clauses] == [
         ("project", "="),
         ("text", "~"),
@@ -77,15 +77,15 @@ def test_what_is_searched_for_stays_one_literal(value: str) -> None:
     literal = query.clauses[1].value
     assert literal.kind == "literal"
     terms = reader.terms(literal.text)
-    assert [word for term in terms for word in term.words] == _spoken(value)
+    assert [word for term in terms for word in term.words] == _indexed(value)
 
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_value_is_the_same_on_the_other_side(value: str) -> None:
-    query = reader.query(jql.where(jql.equals("status", value)))
+    query = reader.query(jql_query(equals("status", value)))
     assert query.clauses[0].value.kind == "literal"
-    kept = "".join(char for char in " ".join(value.split()) if char.isprintable())
-    assert query.clauses[0].value.text == kept
+    expected = "".join(char for char in " ".join(value.split()) if char.isprintable())
+    assert query.clauses[0].value.text == expected
 
 
 @pytest.mark.parametrize(
@@ -114,13 +114,13 @@ def test_the_reader_knows_what_is_no_query_of_ours(text: str) -> None:
 
 
 def test_words_are_looked_for_in_any_order_and_signs_as_they_stand() -> None:
-    assert jql.contains("The oven, is COLD!") == 'text ~ "the oven is cold"'
-    assert jql.contains("ann@example.com oven") == 'text ~ "\\"ann@example.com\\" oven"'
-    assert jql.contains(" ".join(["oven"] * 50)) == f'text ~ "{" ".join(["oven"] * 20)}"'
+    assert contains("The oven, is COLD!") == 'text ~ "the oven is cold"'
+    assert contains("ann@example.com oven") == 'text ~ "\\"ann@example.com\\" oven"'
+    assert contains(" ".join(["oven"] * 50)) == f'text ~ "{" ".join(["oven"] * 20)}"'
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"),
+    ("text", "expected"),
     [
         ("One.\nTwo.\n\nThree.", "One.\nTwo.\n\nThree."),
         ("\n\n One \r\n\r\n\r\nTwo\n", " One \n\nTwo"),
@@ -129,10 +129,10 @@ def test_words_are_looked_for_in_any_order_and_signs_as_they_stand() -> None:
         ("a\n\n \n\nb", "a\n\nb"),
     ],
 )
-def test_a_text_becomes_a_document_that_jira_takes(text: str, kept: str) -> None:
-    document = adf.document(text)
-    assert site.said(document) == kept
-    assert adf.plain(document) == kept.strip()
+def test_a_text_becomes_a_document_that_jira_takes(text: str, expected: str) -> None:
+    document = adf.to_adf(text)
+    assert memory.to_text(document) == expected
+    assert adf.to_text(document) == expected.strip()
 
 
 def _node(kind: str, *content: Any, **attrs: Any) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def test_a_document_is_read_as_people_see_it() -> None:
         _node("rule"),
         _node("somethingNew", _node("paragraph", "still read")),
     )
-    assert adf.plain(document) == (
+    assert adf.to_text(document) == (
         "Oven\n\nHello @Ann, see https://example.com/1\nby 2023-11-14 :fire:\n\n- one\n- two\n\n"
         "a\tb\n\nx = 1\n\nMore\ninside\n\nstill read"
     )
@@ -175,11 +175,11 @@ def test_a_document_is_read_as_people_see_it() -> None:
     ],
 )
 def test_what_is_no_document_says_nothing(strange: object) -> None:
-    assert adf.plain(strange) == ""
+    assert adf.to_text(strange) == ""
 
 
 def test_a_document_may_be_deep() -> None:
     document: dict[str, Any] = _node("paragraph", "deep")
     for _ in range(150):
         document = _node("blockquote", document)
-    assert adf.plain(_node("doc", document)) == "deep"
+    assert adf.to_text(_node("doc", document)) == "deep"

@@ -1,4 +1,4 @@
-"""Zendesk as tests play it: tickets, users, jobs, and a search of its own language."""
+"""A fake Zendesk: tickets, users, jobs, and a search in its own language."""
 
 import re
 from base64 import b64encode
@@ -36,12 +36,12 @@ _TALK = {
 }
 
 
-class Zendesk(ZendeskMemory):
-    """Zendesk with a memory."""
+class FakeZendesk(ZendeskMemory):
+    """Answers requests as Zendesk would."""
 
     base: ClassVar[str] = "https://acme.zendesk.com"
     specification: ClassVar[str | None] = "zendesk/openapi-support.json"
-    # These are in no copy of Zendesk's specification, and are held to facts/vendors.md, "Zendesk".
+    # These are in no copy of Zendesk's specification, and follow facts/vendors.md, "Zendesk".
     uncovered: ClassVar[re.Pattern[str] | None] = re.compile(
         r"GET /api/v2/users/\d+/tickets/(requested|assigned|ccd)"
         r"|GET /api/v2/organizations/\d+/tickets"
@@ -68,18 +68,19 @@ class Zendesk(ZendeskMemory):
         return self._write(request.method, parts, query, body, key)
 
     def _read(self, parts: list[str], query: dict[str, str]) -> httpx2.Response:
-        tickets = self.there(self.tickets)
+        """Answer a request that reads: one table with a case for each path."""
+        tickets = self.existing(self.tickets)
         match parts:
             case ["users", "me"]:
                 return answer_with({"user": self.users[self.us]})
             case ["users" | "tickets" as kind, "show_many"]:
                 ids = {int(each) for each in query["ids"].split(",")}
-                found = [each for each in self.there(self._all(kind)) if each["id"] in ids]
+                found = [each for each in self.existing(self._all(kind)) if each["id"] in ids]
                 return answer_with({kind: found, "count": len(found), "next_page": None})
             case ["users", "search"]:
-                return offset("users", self._search(self.there(self.users), query), query)
+                return offset("users", self._search(self.existing(self.users), query), query)
             case ["users"]:
-                return cursor("users", self.there(self.users), query)
+                return cursor("users", self.existing(self.users), query)
             case ["users", number, "tickets", part]:
                 if int(number) not in self.users:
                     return missing()
@@ -121,31 +122,33 @@ class Zendesk(ZendeskMemory):
                 return answer_with({"availability": line | self.users[int(number)].get("line", {})})
             case ["agent_availabilities"]:
                 assert query == {"filter[channel_status]": "talk:online", "page[size]": "100"}
-                return answer_with({"data": self.present(), "meta": {"has_more": False}})
+                return answer_with({"data": self.online_agents(), "meta": {"has_more": False}})
             case unexpected:
                 raise AssertionError(unexpected)
 
     def _write(
         self, method: str, parts: list[str], query: dict[str, str], body: Record, key: str | None
     ) -> httpx2.Response:
+        """Answer a request that writes: one table with a case for each method and path."""
         assert key is None or (method, parts) == ("POST", ["tickets"])
         match method, parts:
             case "POST", ["tickets"]:
                 if key is None or key not in self.keys:
-                    number = self.open(body["ticket"])
+                    number = self.create_ticket(body["ticket"])
                     if number is None:
                         return invalid()
                     self.keys[key or ""] = number
                 return self._changed(self.keys[key or ""], [], 201)
             case "POST", ["tickets", "create_many"]:
                 return self._job(
-                    {"index": n, "id": made} if (made := self.open(each)) else refused(n)
+                    {"index": n, "id": made} if (made := self.create_ticket(each)) else refused(n)
                     for n, each in enumerate(body["tickets"])
                 )
             case "PUT", ["tickets", "update_many"]:
                 assert "ids" not in query
                 return self._job(
-                    updated(each["id"], self.change(each["id"], each)) for each in body["tickets"]
+                    updated(each["id"], self.change_ticket(each["id"], each))
+                    for each in body["tickets"]
                 )
             case "DELETE", ["tickets", "destroy_many"]:
                 return self._job(
@@ -158,23 +161,23 @@ class Zendesk(ZendeskMemory):
                 if int(number) not in self.tickets:
                     return missing()
                 kind = "additional_tags" if method == "PUT" else "remove_tags"
-                self.change(int(number), {kind: body["tags"]})
+                self.change_ticket(int(number), {kind: body["tags"]})
                 if method == "DELETE":
                     return httpx2.Response(204)
                 return answer_with({"tags": self.tickets[int(number)]["tags"]})
             case "PUT", ["tickets", number]:
-                said = self.change(int(number), body["ticket"])
-                return missing() if said is None else self._changed(int(number), said)
+                events = self.change_ticket(int(number), body["ticket"])
+                return missing() if events is None else self._changed(int(number), events)
             case "DELETE", ["tickets", number]:
-                there = self.delete(self.tickets, int(number)) is not None
-                return httpx2.Response(204) if there else missing()
+                found = self.delete(self.tickets, int(number)) is not None
+                return httpx2.Response(204) if found else missing()
             case "POST", ["users"]:
-                return self._keep(body["user"], update=False)
+                return self._save_user(body["user"], update=False)
             case "POST", ["users", "create_or_update"]:
-                return self._keep(body["user"], update=True)
+                return self._save_user(body["user"], update=True)
             case "POST", ["users", "create_or_update_many"]:
                 return self._job(
-                    {"id": loads(self._keep(each, update=True).content)["user"]["id"]}
+                    {"id": loads(self._save_user(each, update=True).content)["user"]["id"]}
                     | {"status": "Updated"}
                     for each in body["users"]
                 )
@@ -184,11 +187,11 @@ class Zendesk(ZendeskMemory):
                     for each in body["users"]
                 )
             case "PUT", ["users", number]:
-                there = self.change_user(int(number), body["user"]) is not None
-                return answer_with({"user": self.users[int(number)]}) if there else missing()
+                found = self.change_user(int(number), body["user"]) is not None
+                return answer_with({"user": self.users[int(number)]}) if found else missing()
             case "DELETE", ["users", number]:
-                there = self.delete(self.users, int(number)) is not None
-                return answer_with({"user": self.users[int(number)]}) if there else missing()
+                found = self.delete(self.users, int(number)) is not None
+                return answer_with({"user": self.users[int(number)]}) if found else missing()
             case "POST", ["calls"]:
                 for name, value in body["call"].items():
                     assert isinstance(value, _TALK[name]), name
@@ -205,7 +208,7 @@ class Zendesk(ZendeskMemory):
     def _newest(self, wanted: Callable[[Record], bool], query: dict[str, str]) -> httpx2.Response:
         assert query["sort"] == "-updated_at"
         assert "include" not in query
-        found = [each for each in self.there(self.tickets) if wanted(each)]
+        found = [each for each in self.existing(self.tickets) if wanted(each)]
         return cursor("tickets", newest_first(found), query)
 
     def _comments(self, ticket: int, query: dict[str, str]) -> httpx2.Response:
@@ -224,20 +227,20 @@ class Zendesk(ZendeskMemory):
             return missing()
         done: list[Record] = []
         for each in body["ids"]:
-            there = self.change(each, {"status": "closed"}) is not None
-            if there:
-                self.say(each, self.us, body["source_comment"])
-            done.append(updated(each, [] if there else None))
-        self.say(target, self.us, body["target_comment"])
+            exists = self.change_ticket(each, {"status": "closed"}) is not None
+            if exists:
+                self.add_comment(each, self.us, body["source_comment"])
+            done.append(updated(each, [] if exists else None))
+        self.add_comment(target, self.us, body["target_comment"])
         return self._job(done)
 
-    def _keep(self, draft: Record, *, update: bool) -> httpx2.Response:
+    def _save_user(self, draft: Record, *, update: bool) -> httpx2.Response:
         values = {**draft}
-        # Nobody is written to because of a call.
+        # Zendesk must not send an e-mail to a user because of a call.
         assert values.pop("skip_verify_email", False) is ("email" in values)
         known = [
             each
-            for each in self.there(self.users)
+            for each in self.existing(self.users)
             if "email" in values and each["email"] == values["email"]
         ]
         if known and not update:
@@ -249,11 +252,11 @@ class Zendesk(ZendeskMemory):
 
     def _job(self, results: Iterable[Record]) -> httpx2.Response:
         name = f"{next(self.numbers):032x}"
-        there = {"id": name, "url": f"{self.base}/api/v2/job_statuses/{name}.json", "total": 1}
-        self.jobs[name] = {**there, "status": "completed", "results": [*results]}
+        job = {"id": name, "url": f"{self.base}/api/v2/job_statuses/{name}.json", "total": 1}
+        self.jobs[name] = {**job, "status": "completed", "results": [*results]}
         if self.slow_jobs:
-            self.jobs[name] = {**there, "status": "working", "results": None}
-        return answer_with({"job_status": {**there, "status": "queued", "results": None}})
+            self.jobs[name] = {**job, "status": "working", "results": None}
+        return answer_with({"job_status": {**job, "status": "queued", "results": None}})
 
     def _search(self, records: list[Record], query: dict[str, str]) -> list[Record]:
         return search(records, query["query"], self._words)

@@ -1,17 +1,17 @@
-"""What Zendesk remembers, as tests play it. What is deleted is marked so."""
+"""The records of the fake Zendesk; deleted ones are marked as deleted."""
 
 from datetime import datetime
 from itertools import count
 from typing import Any
 
 from config.columns import now
-from tests.tickets.double import ORGANIZATION, PEOPLE, TICKETS, Desk, Seed
+from tests.tickets.double import ORGANIZATION, PEOPLE, TICKETS, Seed, TicketVendor
 
 EMAIL = "bot@acme.example"
 Record = dict[str, Any]
 
 
-class ZendeskMemory(Desk):
+class ZendeskMemory(TicketVendor):
     """Tickets, people and jobs."""
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class ZendeskMemory(Desk):
         self.us = self.add_user("Desk bot", EMAIL, role="admin")
 
     def seed(self) -> Seed:
-        """Put what each test begins with into the memory."""
+        """Store the seeded records and return their ids."""
         company = next(self.numbers)
         self.organizations[company] = {"id": company, "name": ORGANIZATION, "notes": "Bakers."}
         ids = {
@@ -55,13 +55,13 @@ class ZendeskMemory(Desk):
                 tags=[*case.tags],
             )
             for author, text in ((case.requester, case.text), *case.comments):
-                self.say(number, ids[author], text)
+                self.add_comment(number, ids[author], text)
         people = {key: str(ids[key]) for key in ("agent", "katherine", "tomasz")}
         both = {key: str(cases[key]) for key in ("oven", "scale")}
         return Seed(organization=str(company), **people, **both)
 
-    def held(self) -> list[dict[str, Any]]:
-        """Return the tickets that are there."""
+    def list_tickets(self) -> list[dict[str, Any]]:
+        """Return the stored tickets."""
         return [
             {
                 "id": str(each["id"]),
@@ -73,25 +73,25 @@ class ZendeskMemory(Desk):
                 "requester": str(each["requester_id"]),
                 "assignee": str(each["assignee_id"]) if each["assignee_id"] else None,
             }
-            for each in self.there(self.tickets)
+            for each in self.existing(self.tickets)
         ]
 
-    def said(self, ticket: str) -> list[dict[str, Any]]:
+    def list_comments(self, ticket: str) -> list[dict[str, Any]]:
         """Return a ticket's comments, oldest first."""
         found = self.comments[int(ticket)]
         return [{"text": each["body"], "public": each["public"]} for each in found]
 
-    def people(self) -> list[dict[str, Any]]:
-        """Return the users who are there."""
+    def list_users(self) -> list[dict[str, Any]]:
+        """Return the stored users."""
         keys = ("name", "email", "phone")
         return [
             {"id": str(each["id"]), **{key: each[key] for key in keys}}
-            for each in self.there(self.users)
+            for each in self.existing(self.users)
         ]
 
     @staticmethod
-    def there(records: dict[int, Record]) -> list[Record]:
-        """Return what has not been deleted."""
+    def existing(records: dict[int, Record]) -> list[Record]:
+        """Return the records that are not deleted."""
         return [each for each in records.values() if not each.get("deleted")]
 
     def add_user(self, name: str, email: str | None = None, **values: Any) -> int:
@@ -118,7 +118,7 @@ class ZendeskMemory(Desk):
         self.comments[number] = []
         return number
 
-    def say(self, ticket: int, author: int, text: str, *, public: bool = True) -> int:
+    def add_comment(self, ticket: int, author: int, text: str, *, public: bool = True) -> int:
         """Add a comment and return its id; the first is the ticket's description."""
         number = next(self.numbers)
         self.comments[ticket].append(
@@ -132,24 +132,26 @@ class ZendeskMemory(Desk):
         self.tickets[ticket]["updated_at"] = _now()
         return number
 
-    def open(self, draft: Record) -> int | None:
-        """Open a ticket; None where Zendesk would not."""
+    def create_ticket(self, draft: Record) -> int | None:
+        """Add a ticket with its first comment; None if Zendesk would refuse it."""
         values = {**draft}
-        said = values.pop("comment")
-        named = values.pop("requester", None)
-        if named is not None:
-            assert named.keys() == {"name", "email"}
-            known = [each for each in self.there(self.users) if each["email"] == named["email"]]
-            values["requester_id"] = known[0]["id"] if known else self.add_user(**named)
-        whose = values.setdefault("requester_id", self.us)
-        if whose not in self.users or values.get("priority") == "urgent!":
+        comment = values.pop("comment")
+        requester = values.pop("requester", None)
+        if requester is not None:
+            assert requester.keys() == {"name", "email"}
+            known = [
+                each for each in self.existing(self.users) if each["email"] == requester["email"]
+            ]
+            values["requester_id"] = known[0]["id"] if known else self.add_user(**requester)
+        requester_id = values.setdefault("requester_id", self.us)
+        if requester_id not in self.users or values.get("priority") == "urgent!":
             return None
         number = self.add_ticket(**values)
-        self.say(number, self.us, said["body"], public=said.get("public", True))
+        self.add_comment(number, self.us, comment["body"], public=comment.get("public", True))
         return number
 
-    def change(self, number: int, change: Record) -> list[Record] | None:
-        """Change a ticket, and return what happened; None where there is none."""
+    def change_ticket(self, number: int, change: Record) -> list[Record] | None:
+        """Change a ticket and return the events; None if it does not exist."""
         found = self.tickets.get(number)
         if found is None or found.get("deleted"):
             return None
@@ -158,10 +160,10 @@ class ZendeskMemory(Desk):
         found["tags"] = [
             each for each in dict.fromkeys([*found["tags"], *more]) if each not in fewer
         ]
-        if said := values.pop("comment", None):
-            assert said.keys() == {"body", "public"}
-            made = self.say(number, self.us, said["body"], public=said["public"])
-            events.append({"id": made, "type": "Comment", "body": said["body"]})
+        if comment := values.pop("comment", None):
+            assert comment.keys() == {"body", "public"}
+            added = self.add_comment(number, self.us, comment["body"], public=comment["public"])
+            events.append({"id": added, "type": "Comment", "body": comment["body"]})
         found.update(values, updated_at=_now())
         return [{"id": next(self.numbers), "type": "Change"}, *events]
 
@@ -178,14 +180,14 @@ class ZendeskMemory(Desk):
         self.users[number].update(values)
         return []
 
-    def present(self) -> list[Record]:
+    def online_agents(self) -> list[Record]:
         return [
             {
                 "id": f"agent_availabilities|{each['id']}",
                 "type": "agent_availabilities",
                 "attributes": {"agent_id": each["id"], "version": 1},
             }
-            for each in self.there(self.users)
+            for each in self.existing(self.users)
             if each["role"] == "agent" and each.get("line", {}).get("agent_state") != "offline"
         ]
 

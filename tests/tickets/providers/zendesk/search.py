@@ -1,4 +1,4 @@
-"""Zendesk's search, as tests play it: words, and words that a field is to have."""
+"""The search of the fake Zendesk: words, and words of a field."""
 
 import re
 from collections.abc import Callable
@@ -6,14 +6,14 @@ from typing import Any
 
 from toolkit.speech.people import digits, fold
 
-# A word as it is said, or how one begins; a number may also be known by its end.
+# A quoted text, or the beginning of a word; a number may be given by its end.
 TERM = r'(?:(\w+):)?("[^"\\*]*"|\*?\w+\*?)'
 _QUERY = re.compile(rf"{TERM}(?: {TERM})*")
 Record = dict[str, Any]
 
 
-def search(records: list[Record], text: str, said: Callable[[Record], str]) -> list[Record]:
-    """Return the records that a query finds; `said` is what is in a ticket's comments."""
+def search(records: list[Record], text: str, comments: Callable[[Record], str]) -> list[Record]:
+    """Return the records that match; `comments` returns the text of a ticket's comments."""
     assert _QUERY.fullmatch(text), text
     terms: dict[str, list[str]] = {}
     for match in re.finditer(TERM, text):
@@ -21,7 +21,7 @@ def search(records: list[Record], text: str, said: Callable[[Record], str]) -> l
     return [
         each
         for each in records
-        if all(_in_words(word, f"{each['subject']} {said(each)}") for word in terms.get("", []))
+        if all(_in_words(word, f"{each['subject']} {comments(each)}") for word in terms.get("", []))
         and all(_fits(each, name, some) for name, some in terms.items() if name)
     ]
 
@@ -53,7 +53,7 @@ def _bare(value: str) -> str:
 
 
 def _in_words(value: str, text: str) -> bool:
-    """Say whether words begin so."""
+    """Return whether the text has words that begin with the value."""
     return f" {fold(_bare(value))}" in f" {fold(text)}"
 
 

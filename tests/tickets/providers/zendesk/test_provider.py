@@ -1,4 +1,4 @@
-"""Zendesk: what every ticket desk must do, and what only this one does."""
+"""The Zendesk provider: the contract, credentials, responses of unknown form, request counts."""
 
 import logging
 import sys
@@ -14,10 +14,16 @@ from config.security.vault import Account
 from tests.support.vendors import BODY_CANARY
 from tests.tickets.contract import CANARY, TicketsContract
 from tests.tickets.double import Seed
-from tests.tickets.providers.zendesk.calls import CALL, HUMS, Open, calling, claims, paths
-from tests.tickets.providers.zendesk.double import SECRETS
-from tests.tickets.providers.zendesk.double import Zendesk as Played
-from tickets.provider import Change, Wanted
+from tests.tickets.providers.zendesk.double import SECRETS, FakeZendesk
+from tests.tickets.providers.zendesk.harness import (
+    CALL,
+    HUMS,
+    Connect,
+    new_claims,
+    provider_factory,
+    request_lines,
+)
+from tickets.provider import TicketChange, TicketQuery
 from tickets.providers.zendesk.provider import Zendesk
 from tickets.registry import PROVIDERS
 from toolkit.errors import (
@@ -34,29 +40,31 @@ class TestZendesk(TicketsContract):
     secrets: ClassVar[dict[str, str]] = SECRETS
     has_jobs = True
 
-    def new_vendor(self) -> Played:
-        return Played()
+    def new_vendor(self) -> FakeZendesk:
+        return FakeZendesk()
 
 
 @pytest.fixture
-def vendor() -> Played:
-    return Played()
+def vendor() -> FakeZendesk:
+    return FakeZendesk()
 
 
 @pytest.fixture
-def seed(vendor: Played) -> Seed:
+def seed(vendor: FakeZendesk) -> Seed:
     return vendor.seed()
 
 
 @pytest.fixture
-async def desk(vendor: Played, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Open]:
-    async with calling(vendor, monkeypatch) as opened:
-        yield opened
+async def connect(vendor: FakeZendesk) -> AsyncGenerator[Connect]:
+    async with provider_factory(vendor) as factory:
+        yield factory
 
 
 @pytest.mark.parametrize("subdomain", ["", "evil.example/", "a.b", "acme@evil", "-acme", "acme\n"])
 def test_a_subdomain_is_a_name_and_no_address(subdomain: str) -> None:
-    call = ToolCall(claims(), Runtime(httpx2.AsyncClient(), SingleAccountVault(Account("zendesk"))))
+    call = ToolCall(
+        new_claims(), Runtime(httpx2.AsyncClient(), SingleAccountVault(Account("zendesk")))
+    )
     with pytest.raises(ValidationError) as caught:
         Zendesk(Account("zendesk", None, SECRETS | {"subdomain": subdomain}), call)
     assert CANARY not in str(caught.value)
@@ -64,7 +72,7 @@ def test_a_subdomain_is_a_name_and_no_address(subdomain: str) -> None:
 
 
 async def test_zenpy_is_only_needed_by_those_who_use_it(
-    desk: Open, vendor: Played, monkeypatch: pytest.MonkeyPatch
+    connect: Connect, vendor: FakeZendesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [each for each in sys.modules if each.partition(".")[0] == "zenpy"]:
         monkeypatch.delitem(sys.modules, name)
@@ -74,33 +82,33 @@ async def test_zenpy_is_only_needed_by_those_who_use_it(
     monkeypatch.delitem(sys.modules, "tickets.registry")
     assert "zendesk" in import_module("tickets.registry").PROVIDERS
     with pytest.raises(Disconnected, match=r"antiphon\[zendesk\]"):
-        await desk().check()
+        await connect().check()
     assert vendor.requests == []
 
 
-async def test_an_account_may_be_elsewhere(vendor: Played) -> None:
-    asked: list[httpx2.Request] = []
+async def test_an_account_may_be_elsewhere(vendor: FakeZendesk) -> None:
+    requests: list[httpx2.Request] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
-        asked.append(request)
+        requests.append(request)
         return httpx2.Response(200, json={"tickets": [], "meta": {"has_more": False}})
 
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
         runtime = Runtime(client, SingleAccountVault(Account("zendesk")))
-        there = {"base_url": "http://127.0.0.1:8900/zendesk/"}
-        account = Account("zendesk", None, SECRETS, there)
-        await Zendesk(account, ToolCall(claims(), runtime)).find(Wanted())
+        settings = {"base_url": "http://127.0.0.1:8900/zendesk/"}
+        account = Account("zendesk", None, SECRETS, settings)
+        await Zendesk(account, ToolCall(new_claims(), runtime)).tickets.search(TicketQuery())
         runtime.threads.close()
-    (request,) = asked
+    (request,) = requests
     assert str(request.url.copy_with(query=None)) == "http://127.0.0.1:8900/zendesk/api/v2/tickets"
     assert request.url.params["sort"] == "-updated_at"
     assert request.headers["Authorization"].startswith("Basic ")
 
 
-async def test_a_token_that_has_gone_is_nobody_s(desk: Open, vendor: Played) -> None:
+async def test_a_token_that_has_gone_is_nobody_s(connect: Connect, vendor: FakeZendesk) -> None:
     vendor.users[vendor.us] |= {"id": None, "name": "Anonymous user"}
     with pytest.raises(Disconnected):
-        await desk().check()
+        await connect().check()
 
 
 STRANGE: list[Any] = [
@@ -126,42 +134,44 @@ STRANGE: list[Any] = [
 
 @pytest.mark.parametrize("body", STRANGE, ids=str)
 async def test_an_answer_of_an_unknown_form_is_none(
-    desk: Open, vendor: Played, seed: Seed, body: Any, caplog: pytest.LogCaptureFixture
+    connect: Connect, vendor: FakeZendesk, seed: Seed, body: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
 
     def strange(_: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, json=body)
 
-    provider, many = desk(), [HUMS, HUMS.model_copy(update={"subject": "Mixer stops"})]
+    provider, many = connect(), [HUMS, HUMS.model_copy(update={"subject": "Mixer stops"})]
     vendor.fail(strange, times=9)
     with pytest.raises(Unavailable):
-        await provider.tickets([seed.oven])
+        await provider.tickets.get([seed.oven])
     with pytest.raises(Unavailable):
-        await provider.find(Wanted(text="oven"))
+        await provider.tickets.search(TicketQuery(text="oven"))
     with pytest.raises(OutcomeUnknown):
-        await provider.create([HUMS])
+        await provider.tickets.create([HUMS])
     with pytest.raises(OutcomeUnknown):
-        await provider.create(many)
+        await provider.tickets.create(many)
     assert BODY_CANARY not in caplog.text
 
 
-async def test_no_call_asks_more_than_it_must(desk: Open, vendor: Played, seed: Seed) -> None:
-    provider, oven = desk(), seed.oven
-    await provider.find(Wanted(text="oven"))
-    await provider.find(Wanted(of=seed.katherine, part="requested"))
-    await provider.tickets([oven, seed.scale])
-    await provider.create([HUMS.model_copy(update={"requester": seed.katherine})])
-    await provider.update([Change(id=oven, priority="low")])
-    await provider.comment(oven, "Soon.", public=True)
-    await provider.log_call(CALL.model_copy(update={"ticket": oven}))
-    await provider.find_users("Katherine Brandt")
+async def test_no_call_asks_more_than_it_must(
+    connect: Connect, vendor: FakeZendesk, seed: Seed
+) -> None:
+    provider, oven = connect(), seed.oven
+    await provider.tickets.search(TicketQuery(text="oven"))
+    await provider.tickets.search(TicketQuery(related_to=seed.katherine, relation="requested"))
+    await provider.tickets.get([oven, seed.scale])
+    await provider.tickets.create([HUMS.model_copy(update={"requester": seed.katherine})])
+    await provider.tickets.update([TicketChange(id=oven, priority="low")])
+    await provider.comments.add(oven, "Soon.", public=True)
+    await provider.calls.log(CALL.model_copy(update={"ticket": oven}))
+    await provider.people.search("Katherine Brandt")
     assert len(vendor.requests) == 8
-    await provider.update([Change(id=oven, status="solved", add_tags=("warm",))])
-    assert paths(vendor.requests[8:]) == [f"PUT tickets/{oven}", f"PUT tickets/{oven}/tags"]
-    await provider.comments(oven)
-    await provider.comments(oven)
-    assert sorted(paths(vendor.requests[10:])) == [
+    await provider.tickets.update([TicketChange(id=oven, status="solved", add_tags=("warm",))])
+    assert request_lines(vendor.requests[8:]) == [f"PUT tickets/{oven}", f"PUT tickets/{oven}/tags"]
+    await provider.comments.for_ticket(oven)
+    await provider.comments.for_ticket(oven)
+    assert sorted(request_lines(vendor.requests[10:])) == [
         *(f"GET tickets/{oven}/comments", f"GET tickets/{oven}/comments"),
         *("GET users/me", "GET users/show_many", "GET users/show_many"),
     ]

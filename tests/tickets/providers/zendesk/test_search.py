@@ -1,4 +1,4 @@
-"""What is read of Zendesk: searches, lists, comments, and who is free."""
+"""Reads of the Zendesk provider: searches, lists, comments, and availability."""
 
 import re
 from collections.abc import AsyncGenerator
@@ -7,10 +7,10 @@ import httpx2
 import pytest
 
 from tests.tickets.double import Seed
-from tests.tickets.providers.zendesk.calls import Open, calling, paths
-from tests.tickets.providers.zendesk.double import Zendesk as Played
+from tests.tickets.providers.zendesk.double import FakeZendesk
+from tests.tickets.providers.zendesk.harness import Connect, provider_factory, request_lines
 from tests.tickets.providers.zendesk.search import TERM
-from tickets.provider import Wanted
+from tickets.provider import TicketQuery
 
 HOSTILE = [
     *("status:closed", "x status:closed", '"status:closed', 'x" status:"closed', 'x" OR "y'),
@@ -38,43 +38,51 @@ def test_enough_is_tried() -> None:
 
 
 @pytest.fixture
-def vendor() -> Played:
-    return Played()
+def vendor() -> FakeZendesk:
+    return FakeZendesk()
 
 
 @pytest.fixture
-def seed(vendor: Played) -> Seed:
+def seed(vendor: FakeZendesk) -> Seed:
     return vendor.seed()
 
 
 @pytest.fixture
-async def desk(vendor: Played, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Open]:
-    async with calling(vendor, monkeypatch) as opened:
-        yield opened
+async def connect(vendor: FakeZendesk) -> AsyncGenerator[Connect]:
+    async with provider_factory(vendor) as factory:
+        yield factory
 
 
-async def test_what_is_on_hold_is_pending(desk: Open, vendor: Played, seed: Seed) -> None:
-    vendor.tickets[int(seed.oven)]["status"] = "hold"
-    page = await desk().find(Wanted(status="pending", of=seed.katherine, part="requested"))
-    assert [(each.id, each.status) for each in page.tickets] == [(seed.oven, "pending")]
-    assert (await desk().find(Wanted(status='"'))).tickets == ()
-    assert (await desk().find(Wanted(type="problem", text="display"))).tickets[0].id == seed.scale
-    asked = len(vendor.requests)
-    assert (await desk().find(Wanted(of="x y", part="assigned"))).tickets == ()
-    assert len(vendor.requests) == asked
-
-
-@pytest.mark.parametrize("said", HOSTILE)
-async def test_what_is_searched_for_stays_what_was_said(
-    desk: Open, vendor: Played, seed: Seed, said: str
+async def test_what_is_on_hold_is_pending(
+    connect: Connect, vendor: FakeZendesk, seed: Seed
 ) -> None:
-    """The played vendor refuses what is not made of quoted words; here is what is in them."""
-    await desk().find(Wanted(text=said))
-    await desk().find(Wanted(status=said))
-    await desk().find_users(said)
-    await desk().find_users(None, email=said)
-    await desk().find_users(None, phone=said)
-    bare = re.sub(r'["\\*\x00-\x1f\x7f\ud800]', " ", said).split()
+    vendor.tickets[int(seed.oven)]["status"] = "hold"
+    page = await connect().tickets.search(
+        TicketQuery(status="pending", related_to=seed.katherine, relation="requested")
+    )
+    assert [(each.id, each.status) for each in page.tickets] == [(seed.oven, "pending")]
+    assert (await connect().tickets.search(TicketQuery(status='"'))).tickets == ()
+    assert (await connect().tickets.search(TicketQuery(type="problem", text="display"))).tickets[
+        0
+    ].id == seed.scale
+    requests = len(vendor.requests)
+    assert (
+        await connect().tickets.search(TicketQuery(related_to="x y", relation="assigned"))
+    ).tickets == ()
+    assert len(vendor.requests) == requests
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_what_is_searched_for_stays_what_was_said(
+    connect: Connect, vendor: FakeZendesk, seed: Seed, text: str
+) -> None:
+    """The fake vendor refuses anything but quoted words; this looks at what is in them."""
+    await connect().tickets.search(TicketQuery(text=text))
+    await connect().tickets.search(TicketQuery(status=text))
+    await connect().people.search(text)
+    await connect().people.search(None, email=text)
+    await connect().people.search(None, phone=text)
+    bare = re.sub(r'["\\*\x00-\x1f\x7f\ud800]', " ", text).split()
     for request in vendor.requests:
         assert {*request.url.params} <= {
             *("query", "per_page", "filter[type]", "sort_by", "sort_order")
@@ -88,25 +96,27 @@ async def test_what_is_searched_for_stays_what_was_said(
         assert status == " ".join(bare)
 
 
-async def test_lists_say_whether_there_are_more(desk: Open, vendor: Played, seed: Seed) -> None:
-    for wanted in (Wanted(limit=1), Wanted(limit=1, status="open")):
-        page = await desk().find(wanted)
+async def test_lists_say_whether_there_are_more(
+    connect: Connect, vendor: FakeZendesk, seed: Seed
+) -> None:
+    for wanted in (TicketQuery(limit=1), TicketQuery(limit=1, status="open")):
+        page = await connect().tickets.search(wanted)
         assert (len(page.tickets), page.more) == (1, True), wanted
-    assert not (await desk().find(Wanted(limit=2))).more
-    users = await desk().find_users(None, limit=3)
+    assert not (await connect().tickets.search(TicketQuery(limit=2))).more
+    users = await connect().people.search(None, limit=3)
     assert (len(users.users), users.more) == (3, True)
 
 
 async def test_of_very_many_comments_the_last_are_told(
-    desk: Open, vendor: Played, seed: Seed
+    connect: Connect, vendor: FakeZendesk, seed: Seed
 ) -> None:
     for n in range(130):
-        vendor.say(int(seed.oven), -1, f"Note {n}", public=False)
-    told = await desk().comments(seed.oven)
-    assert told is not None
-    assert [each.text for each in told] == [f"Note {n}" for n in range(30, 130)]
-    assert {each.by for each in told} == {"customer"}
-    assert "users/show_many" not in str(paths(vendor.requests))
+        vendor.add_comment(int(seed.oven), -1, f"Note {n}", public=False)
+    comments = await connect().comments.for_ticket(seed.oven)
+    assert comments is not None
+    assert [each.text for each in comments] == [f"Note {n}" for n in range(30, 130)]
+    assert {each.by for each in comments} == {"customer"}
+    assert "users/show_many" not in str(request_lines(vendor.requests))
 
 
 @pytest.mark.parametrize(
@@ -120,23 +130,23 @@ async def test_of_very_many_comments_the_last_are_told(
     ],
 )
 async def test_who_is_free(
-    desk: Open, vendor: Played, seed: Seed, line: dict[str, str], free: bool
+    connect: Connect, vendor: FakeZendesk, seed: Seed, line: dict[str, str], free: bool
 ) -> None:
     vendor.users[int(seed.agent)]["line"] = line
-    (told,) = await desk().availability(seed.agent)
-    assert (told.agent, told.name, told.available) == (seed.agent, "Mara Lindqvist", free)
-    assert await desk().availability(seed.tomasz) == []
-    assert await desk().availability("x/y") == []
+    (agent,) = await connect().calls.availability(seed.agent)
+    assert (agent.agent, agent.name, agent.available) == (seed.agent, "Mara Lindqvist", free)
+    assert await connect().calls.availability(seed.tomasz) == []
+    assert await connect().calls.availability("x/y") == []
 
 
 async def test_an_agent_without_a_line_is_not_free(
-    desk: Open, vendor: Played, seed: Seed, monkeypatch: pytest.MonkeyPatch
+    connect: Connect, vendor: FakeZendesk, seed: Seed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = vendor.answer
 
-    def without(request: httpx2.Request) -> httpx2.Response:
+    def without_lines(request: httpx2.Request) -> httpx2.Response:
         lines = "/availabilities/" in request.url.path
         return httpx2.Response(404, json={}) if lines else answer(request)
 
-    monkeypatch.setattr(vendor, "answer", without)
-    assert [each.available for each in await desk().availability(seed.agent)] == [False]
+    monkeypatch.setattr(vendor, "answer", without_lines)
+    assert [each.available for each in await connect().calls.availability(seed.agent)] == [False]

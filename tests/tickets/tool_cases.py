@@ -1,4 +1,4 @@
-"""What each tool has to say about what goes wrong at a vendor."""
+"""For each tool: arguments that work, its argument for an id, and the errors of a fault."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,22 +8,22 @@ from fastmcp.tools import FunctionTool
 from tests.support.faults import READ_ERRORS, WRITE_ERRORS
 from tests.tickets.double import Seed
 from tickets.server import SERVER
-from toolkit.effects import guarded
+from toolkit.effects import is_unsafe_to_repeat
 
 _REFUSALS = ("404", "409", "422")
 
-READING = frozenset(
+READ_TOOLS = frozenset(
     tool.name
     for tool in map(FunctionTool.from_function, SERVER.tools)
-    if not guarded(tool.annotations)
+    if not is_unsafe_to_repeat(tool.annotations)
 )
-BULK = frozenset(
+BULK_TOOLS = frozenset(
     {
         *("create_many_tickets", "update_many_tickets", "delete_many_tickets", "merge_tickets"),
         *("create_or_update_many_users", "update_many_users"),
     }
 )
-# Where nothing has been found, a list is empty.
+# Tools that return an empty list where the vendor finds nothing.
 _LISTS = frozenset(
     {
         *("list_tickets", "list_problems", "search", "show_many_tickets"),
@@ -33,21 +33,21 @@ _LISTS = frozenset(
 _UPSERT = "create_or_update_user"
 
 
-def expected(tool: str, fault: str) -> frozenset[str | None]:
-    """Return the errors that a tool may answer with; None is an answer that is none."""
-    if tool in READING:
+def expected_errors(tool: str, fault: str) -> frozenset[str | None]:
+    """Return the errors that a tool may report for a fault; None is success."""
+    if tool in READ_TOOLS:
         kinds: set[str | None] = {READ_ERRORS[fault]}
         return frozenset(kinds | {None} if tool in _LISTS and fault == "404" else kinds)
     kind = WRITE_ERRORS[fault]
-    if fault in _REFUSALS and tool in BULK:
+    if fault in _REFUSALS and tool in BULK_TOOLS:
         return frozenset({kind, None})  # each record may be refused for itself
     if fault in _REFUSALS and tool == _UPSERT:
         return frozenset({kind, "rejected"})  # one record of a bulk call of the vendor's
     return frozenset({kind})
 
 
-def arguments(seed: Seed) -> Mapping[str, dict[str, Any]]:
-    """Return arguments that fit, by tool."""
+def valid_arguments(seed: Seed) -> Mapping[str, dict[str, Any]]:
+    """Return arguments that work, by tool: one table for all tools."""
     both = {"tickets": [seed.oven, seed.scale]}
     ines = {"name": "Ines Moreau", "email": "ines.moreau@example.org"}
     ticket = {
@@ -105,10 +105,10 @@ def arguments(seed: Seed) -> Mapping[str, dict[str, Any]]:
     }
 
 
-# Texts that somebody may say, or send, in the place of an id.
-HOSTILE = ("../x", "..", "a/b?c#d", "%2e%2e", "' OR 1=1 --", " ")
-# The argument of a tool that names a record.
-NAMING = {
+# Texts that a caller may say, or a client may send, in place of an id.
+HOSTILE_IDS = ("../x", "..", "a/b?c#d", "%2e%2e", "' OR 1=1 --", " ")
+# The argument of each tool that names a record by its id.
+ID_ARGUMENTS = {
     **dict.fromkeys(("show_ticket", "update_ticket", "delete_ticket", "add_comment"), "ticket"),
     **dict.fromkeys(("list_ticket_comments", "add_tags", "remove_tags", "log_call"), "ticket"),
     **dict.fromkeys(("show_many_tickets", "update_many_tickets", "delete_many_tickets"), "tickets"),

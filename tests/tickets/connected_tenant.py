@@ -1,4 +1,4 @@
-"""A tenant's way to a played ticket desk, through the server."""
+"""A tenant who is connected to a fake vendor, over the server."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,16 +10,16 @@ from config.database import Database
 from tests.conftest import Tenant
 from tests.support.accounts import lose_time
 from tests.support.servers import Caller, Servers
-from tests.tickets.double import Desk, Seed
+from tests.tickets.double import Seed, TicketVendor
 
 
 @dataclass(frozen=True)
-class Line:
-    """One tenant's way to the vendor, through the server."""
+class ConnectedTenant:
+    """One tenant with an account at the fake vendor, and the server that its clients connect to."""
 
     servers: Servers
     tenant: Tenant
-    vendor: Desk
+    vendor: TicketVendor
     database: Database
     seed: Seed
 
@@ -36,23 +36,27 @@ class Line:
         async with self.servers.connect("tickets", self.tenant.claims()) as caller:
             yield caller
 
-    async def held(self) -> list[dict[str, Any]]:
+    async def list_tickets(self) -> list[dict[str, Any]]:
         """Return the vendor's tickets."""
-        return self.vendor.held()
+        return self.vendor.list_tickets()
 
-    async def said(self, ticket: str) -> list[dict[str, Any]]:
+    async def list_comments(self, ticket: str) -> list[dict[str, Any]]:
         """Return the vendor's comments of a ticket."""
-        return self.vendor.said(ticket)
+        return self.vendor.list_comments(ticket)
 
-    async def people(self) -> list[dict[str, Any]]:
+    async def list_users(self) -> list[dict[str, Any]]:
         """Return the vendor's users."""
-        return self.vendor.people()
+        return self.vendor.list_users()
 
-    async def state(self) -> Any:
-        """Return everything that could have changed."""
-        tickets = await self.held()
-        return tickets, [await self.said(each["id"]) for each in tickets], await self.people()
+    async def snapshot(self) -> Any:
+        """Return the vendor's tickets, comments and users, to compare them later."""
+        tickets = await self.list_tickets()
+        return (
+            tickets,
+            [await self.list_comments(each["id"]) for each in tickets],
+            await self.list_users(),
+        )
 
     async def lose_time(self) -> None:
-        """Let the time pass in which an earlier try might still be at work."""
+        """Let the time pass in which an earlier try of a call could still be running."""
         await lose_time(self.database, self.tenant)

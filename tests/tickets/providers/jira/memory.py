@@ -1,4 +1,4 @@
-"""The memory of the played Jira, and what Jira refuses."""
+"""The records of the fake Jira, and what Jira refuses."""
 
 import itertools
 import re
@@ -9,9 +9,9 @@ from typing import Any
 from tests.tickets.providers.jira import jql as reader
 
 PROJECT = "SUP"
-US = "5f0-us"
+OWN_ACCOUNT = "5f0-us"
 PRIORITIES = {"low": "Low", "normal": "Medium", "high": "High", "urgent": "Highest"}
-KINDS = ("Task", "Problem")
+ISSUE_TYPES = ("Task", "Problem")
 Body = dict[str, Any]
 
 
@@ -43,23 +43,23 @@ class MissingError(Exception):
     """There is no such record."""
 
 
-class Site:
-    """One site with one project."""
+class JiraMemory:
+    """The records of one site with one project."""
 
     def __init__(self) -> None:
         self.issues: dict[str, Body] = {}
         self.accounts: dict[str, Body] = {}
         self.stuck: set[str] = set()  # issues that a bulk operation cannot delete
-        self.blind_tasks = False  # whether a task that has ended lists nothing
+        self.blind_tasks = False  # a task that has ended lists nothing
         self.reporters_forbidden = False
         self._tasks: dict[str, tuple[list[str], list[str]]] = {}
         self._numbers = itertools.count(1)
         self._ids = itertools.count(10_000)
         self._clock = datetime.now(UTC) - timedelta(minutes=5)
-        self.join(US, "Antiphon", "bot@acme.example", "atlassian")
-        self.join("5f0-app", "Automation for Jira", "", "app")
+        self.add_account(OWN_ACCOUNT, "Antiphon", "bot@acme.example", "atlassian")
+        self.add_account("5f0-app", "Automation for Jira", "", "app")
 
-    def join(self, account_id: str, name: str, email: str, kind: str) -> Body:
+    def add_account(self, account_id: str, name: str, email: str, kind: str) -> Body:
         """Add an account."""
         self.accounts[account_id] = {
             "accountId": account_id,
@@ -70,40 +70,44 @@ class Site:
         }
         return self.accounts[account_id]
 
-    def account(self, account_id: str) -> Body:
+    def get_account(self, account_id: str) -> Body:
         """Return an account."""
         if account_id not in self.accounts:
             raise MissingError
         return self.accounts[account_id]
 
-    def named(self, beginning: str) -> list[Body]:
-        """Return the accounts of whom a name, or the address, begins like that."""
-        said = beginning.casefold()
+    def search_accounts(self, beginning: str) -> list[Body]:
+        """Return the accounts with a name or an address that begins so."""
+        prefix = beginning.casefold()
 
         def begins(account: Body) -> bool:
             whole, address = account["displayName"], account["emailAddress"]
             names = (whole, *whole.split(), address)
-            return any(each.casefold().startswith(said) for each in names)
+            return any(each.casefold().startswith(prefix) for each in names)
 
         return [each for each in self.accounts.values() if begins(each)]
 
-    def find(self, key: str) -> Body | None:
+    def find_issue(self, key: str) -> Body | None:
         """Return an issue by its key."""
         assert re.fullmatch(r"[A-Z][A-Z0-9_]*-[1-9][0-9]*", key), key
         return next((each for each in self.issues.values() if each["key"] == key), None)
 
-    def known(self, key: str) -> Body:
-        """Return an issue that is there."""
-        found = self.find(key)
+    def get_issue(self, key: str) -> Body:
+        """Return an issue by its key, which must exist."""
+        found = self.find_issue(key)
         if found is None:
             raise MissingError
         return found
 
     def create(self, fields: Body, properties: list[Body] | None = None) -> Body:
         """Add an issue."""
-        given: Body = {"reporter": {"id": US}, "priority": {"name": "Medium"}, "labels": []}
-        given.update(fields)
-        if given.pop("project") != {"key": PROJECT}:
+        values: Body = {
+            "reporter": {"id": OWN_ACCOUNT},
+            "priority": {"name": "Medium"},
+            "labels": [],
+        }
+        values.update(fields)
+        if values.pop("project") != {"key": PROJECT}:
             raise RefusedError("project")
         if self.reporters_forbidden and "reporter" in fields:
             raise RefusedError("reporter")
@@ -113,10 +117,10 @@ class Site:
             "key": f"{PROJECT}-{next(self._numbers)}",
             "fields": {"status": STATUSES["11"], "created": now, "updated": now},
             "properties": {each["key"]: each["value"] for each in properties or []},
-            "creator": US,
+            "creator": OWN_ACCOUNT,
             **{"watchers": set[str](), "comments": list[Body](), "worklogs": list[Body]()},
         }
-        self.edit(issue, given, {})
+        self.edit(issue, values, {})
         self.issues[issue["id"]] = issue
         return issue
 
@@ -126,21 +130,23 @@ class Site:
         for name, value in fields.items():
             match name:
                 case "summary":
-                    right = isinstance(value, str) and 0 < len(value) <= 255 and "\n" not in value
+                    is_valid = (
+                        isinstance(value, str) and 0 < len(value) <= 255 and "\n" not in value
+                    )
                 case "description":
-                    right = said(value) is not None
+                    is_valid = to_text(value) is not None
                 case "priority":
-                    right = value in [{"name": each} for each in PRIORITIES.values()]
+                    is_valid = value in [{"name": each} for each in PRIORITIES.values()]
                 case "issuetype":
-                    right = value in [{"name": each} for each in KINDS]
+                    is_valid = value in [{"name": each} for each in ISSUE_TYPES]
                 case "reporter" | "assignee":
-                    right = value.keys() == {"id"} and value["id"] in self.accounts
+                    is_valid = value.keys() == {"id"} and value["id"] in self.accounts
                     value = self.accounts.get(value["id"])
                 case "labels":
-                    right = all(re.fullmatch(r"\S+", each) for each in value)
+                    is_valid = all(re.fullmatch(r"\S+", each) for each in value)
                 case _:
-                    right = name.startswith("customfield_")
-            if not right:
+                    is_valid = name.startswith("customfield_")
+            if not is_valid:
                 raise RefusedError(name)
             changed[name] = value
         labels = [*issue["fields"].get("labels", [])]
@@ -152,15 +158,15 @@ class Site:
         assert update.keys() <= {"labels"}
         issue["fields"].update({"labels": labels, **changed, "updated": self._now()})
 
-    def move(self, issue: Body, transition: str) -> None:
-        """Take a step of the workflow."""
-        if transition not in [each["id"] for each in ways(issue)]:
+    def apply_transition(self, issue: Body, transition: str) -> None:
+        """Apply a transition of the workflow."""
+        if transition not in [each["id"] for each in transitions_from(issue)]:
             raise RefusedError("transition")
         issue["fields"].update({"status": STATUSES[transition], "updated": self._now()})
 
-    def comment(self, issue: Body, body: Body, author: str) -> Body:
+    def add_comment(self, issue: Body, body: Body, author: str) -> Body:
         """Add a comment."""
-        if not said(body["body"]):
+        if not to_text(body["body"]):
             raise RefusedError("comment")
         internal = {"key": "sd.public.comment", "value": {"internal": True}}
         added = {
@@ -174,24 +180,24 @@ class Site:
         issue["comments"].append(added)
         return added
 
-    def log(self, issue: Body, body: Body) -> Body:
+    def add_worklog(self, issue: Body, body: Body) -> Body:
         """Add a worklog."""
         form = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}"
         started = re.fullmatch(form, body["started"])
-        if not started or body["timeSpentSeconds"] < 60 or not said(body["comment"]):
+        if not started or body["timeSpentSeconds"] < 60 or not to_text(body["comment"]):
             raise RefusedError("worklog")
         added: Body = {"id": str(next(self._ids)), **body}
         issue["worklogs"].append(added)
         return added
 
     def delete_many(self, keys: list[str]) -> Body:
-        """Begin to delete issues."""
+        """Start to delete issues."""
         task = str(next(self._ids))
-        self._tasks[task] = ([self.known(key)["id"] for key in keys], ["ENQUEUED", "RUNNING"])
+        self._tasks[task] = ([self.get_issue(key)["id"] for key in keys], ["ENQUEUED", "RUNNING"])
         return {"taskId": task}
 
     def progress(self, task: str, *, slow: bool) -> Body:
-        """Return how far a task is, a little further each time."""
+        """Return a task's progress, a little further each time."""
         ids, states = self._tasks[task]
         if states or slow:
             return {"taskId": task, "status": states.pop(0) if states else "RUNNING"}
@@ -222,7 +228,7 @@ class Site:
 
 
 def _test(clause: reader.Clause) -> Callable[[Body], bool]:
-    """Return what a clause says of an issue."""
+    """Return the condition of a clause on an issue."""
     kind, value = clause.value.kind, clause.value.text
 
     def account(issue: Body, part: str) -> Any:
@@ -231,8 +237,10 @@ def _test(clause: reader.Clause) -> Callable[[Body], bool]:
 
     def texts(issue: Body) -> str:
         fields = issue["fields"]
-        notes = [said(each["body"]) for each in issue["comments"]]
-        return " ".join([fields["summary"], said(fields["description"]) or "", *map(str, notes)])
+        comments = [to_text(each["body"]) for each in issue["comments"]]
+        return " ".join(
+            [fields["summary"], to_text(fields["description"]) or "", *map(str, comments)]
+        )
 
     match clause.field, clause.operator, kind:
         case "project", "=", "literal":
@@ -253,14 +261,14 @@ def _test(clause: reader.Clause) -> Callable[[Body], bool]:
         case "watcher", "=", "literal":
             return lambda issue: value in issue["watchers"]
         case "creator", "=", "word" if value == "currentUser()":
-            return lambda issue: issue["creator"] == US
+            return lambda issue: issue["creator"] == OWN_ACCOUNT
         case "created" | "updated", ">=", "word" if value in ("-1d", "-365d"):
             return lambda _: True
         case _:
             raise AssertionError(clause)
 
 
-def ways(issue: Body) -> list[Body]:
+def transitions_from(issue: Body) -> list[Body]:
     """Return the transitions of an issue: to all others, but none once it is given up."""
     here = issue["fields"]["status"]
     if here["name"] == "Won't do":
@@ -268,13 +276,13 @@ def ways(issue: Body) -> list[Body]:
     return [{"id": id_, "to": to} for id_, to in STATUSES.items() if to != here]
 
 
-def adf(text: str) -> Body:
-    """Return a text as Jira keeps it."""
+def to_adf(text: str) -> Body:
+    """Return a text as a document."""
     paragraph = {"type": "paragraph", "content": [{"type": "text", "text": text}]}
     return {"type": "doc", "version": 1, "content": [paragraph]}
 
 
-def said(document: Any) -> str | None:
+def to_text(document: Any) -> str | None:
     """Return the text of a document of paragraphs; None where Jira would not take it."""
     match document:
         case {"type": "doc", "version": 1, "content": [*paragraphs], **rest} if not rest:

@@ -1,0 +1,180 @@
+"""Models of Jira's responses, with what is used of them.
+
+https://developer.atlassian.com/cloud/jira/platform/rest/v3/intro/
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel
+
+
+class Nothing(BaseModel):
+    """A response of which nothing is used."""
+
+
+class Named(BaseModel):
+    """A record of which the name is used."""
+
+    name: str = ""
+
+
+class StatusCategory(BaseModel):
+    """The category of a status: `new`, `indeterminate` or `done`."""
+
+    key: str = ""
+
+
+class Status(Named):
+    """A status of a workflow."""
+
+    statusCategory: StatusCategory = StatusCategory()
+
+
+class Account(BaseModel):
+    """An Atlassian account; its privacy settings may hide the e-mail address."""
+
+    accountId: str
+    accountType: str = "atlassian"
+    displayName: str = ""
+    emailAddress: str | None = None
+    active: bool = True
+
+
+class IssueFields(BaseModel):
+    """The fields of an issue."""
+
+    summary: str | None = None
+    status: Status = Status()
+    priority: Named | None = None
+    issuetype: Named | None = None
+    reporter: Account | None = None
+    assignee: Account | None = None
+    labels: tuple[str, ...] = ()
+    description: Any = None
+    created: AwareDatetime | None = None
+    updated: AwareDatetime | None = None
+
+
+class Transition(BaseModel):
+    """A step of a workflow to another status."""
+
+    id: str
+    to: Status = Status()
+    isAvailable: bool = True
+
+
+class Property(BaseModel):
+    """A value that an app has stored with a record."""
+
+    key: str
+    value: Any = None
+
+
+class Issue(BaseModel):
+    """An issue; with its transitions and properties if they were requested."""
+
+    id: str
+    key: str
+    fields: IssueFields = IssueFields()
+    transitions: tuple[Transition, ...] = ()
+    properties: Mapping[str, Any] = {}
+
+
+class IssuePage(BaseModel):
+    """Some issues, and the token of the next page."""
+
+    issues: tuple[Issue, ...] = ()
+    nextPageToken: str | None = None
+
+
+class CreatedIssue(BaseModel):
+    """An issue that has been created."""
+
+    key: str
+
+
+class BulkError(BaseModel):
+    """An issue of a bulk request that could not be created, by its index."""
+
+    failedElementNumber: int
+
+
+class CreatedIssues(BaseModel):
+    """The response to a bulk request: the issues in the order of the request, without failures."""
+
+    issues: tuple[CreatedIssue, ...] = ()
+    errors: tuple[BulkError, ...] = ()
+
+
+class Comment(BaseModel):
+    """A comment on an issue. `body` is a document in ADF."""
+
+    id: str
+    author: Account | None = None
+    body: Any = None
+    created: AwareDatetime | None = None
+    jsdPublic: bool = True
+    visibility: Mapping[str, Any] | None = None
+    properties: tuple[Property, ...] = ()
+
+
+class CommentPage(BaseModel):
+    """Some comments of an issue."""
+
+    comments: tuple[Comment, ...] = ()
+    total: int = 0
+
+
+class CommentList(BaseModel):
+    """Comments by their ids."""
+
+    values: tuple[Comment, ...] = ()
+
+
+class Worklog(BaseModel):
+    """A worklog of an issue."""
+
+    id: str
+    properties: tuple[Property, ...] = ()
+
+
+class WorklogPage(BaseModel):
+    """Some worklogs of an issue."""
+
+    worklogs: tuple[Worklog, ...] = ()
+
+
+class AccountList(BaseModel):
+    """Accounts by their ids."""
+
+    values: tuple[Account, ...] = ()
+
+
+class Task(BaseModel):
+    """A bulk operation that has been started."""
+
+    taskId: str
+
+
+class TaskProgress(BaseModel):
+    """The progress of a bulk operation."""
+
+    status: str
+    processedAccessibleIssues: tuple[int, ...] = ()
+    failedAccessibleIssues: Mapping[str, Any] = {}
+
+    @property
+    def is_finished(self) -> bool:
+        """Return whether the operation has ended, well or badly."""
+        return self.status in ("COMPLETE", "FAILED", "CANCELLED", "DEAD")
+
+    def is_done(self, issue_id: str) -> bool:
+        """Return whether the operation was carried out on an issue.
+
+        The list of processed issues may lack those that were deleted, so that of a complete
+        operation only the failures count.
+        """
+        if self.status == "COMPLETE":
+            return issue_id not in self.failedAccessibleIssues
+        return issue_id in map(str, self.processedAccessibleIssues)

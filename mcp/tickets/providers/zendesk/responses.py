@@ -1,0 +1,175 @@
+"""Models of Zendesk's responses: https://developer.zendesk.com/api-reference/ticketing/.
+
+They hold what is used, and everything but ids may be missing.
+"""
+
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, Field, RootModel
+
+from tickets.provider import Role
+
+_FINISHED = frozenset({"completed", "failed", "killed"})
+
+
+class EmptyRecord(BaseModel):
+    """A response of which nothing is used."""
+
+
+class TicketRecord(BaseModel):
+    """A ticket."""
+
+    id: int
+    subject: str | None = None
+    description: str | None = None
+    status: str | None = None
+    priority: str | None = None
+    type: str | None = None
+    requester_id: int | None = None
+    assignee_id: int | None = None
+    organization_id: int | None = None
+    tags: list[str] | None = None
+    created_at: AwareDatetime | None = None
+    updated_at: AwareDatetime | None = None
+
+
+class AuditEvent(BaseModel):
+    """One thing that an update of a ticket did; `id` is the comment's for the type Comment."""
+
+    id: int | None = None
+    type: str | None = None
+
+
+class Audit(BaseModel):
+    """What an update of a ticket did."""
+
+    events: list[AuditEvent]
+
+
+class TicketUpdateRecord(BaseModel):
+    """The response to an update of a ticket."""
+
+    audit: Audit
+
+
+class CommentRecord(BaseModel):
+    """A comment."""
+
+    id: int
+    author_id: int | None = None
+    body: str | None = None
+    public: bool | None = None
+    created_at: AwareDatetime | None = None
+
+
+class OwnUserRecord(BaseModel):
+    """The user whose token we have; without an id if the token is no longer valid."""
+
+    id: int | None = None
+
+
+class UserRecord(BaseModel):
+    """A user."""
+
+    id: int
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    role: str | None = None
+    organization_id: int | None = None
+    created_at: AwareDatetime | None = None
+
+    @property
+    def our_role(self) -> Role:
+        """Return whether the user is a customer or an agent."""
+        return "agent" if self.role in ("agent", "admin") else "customer"
+
+
+class OrganizationRecord(BaseModel):
+    """An organization."""
+
+    id: int
+    name: str
+    notes: str | None = None
+    details: str | None = None
+
+
+class OrganizationPage(BaseModel):
+    """Some organizations."""
+
+    organizations: list[OrganizationRecord]
+
+
+class TicketPageRecord(BaseModel):
+    """Some tickets."""
+
+    tickets: list[TicketRecord]
+
+
+class CallRecord(BaseModel):
+    """A call of Talk's."""
+
+    id: int
+
+
+class TalkStateRecord(BaseModel):
+    """What an agent does on the phone; `call_status` is None while they are in no call."""
+
+    agent_state: str | None = None
+    call_status: str | None = None
+
+    @property
+    def is_available(self) -> bool:
+        """Return whether a call would be put through."""
+        return self.agent_state == "online" and self.call_status is None
+
+
+class PresenceAttributes(BaseModel):
+    """Whose presence it is."""
+
+    agent_id: int
+
+
+class PresenceRecord(BaseModel):
+    """An agent who is online."""
+
+    attributes: PresenceAttributes
+
+
+class PresencePage(BaseModel):
+    """Some agents who are online."""
+
+    data: list[PresenceRecord]
+
+
+class JobResult(BaseModel):
+    """What a job did with one record, named by its index, by its id, or by its place."""
+
+    id: int | None = None
+    index: int | None = None
+    success: bool | None = None
+    error: Any = None
+    errors: Any = None
+
+    @property
+    def is_refused(self) -> bool:
+        """Return whether the record was not written."""
+        return self.success is False or bool(self.error) or bool(self.errors)
+
+
+class JobRecord(BaseModel):
+    """A job. Its results are in the order of what was sent, or say where they belong."""
+
+    id: str = Field(pattern=r"^[0-9A-Za-z_-]+$")
+    status: str
+    results: list[JobResult] | dict[str, Any] | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Return whether the job has ended, well or badly."""
+        return self.status in _FINISHED
+
+
+TicketRecords = RootModel[list[TicketRecord]]
+CommentRecords = RootModel[list[CommentRecord]]
+UserRecords = RootModel[list[UserRecord]]
