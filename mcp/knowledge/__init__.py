@@ -1,1 +1,1 @@
-"""What a business knows, from its own documents."""
+"""The knowledge server: what the business's own documents say."""

@@ -1,5 +1,7 @@
-"""Which knowledge base a call is about, and its documents."""
+"""Finds the knowledge base of a tool call, its documents, and the passages near a question."""
 
+import logging
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import Select, Text, cast, or_, select
@@ -7,16 +9,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from config.tables import AgentConfig
+from kb.embed import LOCAL
+from kb.errors import EmbeddingError
+from kb.retrieve import Passage, QueryEmbeddings, retrieve
 from kb.tables import Chunk, Document, KnowledgeBase
-from toolkit.errors import NotFound
+from toolkit.errors import NotFound, Unavailable
 from toolkit.tenancy import ToolCall
 
+_log = logging.getLogger(__name__)
+_embeddings = QueryEmbeddings()
 
-async def base_of(session: AsyncSession, call: ToolCall) -> KnowledgeBase:
-    """Return the knowledge base that the grant names, else the bot's, else the only one.
+
+async def find_knowledge_base(session: AsyncSession, call: ToolCall) -> KnowledgeBase:
+    """Return the knowledge base that the grant names, else the bot's, else the tenant's only one.
 
     Raises:
-        NotFound: there is none, or without a bot there are several.
+        NotFound: there is none, or the token has no bot and the tenant several.
     """
     query = select(KnowledgeBase).where(
         col(KnowledgeBase.business_id) == call.business_id, col(KnowledgeBase.is_active).is_(True)
@@ -26,7 +34,7 @@ async def base_of(session: AsyncSession, call: ToolCall) -> KnowledgeBase:
         query = query.where(col(KnowledgeBase.name) == claims.grant.integration)
     elif claims.bot_id is not None:
         query = query.where(
-            col(KnowledgeBase.id).in_(_base_of_bot(call.business_id, claims.bot_id))
+            col(KnowledgeBase.id).in_(_base_id_of_bot(call.business_id, claims.bot_id))
         )
     bases = (await session.scalars(query.limit(2))).all()
     if len(bases) != 1:
@@ -38,13 +46,13 @@ async def base_of(session: AsyncSession, call: ToolCall) -> KnowledgeBase:
     return bases[0]
 
 
-def _base_of_bot(business_id: UUID, bot_id: UUID) -> Select[UUID | None]:
+def _base_id_of_bot(business_id: UUID, bot_id: UUID) -> Select[UUID | None]:
     return select(col(AgentConfig.knowledge_base_id)).where(
         col(AgentConfig.business_id) == business_id, col(AgentConfig.id) == bot_id
     )
 
 
-async def documents_of(session: AsyncSession, base: KnowledgeBase) -> list[Document]:
+async def load_documents(session: AsyncSession, base: KnowledgeBase) -> list[Document]:
     """Return the documents of a knowledge base, by name."""
     query = (
         select(Document)
@@ -57,11 +65,11 @@ async def documents_of(session: AsyncSession, base: KnowledgeBase) -> list[Docum
     return list(await session.scalars(query))
 
 
-async def document_of(session: AsyncSession, base: KnowledgeBase, name_or_id: str) -> Document:
+async def load_document(session: AsyncSession, base: KnowledgeBase, name_or_id: str) -> Document:
     """Return one document of a knowledge base.
 
     Raises:
-        NotFound: it has no such document, whoever else may have it.
+        NotFound: this knowledge base has no such document.
     """
     query = select(Document).where(
         col(Document.business_id) == base.business_id,
@@ -74,7 +82,7 @@ async def document_of(session: AsyncSession, base: KnowledgeBase, name_or_id: st
     return document
 
 
-async def passages_of(session: AsyncSession, document: Document) -> list[str]:
+async def load_passages(session: AsyncSession, document: Document) -> list[str]:
     """Return the passages of a document, in order."""
     query = (
         select(col(Chunk.text))
@@ -85,3 +93,30 @@ async def passages_of(session: AsyncSession, document: Document) -> list[str]:
         .order_by(col(Chunk.chunk_index))
     )
     return list(await session.scalars(query))
+
+
+async def search_passages(call: ToolCall, question: str, top_k: int) -> Sequence[Passage]:
+    """Return the passages of the call's knowledge base that are nearest to a question.
+
+    Raises:
+        NotFound: there is no knowledge base.
+        Unavailable: the embedding model failed.
+    """
+    # No transaction is open while the model works.
+    async with call.transaction() as session:
+        base = await find_knowledge_base(session, call)
+    try:
+        vector = await _embeddings.vector(base.embedding_model, question)
+    except EmbeddingError as error:
+        _log.warning("the embedding model failed", extra={"reason": str(error)})
+        raise Unavailable("The documents cannot be searched now.") from None
+    async with call.transaction() as session:
+        return await retrieve(session, base, vector, top_k)
+
+
+async def warm_up() -> None:
+    """Load the local embedding model, so that the first caller does not wait for it."""
+    try:
+        await _embeddings.vector(LOCAL, "opening hours")
+    except EmbeddingError as error:
+        _log.warning("the local embedding model is not available", extra={"reason": str(error)})

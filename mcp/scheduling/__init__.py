@@ -1,1 +1,1 @@
-"""Free times and bookings."""
+"""The scheduling server: free times and bookings."""

@@ -1,4 +1,4 @@
-"""Calendars as a declaration names them."""
+"""The `calendars` section of a declaration."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from config.columns import now
-from config.declarations.section import ApplyContext, Change, DeclarationModel
-from scheduling.providers.builtin.opening_hours import week_of
+from config.declarations.section import ApplyContext, Change
+from config.models import DeclarationModel
+from scheduling.providers.builtin.opening_hours import parse_week
 from scheduling.providers.builtin.tables import Calendar, CalendarService
 
 _DAY = 24 * 60
@@ -36,27 +37,27 @@ class CalendarDeclaration(DeclarationModel):
 
     @field_validator("time_zone")
     @classmethod
-    def _known_zone(cls, name: str | None) -> str | None:
+    def _check_time_zone(cls, name: str | None) -> str | None:
         if name is not None and name not in available_timezones():
             raise ValueError(f"{name!r} is not a time zone like Europe/Paris.")
         return name
 
     @field_validator("hours")
     @classmethod
-    def _sensible_hours(cls, hours: dict[str, str]) -> dict[str, str]:
-        week_of(hours)
+    def _check_hours(cls, hours: dict[str, str]) -> dict[str, str]:
+        parse_week(hours)
         return hours
 
     @field_validator("services")
     @classmethod
-    def _distinct_ids(cls, services: list[ServiceDeclaration]) -> list[ServiceDeclaration]:
+    def _check_distinct_ids(cls, services: list[ServiceDeclaration]) -> list[ServiceDeclaration]:
         ids = [service.id for service in services]
         if twice := {each for each in ids if ids.count(each) > 1}:
             raise ValueError(f"the service {min(twice)!r} is declared twice.")
         return services
 
 
-class Calendars:
+class CalendarsSection:
     """The `calendars` of a declaration."""
 
     @property
@@ -78,15 +79,15 @@ class Calendars:
         return changes
 
 
-CALENDARS = Calendars()
+CALENDARS = CalendarsSection()
 
 
 async def _apply(applying: ApplyContext, declared: CalendarDeclaration) -> list[Change]:
     session = applying.session
     what = f"calendar {declared.name}"
-    zone, hours = declared.time_zone or applying.time_zone, week_of(declared.hours)
-    found = select(Calendar).where(col(Calendar.name) == declared.name).with_for_update()
-    calendar = (await session.execute(found)).scalar_one_or_none()
+    zone, hours = declared.time_zone or applying.time_zone, parse_week(declared.hours)
+    query = select(Calendar).where(col(Calendar.name) == declared.name).with_for_update()
+    calendar = (await session.execute(query)).scalar_one_or_none()
     changes: list[Change] = []
     if calendar is None:
         calendar = Calendar(
@@ -107,7 +108,7 @@ async def _apply(applying: ApplyContext, declared: CalendarDeclaration) -> list[
 async def _apply_services(
     session: AsyncSession, calendar: Calendar, declared: Sequence[ServiceDeclaration], what: str
 ) -> list[Change]:
-    """Offer exactly the declared services; a booking of a former one keeps its own length."""
+    """Store exactly the declared services; bookings of a removed one keep their own length."""
     statement = select(CalendarService).where(col(CalendarService.calendar_id) == calendar.id)
     stored = {row.service_key: row for row in (await session.execute(statement)).scalars()}
     changes: list[Change] = []

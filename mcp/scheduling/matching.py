@@ -1,11 +1,64 @@
-"""Whether a booking is a caller's, where the vendor itself cannot be asked for that."""
+"""Which service a caller means, and whose a booking is."""
 
-from scheduling.provider import Attendee
-from toolkit.speech.people import fold, same_number
+import re
+from collections.abc import Sequence
+
+from scheduling.provider import Attendee, Service
+from toolkit.speech.people import fold, is_same_number
+
+_FILLERS = frozenset(
+    [
+        *("a", "an", "the", "my", "me", "i", "we", "you", "it", "one", "some", "any", "there"),
+        *("for", "of", "to", "on", "in", "at", "with", "and", "or", "please", "free"),
+        *("is", "do", "have", "would", "like", "want", "need", "book"),
+    ]
+)
+# Stems of words that name any service at all.
+_GENERIC = frozenset(["appointment", "book", "visit", "slot", "tim", "session", "reservation"])
 
 
-def is_person(attendee: Attendee, name: str | None, phone: str | None) -> bool:
-    """Say whether a booking is for the person with this name, or with this number."""
-    if phone and attendee.phone and same_number(attendee.phone, phone):
+def find_service(text: str, services: Sequence[Service]) -> Service | None:
+    """Return the one service that `text` names; None if it names none, or several equally well."""
+    for service in services:
+        if _squeeze(text) in (_squeeze(service.id), _squeeze(service.name)):
+            return service
+    scores = {service.id: _score(text, service) for service in services}
+    best = max(scores.values(), default=(0, 0))
+    candidates = [service for service in services if scores[service.id] == best]
+    if len(candidates) == 1 and best[0] > 0:
+        return candidates[0]
+    only_one = len(services) == 1 and _stems(text) <= _GENERIC
+    return services[0] if only_one else None
+
+
+def is_booked_by(attendee: Attendee, name: str | None, phone: str | None) -> bool:
+    """Say whether the attendee has this name or this phone number.
+
+    For vendors whose own search is missing, partial or undocumented.
+    """
+    if phone and attendee.phone and is_same_number(attendee.phone, phone):
         return True
     return bool(name) and fold(attendee.name) == fold(name or "")
+
+
+def _score(text: str, service: Service) -> tuple[int, int]:
+    """Return how many words of the service are in `text`, and minus how many are not."""
+    said, own = _stems(text), _stems(service.name) | _stems(service.id)
+    if _squeeze(service.name) in _squeeze(text):
+        return len(own), 0
+    shared = own & said
+    return len(shared), len(shared) - len(own)
+
+
+def _stems(text: str) -> set[str]:
+    words = re.findall(r"[^\W_]+", text.lower())
+    return {_stem(word) for word in words if word not in _FILLERS}
+
+
+def _stem(word: str) -> str:
+    return re.sub(r"(?<=\w\w\w)(?:ing|ed|es|(?<!s)s|e)$", "", word)
+
+
+def _squeeze(text: str) -> str:
+    """Return the letters and digits of `text`, in lower case."""
+    return re.sub(r"[\W_]", "", text.lower())

@@ -1,45 +1,55 @@
-"""The front desk: one calendar, at one moment, with what its callers are told."""
+"""Finds free times and bookings in the calling tenant's calendar, and refuses what cannot be."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from scheduling import handles, services
-from scheduling.provider import Agenda, Attendee, Booking, SchedulingProvider, Service
-from scheduling.results import BookingDetails, Offer, Offers
-from scheduling.slots import OFFERED, chosen, nearest
+from fastmcp.dependencies import Depends
+
+from config.columns import now
+from scheduling import matching, sentences
+from scheduling.handles import format_handle, parse_handle
+from scheduling.provider import Attendee, Booking, CalendarInfo, SchedulingProvider, Service
+from scheduling.registry import PROVIDERS
+from scheduling.results import (
+    BookingDetails,
+    BookingListResult,
+    BookingResult,
+    OfferedSlot,
+    SlotsResult,
+)
+from scheduling.slots import MAX_OFFERED, choose_slots, nearest_slots
 from toolkit.errors import NotFound, Rejected
 from toolkit.speech import phrases
-from toolkit.speech.times import moment
+from toolkit.speech.times import local_datetime
 from toolkit.speech.when import TimeRequest, parse_when
+from toolkit.tenancy import tenant_provider
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
 _WEEKS_AHEAD = 9  # how far the next free time is looked for
 _ALTERNATIVES = 2
-ASK_FOR_DAY = "For which day would you like to come?"
-_CHOOSE = "Which one would you like?"
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Answers for one calendar. `now` is in the calendar's zone."""
+class SchedulingOperations:
+    """One calendar at one moment. `now` is in the calendar's zone."""
 
     calendar: SchedulingProvider
-    agenda: Agenda
+    info: CalendarInfo
     zone: ZoneInfo
     now: datetime
 
-    def service(self, text: str) -> Service:
-        """Return the service that is meant.
+    def find_service(self, text: str) -> Service:
+        """Return the service that a caller named.
 
         Raises:
-            Rejected: it could be none or several.
+            Rejected: the words name no service, or several.
         """
-        service = services.named(text, self.agenda.services)
+        service = matching.find_service(text, self.info.services)
         if service is None:
-            names = phrases.join_words([each.name for each in self.agenda.services])
+            names = phrases.join_words([each.name for each in self.info.services])
             raise Rejected(
                 f"The services are: {names}.",
                 say=f"What would you like to book: {names}?",
@@ -47,17 +57,28 @@ class Desk:
             )
         return service
 
-    def wish(self, when: str) -> TimeRequest | None:
-        """Return when the caller would like to come; None if no day was named."""
-        return parse_when(when, self.now, self.zone, self.agenda.opens, self.agenda.closes)
-
-    def start(self, slot: str) -> datetime:
-        """Return the one moment that a handle, or the caller's words, stand for.
+    def find_service_of_slot(self, slot: str) -> Service:
+        """Return the service of a handle, or of a caller's words.
 
         Raises:
-            Rejected: they leave the day or the time open, or it has passed.
+            Rejected: there are several services, and `slot` names none.
         """
-        start = self._start(slot)
+        if len(self.info.services) == 1:
+            return self.info.services[0]
+        handle = parse_handle(slot, self.now.date(), self.zone)
+        return self.find_service(handle.service_id or "" if handle else slot)
+
+    def parse_when(self, when: str) -> TimeRequest | None:
+        """Return when the caller would like to come; None if no day was named."""
+        return parse_when(when, self.now, self.zone, self.info.opens, self.info.closes)
+
+    def parse_start(self, slot: str) -> datetime:
+        """Return the start of a handle, or of a caller's words.
+
+        Raises:
+            Rejected: the day or the time is left open, or has passed.
+        """
+        start = self._parse_start(slot)
         if start is None:
             raise Rejected(
                 "That is not one of the offered times.",
@@ -67,48 +88,42 @@ class Desk:
         if start <= self.now:
             raise Rejected(
                 "That time has already passed.",
-                say=f"That time has already passed. {ASK_FOR_DAY}",
+                say=sentences.PAST_TIME,
                 next="Call get_available_slots with the caller's answer.",
             )
         return start
 
-    def service_of(self, slot: str) -> Service:
-        """Return the service that a slot was offered for.
-
-        Raises:
-            Rejected: it names none.
-        """
-        read = handles.read(slot, self.now.date(), self.zone)
-        if len(self.agenda.services) == 1:
-            return self.agenda.services[0]
-        return self.service(read.service_id or "" if read else slot)
-
-    async def offers(self, service: Service, wish: TimeRequest) -> Offers:
+    async def offer_slots(self, service: Service, request: TimeRequest) -> SlotsResult:
         """Return a few of the free times that were asked for, or else the next ones after them."""
         today = self.now.date()
-        if wish.days[-1] < today:
-            return Offers(say=f"That day has already passed. {ASK_FOR_DAY}", offered=[])
-        first, last = self._midnight(wish.days[0]), self._midnight(wish.days[-1] + _DAY)
-        free = [s for s in await self._free(service, first, last) if wish.includes(s)]
+        if request.days[-1] < today:
+            return SlotsResult(say=sentences.PAST_DAY, offered=[])
+        first, last = self._midnight(request.days[0]), self._midnight(request.days[-1] + _DAY)
+        free = [
+            start
+            for start in await self._free_starts(service, first, last)
+            if request.includes(start)
+        ]
         if free:
-            starts = chosen(free, wish)
-            say = self._offer(starts, wish)
+            starts = choose_slots(free, request)
+            say = sentences.describe_slots(starts, today, request)
         else:
-            free = await self._later(service, wish)
-            starts = free[:OFFERED]
-            say = f"{self._full(wish)} {self._offer(starts) if starts else ''}".strip()
-        offered = [self._offered(service, start) for start in starts]
-        return Offers(say=say, offered=offered, more=len(free) > len(starts))
+            free = await self._later_starts(service, request)
+            starts = free[:MAX_OFFERED]
+            offer = sentences.describe_slots(starts, today) if starts else ""
+            say = f"{sentences.describe_full(request, today)} {offer}".strip()
+        offered = [self._to_offered_slot(service, start) for start in starts]
+        return SlotsResult(say=say, offered=offered, more=len(free) > len(starts))
 
-    def require_complete(self, attendee: Attendee) -> None:
-        """Make sure that the calendar takes a booking for this person.
+    def require_contact_details(self, attendee: Attendee) -> None:
+        """Make sure that the attendee has what this calendar needs for a booking.
 
         Raises:
             Rejected: something is missing; the caller is to be asked for it.
         """
-        given = {"email": attendee.email, "phone": attendee.phone}
-        for name in self.agenda.needs:
-            if not given[name]:
+        details = {"email": attendee.email, "phone": attendee.phone}
+        for name in self.info.needs:
+            if not details[name]:
                 wanted = "e-mail address" if name == "email" else "phone number"
                 raise Rejected(
                     f"This calendar books with {name} only.",
@@ -122,34 +137,36 @@ class Desk:
         """Make sure that a time can be booked.
 
         Raises:
-            Rejected: it cannot; the nearest others are offered.
+            Rejected: it cannot; the nearest free times are offered.
         """
-        if start not in await self._free(service, start, start + timedelta(minutes=1), moving):
-            raise await self.taken(service, start, moving)
+        end = start + timedelta(minutes=1)
+        if start not in await self._free_starts(service, start, end, moving):
+            raise await self.slot_taken(service, start, moving)
 
-    async def taken(
+    async def slot_taken(
         self, service: Service, start: datetime, moving: Booking | None = None
     ) -> Rejected:
-        """Return the refusal of a time that is not free, with the nearest ones that are."""
+        """Return the error for a time that is not free, with the nearest times that are."""
         day = self._midnight(start.date())
-        free = await self._free(service, day, day + _WEEK, moving)
-        starts = nearest(free, start, _ALTERNATIVES)
+        free = await self._free_starts(service, day, day + _WEEK, moving)
+        starts = nearest_slots(free, start, _ALTERNATIVES)
         label = self.label(start)
         if not starts:
             return Rejected(f"{label} is not free.", say=f"I'm afraid {label} is not free.")
-        offers = [self._offered(service, each) for each in starts]
-        instead = ", ".join(f"{offer.handle} ({offer.label})" for offer in offers)
+        offered = [self._to_offered_slot(service, each) for each in starts]
+        instead = ", ".join(f"{slot.handle} ({slot.label})" for slot in offered)
+        offer = sentences.describe_slots(starts, self.now.date())
         return Rejected(
             f"{label} is not free. Free instead: {instead}.",
-            say=f"I'm afraid {label} is not free. {self._offer(starts)}",
+            say=f"I'm afraid {label} is not free. {offer}",
             next="Call again with one of these handles, once the caller has chosen.",
         )
 
-    async def booking(self, reference: str) -> Booking:
+    async def get_booking(self, reference: str) -> Booking:
         """Return a booking of this calendar.
 
         Raises:
-            NotFound: there is none, or it is somebody else's.
+            NotFound: there is none, or it is another tenant's.
         """
         booking = await self.calendar.booking(reference)
         if booking is None:
@@ -160,29 +177,39 @@ class Desk:
             )
         return booking
 
-    async def open_booking(self, reference: str) -> Booking:
-        """Return a booking that can still be changed.
+    async def get_upcoming_booking(self, reference: str) -> Booking:
+        """Return a booking whose time has not passed.
 
         Raises:
-            NotFound: there is none, or it is somebody else's.
+            NotFound: there is none, or it is another tenant's.
             Rejected: its time has passed.
         """
-        booking = await self.booking(reference)
+        booking = await self.get_booking(reference)
         if booking.starts_at <= self.now:
             raise Rejected("That booking is in the past.", say="That booking is in the past.")
         return booking
 
-    def local(self, moment: datetime) -> datetime:
-        """Return a moment on the calendar's own clock."""
-        return moment.astimezone(self.zone)
-
     def label(self, start: datetime) -> str:
-        """Return a time as it is said."""
-        return phrases.label(self.local(start), self.now.date())
+        """Return a time as it is said: `Thursday at ten thirty in the morning`."""
+        return phrases.datetime_label(self.to_local(start), self.now.date())
 
-    def details(self, booking: Booking) -> BookingDetails:
-        """Return a booking as the tools show it."""
-        start = self.local(booking.starts_at)
+    def to_local(self, start: datetime) -> datetime:
+        """Return a time in the calendar's zone."""
+        return start.astimezone(self.zone)
+
+    def to_result(self, booking: Booking, say: str) -> BookingResult:
+        """Return a booking, and what to say about it."""
+        return BookingResult(say=say, **self._to_details(booking).model_dump())
+
+    def to_list_result(self, bookings: Sequence[Booking]) -> BookingListResult:
+        """Return bookings, and what to say about them."""
+        say = sentences.describe_bookings(
+            [(each.service, self.label(each.starts_at)) for each in bookings]
+        )
+        return BookingListResult(say=say, bookings=[self._to_details(each) for each in bookings])
+
+    def _to_details(self, booking: Booking) -> BookingDetails:
+        start = self.to_local(booking.starts_at)
         return BookingDetails(
             id=booking.reference,
             service=booking.service.name,
@@ -193,60 +220,47 @@ class Desk:
             status=booking.status,
         )
 
-    def _start(self, slot: str) -> datetime | None:
-        if read := handles.read(slot, self.now.date(), self.zone):
-            return read.starts_at
-        wish = self.wish(slot)
-        if wish is None or len(wish.days) != 1 or wish.daytime.at is None:
-            return None
-        return moment(wish.days[0], wish.daytime.at, self.zone)
+    def _to_offered_slot(self, service: Service, start: datetime) -> OfferedSlot:
+        several = len(self.info.services) > 1
+        handle = format_handle(start, self.now.date(), service.id if several else None)
+        return OfferedSlot(handle=handle, label=self.label(start))
 
-    async def _free(
+    def _parse_start(self, slot: str) -> datetime | None:
+        if handle := parse_handle(slot, self.now.date(), self.zone):
+            return handle.starts_at
+        request = self.parse_when(slot)
+        if request is None or len(request.days) != 1 or request.daytime.at is None:
+            return None
+        return local_datetime(request.days[0], request.daytime.at, self.zone)
+
+    async def _free_starts(
         self, service: Service, start: datetime, end: datetime, moving: Booking | None = None
     ) -> list[datetime]:
-        slots = await self.calendar.free(service, start, end, moving)
-        return [self.local(slot.starts_at) for slot in slots]
+        slots = await self.calendar.find_slots(service, start, end, moving)
+        return [self.to_local(slot.starts_at) for slot in slots]
 
-    async def _later(self, service: Service, wish: TimeRequest) -> list[datetime]:
-        """Return the free times of the first week after the wish that has any."""
-        start = self._midnight(wish.days[-1] + _DAY)
-        if latest := wish.daytime.latest:
-            start = datetime.combine(wish.days[-1], latest, self.zone)
+    async def _later_starts(self, service: Service, request: TimeRequest) -> list[datetime]:
+        """Return the free times of the first week after the requested time that has any."""
+        start = self._midnight(request.days[-1] + _DAY)
+        if latest := request.daytime.latest:
+            start = datetime.combine(request.days[-1], latest, self.zone)
         for _ in range(_WEEKS_AHEAD):
-            if free := await self._free(service, start, start + _WEEK):
+            if free := await self._free_starts(service, start, start + _WEEK):
                 return free
             start += _WEEK
         return []
 
-    def _offer(self, starts: Sequence[datetime], wish: TimeRequest | None = None) -> str:
-        """Say what is free, beginning with the very time that was asked for."""
-        today = self.now.date()
-        choose = "Would you like it?" if len(starts) == 1 else _CHOOSE
-        one_day = len({start.date() for start in starts}) == 1
-        asked = wish.daytime.at if wish and len(wish.days) == 1 else None
-        if asked and starts[0].time() == asked:
-            exact, *near = starts
-            others = f" I also have {phrases.times(near, today)}." if near else ""
-            return f"{self.label(exact)} is free.{others} {choose}"
-        times = phrases.times(starts, today)
-        if asked:
-            wanted = datetime.combine(starts[0].date(), asked, self.zone)
-            return f"{self.label(wanted)} is not free, but I have {times}. {choose}"
-        if one_day:
-            return f"On {phrases.day_label(starts[0].date(), today)} I have {times}. {choose}"
-        return f"I have {times}. {choose}"
-
-    def _full(self, wish: TimeRequest) -> str:
-        if wish.days[0] != wish.days[-1]:
-            return "There is nothing free then."
-        day = phrases.day_label(wish.days[0], self.now.date())
-        whole = wish.daytime.earliest == time.min and wish.daytime.latest is None
-        return f"On {day} there is nothing free{'' if whole else ' at that time'}."
-
-    def _offered(self, service: Service, start: datetime) -> Offer:
-        several = len(self.agenda.services) > 1
-        handle = handles.handle(start, self.now.date(), service.id if several else None)
-        return Offer(handle=handle, label=self.label(start))
-
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(day, time.min, self.zone)
+
+
+_PROVIDER: SchedulingProvider = Depends(tenant_provider(PROVIDERS))
+
+
+async def _open_operations(provider: SchedulingProvider = _PROVIDER) -> SchedulingOperations:
+    info = await provider.calendar_info()
+    zone = ZoneInfo(info.time_zone)
+    return SchedulingOperations(provider, info, zone, now().astimezone(zone))
+
+
+OPERATIONS: SchedulingOperations = Depends(_open_operations)

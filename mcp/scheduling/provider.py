@@ -1,4 +1,4 @@
-"""What a scheduling vendor must be able to do, in our words."""
+"""The protocol of scheduling providers, and the models that it takes and returns."""
 
 from datetime import time
 from typing import Annotated, Literal, Protocol
@@ -7,13 +7,13 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
 
-def _known(name: str) -> str:
+def _check_time_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("is not a time zone of the IANA database")
     return name
 
 
-TimeZone = Annotated[str, AfterValidator(_known)]
+TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
 
 
 class _Model(BaseModel):
@@ -21,18 +21,18 @@ class _Model(BaseModel):
 
 
 class Service(_Model):
-    """Something that can be booked, and how long it takes."""
+    """A service that can be booked, and how many minutes it takes."""
 
     id: str
     name: str
     minutes: int
 
 
-class Agenda(_Model):
-    """What can be booked, and the clock that its callers mean.
+class CalendarInfo(_Model):
+    """The services and the time zone of a calendar.
 
-    `opens` and `closes` tell which half of the day "at eight" is in; `needs` is what a booking
-    takes besides a name.
+    `opens` and `closes` are times in that zone: they decide whether "at eight" is in the morning
+    or in the evening. `needs` are the details that a booking requires besides a name.
     """
 
     time_zone: TimeZone
@@ -59,7 +59,7 @@ class Attendee(_Model):
 
 
 class Booking(_Model):
-    """A booked time. `reference` is the id in short, for a model to pass on."""
+    """A booked time. `reference` is a short form of the id, which a model passes on."""
 
     id: str
     reference: str
@@ -73,14 +73,14 @@ class SchedulingProvider(Protocol):
     """One tenant's calendar at one vendor."""
 
     async def check(self) -> None:
-        """Make one harmless request, to see that the account works."""
+        """Make one harmless request that fails if the account does not work."""
         ...
 
-    async def agenda(self) -> Agenda:
-        """Return the services and the time zone."""
+    async def calendar_info(self) -> CalendarInfo:
+        """Return the services, the time zone and the opening hours."""
         ...
 
-    async def free(
+    async def find_slots(
         self,
         service: Service,
         start: AwareDatetime,
@@ -89,7 +89,7 @@ class SchedulingProvider(Protocol):
     ) -> list[Slot]:
         """Return the free times that start in [start, end), earliest first, none of them past.
 
-        The time that `moving` takes counts as free.
+        The time of the booking `moving` counts as free.
         """
         ...
 
@@ -102,10 +102,10 @@ class SchedulingProvider(Protocol):
     async def find_lost_booking(
         self, service: Service, start: AwareDatetime, attendee: Attendee
     ) -> Booking | None:
-        """Return what an earlier try of this very call has booked, if there was one.
+        """Return the booking that an earlier attempt of this tool call created, if there is one.
 
         Raises:
-            OutcomeUnknown: there was one, and nobody can tell what became of it.
+            OutcomeUnknown: there was an earlier attempt, and its outcome cannot be determined.
         """
         ...
 
@@ -113,8 +113,8 @@ class SchedulingProvider(Protocol):
         """Return a booking by its reference or its id, whatever its status."""
         ...
 
-    async def upcoming(self, name: str | None, phone: str | None) -> list[Booking]:
-        """Return a person's bookings from now on, earliest first."""
+    async def find_bookings(self, name: str | None, phone: str | None) -> list[Booking]:
+        """Return the future bookings of the person with this name or phone, earliest first."""
         ...
 
     async def move(self, booking: Booking, start: AwareDatetime) -> Booking | None:
@@ -122,5 +122,5 @@ class SchedulingProvider(Protocol):
         ...
 
     async def cancel(self, booking: Booking, reason: str | None) -> Booking:
-        """Cancel a booking. Cancelling twice is not an error."""
+        """Cancel a booking. Cancelling it again is not an error."""
         ...

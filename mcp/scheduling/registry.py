@@ -1,4 +1,4 @@
-"""The scheduling vendors. Adding one is a module in providers/, its test, and a line here."""
+"""The scheduling providers by name. A new one takes a module, its test, and a line here."""
 
 from collections.abc import Mapping
 

@@ -1,11 +1,11 @@
-"""What the tools return."""
+"""The models that the tools return."""
 
 from pydantic import BaseModel, ConfigDict
 
 from toolkit.middleware.results import Result
 
 
-class Offer(BaseModel):
+class OfferedSlot(BaseModel):
     """A free time: its handle, and how to say it."""
 
     model_config = ConfigDict(frozen=True)
@@ -14,10 +14,10 @@ class Offer(BaseModel):
     label: str
 
 
-class Offers(Result):
+class SlotsResult(Result):
     """Free times; `more` says whether there are others."""
 
-    offered: list[Offer]
+    offered: list[OfferedSlot]
     more: bool = False
 
 
@@ -35,11 +35,11 @@ class BookingDetails(BaseModel):
     status: str
 
 
-class BookingAnswer(BookingDetails, Result):
+class BookingResult(BookingDetails, Result):
     """One booking, and what to say about it."""
 
 
-class BookingList(Result):
+class BookingListResult(Result):
     """A person's bookings."""
 
     bookings: list[BookingDetails]

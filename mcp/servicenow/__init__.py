@@ -1,1 +1,1 @@
-"""Incidents, cases, tasks and knowledge in ServiceNow."""
+"""The ServiceNow server: incidents, cases, tasks and knowledge."""

@@ -1,24 +1,20 @@
-"""The tools for customers' cases, as the model sees them."""
+"""The tools for customers' cases."""
 
 from fastmcp.tools import tool
 
+from servicenow import sentences
+from servicenow.inputs import LongText, Name, Summary
 from servicenow.operations import (
-    DESK,
-    READING,
-    WRITING,
-    Desk,
-    Name,
-    Summary,
-    Words,
-    asked,
-    done,
-    looked_for,
-    opened,
-    sentence,
-    titled,
+    OPERATIONS,
+    READ_TIMEOUT,
+    WRITE_TIMEOUT,
+    ServiceNowOperations,
+    creation_result,
+    require_search_terms,
+    update_result,
 )
-from servicenow.provider import Change, Draft, Level, State, Wanted
-from servicenow.results import Detail, RecordAnswer, RecordList
+from servicenow.provider import Level, NewRecord, RecordChange, SearchQuery, State
+from servicenow.results import Detail, RecordListResult, RecordResult
 from toolkit.effects import CHANGES, READS, WRITES
 from toolkit.middleware.confirmation import confirm
 
@@ -27,7 +23,7 @@ from toolkit.middleware.confirmation import confirm
     title="Open a case",
     annotations=WRITES,
     tags={"voice"},
-    timeout=WRITING,
+    timeout=WRITE_TIMEOUT,
     meta={
         "antiphon": {
             "examples": [
@@ -41,66 +37,70 @@ from toolkit.middleware.confirmation import confirm
 )
 async def create_case(
     summary: Summary,
-    details: Words | None = None,
+    details: LongText | None = None,
     contact: Name | None = None,
     priority: Level | None = None,
     group: Name | None = None,
-    desk: Desk = DESK,
-) -> RecordAnswer:
+    operations: ServiceNowOperations = OPERATIONS,
+) -> RecordResult:
     """Open a customer's case. contact: the customer's id or e-mail."""
-    if before := await desk.service.find_lost_create("case"):
-        return opened(before)
-    whose = await desk.person(contact, contact=True) if contact else None
-    team = await desk.group(group) if group else None
-    draft = Draft(
+    if existing := await operations.provider.find_lost_create("case"):
+        return creation_result(existing)
+    user = await operations.find_user(contact, contact=True) if contact else None
+    found_group = await operations.find_group(group) if group else None
+    new = NewRecord(
         kind="case",
         summary=summary,
         details=details,
-        caller=whose.id if whose else None,
+        caller=user.id if user else None,
         priority=priority,
-        group=team.id if team else None,
+        group=found_group.id if found_group else None,
     )
-    confirm(asked(draft, whose, team))
-    return opened(await desk.service.create(draft))
+    confirm(sentences.confirm_create(new, user, found_group))
+    return creation_result(await operations.provider.create(new))
 
 
-@tool(title="Show a case", annotations=READS, timeout=READING)
-async def get_case(case: Name, detail: Detail = "short", desk: Desk = DESK) -> RecordAnswer:
+@tool(title="Show a case", annotations=READS, timeout=READ_TIMEOUT)
+async def get_case(
+    case: Name, detail: Detail = "short", operations: ServiceNowOperations = OPERATIONS
+) -> RecordResult:
     """Show one case. case: its number."""
-    return desk.tell(await desk.record("case", case), detail)
+    return operations.to_result(await operations.get_record("case", case), detail)
 
 
-@tool(title="Change a case", annotations=CHANGES, timeout=WRITING)
+@tool(title="Change a case", annotations=CHANGES, timeout=WRITE_TIMEOUT)
 async def update_case(
     case: Name,
     state: State | None = None,
-    note: Words | None = None,
+    note: LongText | None = None,
     priority: Level | None = None,
     group: Name | None = None,
-    desk: Desk = DESK,
-) -> RecordAnswer:
+    operations: ServiceNowOperations = OPERATIONS,
+) -> RecordResult:
     """Change a case: only what is given. note: what the customer will read."""
-    found = await desk.record("case", case)
-    team = await desk.group(group) if group else None
-    change = Change(state=state, note=note, priority=priority, group=team.id if team else None)
-    told = desk.to_be(change, group=team.name if team else None)
-    confirm(f"{sentence(titled(found))}: {told}. Shall I change it?")
-    return done(await desk.service.update(found, change), change)
+    record = await operations.get_record("case", case)
+    found_group = await operations.find_group(group) if group else None
+    change = RecordChange(
+        state=state, note=note, priority=priority, group=found_group.id if found_group else None
+    )
+    changes = operations.describe_change(change, group=found_group)
+    confirm(sentences.confirm_update(record, changes))
+    return update_result(await operations.provider.update(record, change), change)
 
 
-@tool(title="Find cases", annotations=READS, timeout=READING)
+@tool(title="Find cases", annotations=READS, timeout=READ_TIMEOUT)
 async def query_cases(
     text: Name | None = None,
     state: State | None = None,
     contact: Name | None = None,
     detail: Detail = "short",
-    desk: Desk = DESK,
-) -> RecordList:
+    operations: ServiceNowOperations = OPERATIONS,
+) -> RecordListResult:
     """Find cases, the last changed first. state open: neither solved nor closed."""
-    wanted = Wanted(
+    query = SearchQuery(
         kind="case",
-        words=looked_for(text),
+        words=require_search_terms(text),
         state=state,
-        caller=(await desk.person(contact, contact=True)).id if contact else None,
+        caller=(await operations.find_user(contact, contact=True)).id if contact else None,
     )
-    return await desk.list(wanted, detail)
+    return await operations.list_records(query, detail)

@@ -1,24 +1,20 @@
-"""The tools for incidents, as the model sees them."""
+"""The tools for incidents."""
 
 from fastmcp.tools import tool
 
+from servicenow import sentences
+from servicenow.inputs import LongText, Name, Summary
 from servicenow.operations import (
-    DESK,
-    READING,
-    WRITING,
-    Desk,
-    Name,
-    Summary,
-    Words,
-    asked,
-    done,
-    looked_for,
-    opened,
-    sentence,
-    titled,
+    OPERATIONS,
+    READ_TIMEOUT,
+    WRITE_TIMEOUT,
+    ServiceNowOperations,
+    creation_result,
+    require_search_terms,
+    update_result,
 )
-from servicenow.provider import Change, Draft, Level, State, Wanted
-from servicenow.results import Detail, RecordAnswer, RecordList
+from servicenow.provider import Level, NewRecord, RecordChange, SearchQuery, State
+from servicenow.results import Detail, RecordListResult, RecordResult
 from toolkit.effects import CHANGES, READS, WRITES
 from toolkit.middleware.confirmation import confirm
 
@@ -27,7 +23,7 @@ from toolkit.middleware.confirmation import confirm
     title="Show an incident",
     annotations=READS,
     tags={"voice"},
-    timeout=READING,
+    timeout=READ_TIMEOUT,
     meta={
         "antiphon": {
             "examples": [
@@ -39,16 +35,18 @@ from toolkit.middleware.confirmation import confirm
         }
     },
 )
-async def get_incident(incident: Name, detail: Detail = "short", desk: Desk = DESK) -> RecordAnswer:
+async def get_incident(
+    incident: Name, detail: Detail = "short", operations: ServiceNowOperations = OPERATIONS
+) -> RecordResult:
     """Show one incident. incident: its number."""
-    return desk.tell(await desk.record("incident", incident), detail)
+    return operations.to_result(await operations.get_record("incident", incident), detail)
 
 
 @tool(
     title="Open an incident",
     annotations=WRITES,
     tags={"voice"},
-    timeout=WRITING,
+    timeout=WRITE_TIMEOUT,
     meta={
         "antiphon": {
             "examples": [
@@ -67,67 +65,71 @@ async def get_incident(incident: Name, detail: Detail = "short", desk: Desk = DE
 )
 async def create_incident(
     summary: Summary,
-    details: Words | None = None,
+    details: LongText | None = None,
     caller: Name | None = None,
     urgency: Level | None = None,
     impact: Level | None = None,
     group: Name | None = None,
-    desk: Desk = DESK,
-) -> RecordAnswer:
+    operations: ServiceNowOperations = OPERATIONS,
+) -> RecordResult:
     """Open an incident. caller: the user's id or e-mail. impact: how many are affected."""
-    if before := await desk.service.find_lost_create("incident"):
-        return opened(before)
-    whose = await desk.person(caller) if caller else None
-    team = await desk.group(group) if group else None
-    draft = Draft(
+    if existing := await operations.provider.find_lost_create("incident"):
+        return creation_result(existing)
+    user = await operations.find_user(caller) if caller else None
+    found_group = await operations.find_group(group) if group else None
+    new = NewRecord(
         kind="incident",
         summary=summary,
         details=details,
-        caller=whose.id if whose else None,
+        caller=user.id if user else None,
         urgency=urgency,
         impact=impact,
-        group=team.id if team else None,
+        group=found_group.id if found_group else None,
     )
-    confirm(asked(draft, whose, team))
-    return opened(await desk.service.create(draft))
+    confirm(sentences.confirm_create(new, user, found_group))
+    return creation_result(await operations.provider.create(new))
 
 
-@tool(title="Change an incident", annotations=CHANGES, timeout=WRITING)
+@tool(title="Change an incident", annotations=CHANGES, timeout=WRITE_TIMEOUT)
 async def update_incident(
     incident: Name,
     state: State | None = None,
-    note: Words | None = None,
+    note: LongText | None = None,
     urgency: Level | None = None,
     impact: Level | None = None,
     group: Name | None = None,
-    desk: Desk = DESK,
-) -> RecordAnswer:
+    operations: ServiceNowOperations = OPERATIONS,
+) -> RecordResult:
     """Change an incident: only what is given. note: what its caller will read."""
-    found = await desk.record("incident", incident)
-    team = await desk.group(group) if group else None
-    change = Change(
-        state=state, note=note, urgency=urgency, impact=impact, group=team.id if team else None
+    record = await operations.get_record("incident", incident)
+    found_group = await operations.find_group(group) if group else None
+    change = RecordChange(
+        state=state,
+        note=note,
+        urgency=urgency,
+        impact=impact,
+        group=found_group.id if found_group else None,
     )
-    told = desk.to_be(change, group=team.name if team else None)
-    confirm(f"{sentence(titled(found))}: {told}. Shall I change it?")
-    return done(await desk.service.update(found, change), change)
+    changes = operations.describe_change(change, group=found_group)
+    confirm(sentences.confirm_update(record, changes))
+    return update_result(await operations.provider.update(record, change), change)
 
 
-@tool(title="Find incidents", annotations=READS, timeout=READING)
+@tool(title="Find incidents", annotations=READS, timeout=READ_TIMEOUT)
 async def query_incidents(
     text: Name | None = None,
     state: State | None = None,
     caller: Name | None = None,
     group: Name | None = None,
     detail: Detail = "short",
-    desk: Desk = DESK,
-) -> RecordList:
+    operations: ServiceNowOperations = OPERATIONS,
+) -> RecordListResult:
     """Find incidents, the last changed first. state open: neither solved nor closed."""
-    wanted = Wanted(
+    query = SearchQuery(
         kind="incident",
-        words=looked_for(text),
+        words=require_search_terms(text),
         state=state,
-        caller=(await desk.person(caller)).id if caller else None,
-        group=(await desk.group(group)).id if group else None,
+        caller=(await operations.find_user(caller)).id if caller else None,
+        group=(await operations.find_group(group)).id if group else None,
     )
-    return await desk.list(wanted, detail)
+    return await operations.list_records(query, detail)

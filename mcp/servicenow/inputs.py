@@ -1,17 +1,23 @@
-"""What callers call things by: records by their numbers, articles by words."""
+"""Parses what callers call records, and the words that they search by; the arguments' types."""
 
 import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from servicenow.provider import Kind, Reference
-from toolkit.speech.numbers import with_digits
+from pydantic import Field
 
-Numbered = Kind | Literal["article"]
+from servicenow.provider import Kind, RecordKey
+from toolkit.speech.numbers import words_to_digits
+
+NumberedKind = Kind | Literal["article"]
+
+Name = Annotated[str, Field(min_length=1, max_length=120)]
+Summary = Annotated[str, Field(min_length=1, max_length=160)]  # ServiceNow stores no more
+LongText = Annotated[str, Field(min_length=1, max_length=4000)]
 
 _PREFIXES: Mapping[str, str] = {"incident": "INC", "case": "CS", "task": "TASK", "article": "KB"}
-_WIDTH = 7  # digits that a number has at least, unless an instance counts otherwise
-_LONGEST = 20  # digits
+_WIDTH = 7  # digits that a number is padded to, unless an instance is configured otherwise
+_MAX_LENGTH = 20  # of the letters, and of the digits, of a number
 _ID = re.compile(r"[0-9a-f]{32}")
 _SCALES = {"hundred": 100, "thousand": 1000}
 _AROUND = re.compile(
@@ -19,56 +25,51 @@ _AROUND = re.compile(
 )
 _REPEATED = re.compile(r"\b(double|triple) (\w+)")
 _TERM = re.compile(r"\w[\w'.+#-]*")
-_TERMS = 8
-_TOO_COMMON = frozenset({"and", "are", "for", "from", "has", "not", "that", "the", "this", "with"})
-_SHORT = 2  # letters of a word that tells little
+_MAX_TERMS = 8
+_STOP_WORDS = frozenset({"and", "are", "for", "from", "has", "not", "that", "the", "this", "with"})
+_SHORT = 2  # letters of a word that hardly narrows a search
 
 
-def reference(said: str, kind: Numbered) -> Reference:
-    """Return what a record is called: `INC0010001`, `inc 10001`, `i n c ten thousand one`, an id.
+def parse_record_key(text: str, kind: NumberedKind) -> RecordKey:
+    """Return the key of a record: `INC0010001`, `inc 10001`, `i n c ten thousand one`, or an id.
 
-    Of a number without letters those of its kind are meant, of a short one its leading zeros, too.
+    A number without letters gets the prefix of its kind, and one with too few digits is tried
+    with leading zeros first.
     """
-    text = said.strip().lower()
+    text = text.strip().lower()
     if _ID.fullmatch(text):
-        return Reference(id=text)
-    letters, number = _number(text)
-    if not number or len(number) > _LONGEST:
-        return Reference()
+        return RecordKey(id=text)
+    letters, number = _parse_number(text)
+    if not number or len(number) > _MAX_LENGTH:
+        return RecordKey()
     prefix = letters.upper() or _PREFIXES[kind]
     forms = (f"{prefix}{number.zfill(_WIDTH)}", f"{prefix}{number}")
-    return Reference(numbers=tuple(dict.fromkeys(forms)))
+    return RecordKey(numbers=tuple(dict.fromkeys(forms)))
 
 
-def aloud(number: str) -> str:
-    """Return `INC 10001`, as a number is said."""
-    match = re.fullmatch(r"([A-Z]+)0*(\d+)", number)
-    return f"{match[1]} {match[2]}" if match else number
-
-
-def terms(text: str) -> tuple[str, ...]:
-    """Return the words of a text that something can be found by, without punctuation."""
+def parse_search_terms(text: str) -> tuple[str, ...]:
+    """Return the words of a text that are worth searching for, without punctuation."""
     words = list(dict.fromkeys(each.rstrip("'.-") for each in _TERM.findall(text)))
-    telling = [word for word in words if len(word) > _SHORT and word.casefold() not in _TOO_COMMON]
-    return tuple(telling or words)[:_TERMS]
+    terms = [word for word in words if len(word) > _SHORT and word.casefold() not in _STOP_WORDS]
+    return tuple(terms or words)[:_MAX_TERMS]
 
 
-def _number(text: str) -> tuple[str, str]:
-    """Return the letters and the digits of a number as it was said; no digits if it is none."""
+def _parse_number(text: str) -> tuple[str, str]:
+    """Return the letters and the digits of a spoken number; two empty strings if it is none."""
     text = _REPEATED.sub(lambda m: f"{m[2]} " * (2 if m[1] == "double" else 3), text)
     text = re.sub(r"\b(?:oh|o)\b", "zero", _AROUND.sub(" ", text))
-    parts = re.findall(r"[^\W\d_]+|\d+", with_digits(text))
-    begins = next((n for n, part in enumerate(parts) if part.isdecimal()), len(parts))
-    letters, spoken = "".join(parts[:begins]), parts[begins:]
-    if not letters.isascii() or len(letters) > _LONGEST:
+    parts = re.findall(r"[^\W\d_]+|\d+", words_to_digits(text))
+    first_digit = next((n for n, part in enumerate(parts) if part.isdecimal()), len(parts))
+    letters, spoken = "".join(parts[:first_digit]), parts[first_digit:]
+    if not letters.isascii() or len(letters) > _MAX_LENGTH:
         return "", ""
     if any(not part.isdecimal() and part not in _SCALES for part in spoken):
         return "", ""
-    return letters, _value(spoken)
+    return letters, _to_digits(spoken)
 
 
-def _value(parts: list[str]) -> str:
-    """Return `10001` for `10 thousand 1`; digits that were said one by one are put together."""
+def _to_digits(parts: list[str]) -> str:
+    """Return `10001` for `10 thousand 1`, and for digits that were said one by one."""
     if not any(part in _SCALES for part in parts):
         return "".join(parts)
     total = current = 0

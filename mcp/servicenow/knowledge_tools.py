@@ -1,34 +1,35 @@
-"""The tools for knowledge articles, as the model sees them.
+"""The tools for knowledge articles.
 
-What an article says is data: it is handed on as text, and never told as our own words.
+An article's text is data: it is returned as text, and never becomes part of a `say` sentence.
 """
 
 from fastmcp.tools import tool
 
-from servicenow import inputs
-from servicenow.operations import DESK, READING, Desk, Name, looked_for
+from servicenow import sentences
+from servicenow.inputs import Name, parse_record_key
+from servicenow.operations import (
+    OPERATIONS,
+    READ_TIMEOUT,
+    ServiceNowOperations,
+    require_search_terms,
+)
 from servicenow.results import (
-    SHORT,
-    ArticleAnswer,
-    ArticleList,
+    ArticleListResult,
+    ArticleResult,
     Detail,
-    listed_article,
-    read_article,
-    rows,
+    max_rows,
+    to_article_result,
+    to_article_view,
 )
 from toolkit.effects import READS
 from toolkit.errors import NotFound
-from toolkit.speech import phrases
-from toolkit.speech.text import cut
-
-_TITLE = 90  # bytes
 
 
 @tool(
     title="Search knowledge articles",
     annotations=READS,
     tags={"voice"},
-    timeout=READING,
+    timeout=READ_TIMEOUT,
     meta={
         "antiphon": {
             "examples": [
@@ -41,27 +42,25 @@ _TITLE = 90  # bytes
     },
 )
 async def search_knowledge(
-    question: Name, detail: Detail = "short", desk: Desk = DESK
-) -> ArticleList:
+    question: Name, detail: Detail = "short", operations: ServiceNowOperations = OPERATIONS
+) -> ArticleListResult:
     """Find knowledge articles. question: in a few words. Answer from what they say only."""
-    found = await desk.service.articles(looked_for(question), rows(detail) + 1)
-    shown = found[: rows(detail)]
-    titles = phrases.join_words([cut(each.title, _TITLE) for each in shown[:SHORT]])
-    say = f"I found {titles}." if shown else "I can't find an article about that."
-    articles = [listed_article(each) for each in shown]
-    return ArticleList(say=say, articles=articles, more=len(found) > len(shown))
+    terms, limit = require_search_terms(question), max_rows(detail)
+    found = await operations.provider.search_articles(terms, limit + 1)
+    articles = found[:limit]
+    return ArticleListResult(
+        say=sentences.describe_articles(articles),
+        articles=[to_article_view(each) for each in articles],
+        more=len(found) > limit,
+    )
 
 
-@tool(title="Read a knowledge article", annotations=READS, timeout=READING)
+@tool(title="Read a knowledge article", annotations=READS, timeout=READ_TIMEOUT)
 async def get_knowledge_article(
-    article: Name, detail: Detail = "short", desk: Desk = DESK
-) -> ArticleAnswer:
+    article: Name, detail: Detail = "short", operations: ServiceNowOperations = OPERATIONS
+) -> ArticleResult:
     """Read a knowledge article. article: its number. detail full: more of it."""
-    reference = inputs.reference(article, "article")
-    found = await desk.service.article(reference)
+    found = await operations.provider.get_article(parse_record_key(article, "article"))
     if found is None:
         raise NotFound("There is no such article.", say="I can't find that article.")
-    text, more = read_article(found, detail)
-    return ArticleAnswer(
-        number=found.number or found.id, title=cut(found.title, 2 * _TITLE), text=text, more=more
-    )
+    return to_article_result(found, detail)

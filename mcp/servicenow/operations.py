@@ -1,287 +1,248 @@
-"""What the tools share: whom and what a caller means, and sentences about it."""
+"""Finds the records, users and groups that callers name, and builds the tools' results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 from fastmcp.dependencies import Depends
-from pydantic import Field
 
-from servicenow import inputs
+from servicenow import sentences
+from servicenow.inputs import parse_record_key, parse_search_terms
 from servicenow.provider import (
-    Change,
-    Draft,
     Group,
     Kind,
     Record,
-    Reference,
-    ServiceDesk,
+    RecordChange,
+    RecordKey,
+    SearchQuery,
+    ServiceNowProvider,
     User,
-    Wanted,
 )
 from servicenow.registry import PROVIDERS
 from servicenow.results import (
-    SHORT,
+    SHORT_ROWS,
     Detail,
-    RecordAnswer,
-    RecordList,
-    listed,
-    rows,
-    shown,
+    RecordListResult,
+    RecordResult,
+    max_rows,
+    to_record_row,
+    to_record_view,
 )
 from toolkit.errors import NotFound, Rejected
 from toolkit.speech import phrases
 from toolkit.speech.clock import CLOCK, Clock
-from toolkit.speech.emails import email_address
-from toolkit.speech.people import fold, is_similar, likeness
-from toolkit.speech.text import cut
+from toolkit.speech.emails import spoken_email
+from toolkit.speech.people import fold, is_similar, similarity
 from toolkit.speech.when import parse_when
 from toolkit.tenancy import tenant_provider
 
 T = TypeVar("T", User, Group)
 
-SERVICE: ServiceDesk = Depends(tenant_provider(PROVIDERS))
-
-Name = Annotated[str, Field(min_length=1, max_length=120)]
-Summary = Annotated[str, Field(min_length=1, max_length=160)]  # ServiceNow keeps no more
-Words = Annotated[str, Field(min_length=1, max_length=4000)]
-
-READING, WRITING = 8.0, 15.0  # seconds
-ANYTHING_ELSE = "Is there anything else?"
-_SAID = 90  # bytes of a text that is read back
-_CHOICES = 3  # names that a caller is asked to choose from
-_DAY_ENDS = time(23, 59)
+READ_TIMEOUT, WRITE_TIMEOUT = 8.0, 15.0  # seconds
+_MAX_CHOICES = 3  # names that a caller is asked to choose from
+_END_OF_DAY = time(23, 59)
 
 
 @dataclass(frozen=True)
-class Desk:
-    """One tenant's service desk, at one moment."""
+class ServiceNowOperations:
+    """One tenant's ServiceNow instance, and the tenant's clock."""
 
-    service: ServiceDesk
+    provider: ServiceNowProvider
     clock: Clock
 
-    async def record(self, kind: Kind, said: str) -> Record:
-        """Return the record that is meant.
+    async def get_record(self, kind: Kind, text: str) -> Record:
+        """Return the record that a caller named.
 
         Raises:
             NotFound: there is none.
         """
-        reference = inputs.reference(said, kind)
-        found = await self.service.record(kind, reference) if _names(reference) else None
-        if found is None:
+        key = parse_record_key(text, kind)
+        record = await self.provider.get_record(kind, key) if _is_key(key) else None
+        if record is None:
             raise NotFound(
                 f"There is no such {kind}.", say=f"I can't find that {kind}. What is its number?"
             )
-        return found
+        return record
 
-    async def anything(self, said: str) -> str:
-        """Return the id of the incident, the case or the task that is meant.
+    async def find_task_record_id(self, text: str) -> str:
+        """Return the id of the incident, case or task that a caller named.
 
         Raises:
             NotFound: there is none.
         """
-        reference = inputs.reference(said, "task")
-        found = await self.service.anything(reference) if _names(reference) else None
-        if found is None:
+        key = parse_record_key(text, "task")
+        record = await self.provider.find_task_record(key) if _is_key(key) else None
+        if record is None:
             raise NotFound("There is no such record.", say="I can't find that. What is its number?")
-        return found.id
+        return record.id
 
-    async def person(self, said: str, *, contact: bool = False) -> User:
-        """Return the user, or the customer's contact, whose id, address, login or name was said.
+    async def find_user(self, text: str, *, contact: bool = False) -> User:
+        """Return the user with this id, e-mail address, login or name.
+
+        With `contact` a customer's contact is searched for instead.
 
         Raises:
             NotFound: there is none.
             Rejected: there are several.
         """
-        if user_id := inputs.reference(said, "task").id:
-            found = await self.service.user(user_id, contact=contact)
-            candidates = [found] if found else []
-        elif address := email_address(said):
-            people = await self.service.users(email=address, contact=contact)
-            candidates = [each for each in people if _has(each, address)]
+        if user_id := parse_record_key(text, "task").id:
+            user = await self.provider.get_user(user_id, contact=contact)
+            candidates = [user] if user else []
+        elif address := spoken_email(text):
+            users = await self.provider.find_users(email=address, contact=contact)
+            candidates = with_email(users, address)
         else:
-            name = " ".join(said.split())
-            people = await self.service.users(name=name, contact=contact)
-            candidates = _called(name, people)
-        return _only(candidates, "person", "Who is it? What is the e-mail address?")
+            name = " ".join(text.split())
+            users = await self.provider.find_users(name=name, contact=contact)
+            candidates = _with_login_or_name(users, name)
+        return _require_one(candidates, "person", "Who is it? What is the e-mail address?")
 
-    async def group(self, said: str) -> Group:
-        """Return the group that is meant.
+    async def find_group(self, text: str) -> Group:
+        """Return the group that a caller named.
 
         Raises:
             NotFound: there is none.
             Rejected: there are several.
         """
-        return _only(await self.groups(said), "group", "Which group?")
+        return _require_one(await self.find_groups(text), "group", "Which group?")
 
-    async def groups(self, said: str) -> list[Group]:
-        """Return the groups that may be meant, the likeliest first."""
-        group_id = inputs.reference(said, "task").id
+    async def find_groups(self, text: str) -> list[Group]:
+        """Return the group with this id, or those with a similar name, the most similar first."""
+        group_id = parse_record_key(text, "task").id
         if group_id:
-            return [each for each in await self.service.groups() if each.id == group_id]
-        words = inputs.terms(said)
-        found = _alike(said, await self.service.groups(words)) if words else []
-        return found or _alike(said, await self.service.groups())
+            return [each for each in await self.provider.find_groups() if each.id == group_id]
+        terms = parse_search_terms(text)
+        groups = _similar(text, await self.provider.find_groups(terms)) if terms else []
+        return groups or _similar(text, await self.provider.find_groups())
 
-    def due(self, said: str) -> datetime:
-        """Return when a thing is due: at the time that was said, or at the end of the day.
+    def parse_due(self, text: str) -> datetime:
+        """Return a due time: the time that was said, or the end of the day that was said.
 
         Raises:
             Rejected: no day was said, or several.
         """
-        wish = parse_when(said, self.clock.now, self.clock.zone)
-        if wish is not None and wish.daytime.at is not None:
-            return self.clock.moment(said)
-        return datetime.combine(self.clock.day(said), _DAY_ENDS, self.clock.zone)
+        request = parse_when(text, self.clock.now, self.clock.zone)
+        if request is not None and request.daytime.at is not None:
+            return self.clock.parse_datetime(text)
+        return datetime.combine(self.clock.parse_day(text), _END_OF_DAY, self.clock.zone)
 
-    async def list(self, wanted: Wanted, detail: Detail) -> RecordList:
-        """Return the records that are wanted, as many as are asked for."""
-        page = await self.service.query(wanted.model_copy(update={"limit": rows(detail)}))
-        several = page.more or len(page.records) > SHORT
-        return RecordList(
-            say=_all(wanted.kind, page.records[:SHORT], more=several),
-            records=[listed(record, detail) for record in page.records],
+    async def list_records(self, query: SearchQuery, detail: Detail) -> RecordListResult:
+        """Return the records that a query finds, as many rows as `detail` allows."""
+        page = await self.provider.query(query.model_copy(update={"limit": max_rows(detail)}))
+        more = page.more or len(page.records) > SHORT_ROWS
+        return RecordListResult(
+            say=sentences.describe_records(query.kind, page.records[:SHORT_ROWS], more=more),
+            records=[to_record_row(record, detail) for record in page.records],
             more=page.more,
         )
 
-    def tell(self, record: Record, detail: Detail) -> RecordAnswer:
-        """Return a record, and what there is to say about it."""
-        state = f"Its state is {record.state}" if record.state else "It has no state"
-        group = f", with {cut(record.group.name, _SAID)}" if record.group else ""
-        due = f" It is due {self.clock.said(record.due_at)}." if record.due_at else ""
-        changed = record.updated_at
-        last = f" It was last changed {self.clock.said(changed)}." if changed else ""
-        say = f"{sentence(titled(record))}. {state}{group}.{due}{last}"
-        return answer(record, say, detail)
+    def to_result(self, record: Record, detail: Detail) -> RecordResult:
+        """Return a record, and sentences about it."""
+        due = self.clock.describe(record.due_at) if record.due_at else None
+        updated = self.clock.describe(record.updated_at) if record.updated_at else None
+        say = sentences.describe_record(record, due, updated)
+        return _to_record_result(record, say, detail)
 
-    def to_be(
-        self, change: Change, *, assignee: str | None = None, group: str | None = None
+    def describe_change(
+        self, change: RecordChange, *, assignee: User | None = None, group: Group | None = None
     ) -> str:
         """Return what is to change, as it is read back.
 
         Raises:
             Rejected: nothing is.
         """
-        values = {
-            "state": change.state,
-            "urgency": change.urgency,
-            "impact": change.impact,
-            "priority": change.priority,
-            "assigned to": assignee,
-            "for the group": group,
-            "due": self.clock.said(change.due_at) if change.due_at else None,
-            "with the note": change.note,
-        }
-        told = [f"{name} {_briefly(value)}" for name, value in values.items() if value]
-        if not told:
+        changes = sentences.describe_changes(
+            {
+                "state": change.state,
+                "urgency": change.urgency,
+                "impact": change.impact,
+                "priority": change.priority,
+                "assigned to": assignee.name if assignee else None,
+                "for the group": group.name if group else None,
+                "due": self.clock.describe(change.due_at) if change.due_at else None,
+                "with the note": change.note,
+            }
+        )
+        if not changes:
             raise Rejected(
                 "Nothing is to change.",
                 say="What should I change?",
                 next="Call again with what is to change.",
             )
-        return "; ".join(told)
+        return changes
 
 
-def looked_for(text: str | None) -> tuple[str, ...]:
-    """Return the words that something is looked for by.
+def require_search_terms(text: str | None) -> tuple[str, ...]:
+    """Return the words to search for; none where there is no text.
 
     Raises:
-        Rejected: the text has none.
+        Rejected: the text has no words.
     """
-    words = inputs.terms(text) if text else ()
-    if text and not words:
+    terms = parse_search_terms(text) if text else ()
+    if text and not terms:
         raise Rejected("There is nothing to look for.", say="What should I look for?")
-    return words
+    return terms
 
 
-async def _open_desk(service: ServiceDesk = SERVICE, clock: Clock = CLOCK) -> Desk:
-    return Desk(service, clock)
+def creation_result(record: Record) -> RecordResult:
+    """Return the result of a tool that has created a record."""
+    return _to_record_result(record, sentences.creation_done(record))
 
 
-DESK: Desk = Depends(_open_desk)
+def update_result(record: Record, change: RecordChange) -> RecordResult:
+    """Return the result of a tool that has changed a record."""
+    say = sentences.update_done(record, state_changed=bool(change.state))
+    return _to_record_result(record, say)
 
 
-def answer(record: Record, say: str, detail: Detail = "short") -> RecordAnswer:
-    """Return a record, with what to say."""
-    return RecordAnswer(say=say, **shown(record, detail).model_dump())
+def with_email(users: Sequence[User], address: str) -> list[User]:
+    """Return the users with exactly this e-mail address, in upper or lower case."""
+    return [each for each in users if (each.email or "").casefold() == address.casefold()]
 
 
-def asked(draft: Draft, who: User | None, group: Group | None) -> str:
-    """Return the question whether to create a record: for whom it is, and with which group."""
-    a = "An" if draft.kind == "incident" else "A"
-    whose = f", for {cut(who.name, _SAID)}" if who else ""
-    team = f", with {cut(group.name, _SAID)}" if group else ""
-    return f"{a} {draft.kind} about {_briefly(draft.summary)}{whose}{team}. Shall I open it?"
+def _to_record_result(record: Record, say: str, detail: Detail = "short") -> RecordResult:
+    return RecordResult(say=say, **to_record_view(record, detail).model_dump())
 
 
-def opened(record: Record) -> RecordAnswer:
-    """Return a record that has been created."""
-    number = inputs.aloud(record.number)
-    return answer(record, f"Done, your {record.kind} is {number}. {ANYTHING_ELSE}")
+def _is_key(key: RecordKey) -> bool:
+    return bool(key.id or key.numbers)
 
 
-def done(record: Record, change: Change) -> RecordAnswer:
-    """Return a record that has been changed."""
-    now = f"is now {record.state}" if change.state else "has been changed"
-    number = inputs.aloud(record.number)
-    return answer(record, f"Done, {record.kind} {number} {now}. {ANYTHING_ELSE}")
+def _with_login_or_name(users: Sequence[User], name: str) -> list[User]:
+    """Return the users with this login, or else those with a similar name."""
+    logins = [each for each in users if (each.login or "").casefold() == name.casefold()]
+    return logins or _similar(name, users)
 
 
-def titled(record: Record) -> str:
-    """Return `incident INC 10001, No light in the hall`."""
-    number = inputs.aloud(record.number)
-    summary = f", {_briefly(record.summary)}" if record.summary else ""
-    return f"{record.kind} {number}{summary}"
+def _similar(name: str, candidates: Sequence[T]) -> list[T]:
+    """Return those with this very name, or else those with a similar one, best first."""
+    exact = [each for each in candidates if fold(each.name) == fold(name)]
+    near = [each for each in candidates if is_similar(name, each.name)]
+    return exact or sorted(near, key=lambda each: -similarity(name, each.name))
 
 
-def sentence(text: str) -> str:
-    """Return a text as a sentence begins."""
-    return text[:1].upper() + text[1:]
-
-
-def _briefly(text: str) -> str:
-    """Return a text as a part of a sentence."""
-    return cut(" ".join(text.split()), _SAID).rstrip(" .")
-
-
-def _all(kind: Kind, found: Sequence[Record], *, more: bool) -> str:
-    if not found:
-        return f"I can't find any such {kind}."
-    each = [f"{titled(record)}, {record.state}" for record in found]
-    named = "; ".join(each)
-    return f"Among others, there is {named}." if more else f"I have {named}."
-
-
-def _names(reference: Reference) -> bool:
-    return bool(reference.id or reference.numbers)
-
-
-def _has(user: User, address: str) -> bool:
-    return (user.email or "").casefold() == address.casefold()
-
-
-def _called(name: str, people: Sequence[User]) -> list[User]:
-    """Return those who sign in with a name, or else those who are called like it."""
-    logins = [each for each in people if (each.login or "").casefold() == name.casefold()]
-    return logins or _alike(name, people)
-
-
-def _alike(said: str, found: Sequence[T]) -> list[T]:
-    """Return those whose name is like what was said, the likeliest first."""
-    exact = [each for each in found if fold(each.name) == fold(said)]
-    near = [each for each in found if is_similar(said, each.name)]
-    return exact or sorted(near, key=lambda each: -likeness(said, each.name))
-
-
-def _only(found: Sequence[T], what: str, ask: str) -> T:
-    if not found:
+def _require_one(candidates: Sequence[T], what: str, ask: str) -> T:
+    if not candidates:
         raise NotFound(f"There is no such {what}.", say=f"I can't find that {what}. {ask}")
-    if len(found) > 1:
-        names = phrases.join_words([cut(each.name, _SAID) for each in found[:_CHOICES]])
+    if len(candidates) > 1:
+        choices = candidates[:_MAX_CHOICES]
+        names = phrases.join_words([sentences.shorten_name(each.name) for each in choices])
         raise Rejected(
             f"Several may be meant: {names}.",
             say=f"I have {names}. {ask}",
             next="Call again with the id or the full name of the one who is meant.",
         )
-    return found[0]
+    return candidates[0]
+
+
+_PROVIDER: ServiceNowProvider = Depends(tenant_provider(PROVIDERS))
+
+
+async def _open_operations(
+    provider: ServiceNowProvider = _PROVIDER, clock: Clock = CLOCK
+) -> ServiceNowOperations:
+    return ServiceNowOperations(provider, clock)
+
+
+OPERATIONS: ServiceNowOperations = Depends(_open_operations)

@@ -1,4 +1,4 @@
-"""What a ServiceNow instance must be able to do, in our words."""
+"""The protocol of a ServiceNow provider, and the models that it takes and returns."""
 
 from typing import Literal, Protocol
 
@@ -14,22 +14,25 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Reference(_Model):
-    """What somebody calls a record: its id, or what its number may be, the likeliest first."""
+class RecordKey(_Model):
+    """What a record is looked up by: its id, or its possible numbers, the likeliest first."""
 
     id: str | None = None
     numbers: tuple[str, ...] = ()
 
 
-class Party(_Model):
-    """A record that another one points to, and what it is called."""
+class RecordReference(_Model):
+    """A reference to another record: its id and its display name."""
 
     id: str
     name: str
 
 
 class Record(_Model):
-    """An incident, a case or a task. A state of the tenant's own goes by its label."""
+    """An incident, a case or a task. A custom state of the tenant's is given by its label.
+
+    It has a field for each fact that a tool shows, so it has more than most models.
+    """
 
     kind: Kind
     id: str
@@ -38,19 +41,19 @@ class Record(_Model):
     state: State | str
     details: str | None = None
     priority: Priority | None = None
-    caller: Party | None = None
-    assignee: Party | None = None
-    group: Party | None = None
-    about: Party | None = None
+    caller: RecordReference | None = None
+    assignee: RecordReference | None = None
+    group: RecordReference | None = None
+    about: RecordReference | None = None
     opened_at: AwareDatetime | None = None
     updated_at: AwareDatetime | None = None
     due_at: AwareDatetime | None = None
 
 
-class Draft(_Model):
-    """A record to be created. People, groups and what it is about are ids.
+class NewRecord(_Model):
+    """A record to create. `caller`, `assignee`, `group` and `about` are ids.
 
-    The priority of an incident follows from its urgency and its impact.
+    ServiceNow derives the priority of an incident from its urgency and its impact.
     """
 
     kind: Kind
@@ -66,8 +69,8 @@ class Draft(_Model):
     due_at: AwareDatetime | None = None
 
 
-class Change(_Model):
-    """What is to change of one record; None leaves a thing as it is."""
+class RecordChange(_Model):
+    """A change of a record; None leaves a field as it is."""
 
     state: State | None = None
     note: str | None = None
@@ -79,10 +82,10 @@ class Change(_Model):
     due_at: AwareDatetime | None = None
 
 
-class Wanted(_Model):
-    """Records that fulfil every condition that is not None, the last changed first.
+class SearchQuery(_Model):
+    """A search for records that meet every condition that is not None, last changed first.
 
-    `words` are all to be found in a record; `open` is whatever is neither solved nor closed.
+    A record has to contain all the `words`. The state `open` means neither solved nor closed.
     """
 
     kind: Kind
@@ -96,14 +99,14 @@ class Wanted(_Model):
 
 
 class RecordPage(_Model):
-    """Some records, and whether there are more."""
+    """The first records that a query finds; `more` says that there are others."""
 
     records: tuple[Record, ...]
     more: bool = False
 
 
 class User(_Model):
-    """A person. `login` is the name that they sign in with."""
+    """A user, or a customer's contact. `login` is the user name."""
 
     id: str
     name: str
@@ -115,7 +118,7 @@ class User(_Model):
 
 
 class Group(_Model):
-    """A group that work is assigned to."""
+    """An assignment group."""
 
     id: str
     name: str
@@ -123,7 +126,7 @@ class Group(_Model):
 
 
 class Article(_Model):
-    """A knowledge article as plain text: the whole of it, or what a search shows."""
+    """A knowledge article as plain text: all of it, or the snippet that a search returns."""
 
     id: str
     number: str
@@ -131,46 +134,50 @@ class Article(_Model):
     text: str
 
 
-class ServiceDesk(Protocol):
+class ServiceNowProvider(Protocol):
     """One tenant's ServiceNow instance."""
 
     async def check(self) -> None:
-        """Make one harmless request, to see that the account works."""
+        """Make one harmless request that fails if the account does not work."""
         ...
 
-    async def record(self, kind: Kind, reference: Reference) -> Record | None:
+    async def get_record(self, kind: Kind, key: RecordKey) -> Record | None:
         """Return a record; None where there is none."""
         ...
 
-    async def anything(self, reference: Reference) -> Party | None:
-        """Return an incident, a case or a task, whichever it is, as something to point to."""
+    async def find_task_record(self, key: RecordKey) -> RecordReference | None:
+        """Return a reference to the incident, case or task with this key."""
         ...
 
-    async def query(self, wanted: Wanted) -> RecordPage:
-        """Return the records that are wanted."""
+    async def query(self, query: SearchQuery) -> RecordPage:
+        """Return the records that a query finds."""
         ...
 
-    async def create(self, draft: Draft) -> Record:
+    async def create(self, new: NewRecord) -> Record:
         """Create a record."""
         ...
 
     async def find_lost_create(self, kind: Kind) -> Record | None:
-        """Return what an earlier try of this very call has created, if there was one."""
-        ...
-
-    async def update(self, record: Record, change: Change) -> Record:
-        """Change a record, and return it as it is then.
+        """Return the record that an earlier attempt of this tool call created, if there is one.
 
         Raises:
-            OutcomeUnknown: a note may have been added by an earlier try of this call.
+            OutcomeUnknown: there was an earlier attempt, and its outcome cannot be determined.
         """
         ...
 
-    async def user(self, user_id: str, *, contact: bool = False) -> User | None:
+    async def update(self, record: Record, change: RecordChange) -> Record:
+        """Change a record, and return it as it is afterwards.
+
+        Raises:
+            OutcomeUnknown: an earlier attempt of this tool call may have added the note.
+        """
+        ...
+
+    async def get_user(self, user_id: str, *, contact: bool = False) -> User | None:
         """Return a user, or a customer's contact, by the id."""
         ...
 
-    async def users(
+    async def find_users(
         self,
         *,
         email: str | None = None,
@@ -178,21 +185,23 @@ class ServiceDesk(Protocol):
         name: str | None = None,
         contact: bool = False,
     ) -> list[User]:
-        """Return users, or customers' contacts, who may be meant by one of these.
+        """Return users, or customers' contacts, by one of the three.
 
-        They may be too many: who is alike is judged by those who ask. `name` is a person's, or
-        the one that they sign in with.
+        The result may hold others, too: the caller has to compare. `name` is a name or a login.
         """
         ...
 
-    async def groups(self, words: tuple[str, ...] = ()) -> list[Group]:
-        """Return groups whose name has one of the words, or any; they may be too many."""
+    async def find_groups(self, words: tuple[str, ...] = ()) -> list[Group]:
+        """Return the groups whose name contains one of the words; without words, all groups.
+
+        The result may hold others, too: the caller has to compare.
+        """
         ...
 
-    async def articles(self, words: tuple[str, ...], limit: int) -> list[Article]:
-        """Return the knowledge articles that fit the words best, the best first."""
+    async def search_articles(self, words: tuple[str, ...], limit: int) -> list[Article]:
+        """Return the knowledge articles that match the words best, best first."""
         ...
 
-    async def article(self, reference: Reference) -> Article | None:
+    async def get_article(self, key: RecordKey) -> Article | None:
         """Return a knowledge article."""
         ...

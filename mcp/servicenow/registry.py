@@ -1,9 +1,9 @@
-"""Who can be behind the ServiceNow tools: ServiceNow."""
+"""The ServiceNow providers by name: there is one."""
 
 from collections.abc import Mapping
 
-from servicenow.provider import ServiceDesk
+from servicenow.provider import ServiceNowProvider
 from servicenow.providers.servicenow.provider import ServiceNow
 from toolkit.tenancy import ProviderFactory
 
-PROVIDERS: Mapping[str, ProviderFactory[ServiceDesk]] = {"servicenow": ServiceNow}
+PROVIDERS: Mapping[str, ProviderFactory[ServiceNowProvider]] = {"servicenow": ServiceNow}

@@ -1,4 +1,4 @@
-"""What the tools return: rows that are short for the ear, and whole where `full` is asked for."""
+"""The models that the tools return: few and short rows for speech, more and longer if `full`."""
 
 from datetime import datetime
 from typing import Literal
@@ -11,17 +11,18 @@ from toolkit.speech.text import cut
 
 Detail = Literal["short", "full"]
 
-SHORT, FULL = 3, 20  # rows
-_LINE, _NAME = 100, 60  # bytes
+SHORT_ROWS, FULL_ROWS = 3, 20
+# The longest texts, in bytes.
+_LINE, _NAME, _TITLE = 100, 60, 180
 _DETAILS, _SNIPPET, _ARTICLE = 600, 220, 1100
-_WHOLE, _WHOLE_ARTICLE = 4000, 16_000
+_FULL_DETAILS, _FULL_ARTICLE = 4000, 16_000
 
 
-class _Row(BaseModel):
+class _View(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class RecordRow(_Row):
+class RecordView(_View):
     """An incident, a case or a task; people and groups by name."""
 
     number: str
@@ -38,18 +39,18 @@ class RecordRow(_Row):
     due_at: str | None = None
 
 
-class RecordAnswer(RecordRow, Result):
+class RecordResult(RecordView, Result):
     """One record, and what to say about it."""
 
 
-class RecordList(Result):
+class RecordListResult(Result):
     """Some records; `more` says whether there are others."""
 
-    records: list[RecordRow]
+    records: list[RecordView]
     more: bool = False
 
 
-class UserRow(_Row):
+class UserView(_View):
     """A person."""
 
     id: str
@@ -61,18 +62,18 @@ class UserRow(_Row):
     department: str | None = None
 
 
-class UserAnswer(UserRow, Result):
+class UserResult(UserView, Result):
     """One person, and what to say about them."""
 
 
-class UserList(Result):
+class UserListResult(Result):
     """People who may be meant; `more` says whether there are others."""
 
-    users: list[UserRow]
+    users: list[UserView]
     more: bool = False
 
 
-class GroupRow(_Row):
+class GroupView(_View):
     """A group that work is assigned to."""
 
     id: str
@@ -80,14 +81,14 @@ class GroupRow(_Row):
     description: str | None = None
 
 
-class GroupList(Result):
+class GroupListResult(Result):
     """Groups; `more` says whether there are others."""
 
-    groups: list[GroupRow]
+    groups: list[GroupView]
     more: bool = False
 
 
-class ArticleRow(_Row):
+class ArticleView(_View):
     """An article, and where it fits the question."""
 
     number: str
@@ -95,14 +96,14 @@ class ArticleRow(_Row):
     snippet: str | None = None
 
 
-class ArticleList(Result):
+class ArticleListResult(Result):
     """Articles, the best first; `more` says whether there are others."""
 
-    articles: list[ArticleRow]
+    articles: list[ArticleView]
     more: bool = False
 
 
-class ArticleAnswer(Result):
+class ArticleResult(Result):
     """An article; `more` says that it goes on."""
 
     number: str
@@ -111,45 +112,45 @@ class ArticleAnswer(Result):
     more: bool = False
 
 
-def rows(detail: Detail) -> int:
-    """Return how many rows an answer has at most."""
-    return FULL if detail == "full" else SHORT
+def max_rows(detail: Detail) -> int:
+    """Return how many rows a result has at most."""
+    return FULL_ROWS if detail == "full" else SHORT_ROWS
 
 
-def shown(record: Record, detail: Detail = "short") -> RecordRow:
+def to_record_view(record: Record, detail: Detail = "short") -> RecordView:
     """Return a record with its details."""
-    size = _WHOLE if detail == "full" else _DETAILS
+    size = _FULL_DETAILS if detail == "full" else _DETAILS
     people = {"caller": record.caller, "assignee": record.assignee, "group": record.group}
-    return RecordRow(
+    return RecordView(
         number=record.number or record.id,
         summary=cut(record.summary, _LINE * 2),
         state=record.state,
         priority=record.priority,
         about=record.about.name if record.about else None,
         details=cut(record.details, size) if record.details else None,
-        opened_at=_written(record.opened_at),
-        updated_at=_written(record.updated_at),
-        due_at=_written(record.due_at),
-        **{name: cut(party.name, _NAME) for name, party in people.items() if party},
+        opened_at=_to_iso(record.opened_at),
+        updated_at=_to_iso(record.updated_at),
+        due_at=_to_iso(record.due_at),
+        **{name: cut(person.name, _NAME) for name, person in people.items() if person},
     )
 
 
-def listed(record: Record, detail: Detail) -> RecordRow:
-    """Return a row of a list; unless it is `full`, only what tells records apart."""
+def to_record_row(record: Record, detail: Detail) -> RecordView:
+    """Return a row of a list; unless `full`, with only what tells records apart."""
     if detail == "full":
-        return shown(record).model_copy(update={"details": None})
-    return RecordRow(
+        return to_record_view(record).model_copy(update={"details": None})
+    return RecordView(
         number=record.number or record.id,
         summary=cut(record.summary, _LINE),
         state=record.state,
         priority=record.priority,
-        due_at=_written(record.due_at),
+        due_at=_to_iso(record.due_at),
     )
 
 
-def listed_user(user: User) -> UserRow:
-    """Return a person as a row."""
-    return UserRow(
+def to_user_view(user: User) -> UserView:
+    """Return a user with names and titles cut to a line's length."""
+    return UserView(
         id=user.id,
         name=cut(user.name, _NAME),
         login=user.login,
@@ -160,28 +161,33 @@ def listed_user(user: User) -> UserRow:
     )
 
 
-def listed_group(group: Group) -> GroupRow:
-    """Return a group as a row."""
+def to_group_view(group: Group) -> GroupView:
+    """Return a group with its description cut to a line's length."""
     description = cut(group.description, _LINE) if group.description else None
-    return GroupRow(id=group.id, name=cut(group.name, _NAME), description=description)
+    return GroupView(id=group.id, name=cut(group.name, _NAME), description=description)
 
 
-def listed_article(article: Article) -> ArticleRow:
-    """Return an article as a row."""
+def to_article_view(article: Article) -> ArticleView:
+    """Return an article with the beginning of its text as the snippet."""
     text = " ".join(article.text.split())
-    return ArticleRow(
+    return ArticleView(
         number=article.number or article.id,
         title=cut(article.title, _LINE),
         snippet=cut(text, _SNIPPET) or None,
     )
 
 
-def read_article(article: Article, detail: Detail) -> tuple[str, bool]:
-    """Return the beginning of an article, and whether it goes on."""
-    size = _WHOLE_ARTICLE if detail == "full" else _ARTICLE
+def to_article_result(article: Article, detail: Detail) -> ArticleResult:
+    """Return an article with as much of its text as `detail` allows."""
+    size = _FULL_ARTICLE if detail == "full" else _ARTICLE
     text = cut(article.text, size)
-    return text, text != article.text
+    return ArticleResult(
+        number=article.number or article.id,
+        title=cut(article.title, _TITLE),
+        text=text,
+        more=text != article.text,
+    )
 
 
-def _written(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="minutes") if moment else None
+def _to_iso(time: datetime | None) -> str | None:
+    return time.isoformat(timespec="minutes") if time else None

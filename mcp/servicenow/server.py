@@ -1,4 +1,4 @@
-"""The ServiceNow tools, in the order of the catalogue."""
+"""The ServiceNow server: its tools, in the order of the catalogue."""
 
 from servicenow.case_tools import create_case, get_case, query_cases, update_case
 from servicenow.incident_tools import (
@@ -8,9 +8,9 @@ from servicenow.incident_tools import (
     update_incident,
 )
 from servicenow.knowledge_tools import get_knowledge_article, search_knowledge
-from servicenow.people_tools import get_user, search_user_by_email, search_user_by_phone
 from servicenow.registry import PROVIDERS
 from servicenow.task_tools import create_task, get_assignment_groups, get_tasks, update_task
+from servicenow.user_tools import get_user, search_user_by_email, search_user_by_phone
 from toolkit.server.build import ServerSpec
 
 TOOLS = (

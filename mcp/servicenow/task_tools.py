@@ -1,71 +1,62 @@
-"""The tools for tasks and for whom they are assigned to, as the model sees them."""
+"""The tools for tasks, and for the groups that they are assigned to."""
 
 from fastmcp.tools import tool
 
+from servicenow import sentences
+from servicenow.inputs import LongText, Name, Summary
 from servicenow.operations import (
-    DESK,
-    READING,
-    WRITING,
-    Desk,
-    Name,
-    Summary,
-    Words,
-    asked,
-    done,
-    opened,
-    sentence,
-    titled,
+    OPERATIONS,
+    READ_TIMEOUT,
+    WRITE_TIMEOUT,
+    ServiceNowOperations,
+    creation_result,
+    update_result,
 )
-from servicenow.provider import Change, Draft, Level, State, Wanted
+from servicenow.provider import Level, NewRecord, RecordChange, SearchQuery, State
 from servicenow.results import (
-    SHORT,
     Detail,
-    GroupList,
-    RecordAnswer,
-    RecordList,
-    listed_group,
-    rows,
-    shown,
+    GroupListResult,
+    RecordListResult,
+    RecordResult,
+    max_rows,
+    to_group_view,
+    to_record_view,
 )
 from toolkit.effects import CHANGES, READS, WRITES
 from toolkit.middleware.confirmation import confirm
-from toolkit.speech import phrases
-from toolkit.speech.text import cut
-
-_NAME = 60  # bytes
 
 
-@tool(title="Create a task", annotations=WRITES, timeout=WRITING)
+@tool(title="Create a task", annotations=WRITES, timeout=WRITE_TIMEOUT)
 async def create_task(
     summary: Summary,
-    details: Words | None = None,
+    details: LongText | None = None,
     about: Name | None = None,
     due: Name | None = None,
     assignee: Name | None = None,
     group: Name | None = None,
     priority: Level | None = None,
-    desk: Desk = DESK,
-) -> RecordAnswer:
+    operations: ServiceNowOperations = OPERATIONS,
+) -> RecordResult:
     """Create a task. about: the number of its incident or case. due: in the caller's own words."""
-    if before := await desk.service.find_lost_create("task"):
-        return opened(before)
-    who = await desk.person(assignee) if assignee else None
-    team = await desk.group(group) if group else None
-    draft = Draft(
+    if existing := await operations.provider.find_lost_create("task"):
+        return creation_result(existing)
+    user = await operations.find_user(assignee) if assignee else None
+    found_group = await operations.find_group(group) if group else None
+    new = NewRecord(
         kind="task",
         summary=summary,
         details=details,
-        about=await desk.anything(about) if about else None,
-        due_at=desk.due(due) if due else None,
-        assignee=who.id if who else None,
-        group=team.id if team else None,
+        about=await operations.find_task_record_id(about) if about else None,
+        due_at=operations.parse_due(due) if due else None,
+        assignee=user.id if user else None,
+        group=found_group.id if found_group else None,
         priority=priority,
     )
-    confirm(asked(draft, who, team))
-    return opened(await desk.service.create(draft))
+    confirm(sentences.confirm_create(new, user, found_group))
+    return creation_result(await operations.provider.create(new))
 
 
-@tool(title="Find tasks", annotations=READS, timeout=READING)
+@tool(title="Find tasks", annotations=READS, timeout=READ_TIMEOUT)
 async def get_tasks(
     task: Name | None = None,
     assignee: Name | None = None,
@@ -73,61 +64,63 @@ async def get_tasks(
     about: Name | None = None,
     state: State | None = None,
     detail: Detail = "short",
-    desk: Desk = DESK,
-) -> RecordList:
+    operations: ServiceNowOperations = OPERATIONS,
+) -> RecordListResult:
     """Find tasks, or one by its number. about: the number of their incident or case."""
     if task:
-        found = await desk.record("task", task)
-        return RecordList(say=desk.tell(found, detail).say, records=[shown(found, detail)])
-    wanted = Wanted(
+        record = await operations.get_record("task", task)
+        say = operations.to_result(record, detail).say
+        return RecordListResult(say=say, records=[to_record_view(record, detail)])
+    query = SearchQuery(
         kind="task",
         state=state,
-        assignee=(await desk.person(assignee)).id if assignee else None,
-        group=(await desk.group(group)).id if group else None,
-        about=await desk.anything(about) if about else None,
+        assignee=(await operations.find_user(assignee)).id if assignee else None,
+        group=(await operations.find_group(group)).id if group else None,
+        about=await operations.find_task_record_id(about) if about else None,
     )
-    return await desk.list(wanted, detail)
+    return await operations.list_records(query, detail)
 
 
-@tool(title="Change a task", annotations=CHANGES, timeout=WRITING)
+@tool(title="Change a task", annotations=CHANGES, timeout=WRITE_TIMEOUT)
 async def update_task(
     task: Name,
     state: State | None = None,
-    note: Words | None = None,
+    note: LongText | None = None,
     due: Name | None = None,
     assignee: Name | None = None,
     group: Name | None = None,
     priority: Level | None = None,
-    desk: Desk = DESK,
-) -> RecordAnswer:
+    operations: ServiceNowOperations = OPERATIONS,
+) -> RecordResult:
     """Change a task: only what is given. task: its number."""
-    found = await desk.record("task", task)
-    who = await desk.person(assignee) if assignee else None
-    team = await desk.group(group) if group else None
-    change = Change(
+    record = await operations.get_record("task", task)
+    user = await operations.find_user(assignee) if assignee else None
+    found_group = await operations.find_group(group) if group else None
+    change = RecordChange(
         state=state,
         note=note,
-        due_at=desk.due(due) if due else None,
-        assignee=who.id if who else None,
-        group=team.id if team else None,
+        due_at=operations.parse_due(due) if due else None,
+        assignee=user.id if user else None,
+        group=found_group.id if found_group else None,
         priority=priority,
     )
-    told = desk.to_be(change, assignee=who.name if who else None, group=team.name if team else None)
-    confirm(f"{sentence(titled(found))}: {told}. Shall I change it?")
-    return done(await desk.service.update(found, change), change)
+    changes = operations.describe_change(change, assignee=user, group=found_group)
+    confirm(sentences.confirm_update(record, changes))
+    return update_result(await operations.provider.update(record, change), change)
 
 
-@tool(title="Find assignment groups", annotations=READS, timeout=READING)
+@tool(title="Find assignment groups", annotations=READS, timeout=READ_TIMEOUT)
 async def get_assignment_groups(
-    name: Name | None = None, detail: Detail = "short", desk: Desk = DESK
-) -> GroupList:
+    name: Name | None = None,
+    detail: Detail = "short",
+    operations: ServiceNowOperations = OPERATIONS,
+) -> GroupListResult:
     """Find the groups that work is assigned to."""
-    found = await desk.groups(name) if name else await desk.service.groups()
-    several = found[: rows(detail)]
-    names = phrases.join_words([cut(group.name, _NAME) for group in found[:SHORT]], "and")
-    among = "Among others, there is" if len(found) > SHORT else "There is"
-    return GroupList(
-        say=f"{among} {names}." if found else "I can't find any such group.",
-        groups=[listed_group(group) for group in several],
-        more=len(found) > len(several),
+    provider = operations.provider
+    groups = await operations.find_groups(name) if name else await provider.find_groups()
+    limit = max_rows(detail)
+    return GroupListResult(
+        say=sentences.describe_groups(groups),
+        groups=[to_group_view(each) for each in groups[:limit]],
+        more=len(groups) > limit,
     )

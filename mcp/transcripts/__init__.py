@@ -1,1 +1,1 @@
-"""What was said in every conversation."""
+"""The transcripts server: what was said in every conversation."""

@@ -1,4 +1,4 @@
-"""What is done about conversations without being asked."""
+"""The job that ends abandoned conversations."""
 
 import logging
 from datetime import datetime, timedelta
@@ -15,26 +15,26 @@ from transcripts.tables import Conversation
 
 logger = logging.getLogger("antiphon.transcripts")
 
-_SILENCE = timedelta(hours=6)
+_MAX_SILENCE = timedelta(hours=6)
 
 
 async def _end_abandoned(database: Database, _: Payload) -> None:
-    """End the conversations of which nothing was heard for hours, business by business."""
-    silent_since = now() - _SILENCE
+    """End the active conversations without a write for six hours, tenant by tenant."""
+    silent_since = now() - _MAX_SILENCE
     for business_id in await database.businesses():
-        about = {"business_id": str(business_id)}
+        fields = {"business_id": str(business_id)}
         try:
             ended = await _end_silent(database, business_id, silent_since)
         except SQLAlchemyError:
-            # The next sweep tries again; the other businesses need not wait for it.
-            logger.exception("Abandoned conversations could not be ended", extra=about)
+            # The next run tries again; the other tenants do not wait for it.
+            logger.exception("Abandoned conversations could not be ended", extra=fields)
             continue
         if ended:
-            logger.info("Ended abandoned conversations", extra=about | {"conversations": ended})
+            logger.info("Ended abandoned conversations", extra=fields | {"conversations": ended})
 
 
 async def _end_silent(database: Database, business_id: UUID, silent_since: datetime) -> int:
-    """End them as of the last sign of life, which is what `updated_at` is while one is active."""
+    """End a tenant's silent conversations as of their last write, and return their number."""
     query = select(Conversation).where(
         col(Conversation.business_id) == business_id,
         col(Conversation.status) == "active",

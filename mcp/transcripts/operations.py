@@ -1,7 +1,7 @@
-"""Conversations in PostgreSQL, as far as one token may see them.
+"""Reads and records conversations in PostgreSQL, within what a token may see.
 
-What was written first stays: a repeat changes nothing, so a journal can be replayed in any order,
-as often as it takes, also after the conversation has ended.
+The first write of an entry stays and a repeat changes nothing. A journal of writes can therefore be
+replayed in any order and any number of times, also after the conversation has ended.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -19,30 +19,29 @@ from config.columns import now
 from config.security.tokens import Claims
 from toolkit.errors import Invalid, NotFound, Rejected
 from toolkit.tenancy import ToolCall
-from transcripts.results import UsageRow
+from transcripts.inputs import UsageRow
 from transcripts.tables import AgentResponse, ApiUsage, Conversation, UserTurn
 
-# A response may arrive before the turn that it answers. A row without a provider then keeps that
-# turn's place, until it arrives.
-AWAITED = ""
+# The provider of a user turn that has not arrived yet, though a response to it has.
+PLACEHOLDER = ""
 
 
 @asynccontextmanager
-async def opened(call: ToolCall) -> AsyncGenerator["Store"]:
-    """Open the conversations that a call may see, for one transaction."""
+async def open_operations(call: ToolCall) -> AsyncGenerator["TranscriptOperations"]:
+    """Open a transaction on the conversations that a tool call may see."""
     async with call.transaction() as session:
-        yield Store(session, call.claims)
+        yield TranscriptOperations(session, call.claims)
 
 
 @dataclass(frozen=True)
-class Store:
-    """The conversation of the token; if it has none, those of its bot; if it has none, all."""
+class TranscriptOperations:
+    """The conversation that the token names, else those of its bot, else all of the tenant."""
 
     session: AsyncSession
     claims: Claims
 
-    def visible(self) -> ColumnElement[bool]:
-        """Return the condition that a conversation has to meet."""
+    def visibility(self) -> ColumnElement[bool]:
+        """Return the condition that a conversation has to meet to be visible."""
         conditions = [col(Conversation.business_id) == self.claims.business_id]
         if self.claims.conversation_id is not None:
             conditions.append(col(Conversation.id) == self.claims.conversation_id)
@@ -50,79 +49,83 @@ class Store:
             conditions.append(col(Conversation.agent_config_id) == self.claims.bot_id)
         return and_(*conditions)
 
-    def named(self, conversation_id: UUID | None) -> UUID:
-        """Return the conversation that the token or the argument names.
+    def resolve_id(self, conversation_id: UUID | None) -> UUID:
+        """Return the id of the conversation that the token or the argument names.
 
         Raises:
-            Invalid: neither does.
-            NotFound: they differ.
+            Invalid: neither names one.
+            NotFound: they name different ones.
         """
-        bound = self.claims.conversation_id
+        token_id = self.claims.conversation_id
         if conversation_id is None:
-            if bound is None:
+            if token_id is None:
                 raise Invalid("conversation_id is missing.")
-            return bound
-        if bound not in (None, conversation_id):
+            return token_id
+        if token_id not in (None, conversation_id):
             raise _not_found()
         return conversation_id
 
-    async def conversation(
+    async def get_conversation(
         self, conversation_id: UUID | None, *, locked: bool = False
     ) -> Conversation:
-        """Return a conversation, for writing if `locked`.
+        """Return a conversation; `locked` makes other writers of it wait.
 
         Raises:
             NotFound: there is none, or none that the token may see.
         """
-        named = self.named(conversation_id)
-        query = select(Conversation).where(self.visible(), col(Conversation.id) == named)
+        resolved = self.resolve_id(conversation_id)
+        query = select(Conversation).where(self.visibility(), col(Conversation.id) == resolved)
         if locked:
             query = query.with_for_update(key_share=True)
-        found = (await self.session.execute(query)).scalar()
-        if found is None:
+        conversation = (await self.session.execute(query)).scalar()
+        if conversation is None:
             raise _not_found()
-        return found
+        return conversation
 
     async def start(self, conversation_id: UUID | None, **fields: Any) -> Conversation:
-        """Store a conversation of the token's bot, unless it is there already."""
+        """Store a conversation of the token's bot, unless it exists.
+
+        Raises:
+            Rejected: the token names no bot.
+        """
         if self.claims.bot_id is None:
             raise Rejected("A conversation is a bot's, and the token names none.")
         statement = insert(Conversation).values(
-            id=self.named(conversation_id),
+            id=self.resolve_id(conversation_id),
             business_id=self.claims.business_id,
             agent_config_id=self.claims.bot_id,
             status="active",
             **fields,
         )
         await self.session.execute(statement.on_conflict_do_nothing())
-        return await self.conversation(conversation_id)
+        return await self.get_conversation(conversation_id)
 
     async def append_user_turn(self, conversation: Conversation, turn: UserTurn) -> None:
-        """Store what the caller said, unless it is there already.
+        """Store a user turn, unless it exists.
 
         Raises:
-            Rejected: something else was said at that index.
+            Rejected: that index has another text.
         """
-        stored = await self._user_turn(conversation, turn.order_index)
+        stored = await self._find_user_turn(conversation, turn.order_index)
         if stored is None:
             self.session.add(turn)
-        elif stored.stt_provider == AWAITED:
+        elif stored.stt_provider == PLACEHOLDER:
             stored.transcribed_text = turn.transcribed_text
             stored.detected_language = turn.detected_language
             stored.stt_provider = turn.stt_provider
             stored.stt_confidence = turn.stt_confidence
             stored.created_at = turn.created_at
         elif stored.transcribed_text != turn.transcribed_text:
-            raise _taken(turn.order_index)
-        await self._hear(conversation)
+            raise _conflict(turn.order_index)
+        await self._update_language(conversation)
 
     async def append_agent_response(
         self, conversation: Conversation, response: AgentResponse, user_turn_index: int | None
     ) -> None:
-        """Store what the agent answered, unless it is there already.
+        """Store an agent response, unless it exists.
 
         Raises:
-            Rejected: it answered something else at that index.
+            Rejected: that index has another text.
         """
         query = select(AgentResponse).where(
             col(AgentResponse.conversation_id) == conversation.id,
@@ -131,24 +134,24 @@ class Store:
         stored = (await self.session.execute(query)).scalar()
         if stored is None:
             if user_turn_index is not None:
-                answered = await self._kept_turn(conversation, user_turn_index)
-                response.user_turn_id = answered.id
+                user_turn = await self._find_or_reserve_turn(conversation, user_turn_index)
+                response.user_turn_id = user_turn.id
             self.session.add(response)
             conversation.updated_at = now()
         elif stored.response_text != response.response_text:
-            raise _taken(response.order_index)
+            raise _conflict(response.order_index)
 
     async def update(
         self, conversation: Conversation, language: str | None, **fields: str | None
     ) -> None:
-        """Note what became known about a conversation."""
+        """Set the fields that are not None; `language` counts where no user turn has one."""
         for name, value in fields.items():
             if value is not None:
                 setattr(conversation, name, value)
-        await self._hear(conversation, otherwise=language)
+        await self._update_language(conversation, fallback=language)
 
     async def record_usage(self, conversation_id: UUID | None, rows: Sequence[UsageRow]) -> int:
-        """Store each request's consumption once, and return how many were new."""
+        """Store each request's usage once, and return the number of new rows."""
         if not rows:
             return 0
         values = [
@@ -166,29 +169,31 @@ class Store:
         stored = await self.session.execute(statement.returning(col(ApiUsage.id)))
         return len(stored.all())
 
-    async def _user_turn(self, conversation: Conversation, index: int) -> UserTurn | None:
+    async def _find_user_turn(self, conversation: Conversation, index: int) -> UserTurn | None:
         query = select(UserTurn).where(
             col(UserTurn.conversation_id) == conversation.id, col(UserTurn.order_index) == index
         )
         return (await self.session.execute(query)).scalar()
 
-    async def _kept_turn(self, conversation: Conversation, index: int) -> UserTurn:
-        stored = await self._user_turn(conversation, index)
+    async def _find_or_reserve_turn(self, conversation: Conversation, index: int) -> UserTurn:
+        stored = await self._find_user_turn(conversation, index)
         if stored is not None:
             return stored
-        kept = UserTurn(
+        placeholder = UserTurn(
             business_id=conversation.business_id,
             conversation_id=conversation.id,
             order_index=index,
             transcribed_text="",
-            stt_provider=AWAITED,
+            stt_provider=PLACEHOLDER,
         )
-        self.session.add(kept)
+        self.session.add(placeholder)
         await self.session.flush()
-        return kept
+        return placeholder
 
-    async def _hear(self, conversation: Conversation, otherwise: str | None = None) -> None:
-        """Set the language of the last user turn that has one, whatever order they came in."""
+    async def _update_language(
+        self, conversation: Conversation, fallback: str | None = None
+    ) -> None:
+        """Set the language to that of the last user turn that has one, in order of the index."""
         query = (
             select(col(UserTurn.detected_language))
             .where(
@@ -198,8 +203,8 @@ class Store:
             .order_by(col(UserTurn.order_index).desc())
             .limit(1)
         )
-        heard = (await self.session.execute(query)).scalar()
-        conversation.detected_language = heard or otherwise or conversation.detected_language
+        language = (await self.session.execute(query)).scalar()
+        conversation.detected_language = language or fallback or conversation.detected_language
         conversation.updated_at = now()
 
 
@@ -207,7 +212,7 @@ def _not_found() -> NotFound:
     return NotFound("There is no such conversation.")
 
 
-def _taken(index: int) -> Rejected:
+def _conflict(index: int) -> Rejected:
     return Rejected(
         f"Entry {index} of this conversation says something else.",
         next="Append it again at the next free order_index.",

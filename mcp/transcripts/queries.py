@@ -1,4 +1,4 @@
-"""Lists, transcripts and search over the conversations that a token may see."""
+"""Queries for lists, transcripts and search, within what a token may see."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,35 +20,38 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from transcripts.operations import AWAITED, Store
+from transcripts.operations import PLACEHOLDER, TranscriptOperations
 from transcripts.results import Entry, Match, Status, Turn
 from transcripts.tables import AgentResponse, Conversation, UserTurn
 
 _SNIPPET = 'StartSel="", StopSel="", MinWords=8, MaxWords=20'
 
 
-async def page(
-    store: Store, limit: int, before: UUID | None, status: Status | None, bot_id: UUID | None
+async def list_page(
+    operations: TranscriptOperations,
+    limit: int,
+    before: UUID | None,
+    status: Status | None,
+    bot_id: UUID | None,
 ) -> Sequence[Conversation]:
-    """Return up to `limit` conversations, newest first, that began before another one."""
+    """Return up to `limit` conversations, newest first; with `before`, those that began earlier."""
     newest_first = tuple_(col(Conversation.started_at), col(Conversation.id))
-    query = select(Conversation).where(store.visible())
+    query = select(Conversation).where(operations.visibility())
     if before is not None:
-        last = await store.conversation(before)
+        last = await operations.get_conversation(before)
         query = query.where(newest_first < (last.started_at, last.id))
     if status is not None:
         query = query.where(col(Conversation.status) == status)
     if bot_id is not None:
         query = query.where(col(Conversation.agent_config_id) == bot_id)
     order = col(Conversation.started_at).desc(), col(Conversation.id).desc()
-    found = await store.session.execute(query.order_by(*order).limit(limit))
-    return found.scalars().all()
+    return (await operations.session.scalars(query.order_by(*order).limit(limit))).all()
 
 
-async def turns(store: Store, conversation: Conversation) -> list[Turn]:
+async def load_turns(operations: TranscriptOperations, conversation: Conversation) -> list[Turn]:
     """Return a conversation as turns, in order."""
-    heard = select(UserTurn).where(col(UserTurn.conversation_id) == conversation.id)
-    spoken = (
+    user_turns = select(UserTurn).where(col(UserTurn.conversation_id) == conversation.id)
+    agent_responses = (
         select(AgentResponse, col(UserTurn.order_index))
         .outerjoin(UserTurn, col(UserTurn.id) == col(AgentResponse.user_turn_id))
         .where(col(AgentResponse.conversation_id) == conversation.id)
@@ -56,58 +59,60 @@ async def turns(store: Store, conversation: Conversation) -> list[Turn]:
     )
     unprompted: list[Turn] = []
     responses: defaultdict[int, list[Entry]] = defaultdict(list)
-    for response, answered in await store.session.execute(spoken):
+    for response, turn_index in await operations.session.execute(agent_responses):
         entry = _agent_entry(response)
         if response.user_turn_id is None:
             unprompted.append(Turn(order_index=response.order_index, responses=[entry]))
         else:
-            responses[answered].append(entry)
+            responses[turn_index].append(entry)
     prompted = [
         Turn(
             order_index=turn.order_index,
-            user=None if turn.stt_provider == AWAITED else _user_entry(turn),
+            user=None if turn.stt_provider == PLACEHOLDER else _user_entry(turn),
             responses=responses[turn.order_index],
         )
-        for turn in (await store.session.execute(heard)).scalars()
+        for turn in (await operations.session.execute(user_turns)).scalars()
     ]
     return sorted([*prompted, *unprompted], key=lambda turn: turn.order_index)
 
 
-def entries(turns: Sequence[Turn]) -> list[Entry]:
-    """Return what was said in these turns, in order."""
-    said = [
+def to_entries(turns: Sequence[Turn]) -> list[Entry]:
+    """Return the entries of these turns, in order."""
+    entries = [
         entry for turn in turns for entry in (*([turn.user] if turn.user else []), *turn.responses)
     ]
-    return sorted(said, key=lambda entry: entry.order_index)
+    return sorted(entries, key=lambda entry: entry.order_index)
 
 
-async def search(store: Store, words: str, limit: int) -> list[Match]:
-    """Return the newest passages that match what one would type into a search engine."""
-    wanted = func.websearch_to_tsquery("simple", words)
+async def search_entries(operations: TranscriptOperations, words: str, limit: int) -> list[Match]:
+    """Return the newest entries that match a query in the syntax of a web search."""
+    tsquery = func.websearch_to_tsquery("simple", words)
     newest = (
         union_all(
-            _matching(store, "user", UserTurn, col(UserTurn.transcribed_text), wanted),
-            _matching(store, "agent", AgentResponse, col(AgentResponse.response_text), wanted),
+            _matching(operations, "user", UserTurn, col(UserTurn.transcribed_text), tsquery),
+            _matching(
+                operations, "agent", AgentResponse, col(AgentResponse.response_text), tsquery
+            ),
         )
         .order_by(desc("created_at"))
         .limit(limit)
         .subquery()
     )
     found = newest.c
-    snippet = func.ts_headline("simple", found.text, wanted, _SNIPPET).label("snippet")
+    snippet = func.ts_headline("simple", found.text, tsquery, _SNIPPET).label("snippet")
     query = select(
         found.conversation_id, found.order_index, found.role, found.created_at, snippet
     ).order_by(found.created_at.desc())
-    rows = (await store.session.execute(query)).mappings()
+    rows = (await operations.session.execute(query)).mappings()
     return [Match.model_validate(dict(row)) for row in rows]
 
 
 def _matching(
-    store: Store,
+    operations: TranscriptOperations,
     role: str,
     table: type[UserTurn | AgentResponse],
     text: SQLColumnExpression[str],
-    wanted: ColumnElement[Any],
+    tsquery: ColumnElement[Any],
 ) -> Select[*tuple[Any, ...]]:
     return (
         select(
@@ -118,7 +123,7 @@ def _matching(
             col(table.created_at),
         )
         .join(Conversation, col(Conversation.id) == col(table.conversation_id))
-        .where(store.visible(), func.to_tsvector("simple", text).bool_op("@@")(wanted))
+        .where(operations.visibility(), func.to_tsvector("simple", text).bool_op("@@")(tsquery))
     )
 
 

@@ -1,92 +1,35 @@
-"""What the transcript tools take and answer."""
+"""The models that the tools return."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-)
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from toolkit.middleware.results import Result
-
-LONGEST_TEXT = 20_000  # characters; what is beyond is cut, because a lost turn would be worse
-_YEARS = range(2000, 2100)  # the database can hold years that Python cannot read back
-
-
-def storable(value: Any) -> Any:
-    """Return a string as PostgreSQL can keep it: no NUL, no half of a surrogate pair."""
-    if not isinstance(value, str):
-        return value
-    return value.replace("\x00", "").encode("utf-8", "replace").decode()
-
-
-def _cut(text: str) -> str:
-    return text[:LONGEST_TEXT]
-
-
-def _plausible(moment: datetime) -> datetime:
-    if moment.year not in _YEARS:
-        raise ValueError("The year must be between 2000 and 2099")
-    return moment.astimezone(UTC)
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
-
-
-# These limits stay out of the schemas: who records is a program, and schemas cost tokens.
-_STRING = WithJsonSchema({"type": "string"})
-_INTEGER = WithJsonSchema({"type": "integer"})
-
-Text = Annotated[str, BeforeValidator(storable), AfterValidator(_cut)]
-Name = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(storable), _STRING]
-Index = Annotated[int, Field(ge=0, lt=2**31), _INTEGER]
-Page = Annotated[int, Field(ge=1, le=50), _INTEGER]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Happened = Annotated[AwareDatetime, AfterValidator(_plausible)]
-Stored = Annotated[datetime, AfterValidator(_utc)]
-Facts = Annotated[
-    dict[Name, Name | int | Number | bool | None],
-    Field(max_length=30),
-    WithJsonSchema({"type": "object"}),
-]
-Unset = SkipJsonSchema[None]  # an argument that may be left out, without a null in its schema
+from transcripts.tables import Conversation
 
 Direction = Literal["inbound", "outbound"]
 Status = Literal["active", "ended"]
 Role = Literal["user", "agent"]
+Format = Literal["json", "csv", "text"]
 
 
-class UsageRow(BaseModel):
-    """One request to a provider."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    provider: Name
-    operation: Literal["stt", "tts", "llm", "embed"]
-    request_id: Name
-    metadata: Facts = {}
+def _to_utc(time: datetime) -> datetime:
+    return time.astimezone(UTC)
 
 
-UsageRows = Annotated[list[UsageRow], Field(max_length=100)]
+UtcDatetime = Annotated[datetime, AfterValidator(_to_utc)]
 
 
-class ConversationView(Result):
+class ConversationResult(Result):
     """A conversation; a list shows only its first five fields unless asked for more."""
 
     conversation_id: UUID
     status: Status
     direction: Direction
-    started_at: Stored
-    ended_at: Stored | None = None
+    started_at: UtcDatetime
+    ended_at: UtcDatetime | None = None
     bot_id: UUID | None = None
     session_id: UUID | None = None
     room_name: str | None = None
@@ -96,21 +39,21 @@ class ConversationView(Result):
     end_reason: str | None = None
 
 
-class ConversationPage(Result):
+class ConversationListResult(Result):
     """Conversations, newest first; `next_before` is the `before` of the next page."""
 
-    conversations: list[ConversationView]
+    conversations: list[ConversationResult]
     next_before: UUID | None = None
 
 
-class Recorded(Result):
+class AppendResult(Result):
     """A turn that is stored."""
 
     conversation_id: UUID
     order_index: int
 
 
-class UsageRecorded(Result):
+class UsageResult(Result):
     """How many rows were new."""
 
     new: int
@@ -124,7 +67,7 @@ class Entry(BaseModel):
     role: Role
     text: str
     language: str | None = None
-    created_at: Stored
+    created_at: UtcDatetime
     order_index: int
     interrupted: Literal[True] | None = None
 
@@ -142,7 +85,7 @@ class Turn(BaseModel):
     responses: list[Entry]
 
 
-class Transcript(Result):
+class TranscriptResult(Result):
     """A conversation as entries in order, or as turns."""
 
     conversation_id: UUID
@@ -158,20 +101,48 @@ class Match(BaseModel):
     conversation_id: UUID
     order_index: int
     role: Role
-    created_at: Stored
+    created_at: UtcDatetime
     snippet: str
 
 
-class Matches(Result):
+class SearchResult(Result):
     """Passages, newest first."""
 
     matches: list[Match]
 
 
-class Export(Result):
+class ExportResult(Result):
     """A transcript as a file."""
 
-    format: Literal["json", "csv", "text"]
+    format: Format
     content: str
     mime_type: str
     filename: str
+
+
+def to_short_result(conversation: Conversation) -> ConversationResult:
+    """Return a conversation with the five fields that a list shows."""
+    return ConversationResult.model_validate(
+        {
+            "conversation_id": conversation.id,
+            "status": conversation.status,
+            "direction": conversation.direction,
+            "started_at": conversation.started_at,
+            "ended_at": conversation.ended_at,
+        }
+    )
+
+
+def to_full_result(conversation: Conversation) -> ConversationResult:
+    """Return a conversation with all its fields."""
+    return to_short_result(conversation).model_copy(
+        update={
+            "bot_id": conversation.agent_config_id,
+            "session_id": conversation.session_id,
+            "room_name": conversation.room_name,
+            "room_sid": conversation.room_sid,
+            "agent_job_id": conversation.agent_job_id,
+            "detected_language": conversation.detected_language,
+            "end_reason": conversation.details.get("end_reason"),
+        }
+    )

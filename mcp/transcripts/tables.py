@@ -1,4 +1,4 @@
-"""Tables of conversations and their turns."""
+"""The tables of conversations, their turns, and usage."""
 
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ def _of_conversation() -> ForeignKeyConstraint:
 
 
 class Conversation(TenantRow, table=True):
-    """One call, or one chat."""
+    """A phone call or a chat. `updated_at` is the time of the last write while it is active."""
 
     __table_args__ = (
         UniqueConstraint("business_id", "id"),
@@ -48,7 +48,7 @@ class Conversation(TenantRow, table=True):
     )
 
     def end(self, at: datetime, reason: str | None) -> None:
-        """Note that it is over; the first time counts."""
+        """End the conversation; a second call changes nothing."""
         if self.ended_at is not None:
             return
         self.status = "ended"
@@ -59,7 +59,7 @@ class Conversation(TenantRow, table=True):
 
 
 class UserTurn(TenantRow, table=True):
-    """What the caller said."""
+    """What a user said."""
 
     __table_args__ = (
         UniqueConstraint("conversation_id", "order_index"),
@@ -75,7 +75,7 @@ class UserTurn(TenantRow, table=True):
 
 
 class AgentResponse(TenantRow, table=True):
-    """What the agent answered; a greeting answers nobody."""
+    """What the agent said; a greeting has no user turn."""
 
     __table_args__ = (
         UniqueConstraint("conversation_id", "order_index"),
@@ -96,7 +96,7 @@ class AgentResponse(TenantRow, table=True):
 
 
 class ApiUsage(TenantRow, table=True):
-    """What a provider will bill for."""
+    """One request to a provider, which will be billed."""
 
     __table_args__ = (
         UniqueConstraint("business_id", "request_id"),

@@ -1,4 +1,4 @@
-"""Scheduling vendors against their own specifications: what is asked, and what is answered."""
+"""Scheduling providers against the vendors' own specifications: requests and responses."""
 
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -16,7 +16,7 @@ from scheduling.registry import PROVIDERS
 from scheduling.server import SERVER
 from tests.conftest import Tenant, new_tenant
 from tests.contracts.specifications import Specifications
-from tests.scheduling.contract import ANN, Line, SchedulingContract
+from tests.scheduling.contract import ANN, SchedulingContract, SchedulingHarness
 from tests.scheduling.providers.housecallpro.test_provider import (
     TestHousecallPro as HousecallProContract,
 )
@@ -39,7 +39,7 @@ async def test_every_tool_asks_what_the_specification_allows(
     database: Database,
     cache: Redis,
 ) -> None:
-    """Each request is held against it by the transport that all of a vendor's tests share."""
+    """The transport that all tests of a vendor share checks each request against it."""
     assert contracts.name
     vendor, tenant = contract().new_vendor(), await new_tenant(database)
     assert vendor.specification is not None
@@ -51,8 +51,8 @@ async def test_every_tool_asks_what_the_specification_allows(
     async with held(
         serve([SERVER], signer, database, cache, vendors=vendor.transport())
     ) as servers:
-        line = Line(servers, tenant, vendor, database)
-        async with line.caller() as caller:
+        harness = SchedulingHarness(servers, tenant, vendor, database)
+        async with harness.caller() as caller:
 
             async def call(tool: str, **arguments: Any) -> dict[str, Any]:
                 before = len(vendor.requests)
@@ -72,26 +72,26 @@ async def test_every_tool_asks_what_the_specification_allows(
     assert all(asked.values()), asked
 
 
-class Exemplary(Vendor):
+class ExampleVendor(Vendor):
     """Answers each request with the specification's own example."""
 
     def __init__(self, contract: type[SchedulingContract], specifications: Specifications) -> None:
         super().__init__()
-        played = contract().new_vendor()
-        assert played.specification is not None
-        self._api = specifications.http(played.specification)
-        self._base = played.base
+        vendor = contract().new_vendor()
+        assert vendor.specification is not None
+        self._api = specifications.http(vendor.specification)
+        self._base = vendor.base
 
     base: ClassVar[str] = ""
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         path = str(request.url).removeprefix(self._base)
         status, body = self._api.example(request.method, path)
-        return httpx2.Response(status, json=_plausible(body))
+        return httpx2.Response(status, json=_complete(body))
 
 
-# Where a specification has no example, or one that says "string", this is what it leaves out.
-_PLAUSIBLE: dict[str, Any] = {
+# Values for fields without an example, or with a placeholder such as "string".
+_DEFAULTS: dict[str, Any] = {
     "time_zone": "America/Denver",
     "timeZone": "America/Denver",
     "start_time": "2050-09-05T09:00:00Z",
@@ -99,23 +99,23 @@ _PLAUSIBLE: dict[str, Any] = {
     "scheduled_end": "2050-09-05T10:00:00Z",
     "hidden": False,
 }
-_VOID = ("text", "string", True)
+_PLACEHOLDERS = ("text", "string", True)
 
 
-def _plausible(body: Any) -> Any:
-    """Return an example with what its schema could not say."""
+def _complete(body: Any) -> Any:
+    """Return an example with values in the place of its placeholders."""
     match body:
         case dict():
             items = cast("dict[str, Any]", body).items()
             named = {"id": "cus_1"} if "mobile_number" in body else {}
             return named | {
-                name: _PLAUSIBLE[name]
-                if name in _PLAUSIBLE and value in _VOID
-                else _plausible(value)
+                name: _DEFAULTS[name]
+                if name in _DEFAULTS and value in _PLACEHOLDERS
+                else _complete(value)
                 for name, value in items
             }
         case [*entries]:
-            return [_plausible(each) for each in cast("list[object]", entries)]
+            return [_complete(each) for each in cast("list[object]", entries)]
         case _:
             return body
 
@@ -127,20 +127,20 @@ async def test_the_vendor_s_own_examples_are_understood(
     database: Database,
     tenant: Tenant,
 ) -> None:
-    vendor = Exemplary(contract, specifications)
+    vendor = ExampleVendor(contract, specifications)
     async with httpx2.AsyncClient(transport=vendor.transport()) as client:
         runtime = Runtime(client, DatabaseVault(database, None), database)
         call = ToolCall(tenant.claims(), runtime, Attempt("key", is_retry=True))
         account = Account(contract.provider, None, contract.secrets, contract.settings)
         calendar: SchedulingProvider = PROVIDERS[contract.provider](account, call)
         await calendar.check()
-        agenda = await calendar.agenda()
-        assert agenda.time_zone
-        assert agenda.services
-        service, start = agenda.services[0], now()
+        info = await calendar.calendar_info()
+        assert info.time_zone
+        assert info.services
+        service, start = info.services[0], now()
         ann = Attendee(**ANN)
-        await calendar.free(service, start, start)
-        await calendar.upcoming("Ann One", ANN["phone"])
+        await calendar.find_slots(service, start, start)
+        await calendar.find_bookings("Ann One", ANN["phone"])
         await calendar.find_lost_booking(service, start, ann)
         found = await calendar.booking("1")
         assert found is not None

@@ -1,4 +1,4 @@
-"""ServiceNow against what is written of it: its pages' own samples, and a specification."""
+"""ServiceNow against its documentation's own samples, and against a specification."""
 
 import json
 import re
@@ -13,13 +13,13 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.security.tokens import Signer
 from config.security.vault import Account, DatabaseVault
-from servicenow.provider import Change, Draft, Record, Reference, Wanted
-from servicenow.providers.servicenow.mapping import Row
+from servicenow.provider import NewRecord, Record, RecordChange, RecordKey, SearchQuery
+from servicenow.providers.servicenow.mapping import TaskRow
 from servicenow.providers.servicenow.provider import ServiceNow as Provider
 from servicenow.server import SERVER
 from tests.conftest import Tenant, new_tenant
 from tests.servicenow.double import CASES, ServiceNow
-from tests.servicenow.line import APPLICATION
+from tests.servicenow.harness import APPLICATION
 from tests.servicenow.test_faults import READS, WRITES
 from tests.support.accounts import connect
 from tests.support.processes import held
@@ -38,7 +38,7 @@ CASE = INCIDENT.model_copy(update={"kind": "case", "number": "CS1"})
 async def test_every_tool_asks_what_the_specification_allows(
     contracts: Path, signer: Signer, database: Database, cache: Redis
 ) -> None:
-    """Each request is held against it by the transport that all tests of this vendor share."""
+    """The transport that all tests of this vendor share checks each request against it."""
     assert contracts.name
     vendor, tenant = ServiceNow(), await new_tenant(database)
     assert vendor.specification is not None
@@ -66,7 +66,7 @@ async def test_every_tool_asks_what_the_specification_allows(
 
 
 def _samples(pages: Path) -> Iterator[tuple[str, Any]]:
-    """Yield each answer that the vendor's pages show, and the request that it is for."""
+    """Yield each request and the sample response that the vendor's pages show for it."""
     for page in PAGES:
         text = (pages / f"{page}.md").read_text(encoding="utf-8")
         for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
@@ -80,12 +80,12 @@ def _samples(pages: Path) -> Iterator[tuple[str, Any]]:
 
 @pytest.fixture(scope="module")
 def samples(contracts: Path) -> dict[str, Any]:
-    """The answers that the vendor's pages show, by request."""
+    """The sample responses of the vendor's pages, by request."""
     return dict(_samples(contracts / "servicenow" / "docs-official"))
 
 
-class Exemplary(Vendor):
-    """Answers each request with the sample of the vendor's pages."""
+class SampleVendor(Vendor):
+    """Answers each request with the sample response of the vendor's documentation."""
 
     base = ServiceNow.base
 
@@ -106,42 +106,42 @@ class Exemplary(Vendor):
 async def test_the_vendor_s_own_samples_are_understood(
     samples: dict[str, Any], database: Database, tenant: Tenant
 ) -> None:
-    vendor = Exemplary(samples)
+    vendor = SampleVendor(samples)
     async with httpx2.AsyncClient(transport=vendor.transport()) as client:
         runtime = Runtime(client, DatabaseVault(database, KEYRING), database)
-        desk = Provider(
+        provider = Provider(
             Account("servicenow", None, APPLICATION), ToolCall(tenant.claims(), runtime)
         )
-        await desk.check()
-        shown = await desk.record("incident", Reference(id=INCIDENT.id))
+        await provider.check()
+        shown = await provider.get_record("incident", RecordKey(id=INCIDENT.id))
         assert shown is not None
         assert (shown.number, shown.state, shown.priority) == ("INC0000046", "new", "normal")
         assert shown.caller is not None
         assert shown.updated_at is not None
         assert shown.updated_at.isoformat() == "2015-11-01T22:37:27+00:00"
-        made = await desk.create(Draft(kind="incident", summary="No wifi"))
-        assert (made.number, made.priority) == ("INC0010002", "normal")
-        assert made.summary == "Unable to connect to office wifi"
-        changed = await desk.update(INCIDENT, Change(urgency="high"))
+        created = await provider.create(NewRecord(kind="incident", summary="No wifi"))
+        assert (created.number, created.priority) == ("INC0010002", "normal")
+        assert created.summary == "Unable to connect to office wifi"
+        changed = await provider.update(INCIDENT, RecordChange(urgency="high"))
         assert (changed.number, changed.state, changed.priority) == ("INC0000050", "open", "urgent")
-        case = await desk.record("case", Reference(numbers=("CS0000871",)))
+        case = await provider.get_record("case", RecordKey(numbers=("CS0000871",)))
         assert case is not None
         assert (case.number, case.state, case.priority) == ("CS0000871", "open", "urgent")
-        opened = await desk.create(Draft(kind="case", summary="Power outage"))
-        assert opened.number == "CS0001013"
-        assert (await desk.update(CASE, Change(state="solved"))).state == "solved"
-        found = await desk.query(Wanted(kind="task"))
+        new_case = await provider.create(NewRecord(kind="case", summary="Power outage"))
+        assert new_case.number == "CS0001013"
+        assert (await provider.update(CASE, RecordChange(state="solved"))).state == "solved"
+        found = await provider.query(SearchQuery(kind="task"))
         assert [each.number for each in found.records] == ["PRB0000050"]
-        assert len(await desk.users(name="admin")) == 1
-        assert len(await desk.groups()) == 1
-        hits = await desk.articles(("Windows",), 2)
+        assert len(await provider.find_users(name="admin")) == 1
+        assert len(await provider.find_groups()) == 1
+        hits = await provider.search_articles(("Windows",), 2)
         assert [(each.number, each.title) for each in hits] == [
             ("KB0000020", "Windows: Should I upgrade to Windows 8.x?"),
             ("KB0000017", "What is the Windows key?"),
         ]
         assert hits[0].id == "9e528db1474321009db4b5b08b9a71a6"
         assert "<B>" not in hits[0].text
-        article = await desk.article(Reference(numbers=("KB0000020",)))
+        article = await provider.get_article(RecordKey(numbers=("KB0000020",)))
         assert article is not None
         assert article.text.startswith("Should I upgrade to Windows 8.x?\nWindows 8.x is designed")
     assert {request.method for request in vendor.requests} == {"GET", "POST", "PATCH", "PUT"}
@@ -149,7 +149,7 @@ async def test_the_vendor_s_own_samples_are_understood(
 
 def test_records_that_are_shown_whole_are_understood(samples: dict[str, Any]) -> None:
     rows = samples["GET /sn_customerservice/case"]["result"]
-    last = Row.model_validate(rows[-1]).record("case")
+    last = TaskRow.model_validate(rows[-1]).to_record("case")
     assert last.caller is not None
     assert (last.caller.id, last.caller.name) == (
         "ddce70866f9331003b3c498f5d3ee417",

@@ -1,4 +1,4 @@
-"""What a client of the knowledge server sees, over MCP and on the real database."""
+"""The knowledge tools as a client sees them, over MCP and on the real database."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -40,8 +40,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Items? .*using the .ReadOnly.:Us
 
 
 @dataclass(frozen=True)
-class World:
-    """A museum with a bot that knows things, and a neighbour with a bot of its own."""
+class KnowledgeHarness:
+    """The server, and two tenants with documents: a museum and its neighbour."""
 
     servers: Servers
     museum: Tenant
@@ -54,7 +54,7 @@ class World:
             return await caller.call(tool, **arguments)
 
 
-async def give(database: Database, tenant: Tenant, name: str) -> None:
+async def assign_knowledge_base(database: Database, tenant: Tenant, name: str) -> None:
     """Let the tenant's bot use a knowledge base."""
     rows = await fetch(database, tenant, "select id from knowledge_base where name = :n", n=name)
     async with database.tenant(tenant.business_id) as session:
@@ -66,9 +66,9 @@ async def give(database: Database, tenant: Tenant, name: str) -> None:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def world(
+async def harness(
     signer: Signer, database: Database, cache: Redis, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[World]:
+) -> AsyncGenerator[KnowledgeHarness]:
     folder: Path = tmp_path_factory.mktemp("museum")
     (folder / "visiting.md").write_text(VISITING)
     (folder / "rules.txt").write_text(RULES)
@@ -81,18 +81,18 @@ async def world(
         {"name": "archive", "documents": [{"name": "rooms", "text": LONG}, *MANY]},
         {"name": "empty"},
     )
-    await give(database, museum, "museum")
+    await assign_knowledge_base(database, museum, "museum")
     secret = {"name": "rules.txt", "text": "The neighbour's dogs bite on Thursdays."}
     await declare(database, neighbour, folder, {"name": "museum", "documents": [secret]})
-    await give(database, neighbour, "museum")
+    await assign_knowledge_base(database, neighbour, "museum")
     query = "select id from document where name = 'rules.txt'"
     ids = [(await fetch(database, owner, query))[0]["id"] for owner in (museum, neighbour)]
     async with held(serve([SERVER], signer, database, cache)) as servers:
-        yield World(servers, museum, neighbour, *ids)
+        yield KnowledgeHarness(servers, museum, neighbour, *ids)
 
 
-async def test_tools_describe_themselves(world: World) -> None:
-    async with world.servers.connect("knowledge", world.museum.claims()) as caller:
+async def test_tools_describe_themselves(harness: KnowledgeHarness) -> None:
+    async with harness.servers.connect("knowledge", harness.museum.claims()) as caller:
         tools = await caller.tools()
     assert list(tools) == ["search_knowledge", "list_documents", "get_document"]
     for tool in tools.values():
@@ -104,8 +104,8 @@ async def test_tools_describe_themselves(world: World) -> None:
         assert tool.annotations.open_world_hint is False
         assert tool.output_schema is not None
         assert tool.output_schema["type"] == "object"
-        for foreign in ("business_id", "bot_id", "knowledge_base_id"):
-            assert foreign not in json.dumps(tool.input_schema)
+        for hidden in ("business_id", "bot_id", "knowledge_base_id"):
+            assert hidden not in json.dumps(tool.input_schema)
 
 
 def test_only_the_search_is_for_calls() -> None:
@@ -115,10 +115,12 @@ def test_only_the_search_is_for_calls() -> None:
     assert [tool.tags for tool in others] == [set(), set()]
 
 
-async def test_schemas_are_short(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_schemas_are_short(
+    harness: KnowledgeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else its import asks the network
     token_counter = import_module("litellm").token_counter
-    async with world.servers.connect("knowledge", world.museum.claims()) as caller:
+    async with harness.servers.connect("knowledge", harness.museum.claims()) as caller:
         tools = [
             {"name": tool.name, "description": tool.description, "parameters": tool.input_schema}
             for tool in (await caller.tools()).values()
@@ -138,9 +140,9 @@ async def test_schemas_are_short(world: World, monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 async def test_a_question_finds_its_passage(
-    world: World, query: str, text: str, source: str
+    harness: KnowledgeHarness, query: str, text: str, source: str
 ) -> None:
-    answer = await world.call(world.museum.claims(), "search_knowledge", query=query)
+    answer = await harness.call(harness.museum.claims(), "search_knowledge", query=query)
     assert answer.error is None
     assert set(answer.data) == {"passages"}
     hits = [passage for passage in answer.data["passages"] if text in passage["text"]]
@@ -148,12 +150,12 @@ async def test_a_question_finds_its_passage(
     assert "for the web site only" not in str(answer)
 
 
-async def test_top_k_and_the_size_of_an_answer(world: World) -> None:
-    claims = world.museum.claims(integration="archive")
+async def test_top_k_and_the_size_of_an_answer(harness: KnowledgeHarness) -> None:
+    claims = harness.museum.claims(integration="archive")
     for top_k, count in ((1, 1), (3, 3)):
-        answer = await world.call(claims, "search_knowledge", query="ships", top_k=top_k)
+        answer = await harness.call(claims, "search_knowledge", query="ships", top_k=top_k)
         assert len(answer.data["passages"]) == count
-    most = await world.call(claims, "search_knowledge", query="ships of a fleet", top_k=10)
+    most = await harness.call(claims, "search_knowledge", query="ships of a fleet", top_k=10)
     assert 3 <= len(most.data["passages"]) < 10
     assert len(most.text.encode()) <= 1500
 
@@ -171,24 +173,26 @@ async def test_top_k_and_the_size_of_an_answer(world: World) -> None:
         {},
     ],
 )
-async def test_what_does_not_fit_is_invalid(world: World, arguments: dict[str, Any]) -> None:
-    answer = await world.call(world.museum.claims(), "search_knowledge", **arguments)
+async def test_what_does_not_fit_is_invalid(
+    harness: KnowledgeHarness, arguments: dict[str, Any]
+) -> None:
+    answer = await harness.call(harness.museum.claims(), "search_knowledge", **arguments)
     assert answer.error == "invalid"
 
 
-async def test_an_empty_knowledge_base_says_so(world: World) -> None:
-    claims = world.museum.claims(integration="empty")
-    answer = await world.call(claims, "search_knowledge", query="dogs")
+async def test_an_empty_knowledge_base_says_so(harness: KnowledgeHarness) -> None:
+    claims = harness.museum.claims(integration="empty")
+    answer = await harness.call(claims, "search_knowledge", query="dogs")
     assert answer.data == {"say": "I could not find that.", "passages": []}
-    assert (await world.call(claims, "list_documents")).data == {"documents": []}
+    assert (await harness.call(claims, "list_documents")).data == {"documents": []}
 
 
-async def test_a_long_document_is_read_in_parts(world: World) -> None:
-    claims = world.museum.claims(integration="archive")
+async def test_a_long_document_is_read_in_parts(harness: KnowledgeHarness) -> None:
+    claims = harness.museum.claims(integration="archive")
     parts: list[str] = []
     offset = 0
     while True:
-        answer = await world.call(claims, "get_document", document="rooms", offset=offset)
+        answer = await harness.call(claims, "get_document", document="rooms", offset=offset)
         assert len(answer.text.encode()) <= 1500
         parts.append(answer.data["text"])
         if "more" not in answer.data:
@@ -196,19 +200,19 @@ async def test_a_long_document_is_read_in_parts(world: World) -> None:
         offset = answer.data["next_offset"]
     assert len(parts) > 3
     assert "".join(parts).split() == LONG.split()
-    full = await world.call(claims, "get_document", document="rooms", detail="full")
+    full = await harness.call(claims, "get_document", document="rooms", detail="full")
     assert "".join(parts).startswith(full.data["text"])
     assert len(full.data["text"]) > 5000
-    end = await world.call(claims, "get_document", document="rooms", offset=9_999_999)
+    end = await harness.call(claims, "get_document", document="rooms", offset=9_999_999)
     assert end.data == {"document": "rooms", "text": ""}
 
 
-async def test_documents_are_listed_in_pages(world: World) -> None:
-    claims = world.museum.claims(integration="archive")
+async def test_documents_are_listed_in_pages(harness: KnowledgeHarness) -> None:
+    claims = harness.museum.claims(integration="archive")
     names: list[str] = []
     offset = 0
     while True:
-        answer = await world.call(claims, "list_documents", offset=offset)
+        answer = await harness.call(claims, "list_documents", offset=offset)
         assert len(answer.text.encode()) <= 1500
         names += [document["name"] for document in answer.data["documents"]]
         if "more" not in answer.data:
@@ -218,7 +222,7 @@ async def test_documents_are_listed_in_pages(world: World) -> None:
 
 
 async def test_a_document_that_cannot_be_searched_says_so(
-    world: World, database: Database, tmp_path: Path
+    harness: KnowledgeHarness, database: Database, tmp_path: Path
 ) -> None:
     owner = await new_tenant(database)
     entry = {"name": "a", "documents": [{"name": "b", "text": "c"}]}
@@ -226,44 +230,44 @@ async def test_a_document_that_cannot_be_searched_says_so(
     async with database.tenant(owner.business_id) as session:
         rows = await session.connection()
         await rows.exec_driver_sql("update document set status = 'failed'")
-    answer = await world.call(owner.claims(integration="a"), "list_documents")
+    answer = await harness.call(owner.claims(integration="a"), "list_documents")
     assert answer.data["documents"][0]["status"] == "failed"
 
 
 @pytest.mark.parametrize("by", ["name", "id"])
-async def test_a_document_is_read_by_name_or_id(world: World, by: str) -> None:
-    key = "rules.txt" if by == "name" else str(world.museum_document)
-    answer = await world.call(world.museum.claims(), "get_document", document=key)
+async def test_a_document_is_read_by_name_or_id(harness: KnowledgeHarness, by: str) -> None:
+    key = "rules.txt" if by == "name" else str(harness.museum_document)
+    answer = await harness.call(harness.museum.claims(), "get_document", document=key)
     assert answer.data == {"document": "rules.txt", "text": RULES.strip()}
 
 
-async def test_a_foreign_document_and_none_are_the_same(world: World) -> None:
-    claims = world.museum.claims()
+async def test_a_foreign_document_and_none_are_the_same(harness: KnowledgeHarness) -> None:
+    claims = harness.museum.claims()
     answers = [
-        await world.call(claims, "get_document", document=key)
-        for key in (str(world.neighbour_document), str(uuid4()), "rooms", "no such", "", "\x00")
+        await harness.call(claims, "get_document", document=key)
+        for key in (str(harness.neighbour_document), str(uuid4()), "rooms", "no such", "", "\x00")
     ]
     assert {answer.error for answer in answers} == {"not_found"}
     assert all(answer == answers[0] for answer in answers)
-    own = await world.call(
-        world.neighbour.claims(), "get_document", document=str(world.neighbour_document)
+    own = await harness.call(
+        harness.neighbour.claims(), "get_document", document=str(harness.neighbour_document)
     )
     assert "bite" in own.data["text"]
 
 
-async def test_each_tenant_sees_its_own_only(world: World) -> None:
+async def test_each_tenant_sees_its_own_only(harness: KnowledgeHarness) -> None:
     arguments = {"query": "dogs", "top_k": 10}
-    mine = await world.call(world.museum.claims(), "search_knowledge", **arguments)
-    theirs = await world.call(world.neighbour.claims(), "search_knowledge", **arguments)
+    mine = await harness.call(harness.museum.claims(), "search_knowledge", **arguments)
+    theirs = await harness.call(harness.neighbour.claims(), "search_knowledge", **arguments)
     assert "bite" not in str(mine)
     assert [passage["text"] for passage in theirs.data["passages"]] == [
         "The neighbour's dogs bite on Thursdays."
     ]
-    mine = await world.call(world.museum.claims(), "list_documents")
-    theirs = await world.call(world.neighbour.claims(), "list_documents")
+    mine = await harness.call(harness.museum.claims(), "list_documents")
+    theirs = await harness.call(harness.neighbour.claims(), "list_documents")
     assert [document["name"] for document in mine.data["documents"]] == ["rules.txt", "visiting.md"]
     assert [UUID(document["id"]) for document in theirs.data["documents"]] == [
-        world.neighbour_document
+        harness.neighbour_document
     ]
 
 
@@ -279,50 +283,50 @@ async def test_each_tenant_sees_its_own_only(world: World) -> None:
     "case", ["no base", "foreign bot", "unknown bot", "foreign base", "several"]
 )
 async def test_without_a_knowledge_base_of_ones_own_there_is_none(
-    world: World,
+    harness: KnowledgeHarness,
     database: Database,
     tmp_path: Path,
     case: str,
     tool: str,
     arguments: dict[str, Any],
 ) -> None:
-    museum, one = world.museum, world.neighbour.business_id
+    museum, one = harness.museum, harness.neighbour.business_id
     without = await new_tenant(database)
     await declare(database, without, tmp_path, {"name": "unused"})
     claims = {
         "no base": without.claims(),
         "foreign bot": Claims(sub="x", business_id=one, bot_id=museum.bot_id),
         "unknown bot": Claims(sub="x", business_id=one, bot_id=uuid4()),
-        "foreign base": world.neighbour.claims(integration="archive"),
+        "foreign base": harness.neighbour.claims(integration="archive"),
         "several": Claims(sub="key", business_id=museum.business_id),
     }[case]
-    answer = await world.call(claims, tool, **arguments)
+    answer = await harness.call(claims, tool, **arguments)
     assert answer.error == "not_found"
     assert answer.text.startswith("There is no knowledge base for this.")
 
 
-async def test_a_client_without_a_bot_has_the_only_one(world: World) -> None:
-    claims = Claims(sub="key", business_id=world.neighbour.business_id, grant=Grant(write=False))
-    answer = await world.call(claims, "search_knowledge", query="dogs")
+async def test_a_client_without_a_bot_has_the_only_one(harness: KnowledgeHarness) -> None:
+    claims = Claims(sub="key", business_id=harness.neighbour.business_id, grant=Grant(write=False))
+    answer = await harness.call(claims, "search_knowledge", query="dogs")
     assert "bite" in str(answer.data)
 
 
 async def test_a_retired_knowledge_base_is_gone(
-    world: World, database: Database, tmp_path: Path
+    harness: KnowledgeHarness, database: Database, tmp_path: Path
 ) -> None:
     owner = await new_tenant(database)
     await declare(
         database, owner, tmp_path, {"name": "old", "documents": [{"name": "a", "text": "b"}]}
     )
-    await give(database, owner, "old")
-    assert (await world.call(owner.claims(), "list_documents")).error is None
+    await assign_knowledge_base(database, owner, "old")
+    assert (await harness.call(owner.claims(), "list_documents")).error is None
     async with database.tenant(owner.business_id) as session:
         await session.execute(update(KnowledgeBase).values(is_active=False))
-    assert (await world.call(owner.claims(), "list_documents")).error == "not_found"
+    assert (await harness.call(owner.claims(), "list_documents")).error == "not_found"
 
 
 async def test_a_broken_model_is_unavailable(
-    world: World, database: Database, tmp_path: Path
+    harness: KnowledgeHarness, database: Database, tmp_path: Path
 ) -> None:
     owner = await new_tenant(database)
     await declare(
@@ -331,7 +335,7 @@ async def test_a_broken_model_is_unavailable(
     async with database.tenant(owner.business_id) as session:
         await session.execute(update(KnowledgeBase).values(embedding_model="nobody/nothing"))
     claims = owner.claims(integration="a")
-    answer = await world.call(claims, "search_knowledge", query="sk_canary")
+    answer = await harness.call(claims, "search_knowledge", query="sk_canary")
     assert answer.error == "unavailable"
     assert "canary" not in str(answer)
     assert "litellm" not in str(answer).lower()
@@ -342,7 +346,7 @@ async def test_a_server_is_warm_before_it_serves(
 ) -> None:
     warmed: list[str] = []
 
-    async def warm() -> None:
+    async def warm_up() -> None:
         warmed.append("now")
 
     settings = Settings.model_validate(
@@ -352,7 +356,7 @@ async def test_a_server_is_warm_before_it_serves(
             "service_token_public_key": signer.public_key(),
         }
     )
-    async with server_app([ServerSpec("warmed", "", (), warm_up=warm)], settings):
+    async with server_app([ServerSpec("warmed", "", (), warm_up=warm_up)], settings):
         assert warmed == ["now"]
     assert SERVER.warm_up is not None
     await SERVER.warm_up()

@@ -1,4 +1,4 @@
-"""Calendars of the tests: a music school, open every day, and a museum."""
+"""Calendars for the tests: a music school, open every day, and a museum."""
 
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from config.database import Database
 from config.declarations.section import ApplyContext, Change
 from config.security.vault import Account, DatabaseVault
 from scheduling.declarations import CALENDARS
-from scheduling.operations import Desk
+from scheduling.operations import SchedulingOperations
 from scheduling.providers.builtin.provider import Builtin
 from tests.conftest import Tenant
 from toolkit.tenancy import Attempt, Runtime, ToolCall
@@ -30,6 +30,11 @@ MUSEUM: dict[str, Any] = {
     "services": [{"id": "tour", "name": "Guided tour", "minutes": 60}],
     "hours": {"mon-fri": "09:00-12:00, 14:00-18:00", "sat": "10:00-14:00"},
 }
+
+
+def at(text: str, zone: ZoneInfo = BERLIN) -> datetime:
+    """Return a local time: `2026-11-26T10:30`."""
+    return datetime.fromisoformat(text).replace(tzinfo=zone)
 
 
 async def declare(
@@ -56,11 +61,11 @@ def calendar_at(
     return Builtin(Account("builtin", name), call, clock=lambda: now)
 
 
-async def desk_at(
+async def operations_at(
     database: Database, tenant: Tenant, now: datetime, *, name: str | None = None
-) -> Desk:
-    """Return the tenant's front desk with its clock at `now`."""
+) -> SchedulingOperations:
+    """Return the operations on the tenant's calendar with its clock at `now`."""
     calendar = calendar_at(database, tenant, now, name=name)
-    agenda = await calendar.agenda()
-    zone = ZoneInfo(agenda.time_zone)
-    return Desk(calendar, agenda, zone, now.astimezone(zone))
+    info = await calendar.calendar_info()
+    zone = ZoneInfo(info.time_zone)
+    return SchedulingOperations(calendar, info, zone, now.astimezone(zone))

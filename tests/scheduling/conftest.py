@@ -14,6 +14,7 @@ from tests.scheduling.calendars import MUSEUM, SCHOOL, declare
 from tests.support.processes import held
 from tests.support.servers import Servers, serve
 from tests.support.vendors import Exchange
+from toolkit.http.client import Timing
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -25,16 +26,18 @@ async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGene
 
 @pytest.fixture(scope="session")
 def exchange() -> Exchange:
-    """The way to the vendor."""
+    """The transport to the fake vendor of the running test."""
     return Exchange()
 
 
 @pytest_asyncio.fixture(scope="session")
-async def asking(
+async def vendor_servers(
     exchange: Exchange, signer: Signer, database: Database, cache: Redis
 ) -> AsyncGenerator[Servers]:
-    """The server, which asks the vendor that a test plays."""
-    async with held(serve([SERVER], signer, database, cache, vendors=exchange)) as servers:
+    """The server, whose requests reach the fake vendor of the running test."""
+    timing = Timing(retry_pause=0.0)
+    server = serve([SERVER], signer, database, cache, vendors=exchange, timing=timing)
+    async with held(server) as servers:
         yield servers
 
 

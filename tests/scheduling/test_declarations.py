@@ -1,4 +1,4 @@
-"""Calendars as they are declared."""
+"""The `calendars` section of a declaration."""
 
 from copy import deepcopy
 from typing import Any
@@ -11,8 +11,7 @@ from config.declarations.section import Change
 from scheduling.declarations import CALENDARS
 from scheduling.provider import Attendee
 from tests.conftest import Tenant, fetch, new_tenant
-from tests.scheduling.calendars import MUSEUM, SCHOOL, calendar_at, declare
-from tests.scheduling.test_inputs import at
+from tests.scheduling.calendars import MUSEUM, SCHOOL, at, calendar_at, declare
 
 NOW = at("2026-11-24T09:40")
 
@@ -34,7 +33,7 @@ async def test_an_edit_changes_what_was_edited_and_keeps_bookings(
     database: Database, school: Tenant
 ) -> None:
     calendar = calendar_at(database, school, NOW)
-    piano = (await calendar.agenda()).services[0]
+    piano = (await calendar.calendar_info()).services[0]
     booked = await calendar.book(piano, at("2026-11-26T10:00"), Attendee(name="Ann One"))
     assert booked is not None
     edited = deepcopy(SCHOOL)
@@ -56,11 +55,11 @@ async def test_an_edit_changes_what_was_edited_and_keeps_bookings(
         Change("remove", "calendar school: service piano"),
     ]
     assert await declare(database, school, edited) == []
-    kept = await calendar.booking(booked.reference)
-    assert kept is not None
-    assert (kept.service.name, kept.service.minutes) == ("piano", 45)
-    agenda = await calendar.agenda()
-    assert {service.id for service in agenda.services} == {"violin", "cello"}
+    stored = await calendar.booking(booked.reference)
+    assert stored is not None
+    assert (stored.service.name, stored.service.minutes) == ("piano", 45)
+    info = await calendar.calendar_info()
+    assert {service.id for service in info.services} == {"violin", "cello"}
 
 
 async def test_the_zone_is_the_business_s_unless_declared(database: Database) -> None:

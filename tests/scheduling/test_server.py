@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -41,7 +42,7 @@ async def test_every_tool_says_what_it_does(servers: Servers, school: Tenant) ->
         hints = tool.annotations.model_dump(exclude={"title"}).values()
         assert len([hint for hint in hints if isinstance(hint, bool)]) == 4
         assert "calendar" not in tool.input_schema["properties"]
-        assert "desk" not in tool.input_schema["properties"]
+        assert "operations" not in tool.input_schema["properties"]
     required = {name: tools[name].input_schema.get("required", []) for name in NAMES[:2]}
     assert required == {
         "get_available_slots": ["service", "when"],
@@ -233,6 +234,19 @@ async def test_a_repeat_is_answered_from_the_first_booking(
     assert len(await fetch(database, school, "select * from calendar_booking")) == 1
 
 
+async def call_confirmed(
+    caller: Caller, tool: str, question: str, states: Callable[[], Awaitable[Any]], **arguments: Any
+) -> dict[str, Any]:
+    """Call a tool that asks `question` and changes nothing, then call it with the code."""
+    before = await states()
+    asked = (await caller.call(tool, **arguments)).data
+    assert asked["status"] == "needs_confirmation"
+    assert asked["say"] == question
+    assert await states() == before
+    code = asked["confirmation_code"]
+    return (await caller.call(tool, **arguments, confirmation_code=code)).data
+
+
 async def test_bookings_are_read_back_before_anything_happens(
     servers: Servers, school: Tenant, database: Database
 ) -> None:
@@ -244,34 +258,30 @@ async def test_bookings_are_read_back_before_anything_happens(
         return [tuple(row.values()) for row in rows]
 
     async with servers.connect("scheduling", claims) as caller:
-
-        async def agreed(tool: str, question: str, **arguments: Any) -> dict[str, Any]:
-            before = await states()
-            asked = (await caller.call(tool, **arguments)).data
-            assert asked["status"] == "needs_confirmation"
-            assert asked["say"] == question
-            assert await states() == before
-            code = asked["confirmation_code"]
-            return (await caller.call(tool, **arguments, confirmation_code=code)).data
-
         offer = await caller.call("get_available_slots", service="piano", when="tomorrow at ten")
         ten, later = (offer.data["offered"][n] for n in (0, 2))
-        booked = await agreed(
+        booked = await call_confirmed(
+            caller,
             "create_booking",
             f"Piano lesson on {ten['label']}, for Ann One. Shall I book it?",
+            states,
             slot=ten["handle"],
             name="Ann One",
         )
-        moved = await agreed(
+        moved = await call_confirmed(
+            caller,
             "reschedule_booking",
             f"Piano lesson, from {ten['label']} to {later['label']}. Shall I move it?",
+            states,
             booking=booked["id"],
             slot=later["handle"],
         )
         assert moved["label"] == later["label"]
-        cancelled = await agreed(
+        cancelled = await call_confirmed(
+            caller,
             "cancel_booking",
             f"Piano lesson on {later['label']}. Shall I cancel it?",
+            states,
             booking=booked["id"],
             reason="ill",
         )
@@ -303,9 +313,9 @@ async def test_bookings_are_listed_for_who_says_whose_they_are(
             await caller.call("create_booking", slot=slot, name="Ann One", phone="555 0142")
         await caller.call("create_booking", slot=(await slots(caller))[0], name="Ben Two")
 
-        nobody = await caller.call("list_bookings")
-        assert nobody.error == "rejected"
-        assert "Under which name is the booking?" in nobody.text
+        unnamed = await caller.call("list_bookings")
+        assert unnamed.error == "rejected"
+        assert "Under which name is the booking?" in unnamed.text
 
         by_name = await caller.call("list_bookings", name="ann one")
         by_phone = await caller.call("list_bookings", phone="five five five 0142")
@@ -319,8 +329,8 @@ async def test_bookings_are_listed_for_who_says_whose_they_are(
         on_day = await caller.call("list_bookings", name="Ann One", when="tomorrow before noon")
         assert [booking["label"] for booking in on_day.data["bookings"]] == labels[:1]
 
-        stranger = await caller.call("list_bookings", name="Cat Three")
-        assert stranger.data == {
+        unknown = await caller.call("list_bookings", name="Cat Three")
+        assert unknown.data == {
             "say": "I can't find a booking under that name or number.",
             "bookings": [],
         }

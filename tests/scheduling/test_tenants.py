@@ -1,4 +1,4 @@
-"""What belongs to somebody else does not exist: for every tool the same answer as for nothing."""
+"""Another tenant's bookings and calendars are answered like ones that do not exist."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from tests.conftest import Tenant, fetch, new_tenant
 from tests.scheduling.calendars import MUSEUM, SCHOOL, declare
 from tests.support.servers import Answer, Servers
 
-NOBODYS = "00000000"
-ON_A_BOOKING: dict[str, dict[str, Any]] = {
+UNKNOWN_ID = "00000000"
+BOOKING_TOOLS: dict[str, dict[str, Any]] = {
     "get_booking": {},
     "reschedule_booking": {"slot": "piano tomorrow at three"},
     "cancel_booking": {},
@@ -24,12 +24,12 @@ async def book(servers: Servers, tenant: Tenant, slot: str, name: str) -> str:
     return str(answer.data["id"])
 
 
-async def asked(servers: Servers, tenant: Tenant, tool: str, **arguments: Any) -> Answer:
+async def call(servers: Servers, tenant: Tenant, tool: str, **arguments: Any) -> Answer:
     async with servers.connect("scheduling", tenant.claims()) as caller:
         return await caller.call(tool, **arguments)
 
 
-@pytest.mark.parametrize("tool", ON_A_BOOKING)
+@pytest.mark.parametrize("tool", BOOKING_TOOLS)
 @pytest.mark.parametrize("form", ["reference", "id"])
 async def test_a_foreign_booking_is_answered_like_an_unknown_one(
     servers: Servers, school: Tenant, database: Database, tool: str, form: str
@@ -39,16 +39,16 @@ async def test_a_foreign_booking_is_answered_like_an_unknown_one(
     reference = await book(servers, school, "piano tomorrow at ten", "Ann One")
     (before,) = await fetch(database, school, "select * from calendar_booking")
     booking = reference if form == "reference" else str(before["id"])
-    arguments = ON_A_BOOKING[tool]
-    foreign = await asked(servers, other, tool, booking=booking, **arguments)
-    unknown = await asked(servers, other, tool, booking=NOBODYS, **arguments)
-    assert foreign == unknown
-    assert foreign.error == "not_found"
+    arguments = BOOKING_TOOLS[tool]
+    others = await call(servers, other, tool, booking=booking, **arguments)
+    unknown = await call(servers, other, tool, booking=UNKNOWN_ID, **arguments)
+    assert others == unknown
+    assert others.error == "not_found"
     for malformed in ("", "x", "%", "________", f"{reference}%", "' or 1=1"):
-        assert await asked(servers, other, tool, booking=malformed, **arguments) == unknown
+        assert await call(servers, other, tool, booking=malformed, **arguments) == unknown
     (after,) = await fetch(database, school, "select * from calendar_booking")
     assert after == before
-    own = await asked(servers, school, tool, booking=booking, **arguments)
+    own = await call(servers, school, tool, booking=booking, **arguments)
     assert own.error is None
     assert own.data["id"] == reference
 
@@ -63,7 +63,10 @@ async def test_a_foreign_calendar_is_answered_like_an_unknown_one(
         ("get_available_slots", {"service": "piano", "when": "tomorrow"}),
         ("create_booking", {"slot": "piano tomorrow at ten", "name": "Ann One"}),
         ("list_bookings", {"name": "Ann One"}),
-        *((tool, {"booking": NOBODYS, **arguments}) for tool, arguments in ON_A_BOOKING.items()),
+        *(
+            (tool, {"booking": UNKNOWN_ID, **arguments})
+            for tool, arguments in BOOKING_TOOLS.items()
+        ),
     ]
     for tool, arguments in calls:
         answers: dict[str, Answer] = {}
@@ -82,14 +85,14 @@ async def test_each_business_sees_its_own_times_and_callers(
     await declare(database, other, SCHOOL)
     await book(servers, school, "piano tomorrow at ten", "Ann One")
     for find in ({"name": "Ann One"}, {"phone": "5550142"}):
-        theirs = await asked(servers, other, "list_bookings", **find)
-        nobodys = await asked(servers, other, "list_bookings", name="Nobody At All")
-        assert theirs == nobodys
-        own = await asked(servers, school, "list_bookings", **find)
+        theirs = await call(servers, other, "list_bookings", **find)
+        unknown = await call(servers, other, "list_bookings", name="Nobody At All")
+        assert theirs == unknown
+        own = await call(servers, school, "list_bookings", **find)
         assert len(own.data["bookings"]) == 1
     question = {"service": "piano", "when": "tomorrow at ten"}
-    free = await asked(servers, other, "get_available_slots", **question)
-    taken = await asked(servers, school, "get_available_slots", **question)
+    free = await call(servers, other, "get_available_slots", **question)
+    taken = await call(servers, school, "get_available_slots", **question)
     assert " is free." in free.data["say"]
     assert " is not free," in taken.data["say"]
     await book(servers, other, "piano tomorrow at ten", "Ben Two")

@@ -11,7 +11,7 @@ from config.security.tokens import Signer
 from servicenow.server import SERVER
 from tests.conftest import new_tenant
 from tests.servicenow.double import ServiceNow
-from tests.servicenow.line import APPLICATION, Line
+from tests.servicenow.harness import APPLICATION, ServiceNowHarness
 from tests.support.accounts import connect
 from tests.support.faults import Patient
 from tests.support.processes import held
@@ -21,7 +21,7 @@ from tests.support.vendors import Exchange
 
 @pytest.fixture(scope="session")
 def exchange() -> Exchange:
-    """The way to the instance."""
+    """The transport to the fake instance of the running test."""
     return Exchange()
 
 
@@ -36,9 +36,9 @@ async def servers(
 
 
 @pytest_asyncio.fixture
-async def line(exchange: Exchange, servers: Servers, database: Database) -> Line:
+async def harness(exchange: Exchange, servers: Servers, database: Database) -> ServiceNowHarness:
     """A new tenant who is connected to a new instance."""
     exchange.vendor = vendor = ServiceNow()
     tenant = await new_tenant(database)
     await connect(database, tenant, "servicenow", "servicenow", APPLICATION)
-    return Line(servers, tenant, vendor, database)
+    return ServiceNowHarness(servers, tenant, vendor, database)

@@ -1,4 +1,4 @@
-"""A ServiceNow instance, as the tests play it: tables, cases and knowledge with a memory."""
+"""A fake ServiceNow instance: tables, cases and knowledge articles in memory."""
 
 import json
 import re
@@ -11,10 +11,10 @@ import httpx2
 from tests.servicenow.providers.servicenow.encoded_query import parse
 from tests.support.vendors import BODY_CANARY, Vendor
 
-CANARY = "canary-7f3a9"  # part of every secret; it may turn up nowhere
+CANARY = "canary-7f3a9"  # part of every secret; it must not leak anywhere
 CASES = "sn_customerservice_case"
 TASKS = ("incident", CASES, "task")
-NETWORK, DESK_TEAM = f"{0xA1:032x}", f"{0xA2:032x}"
+NETWORK, SERVICE_DESK = f"{0xA1:032x}", f"{0xA2:032x}"
 TOM, ANN, GEORGE = f"{0xB1:032x}", f"{0xB2:032x}", f"{0xB3:032x}"
 _STATES = {
     "incident": {"1": "New", "2": "In Progress", "3": "On Hold", "6": "Resolved", "7": "Closed"},
@@ -38,6 +38,8 @@ Row = dict[str, str]
 
 
 class ServiceNow(Vendor):
+    """A fake instance with a memory. It refuses what the vendor's pages do not document."""
+
     base = "https://dev00000.service-now.com"
     specification = "servicenow/openapi-table-csm-THIRDPARTY.json"
     # facts/vendors.md, ServiceNow: the knowledge API is in the vendor's own pages only, and so are
@@ -57,7 +59,7 @@ class ServiceNow(Vendor):
         ]
         self.tables["sys_user_group"] = [
             {"sys_id": NETWORK, "name": "Network", "description": "Cables", "active": "true"},
-            {"sys_id": DESK_TEAM, "name": "Service Desk", "description": "", "active": "true"},
+            {"sys_id": SERVICE_DESK, "name": "Service Desk", "description": "", "active": "true"},
         ]
         self.articles: list[dict[str, str]] = []
         self.journal: dict[str, list[str]] = {}
@@ -99,7 +101,7 @@ class ServiceNow(Vendor):
             case "POST", ["api", "now", "table", table]:
                 assert params.pop("sysparm_exclude_reference_link") == "true"
                 row = self._write(table, self.add(table), body)
-                return _result(self._shown(row, _fields(params)), 201)
+                return _result(self._to_json(row, _fields(params)), 201)
             case method, ["api", "now", "table", table, sys_id]:
                 return self._one(method, table, sys_id, params, body)
             case "POST", ["api", "sn_customerservice", "case"]:
@@ -136,7 +138,7 @@ class ServiceNow(Vendor):
         assert params.pop("sysparm_exclude_reference_link") == "true"
         fields = _fields(params)
         assert 0 < limit <= 100
-        return [self._shown(row, fields) for row in query.find(self._rows(table))[:limit]]
+        return [self._to_json(row, fields) for row in query.find(self._rows(table))[:limit]]
 
     def _one(
         self, method: str, table: str, sys_id: str, params: dict[str, str], body: Row
@@ -152,7 +154,7 @@ class ServiceNow(Vendor):
                 self._write(row["sys_class_name"], row, body)
             case unexpected:
                 raise AssertionError(unexpected)
-        return _result(self._shown(row, _fields(params)))
+        return _result(self._to_json(row, _fields(params)))
 
     def _case(self, method: str, name: str, params: dict[str, str], body: Row) -> httpx2.Response:
         keys = ("sys_id", "number") if method == "GET" else ("sys_id",)
@@ -162,7 +164,7 @@ class ServiceNow(Vendor):
         match method:
             case "GET":
                 assert params == {"sysparm_display_value": "all"}
-                return _result(self._shown(row, [*row, "comments"]))
+                return _result(self._to_json(row, [*row, "comments"]))
             case "PUT":
                 assert body
                 assert not params
@@ -206,7 +208,7 @@ class ServiceNow(Vendor):
         row.update(body)
         return row
 
-    def _shown(self, row: Mapping[str, str], fields: list[str]) -> dict[str, Any]:
+    def _to_json(self, row: Mapping[str, str], fields: list[str]) -> dict[str, Any]:
         return {
             field: {"display_value": self._label(row, field), "value": row.get(field, "")}
             for field in fields

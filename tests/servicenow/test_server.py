@@ -1,4 +1,4 @@
-"""The ServiceNow tools as a client sees them, with the instance played."""
+"""The ServiceNow tools as a client sees them, with a fake instance."""
 
 import json
 
@@ -6,7 +6,7 @@ from fastmcp.tools import FunctionTool
 
 from servicenow.server import SERVER
 from tests.servicenow.double import ANN, CASES, GEORGE, NETWORK, TOM
-from tests.servicenow.line import Line
+from tests.servicenow.harness import ServiceNowHarness
 
 VOICE = {
     *("create_incident", "get_incident", "search_knowledge", "search_user_by_phone"),
@@ -20,8 +20,8 @@ def test_the_tools_for_a_call_are_tagged() -> None:
     assert SERVER.catalogue()["providers"] == ["servicenow"]
 
 
-async def test_an_incident_from_the_call_to_its_end(line: Line) -> None:
-    async with line.caller() as caller:
+async def test_an_incident_from_the_call_to_its_end(harness: ServiceNowHarness) -> None:
+    async with harness.caller() as caller:
         made = await caller.call(
             "create_incident",
             summary="No VPN",
@@ -32,7 +32,7 @@ async def test_an_incident_from_the_call_to_its_end(line: Line) -> None:
             group="the network group",
         )
         assert made.error is None, made
-        (row,) = line.vendor.tables["incident"]
+        (row,) = harness.vendor.tables["incident"]
         wanted = {"caller_id": TOM, "assignment_group": NETWORK, "urgency": "1", "impact": "2"}
         assert wanted.items() <= row.items()
         assert (row["short_description"], row["description"]) == ("No VPN", "Since this morning.")
@@ -48,9 +48,9 @@ async def test_an_incident_from_the_call_to_its_end(line: Line) -> None:
 
         noted = await caller.call("update_incident", incident=number, note="It rings, too.")
         assert noted.error is None, noted
-        assert line.vendor.journal[row["sys_id"]] == ["It rings, too."]
-        held = await caller.call("update_incident", incident=number, state="pending")
-        assert (held.data["state"], row["state"], row["hold_reason"]) == ("pending", "3", "1")
+        assert harness.vendor.journal[row["sys_id"]] == ["It rings, too."]
+        pending = await caller.call("update_incident", incident=number, state="pending")
+        assert (pending.data["state"], row["state"], row["hold_reason"]) == ("pending", "3", "1")
         solved = await caller.call("update_incident", incident=number, state="solved")
         assert (solved.data["state"], row["state"]) == ("solved", "6")
         assert row["close_code"] == "Solution provided"
@@ -60,42 +60,46 @@ async def test_an_incident_from_the_call_to_its_end(line: Line) -> None:
         assert nothing.error == "rejected"
 
 
-async def test_an_incident_goes_by_its_number_however_it_is_said(line: Line) -> None:
-    row = line.vendor.add("incident", short_description="No VPN")
+async def test_an_incident_goes_by_its_number_however_it_is_said(
+    harness: ServiceNowHarness,
+) -> None:
+    row = harness.vendor.add("incident", short_description="No VPN")
     assert row["number"] == "INC0010001"
     said = (
         *("INC0010001", "inc 0010001", "I N C ten thousand one", "incident 10001", "#10001"),
         *("the number is INC 10001", "i n c double oh one oh oh oh one", row["sys_id"].upper()),
     )
-    async with line.caller() as caller:
+    async with harness.caller() as caller:
         for number in said:
             shown = await caller.call("get_incident", incident=number)
             assert shown.data.get("number") == "INC0010001", number
-        short = line.vendor.add("incident", number="INC123")
+        short = harness.vendor.add("incident", number="INC123")
         shown = await caller.call("get_incident", incident="inc 123")
     assert shown.data["number"] == short["number"]
 
 
-async def test_incidents_are_found_by_words_state_caller_and_group(line: Line) -> None:
-    add = line.vendor.add
+async def test_incidents_are_found_by_words_state_caller_and_group(
+    harness: ServiceNowHarness,
+) -> None:
+    add = harness.vendor.add
     add("incident", short_description="VPN is slow", caller_id=TOM, state="2")
     add("incident", short_description="Printer", description="vpn, too", state="6", caller_id=ANN)
     add("incident", short_description="No light", state="7", active="false", caller_id=TOM)
     add("incident", short_description="No heat", assignment_group=NETWORK, state="3")
     add("incident", short_description="No water", state="8")
-    async with line.caller() as caller:
+    async with harness.caller() as caller:
 
-        async def found(**wanted: str) -> list[str]:
-            answer = await caller.call("query_incidents", **wanted)
+        async def find(**query: str) -> list[str]:
+            answer = await caller.call("query_incidents", **query)
             assert answer.error is None, answer
             return [each["summary"] for each in answer.data["records"]]
 
-        assert await found(text="The VPN is slow.") == ["VPN is slow"]
-        assert await found(text="vpn") == ["Printer", "VPN is slow"]
-        assert await found(state="open", caller="tom.hill") == ["VPN is slow"]
-        assert await found(state="closed") == ["No light"]
-        assert await found(group="network") == ["No heat"]
-        assert await found(caller="Tom Hill") == ["No light", "VPN is slow"]
+        assert await find(text="The VPN is slow.") == ["VPN is slow"]
+        assert await find(text="vpn") == ["Printer", "VPN is slow"]
+        assert await find(state="open", caller="tom.hill") == ["VPN is slow"]
+        assert await find(state="closed") == ["No light"]
+        assert await find(group="network") == ["No heat"]
+        assert await find(caller="Tom Hill") == ["No light", "VPN is slow"]
         everything = await caller.call("query_incidents")
         assert len(everything.data["records"]) == 3
         assert everything.data["more"] is True
@@ -105,13 +109,13 @@ async def test_incidents_are_found_by_words_state_caller_and_group(line: Line) -
         assert (len(full.data["records"]), full.data["more"]) == (5, False)
 
 
-async def test_a_case_from_the_call_to_its_end(line: Line) -> None:
-    async with line.caller() as caller:
+async def test_a_case_from_the_call_to_its_end(harness: ServiceNowHarness) -> None:
+    async with harness.caller() as caller:
         made = await caller.call(
             "create_case", summary="Pump leaks", contact="george@boxes.example", priority="high"
         )
         assert made.error is None, made
-        (row,) = line.vendor.tables[CASES]
+        (row,) = harness.vendor.tables[CASES]
         assert (row["contact"], row["priority"]) == (GEORGE, "2")
         number = made.data["number"]
         shown = await caller.call("get_case", case=f"case {int(number[2:])}")
@@ -122,14 +126,14 @@ async def test_a_case_from_the_call_to_its_end(line: Line) -> None:
         for state, written in (("open", "10"), ("pending", "18"), ("solved", "6"), ("closed", "3")):
             changed = await caller.call("update_case", case=number, state=state, note="Thanks.")
             assert (changed.data["state"], row["state"]) == (state, written)
-        assert line.vendor.journal[row["sys_id"]] == ["Thanks."] * 4
-        stranger = await caller.call("create_case", summary="Pump", contact="tom@acme.example")
-        assert stranger.error == "not_found"
+        assert harness.vendor.journal[row["sys_id"]] == ["Thanks."] * 4
+        other = await caller.call("create_case", summary="Pump", contact="tom@acme.example")
+        assert other.error == "not_found"
 
 
-async def test_a_task_from_the_call_to_its_end(line: Line) -> None:
-    incident = line.vendor.add("incident", short_description="No VPN")
-    async with line.caller() as caller:
+async def test_a_task_from_the_call_to_its_end(harness: ServiceNowHarness) -> None:
+    incident = harness.vendor.add("incident", short_description="No VPN")
+    async with harness.caller() as caller:
         made = await caller.call(
             "create_task",
             summary="Call back",
@@ -140,7 +144,7 @@ async def test_a_task_from_the_call_to_its_end(line: Line) -> None:
             priority="low",
         )
         assert made.error is None, made
-        (row,) = line.vendor.tables["task"]
+        (row,) = harness.vendor.tables["task"]
         assert (row["parent"], row["assigned_to"]) == (incident["sys_id"], ANN)
         assert (row["due_date"], row["priority"]) == ("2026-12-24 22:59:00", "4")  # Berlin's day
         number = made.data["number"]
@@ -159,9 +163,11 @@ async def test_a_task_from_the_call_to_its_end(line: Line) -> None:
         assert incident["state"] == "1"
 
 
-async def test_a_task_with_states_of_its_own_keeps_them(line: Line) -> None:
-    row = line.vendor.add("task", sys_class_name="change_request", state="-4", number="CHG0030001")
-    async with line.caller() as caller:
+async def test_a_task_with_states_of_its_own_keeps_them(harness: ServiceNowHarness) -> None:
+    row = harness.vendor.add(
+        "task", sys_class_name="change_request", state="-4", number="CHG0030001"
+    )
+    async with harness.caller() as caller:
         shown = await caller.call("get_tasks", task="chg 30001")
         assert shown.data["records"][0]["state"] == "assess"
         changed = await caller.call("update_task", task="CHG0030001", state="closed")
@@ -171,8 +177,8 @@ async def test_a_task_with_states_of_its_own_keeps_them(line: Line) -> None:
     assert row["state"] == "-4"
 
 
-async def test_people_are_found_by_what_they_say(line: Line) -> None:
-    async with line.caller() as caller:
+async def test_people_are_found_by_what_they_say(harness: ServiceNowHarness) -> None:
+    async with harness.caller() as caller:
         for phone in (
             *("5557781", "415 555 7781", "four one five five five five double seven eight one"),
             *("+14155557781", "001 415 555-7781"),
@@ -181,9 +187,9 @@ async def test_people_are_found_by_what_they_say(line: Line) -> None:
             assert [each["name"] for each in found.data["users"]] == ["Tom Hill"], phone
         pairs = await caller.call("search_user_by_phone", phone="+49 30 555014")
         assert [each["name"] for each in pairs.data["users"]] == ["Ann One"]
-        nobody = await caller.call("search_user_by_phone", phone="415 444 7781")
-        assert nobody.data["users"] == []
-        assert nobody.data["say"] == "I can't find anyone with that number."
+        none = await caller.call("search_user_by_phone", phone="415 444 7781")
+        assert none.data["users"] == []
+        assert none.data["say"] == "I can't find anyone with that number."
         for email in ("ann@acme.example", "Ann@Acme.example", "Ann at Acme dot example."):
             found = await caller.call("search_user_by_email", email=email)
             assert [each["id"] for each in found.data["users"]] == [ANN], email
@@ -194,20 +200,20 @@ async def test_people_are_found_by_what_they_say(line: Line) -> None:
         assert (await caller.call("search_user_by_phone", phone="none")).error == "rejected"
 
 
-async def test_who_could_be_several_is_asked_for(line: Line) -> None:
-    people = line.vendor.tables["sys_user"]
+async def test_who_could_be_several_is_asked_for(harness: ServiceNowHarness) -> None:
+    people = harness.vendor.tables["sys_user"]
     people.append({**people[0], "sys_id": f"{0xB9:032x}", "user_name": "tom.h2"})
-    async with line.caller() as caller:
+    async with harness.caller() as caller:
         answer = await caller.call("create_incident", summary="No VPN", caller="Tom Hill")
         assert answer.error == "rejected"
         assert "Several may be meant: Tom Hill or Tom Hill." in answer.text
         group = await caller.call("create_incident", summary="No VPN", group="Plumbers")
         assert group.error == "not_found"
-    assert line.vendor.tables["incident"] == []
+    assert harness.vendor.tables["incident"] == []
 
 
-async def test_assignment_groups_are_found_by_loose_names(line: Line) -> None:
-    async with line.caller() as caller:
+async def test_assignment_groups_are_found_by_loose_names(harness: ServiceNowHarness) -> None:
+    async with harness.caller() as caller:
         all_of_them = await caller.call("get_assignment_groups")
         assert all_of_them.data["say"] == "There is Network and Service Desk."
         assert all_of_them.data["groups"][0] == {
@@ -218,15 +224,15 @@ async def test_assignment_groups_are_found_by_loose_names(line: Line) -> None:
         for name in ("net work", "network", NETWORK):
             found = await caller.call("get_assignment_groups", name=name)
             assert [each["id"] for each in found.data["groups"]] == [NETWORK], name
-        asked = len(line.vendor.requests)
+        asked = len(harness.vendor.requests)
         await caller.call("get_assignment_groups")
-    assert len(line.vendor.requests) == asked  # what there is holds for a while
+    assert len(harness.vendor.requests) == asked  # the list of groups is cached
 
 
-async def test_a_write_is_read_back_before_it_is_done(line: Line) -> None:
-    line.vendor.add("incident", short_description="No VPN")
+async def test_a_write_is_read_back_before_it_is_done(harness: ServiceNowHarness) -> None:
+    harness.vendor.add("incident", short_description="No VPN")
     tools = frozenset({"create_incident", "update_incident"})
-    async with line.caller(confirm=tools) as caller:
+    async with harness.caller(confirm=tools) as caller:
         asked = await caller.call("create_incident", summary="No light", caller="tom.hill")
         assert asked.data["status"] == "needs_confirmation"
         assert asked.data["say"] == ("An incident about No light, for Tom Hill. Shall I open it?")
@@ -235,18 +241,18 @@ async def test_a_write_is_read_back_before_it_is_done(line: Line) -> None:
         assert asked.data["say"] == (
             "Incident INC 10001, No VPN: state solved; with the note It works. Shall I change it?"
         )
-        assert line.vendor.written() == []
+        assert harness.vendor.written() == []
         code = asked.data["confirmation_code"]
         agreed = await caller.call("update_incident", **change, confirmation_code=code)
     assert agreed.data["state"] == "solved"
-    assert len(line.vendor.written()) == 1
+    assert len(harness.vendor.written()) == 1
 
 
-async def test_no_result_is_long(line: Line) -> None:
+async def test_no_result_is_long(harness: ServiceNowHarness) -> None:
     long = "A very long story, told twice. " * 90
     for _ in range(30):
-        line.vendor.add("incident", short_description=long, description=long, caller_id=TOM)
-    async with line.caller() as caller:
+        harness.vendor.add("incident", short_description=long, description=long, caller_id=TOM)
+    async with harness.caller() as caller:
         for tool, arguments in (
             ("query_incidents", {}),
             ("get_incident", {"incident": "INC0010001"}),

@@ -1,4 +1,4 @@
-"""The transcripts server on the real database, and a conversation to write down."""
+"""The transcripts server on the real database, and a conversation to record."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -10,63 +10,81 @@ from redis.asyncio import Redis
 
 from config.database import Database
 from config.security.tokens import Claims, Signer
-from tests.conftest import Tenant
+from tests.conftest import Tenant, new_tenant
 from tests.support.processes import held
 from tests.support.servers import Answer, Caller, Servers, serve
 from transcripts.server import SERVER
 
 
 class Recorder:
-    """A client of the transcripts server; one tenant's, by default for every conversation."""
+    """A client of the transcripts server for one tenant, by default for all conversations."""
 
     def __init__(self, servers: Servers, claims: Claims) -> None:
         self._servers = servers
         self.claims = claims
 
     async def call(self, tool: str, **arguments: Any) -> Answer:
-        """Call a tool, whatever comes of it."""
+        """Call a tool; it may fail."""
         async with self._servers.connect("transcripts", self.claims) as caller:
             return await caller.call(tool, **arguments)
 
     async def __call__(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """Call a tool that is expected to succeed."""
+        """Call a tool that must succeed."""
         answer = await self.call(tool, **arguments)
         assert answer.error is None, answer.text
         return answer.data
 
     async def start(self) -> str:
         """Start a conversation and return its id."""
-        named = str(uuid4())
+        conversation_id = str(uuid4())
         await self(
-            "start_conversation", conversation_id=named, room_name="room", direction="inbound"
+            "start_conversation",
+            conversation_id=conversation_id,
+            room_name="room",
+            direction="inbound",
         )
-        return named
+        return conversation_id
 
     async def record(self, conversation_id: str) -> None:
-        """Record a short conversation that was started before."""
+        """Append the sample entries to a conversation that has been started."""
         async with self._servers.connect("transcripts", self.claims) as caller:
-            for tool, arguments in SAID:
-                await expected(caller, tool, conversation_id=conversation_id, **arguments)
+            for tool, arguments in ENTRIES:
+                await call_successfully(caller, tool, conversation_id=conversation_id, **arguments)
 
-    def bound_to(self, conversation_id: str | UUID) -> "Recorder":
+    def for_conversation(self, conversation_id: str | UUID) -> "Recorder":
         """Return a client whose token is for one conversation only."""
-        bound = self.claims.model_copy(update={"conversation_id": UUID(str(conversation_id))})
-        return Recorder(self._servers, bound)
+        claims = self.claims.model_copy(update={"conversation_id": UUID(str(conversation_id))})
+        return Recorder(self._servers, claims)
 
 
-async def expected(caller: Caller, tool: str, **arguments: Any) -> dict[str, Any]:
-    """Call a tool that is expected to succeed."""
+async def call_successfully(caller: Caller, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Call a tool that must succeed."""
     answer = await caller.call(tool, **arguments)
     assert answer.error is None, answer.text
     return answer.data
 
 
 def at(second: int) -> str:
-    """Return a moment of the recorded conversation."""
+    """Return a time within the sample conversation."""
     return f"2026-03-02T10:00:{second:02}Z"
 
 
-SAID: list[tuple[str, dict[str, Any]]] = [
+async def record_texts(recorder: Recorder, *texts: str) -> str:
+    """Start a conversation, append these user turns, and return its id."""
+    conversation_id = await recorder.start()
+    for index, text in enumerate(texts):
+        await recorder(
+            "append_user_turn",
+            conversation_id=conversation_id,
+            order_index=index,
+            text=text,
+            stt_provider="s",
+            spoken_at=at(index),
+        )
+    return conversation_id
+
+
+ENTRIES: list[tuple[str, dict[str, Any]]] = [
     (
         "append_agent_response",
         {"order_index": 0, "text": "Hello, this is the bakery.", "spoken_at": at(0)},
@@ -136,3 +154,9 @@ def recorder(servers: Servers, tenant: Tenant) -> Recorder:
 @pytest.fixture
 def other_recorder(servers: Servers, other_tenant: Tenant) -> Recorder:
     return Recorder(servers, other_tenant.claims())
+
+
+@pytest_asyncio.fixture
+async def fresh(servers: Servers, database: Database) -> Recorder:
+    """A client of a tenant without conversations."""
+    return Recorder(servers, (await new_tenant(database)).claims())

@@ -1,4 +1,4 @@
-"""The life of a conversation, as the agent records it and others read it."""
+"""Recording a conversation from its start to its end."""
 
 from typing import Any
 from uuid import uuid4
@@ -9,20 +9,20 @@ from pydantic import TypeAdapter
 from config.database import Database
 from tests.conftest import Tenant, fetch
 from tests.support.servers import Servers
-from tests.transcripts.conftest import SAID, Recorder, at
-from transcripts.results import Text
+from tests.transcripts.conftest import ENTRIES, Recorder, at
+from transcripts.inputs import Text
 
 
 async def test_a_conversation_from_start_to_end(recorder: Recorder, tenant: Tenant) -> None:
     named = str(uuid4())
-    agent = recorder.bound_to(named)
+    agent = recorder.for_conversation(named)
     session_id = str(uuid4())
     started = await agent(
         "start_conversation", room_name="call-7", direction="outbound", session_id=session_id
     )
     assert started["status"] == "active"
     await agent("update_conversation", room_sid="RM_1", agent_job_id="AJ_1")
-    for tool, arguments in SAID:
+    for tool, arguments in ENTRIES:
         stored = await agent(tool, **arguments)
         assert stored == {"conversation_id": named, "order_index": arguments["order_index"]}
     ended = await agent("end_conversation", reason="caller hung up")
@@ -49,7 +49,7 @@ async def test_the_transcript_is_what_was_said_in_order(recorder: Recorder) -> N
     entries = (await recorder("get_transcript", conversation_id=named))["entries"]
     assert [(entry["role"], entry["text"]) for entry in entries] == [
         ("user" if tool == "append_user_turn" else "agent", arguments["text"])
-        for tool, arguments in SAID
+        for tool, arguments in ENTRIES
     ]
     assert entries[1] == {
         "role": "user",
@@ -104,10 +104,10 @@ async def test_the_first_end_counts(recorder: Recorder) -> None:
 async def test_starting_again_changes_nothing(recorder: Recorder) -> None:
     named = await recorder.start()
     before = await recorder("end_conversation", conversation_id=named)
-    again = await recorder(
+    repeated = await recorder(
         "start_conversation", conversation_id=named, room_name="other", direction="outbound"
     )
-    assert again == before
+    assert repeated == before
 
 
 @pytest.mark.parametrize("tool", ["append_user_turn", "append_agent_response"])
@@ -228,6 +228,6 @@ async def test_a_conversation_has_to_be_named_and_to_have_a_bot(
     servers: Servers, recorder: Recorder
 ) -> None:
     assert (await recorder.call("get_transcript")).error == "invalid"
-    nobody = Recorder(servers, recorder.claims.model_copy(update={"bot_id": None}))
+    without_bot = Recorder(servers, recorder.claims.model_copy(update={"bot_id": None}))
     started = {"conversation_id": str(uuid4()), "room_name": "r", "direction": "inbound"}
-    assert (await nobody.call("start_conversation", **started)).error == "rejected"
+    assert (await without_bot.call("start_conversation", **started)).error == "rejected"

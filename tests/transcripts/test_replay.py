@@ -1,4 +1,4 @@
-"""A journal that is replayed, in any order and more than once, ends in the same transcript."""
+"""Replays of a journal, in any order and more than once, end in the same transcript."""
 
 import asyncio
 import random
@@ -6,11 +6,11 @@ from typing import Any
 from uuid import uuid4
 
 from tests.support.servers import Caller, Servers
-from tests.transcripts.conftest import SAID, Recorder, at, expected
+from tests.transcripts.conftest import ENTRIES, Recorder, at, call_successfully
 
 Journal = list[tuple[str, dict[str, Any]]]
 JOURNAL: Journal = [
-    *SAID,
+    *ENTRIES,
     ("update_conversation", {"room_sid": "RM_1", "detected_language": "de"}),
     ("end_conversation", {"reason": "hung up", "ended_at": at(20)}),
 ]
@@ -18,34 +18,38 @@ JOURNAL: Journal = [
 
 async def replay(caller: Caller, named: str, journal: Journal) -> None:
     for tool, arguments in journal:
-        await expected(caller, tool, conversation_id=named, **arguments)
+        await call_successfully(caller, tool, conversation_id=named, **arguments)
 
 
-async def replayed(servers: Servers, recorder: Recorder, *journals: Journal) -> dict[str, Any]:
-    """Return what remains of a conversation, apart from its id and its start."""
+async def transcript_after(
+    servers: Servers, recorder: Recorder, *journals: Journal
+) -> dict[str, Any]:
+    """Return a conversation and its turns after replays, without its id and its start."""
     named = str(uuid4())
     start = {"conversation_id": named, "room_name": "room", "direction": "inbound"}
     async with servers.connect("transcripts", recorder.claims) as caller:
-        await expected(caller, "start_conversation", **start)
+        await call_successfully(caller, "start_conversation", **start)
         await asyncio.gather(*(replay(caller, named, journal) for journal in journals))
-        view = await expected(caller, "get_conversation", conversation_id=named)
-        turns = await expected(caller, "get_transcript", conversation_id=named, view="turns")
+        view = await call_successfully(caller, "get_conversation", conversation_id=named)
+        turns = await call_successfully(
+            caller, "get_transcript", conversation_id=named, view="turns"
+        )
     return {**view, **turns, "conversation_id": "", "started_at": ""}
 
 
 async def test_fifty_shuffled_replays_with_repeats(servers: Servers, recorder: Recorder) -> None:
-    in_order = await replayed(servers, recorder, JOURNAL)
+    in_order = await transcript_after(servers, recorder, JOURNAL)
     for seed in range(50):
         shuffled = random.Random(seed)
         journal = [*JOURNAL, *shuffled.sample(JOURNAL, 3)]
         shuffled.shuffle(journal)
-        assert await replayed(servers, recorder, journal) == in_order, f"seed {seed}"
+        assert await transcript_after(servers, recorder, journal) == in_order, f"seed {seed}"
 
 
 async def test_replays_at_the_same_time(servers: Servers, recorder: Recorder) -> None:
-    in_order = await replayed(servers, recorder, JOURNAL)
+    in_order = await transcript_after(servers, recorder, JOURNAL)
     backwards = JOURNAL[::-1]
-    assert await replayed(servers, recorder, *[JOURNAL, backwards] * 2) == in_order
+    assert await transcript_after(servers, recorder, *[JOURNAL, backwards] * 2) == in_order
 
 
 async def test_a_response_waits_for_the_turn_that_it_answers(recorder: Recorder) -> None:

@@ -1,4 +1,4 @@
-"""Nobody reads or writes what is not theirs, nor learns that it exists."""
+"""No tenant, bot or conversation token reads or writes what is not its own, or sees it exists."""
 
 from typing import Any
 from uuid import uuid4
@@ -14,7 +14,7 @@ from tests.transcripts.conftest import Recorder
 from transcripts.server import SERVER
 
 ROW = {"provider": "p", "operation": "llm", "request_id": "r"}
-BY_ID: dict[str, dict[str, Any]] = {
+TOOLS: dict[str, dict[str, Any]] = {
     "append_user_turn": {"order_index": 4, "text": "Mine now.", "stt_provider": "s"},
     "append_agent_response": {"order_index": 5, "user_turn_index": 1, "text": "Mine now."},
     "end_conversation": {"reason": "Mine now."},
@@ -28,7 +28,7 @@ BY_ID: dict[str, dict[str, Any]] = {
 TABLES = ("conversation", "user_turn", "agent_response", "api_usage")
 
 
-def argument(tool: str) -> str:
+def id_argument(tool: str) -> str:
     """Return the argument that names a conversation."""
     return "before" if tool == "list_conversations" else "conversation_id"
 
@@ -39,11 +39,11 @@ async def contents(database: Database, tenant: Tenant) -> list[Any]:
 
 
 def test_the_matrix_is_complete() -> None:
-    tools = {*BY_ID, "start_conversation", "search_transcripts"}
+    tools = {*TOOLS, "start_conversation", "search_transcripts"}
     assert tools == set(SERVER.catalogue()["tools"])
 
 
-@pytest.mark.parametrize("tool", BY_ID)
+@pytest.mark.parametrize("tool", TOOLS)
 async def test_a_foreign_conversation_is_an_unknown_one(
     recorder: Recorder,
     other_recorder: Recorder,
@@ -52,27 +52,27 @@ async def test_a_foreign_conversation_is_an_unknown_one(
     other_tenant: Tenant,
     tool: str,
 ) -> None:
-    own, foreign = await recorder.start(), await other_recorder.start()
-    await other_recorder.record(foreign)
+    own, other = await recorder.start(), await other_recorder.start()
+    await other_recorder.record(other)
     before = await contents(database, other_tenant), await contents(database, tenant)
     answers = [
-        await recorder.call(tool, **{argument(tool): named}, **BY_ID[tool])
-        for named in (foreign, str(uuid4()))
+        await recorder.call(tool, **{id_argument(tool): named}, **TOOLS[tool])
+        for named in (other, str(uuid4()))
     ]
     assert answers[0] == answers[1]
     assert answers[0].error == "not_found"
     assert (await contents(database, other_tenant), await contents(database, tenant)) == before
-    allowed = await recorder.call(tool, **{argument(tool): own}, **BY_ID[tool])
+    allowed = await recorder.call(tool, **{id_argument(tool): own}, **TOOLS[tool])
     assert allowed.error is None
 
 
 async def test_a_foreign_conversation_cannot_be_started_again(
     recorder: Recorder, other_recorder: Recorder, database: Database, other_tenant: Tenant
 ) -> None:
-    foreign = await other_recorder.start()
+    other = await other_recorder.start()
     before = await contents(database, other_tenant)
     answer = await recorder.call(
-        "start_conversation", conversation_id=foreign, room_name="r", direction="inbound"
+        "start_conversation", conversation_id=other, room_name="r", direction="inbound"
     )
     assert answer.error == "not_found"
     assert await contents(database, other_tenant) == before
@@ -81,15 +81,15 @@ async def test_a_foreign_conversation_cannot_be_started_again(
 async def test_lists_and_search_show_own_conversations_only(
     recorder: Recorder, other_recorder: Recorder, tenant: Tenant
 ) -> None:
-    own, foreign = await recorder.start(), await other_recorder.start()
-    for writer, named in ((recorder, own), (other_recorder, foreign)):
+    own, other = await recorder.start(), await other_recorder.start()
+    for writer, named in ((recorder, own), (other_recorder, other)):
         await writer(
             "append_agent_response", conversation_id=named, order_index=0, text=f"{own} it is."
         )
     listed = await recorder("list_conversations", limit=50, detail="full")
     ids = {conversation["conversation_id"] for conversation in listed["conversations"]}
     assert own in ids
-    assert foreign not in ids
+    assert other not in ids
     assert {each["bot_id"] for each in listed["conversations"]} == {str(tenant.bot_id)}
     found = await recorder("search_transcripts", query=own)
     assert [match["conversation_id"] for match in found["matches"]] == [own]
@@ -97,19 +97,19 @@ async def test_lists_and_search_show_own_conversations_only(
     assert theirs == {"conversations": []}
 
 
-@pytest.mark.parametrize("tool", BY_ID)
+@pytest.mark.parametrize("tool", TOOLS)
 async def test_a_token_of_one_conversation_knows_no_other(recorder: Recorder, tool: str) -> None:
     own, sibling = await recorder.start(), await recorder.start()
     await recorder.record(sibling)
     before = await recorder("get_transcript", conversation_id=sibling)
-    bound = recorder.bound_to(own)
+    bound = recorder.for_conversation(own)
     answers = [
-        await bound.call(tool, **{argument(tool): named}, **BY_ID[tool])
+        await bound.call(tool, **{id_argument(tool): named}, **TOOLS[tool])
         for named in (sibling, str(uuid4()))
     ]
     assert answers[0] == answers[1]
     assert answers[0].error == "not_found"
-    assert (await bound.call(tool, **BY_ID[tool])).error is None
+    assert (await bound.call(tool, **TOOLS[tool])).error is None
     assert await recorder("get_transcript", conversation_id=sibling) == before
 
 
@@ -119,7 +119,7 @@ async def test_a_token_of_one_conversation_lists_finds_and_starts_no_other(
     own, sibling = await recorder.start(), await recorder.start()
     for named in (own, sibling):
         await recorder.record(named)
-    bound = recorder.bound_to(own)
+    bound = recorder.for_conversation(own)
     listed = (await bound("list_conversations"))["conversations"]
     found = (await bound("search_transcripts", query="rye bread"))["matches"]
     assert {each["conversation_id"] for each in [*listed, *found]} == {own}
@@ -135,7 +135,7 @@ async def test_a_bot_sees_its_own_conversations_and_the_business_all(
     named = await sibling.start()
     assert (await recorder.call("get_conversation", conversation_id=named)).error == "not_found"
     assert (await business("get_conversation", conversation_id=named))["conversation_id"] == named
-    after_a_transfer = recorder.bound_to(named)
+    after_a_transfer = recorder.for_conversation(named)
     assert (await after_a_transfer("get_conversation"))["conversation_id"] == named
 
 
@@ -147,9 +147,9 @@ async def test_the_database_itself_keeps_tenants_apart(
     await recorder.record(named)
     await recorder("record_usage", conversation_id=named, rows=[ROW | {"request_id": named}])
     own = {row["id"] for row in await fetch(database, tenant, f"select id from {table}")}
-    foreign = {row["id"] for row in await fetch(database, other_tenant, f"select id from {table}")}
+    others = {row["id"] for row in await fetch(database, other_tenant, f"select id from {table}")}
     assert own
-    assert own.isdisjoint(foreign)
+    assert own.isdisjoint(others)
     async with database.unscoped() as session:
         assert (await session.execute(text(f"select count(*) from {table}"))).scalar() == 0
     with pytest.raises(ProgrammingError, match="row-level security"):

@@ -1,1 +1,1 @@
-"""One vendor a file."""
+"""One module, or one folder, for each vendor."""

@@ -1,6 +1,6 @@
 """Cal.com API v2: https://cal.com/docs/api-reference/v2.
 
-Where Cal.com's own description leaves an answer open, only what is used here is read.
+Where Cal.com's specification leaves a response open, the models hold no more than what is used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,21 @@ from pydantic import AwareDatetime, BaseModel, SecretStr
 
 from config.columns import now
 from config.security.vault import Account
-from scheduling.matching import is_person
-from scheduling.provider import Agenda, Attendee, Booking, Service, Slot, TimeZone
+from scheduling.matching import is_booked_by
+from scheduling.provider import Attendee, Booking, CalendarInfo, Service, Slot, TimeZone
 from toolkit.errors import Conflict, NotFound, Rejected
 from toolkit.http.client import HeaderAuth, VendorApi
-from toolkit.speech.numbers import phone_number
-from toolkit.speech.times import utc
+from toolkit.speech.numbers import spoken_phone_number
+from toolkit.speech.times import format_utc
 from toolkit.tenancy import Credentials, ToolCall
 
 # Cal.com versions each resource on its own date.
 _BOOKINGS = {"cal-api-version": "2024-08-13"}
 _SLOTS = {"cal-api-version": "2024-09-04"}
 _EVENT_TYPES = {"cal-api-version": "2024-06-14"}
-_AGENDA_HOLDS = 300.0  # seconds
-_KEY = "antiphon"  # where a booking's metadata names the call that made it
-_PAGE = 100
+_INFO_TTL = 300.0  # seconds
+_METADATA_KEY = "antiphon"  # metadata key of the idempotency key that a booking was created with
+_PAGE_SIZE = 100
 
 
 class CalComCredentials(Credentials):
@@ -38,7 +38,7 @@ class _Me(BaseModel):
     timeZone: TimeZone
 
 
-class _MeAnswer(BaseModel):
+class _MeResponse(BaseModel):
     data: _Me
 
 
@@ -49,16 +49,16 @@ class _EventType(BaseModel):
     hidden: bool = False
 
 
-class _EventTypes(BaseModel):
+class _EventTypesResponse(BaseModel):
     data: list[_EventType]
 
 
-class _Time(BaseModel):
+class _SlotStart(BaseModel):
     start: AwareDatetime
 
 
-class _Times(BaseModel):
-    data: dict[str, list[_Time]]
+class _SlotsResponse(BaseModel):
+    data: dict[str, list[_SlotStart]]
 
 
 class _Attendee(BaseModel):
@@ -78,11 +78,11 @@ class _Booking(BaseModel):
     metadata: dict[str, Any] | None = None
 
 
-class _BookingAnswer(BaseModel):
+class _BookingResponse(BaseModel):
     data: _Booking
 
 
-class _Bookings(BaseModel):
+class _BookingsResponse(BaseModel):
     data: list[_Booking]
 
 
@@ -104,14 +104,15 @@ class CalCom:
         )
 
     async def check(self) -> None:
-        """Read whose key it is."""
-        await self._api.call("GET", ("v2", "me"), _MeAnswer)
+        """Read the profile of the key's owner."""
+        await self._api.call("GET", ("v2", "me"), _MeResponse)
 
-    async def agenda(self) -> Agenda:
+    async def calendar_info(self) -> CalendarInfo:
         """Return the event types that are not hidden, and the owner's time zone."""
-        return await self._call.cached(self._account, "agenda", _AGENDA_HOLDS, self._agenda)
+        key = "calendar info"
+        return await self._call.cached(self._account, key, _INFO_TTL, self._fetch_calendar_info)
 
-    async def free(
+    async def find_slots(
         self,
         service: Service,
         start: AwareDatetime,
@@ -119,10 +120,12 @@ class CalCom:
         moving: Booking | None = None,
     ) -> list[Slot]:
         """Return the free times that start in [start, end)."""
-        params = {"eventTypeId": service.id, "start": utc(start), "end": utc(end)}
+        params = {"eventTypeId": service.id, "start": format_utc(start), "end": format_utc(end)}
         if moving is not None:
             params["bookingUidToReschedule"] = moving.id
-        answer = await self._api.call("GET", ("v2", "slots"), _Times, params=params, headers=_SLOTS)
+        answer = await self._api.call(
+            "GET", ("v2", "slots"), _SlotsResponse, params=params, headers=_SLOTS
+        )
         length, current = timedelta(minutes=service.minutes), now()
         starts = sorted(each.start for day in answer.data.values() for each in day)
         return [
@@ -135,90 +138,101 @@ class CalCom:
         self, service: Service, start: AwareDatetime, attendee: Attendee
     ) -> Booking | None:
         """Book a time; return None when it is no longer free."""
-        who = {
+        person = {
             "name": attendee.name,
             "email": attendee.email,
             "phoneNumber": _international(attendee.phone),
-            "timeZone": (await self.agenda()).time_zone,
+            "timeZone": (await self.calendar_info()).time_zone,
         }
         body: dict[str, Any] = {
             "eventTypeId": int(service.id),
-            "start": utc(start),
-            "attendee": {name: value for name, value in who.items() if value is not None},
+            "start": format_utc(start),
+            "attendee": {name: value for name, value in person.items() if value is not None},
         }
         if attendee.notes:
             body["bookingFieldsResponses"] = {"notes": attendee.notes}
         if self._call.idempotency_key:
-            body["metadata"] = {_KEY: self._call.idempotency_key}
+            body["metadata"] = {_METADATA_KEY: self._call.idempotency_key}
         path = ("v2", "bookings")
-        return await self._unless_taken(service, start, path, body)
+        return await self._book_or_move(service, start, path, body)
 
     async def find_lost_booking(
         self, service: Service, start: AwareDatetime, attendee: Attendee
     ) -> Booking | None:
-        """Return the booking whose metadata name this call; only a lost try is looked for."""
+        """Return the booking whose metadata has this call's idempotency key.
+
+        Only a retry looks for it.
+        """
         if not self._call.is_retry:
             return None
         end = start + timedelta(minutes=service.minutes)
-        found = await self._list(eventTypeId=service.id, afterStart=utc(start), beforeEnd=utc(end))
+        bookings = await self._list_bookings(
+            eventTypeId=service.id, afterStart=format_utc(start), beforeEnd=format_utc(end)
+        )
         services = await self._services()
-        for each in found:
-            if (each.metadata or {}).get(_KEY) == self._call.idempotency_key:
-                return _booking(each, services)
+        for each in bookings:
+            if (each.metadata or {}).get(_METADATA_KEY) == self._call.idempotency_key:
+                return _to_booking(each, services)
         return None
 
     async def booking(self, reference: str) -> Booking | None:
         """Return a booking by its uid."""
         path = ("v2", "bookings", reference.strip())
         try:
-            answer = await self._api.call("GET", path, _BookingAnswer, headers=_BOOKINGS)
+            answer = await self._api.call("GET", path, _BookingResponse, headers=_BOOKINGS)
         except NotFound:
             return None
-        return _booking(answer.data, await self._services())
+        return _to_booking(answer.data, await self._services())
 
-    async def upcoming(self, name: str | None, phone: str | None) -> list[Booking]:
-        """Return a person's bookings from now on; Cal.com itself finds names only in part."""
+    async def find_bookings(self, name: str | None, phone: str | None) -> list[Booking]:
+        """Return the future bookings of the person with this name or phone, earliest first.
+
+        Cal.com's own search misses names, so all future bookings are read and compared here.
+        """
         services = await self._services()
-        found = [_booking(each, services) for each in await self._list(status="upcoming")]
-        return [each for each in found if is_person(each.attendee, name, phone)]
+        upcoming = await self._list_bookings(status="upcoming")
+        bookings = [_to_booking(each, services) for each in upcoming]
+        return [each for each in bookings if is_booked_by(each.attendee, name, phone)]
 
     async def move(self, booking: Booking, start: AwareDatetime) -> Booking | None:
-        """Move a booking, which gets a new uid; return None when the time is no longer free."""
+        """Move a booking; the moved one has a new uid. Return None when the time is not free."""
         path = ("v2", "bookings", booking.id, "reschedule")
-        return await self._unless_taken(
-            booking.service, start, path, {"start": utc(start)}, booking
+        return await self._book_or_move(
+            booking.service, start, path, {"start": format_utc(start)}, booking
         )
 
     async def cancel(self, booking: Booking, reason: str | None) -> Booking:
-        """Cancel a booking. Cancelling twice is not an error."""
+        """Cancel a booking. Cancelling it again is not an error."""
         if booking.status == "cancelled":
             return booking
         path = ("v2", "bookings", booking.id, "cancel")
         body = {"cancellationReason": reason or "cancelled by phone"}
-        answer = await self._api.call("POST", path, _BookingAnswer, json=body, headers=_BOOKINGS)
-        return _booking(answer.data, await self._services())
+        answer = await self._api.call("POST", path, _BookingResponse, json=body, headers=_BOOKINGS)
+        return _to_booking(answer.data, await self._services())
 
-    async def _agenda(self) -> Agenda:
-        me = await self._api.call("GET", ("v2", "me"), _MeAnswer)
+    async def _fetch_calendar_info(self) -> CalendarInfo:
+        me = await self._api.call("GET", ("v2", "me"), _MeResponse)
         path = ("v2", "event-types")
-        types = await self._api.call("GET", path, _EventTypes, headers=_EVENT_TYPES)
+        types = await self._api.call("GET", path, _EventTypesResponse, headers=_EVENT_TYPES)
         services = tuple(
             Service(id=str(each.id), name=each.title, minutes=each.lengthInMinutes)
             for each in types.data
             if not each.hidden
         )
-        return Agenda(time_zone=me.data.timeZone, services=services)
+        return CalendarInfo(time_zone=me.data.timeZone, services=services)
 
     async def _services(self) -> Mapping[str, Service]:
-        return {service.id: service for service in (await self.agenda()).services}
+        return {service.id: service for service in (await self.calendar_info()).services}
 
-    async def _list(self, **wanted: str) -> Sequence[_Booking]:
-        params = {**wanted, "take": str(_PAGE), "sortStart": "asc"}
+    async def _list_bookings(self, **filters: str) -> Sequence[_Booking]:
+        params = {**filters, "take": str(_PAGE_SIZE), "sortStart": "asc"}
         path = ("v2", "bookings")
-        answer = await self._api.call("GET", path, _Bookings, params=params, headers=_BOOKINGS)
+        answer = await self._api.call(
+            "GET", path, _BookingsResponse, params=params, headers=_BOOKINGS
+        )
         return answer.data
 
-    async def _unless_taken(
+    async def _book_or_move(
         self,
         service: Service,
         start: datetime,
@@ -226,36 +240,36 @@ class CalCom:
         body: Mapping[str, Any],
         moving: Booking | None = None,
     ) -> Booking | None:
-        """Send a booking; where it is refused because the time has gone, return None."""
+        """Send a booking; return None where it is refused because the time is no longer free."""
         try:
             answer = await self._api.call(
-                "POST", path, _BookingAnswer, json=body, headers=_BOOKINGS
+                "POST", path, _BookingResponse, json=body, headers=_BOOKINGS
             )
         except (Conflict, Rejected):
-            # Cal.com says 400 for a time that is taken, and for all else that it does not like.
-            if await self.free(service, start, start + timedelta(minutes=1), moving):
+            # Cal.com answers 400 for a time that is taken, and for every other refusal.
+            if await self.find_slots(service, start, start + timedelta(minutes=1), moving):
                 raise
             return None
-        return _booking(answer.data, {service.id: service})
+        return _to_booking(answer.data, {service.id: service})
 
 
-def _booking(found: _Booking, services: Mapping[str, Service]) -> Booking:
-    """Return a booking in our words; an event type that is no longer offered goes by its title."""
-    who = found.attendees[0] if found.attendees else _Attendee(name="")
-    service_id = str(found.eventTypeId)
+def _to_booking(booking: _Booking, services: Mapping[str, Service]) -> Booking:
+    """Return the booking; an event type that is no longer offered is named by its title."""
+    attendee = booking.attendees[0] if booking.attendees else _Attendee(name="")
+    service_id = str(booking.eventTypeId)
     service = services.get(service_id) or Service(
-        id=service_id, name=found.title, minutes=found.duration
+        id=service_id, name=booking.title, minutes=booking.duration
     )
     return Booking(
-        id=found.uid,
-        reference=found.uid,
-        service=service.model_copy(update={"minutes": found.duration}),
-        starts_at=found.start,
-        attendee=Attendee(name=who.name, phone=who.phoneNumber, email=who.email),
-        status="cancelled" if found.status in ("cancelled", "rejected") else "booked",
+        id=booking.uid,
+        reference=booking.uid,
+        service=service.model_copy(update={"minutes": booking.duration}),
+        starts_at=booking.start,
+        attendee=Attendee(name=attendee.name, phone=attendee.phoneNumber, email=attendee.email),
+        status="cancelled" if booking.status in ("cancelled", "rejected") else "booked",
     )
 
 
 def _international(phone: str | None) -> str | None:
-    """Return a number that Cal.com takes: it refuses one without its country."""
-    return phone if phone and phone.startswith("+") and phone_number(phone) else None
+    """Return a number with its country code; None for any other, which Cal.com would refuse."""
+    return phone if phone and phone.startswith("+") and spoken_phone_number(phone) else None

@@ -1,4 +1,4 @@
-"""Cal.com, as its tests play it: https://cal.com/docs/api-reference/v2."""
+"""The Cal.com provider, against a fake Cal.com: https://cal.com/docs/api-reference/v2."""
 
 import json
 from datetime import datetime, timedelta
@@ -6,13 +6,19 @@ from typing import Any, ClassVar
 
 import httpx2
 
-from tests.scheduling.contract import CANARY, Line, SchedulingContract, Telephone, tomorrow_at
-from tests.scheduling.vendor_calendar import ZONE, FakeBooking, FakeService
+from tests.scheduling.contract import (
+    CANARY,
+    CalendarVendor,
+    SchedulingContract,
+    SchedulingHarness,
+    tomorrow_at,
+)
+from tests.scheduling.fake_calendar import ZONE, FakeBooking, FakeService
 from tests.support.vendors import BODY_CANARY
 
 
-class CalCom(Telephone):
-    """Remembers bookings by uid; a moved one gets a new uid."""
+class CalCom(CalendarVendor):
+    """A fake with bookings by uid; a moved booking has a new uid."""
 
     base = "https://api.cal.com"
     specification = "calcom/openapi-v2.json"
@@ -33,7 +39,7 @@ class CalCom(Telephone):
             case "POST", ["v2", "bookings"]:
                 return self._book(body)
             case "GET", ["v2", "bookings"]:
-                return _data([_booking(each) for each in self._found(query)])
+                return _data([_booking(each) for each in self._find_bookings(query)])
             case method, ["v2", "bookings", uid, *action]:
                 assert request.headers["cal-api-version"] == "2024-08-13"
                 found = self.calendar.find(int(uid[3:])) if uid.startswith("uid") else None
@@ -47,7 +53,7 @@ class CalCom(Telephone):
         start, end = (datetime.fromisoformat(query[name]) for name in ("start", "end"))
         assert start.tzinfo is not None
         days: dict[str, Any] = {}
-        for each in self.calendar.starts(
+        for each in self.calendar.free_starts(
             start.astimezone(ZONE).date(), end.astimezone(ZONE).date()
         ):
             days.setdefault(each.date().isoformat(), []).append({"start": each.isoformat()})
@@ -68,33 +74,37 @@ class CalCom(Telephone):
         )
         return _data(_booking(booking), 201)
 
-    def _found(self, query: httpx2.QueryParams) -> list[FakeBooking]:
+    def _find_bookings(self, query: httpx2.QueryParams) -> list[FakeBooking]:
         found = self.calendar.bookings
         if query.get("status") == "upcoming":
-            found = self.calendar.standing()
+            found = self.calendar.active_bookings()
         if after := query.get("afterStart"):
             found = [each for each in found if each.start >= datetime.fromisoformat(after)]
         return found[: int(query["take"])]
 
     def _one(
-        self, method: str, action: list[str], found: FakeBooking, body: dict[str, Any]
+        self, method: str, action: list[str], booking: FakeBooking, body: dict[str, Any]
     ) -> httpx2.Response:
         match method, action:
             case "GET", []:
                 pass
             case "POST", ["cancel"]:
                 assert body["cancellationReason"] == "ill"
-                found.cancelled = True
+                booking.cancelled = True
             case "POST", ["reschedule"]:
                 start = datetime.fromisoformat(body["start"])
-                found.cancelled = True
-                found = self.calendar.book(
-                    found.service.id, start, found.name, phone=found.phone, email=found.email
+                booking.cancelled = True
+                booking = self.calendar.book(
+                    booking.service.id,
+                    start,
+                    booking.name,
+                    phone=booking.phone,
+                    email=booking.email,
                 )
-                return _data(_booking(found), 201)
+                return _data(_booking(booking), 201)
             case unexpected:
                 raise AssertionError(unexpected)
-        return _data(_booking(found))
+        return _data(_booking(booking))
 
 
 class TestCalCom(SchedulingContract):
@@ -104,11 +114,11 @@ class TestCalCom(SchedulingContract):
     def new_vendor(self) -> CalCom:
         return CalCom()
 
-    async def test_nothing_hidden_reaches_a_model(self, line: Line) -> None:
+    async def test_nothing_hidden_reaches_a_model(self, harness: SchedulingHarness) -> None:
         """A stranger fills in a booking form: what a person could not see, a model does not get."""
         name = "Ann\u202e One\U000e0041\u200b\x1b"
-        line.vendor.calendar.book(7, tomorrow_at(10), name)
-        async with line.caller() as caller:
+        harness.vendor.calendar.book(7, tomorrow_at(10), name)
+        async with harness.caller() as caller:
             listed = await caller.call("list_bookings", name="Ann One")
         assert [each["name"] for each in listed.data["bookings"]] == ["Ann One"]
 

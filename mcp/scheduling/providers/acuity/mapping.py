@@ -1,6 +1,6 @@
-"""What Acuity answers, and how that reads in our words.
+"""Acuity's responses, and their translation into the server's models.
 
-Acuity describes its answers in prose only: what is not used here is not read.
+Acuity documents its responses in prose only, so the models hold no more than what is used.
 """
 
 from collections.abc import Mapping
@@ -8,21 +8,28 @@ from datetime import date
 
 from pydantic import AwareDatetime, BaseModel
 
-from scheduling.matching import is_person
+from scheduling.matching import is_booked_by
 from scheduling.provider import Attendee, Booking, Service, TimeZone
-from toolkit.speech.people import same_number
+from toolkit.speech.people import is_same_number
 
-NO_LAST_NAME = "-"  # Acuity wants a last name, and not every caller gives one
+NO_LAST_NAME = "-"  # Acuity requires a last name, and not every caller gives one
 
 
-class Clock(BaseModel):
-    """An account, or a calendar of it."""
+class Me(BaseModel):
+    """The account that the API key belongs to."""
 
     id: int
     timezone: TimeZone
 
 
-class Type(BaseModel):
+class Calendar(BaseModel):
+    """A calendar of the account."""
+
+    id: int
+    timezone: TimeZone
+
+
+class AppointmentType(BaseModel):
     """An appointment type."""
 
     id: int
@@ -34,13 +41,13 @@ class Type(BaseModel):
     calendarIDs: list[int]
 
 
-class Date(BaseModel):
-    """A day on which something is free."""
+class AvailableDate(BaseModel):
+    """A date on which something is free."""
 
     date: date
 
 
-class Time(BaseModel):
+class AvailableTime(BaseModel):
     """A free time."""
 
     time: AwareDatetime
@@ -62,31 +69,34 @@ class Appointment(BaseModel):
     canceled: bool = False
 
 
-def booking_of(found: Appointment, services: Mapping[str, Service]) -> Booking:
-    """Return an appointment in our words; a type that is no longer offered goes by its name."""
-    service_id = str(found.appointmentTypeID)
+def to_booking(appointment: Appointment, services: Mapping[str, Service]) -> Booking:
+    """Return the booking of an appointment.
+
+    The appointment may be of a type that is no longer offered: its own name and duration count.
+    """
+    service_id = str(appointment.appointmentTypeID)
     service = services.get(service_id) or Service(
-        id=service_id, name=found.type, minutes=found.duration
+        id=service_id, name=appointment.type, minutes=appointment.duration
     )
-    last = found.lastName if found.lastName != NO_LAST_NAME else ""
+    last = appointment.lastName if appointment.lastName != NO_LAST_NAME else ""
     return Booking(
-        id=str(found.id),
-        reference=str(found.id),
-        service=service.model_copy(update={"minutes": found.duration}),
-        starts_at=found.datetime,
+        id=str(appointment.id),
+        reference=str(appointment.id),
+        service=service.model_copy(update={"minutes": appointment.duration}),
+        starts_at=appointment.datetime,
         attendee=Attendee(
-            name=f"{found.firstName} {last}".strip(),
-            phone=found.phone or None,
-            email=found.email or None,
+            name=f"{appointment.firstName} {last}".strip(),
+            phone=appointment.phone or None,
+            email=appointment.email or None,
         ),
-        status="cancelled" if found.canceled else "booked",
+        status="cancelled" if appointment.canceled else "booked",
     )
 
 
-def has(found: Attendee, sent: Attendee) -> bool:
-    """Say whether an appointment has all that was sent of a person."""
+def is_same_attendee(booked: Attendee, sent: Attendee) -> bool:
+    """Say whether an appointment's attendee has the name, phone and e-mail that were sent."""
     return (
-        is_person(found, sent.name, None)
-        and (not sent.phone or same_number(found.phone or "", sent.phone))
-        and (not sent.email or (found.email or "").casefold() == sent.email.casefold())
+        is_booked_by(booked, sent.name, None)
+        and (not sent.phone or is_same_number(booked.phone or "", sent.phone))
+        and (not sent.email or (booked.email or "").casefold() == sent.email.casefold())
     )

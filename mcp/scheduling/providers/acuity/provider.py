@@ -13,19 +13,19 @@ from pydantic import AwareDatetime, BaseModel, RootModel, SecretStr
 
 from config.columns import now
 from config.security.vault import Account
-from scheduling.matching import is_person
-from scheduling.provider import Agenda, Attendee, Booking, Service, Slot
-from scheduling.providers.acuity import mapping as records
+from scheduling.matching import is_booked_by
+from scheduling.provider import Attendee, Booking, CalendarInfo, Service, Slot
+from scheduling.providers.acuity import mapping
 from toolkit.errors import Conflict, Disconnected, NotFound, Rejected
 from toolkit.http.client import Model, Params, VendorApi
 from toolkit.http.concurrency import map_concurrently
 from toolkit.tenancy import Credentials, ToolCall
 
-_OFFICE_HOLDS = 300.0  # seconds
-_FEW = 2  # days that are asked for without looking first on which there is anything
-_AT_ONCE = 4  # Acuity takes ten requests a second from an address, whomever they are for
-_MOST = "1000"  # appointments in one answer
-_NUMBER = re.compile(r"[0-9]{1,18}")
+_INFO_TTL = 300.0  # seconds
+_FEW_DAYS = 2  # days that are read without asking first which of them have free times
+_MAX_CONCURRENT = 4  # Acuity takes ten requests a second from one address, for all tenants
+_MAX_APPOINTMENTS = "1000"  # in one response
+_APPOINTMENT_ID = re.compile(r"[0-9]{1,18}")
 _DAY = timedelta(days=1)
 
 
@@ -41,65 +41,70 @@ class _Settings(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Office:
-    """What can be booked, and in which calendars."""
+class _AccountInfo:
+    """The calendar info, and the ids of the calendars of each service."""
 
-    agenda: Agenda
-    calendars: Mapping[str, Sequence[int]]
+    calendar_info: CalendarInfo
+    calendar_ids: Mapping[str, Sequence[int]]
 
     @property
     def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.agenda.time_zone)
+        return ZoneInfo(self.calendar_info.time_zone)
 
 
 class Acuity:
     """A tenant's Acuity account, or one calendar of it. A service is an appointment type.
 
-    The setting `calendar_id` limits it to one calendar, on whose clock its callers then are.
+    The setting `calendar_id` limits it to one calendar, whose time zone is used then.
     """
 
     credentials: ClassVar[type[Credentials]] = AcuityCredentials
     unsupported: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, account: Account, call: ToolCall) -> None:
-        given = AcuityCredentials.model_validate(account.secrets)
+        credentials = AcuityCredentials.model_validate(account.secrets)
         self._account = account
         self._call = call
-        self._only = _Settings.model_validate(account.settings).calendar_id
+        self._calendar_id = _Settings.model_validate(account.settings).calendar_id
         self._free_days: dict[tuple[str, str], set[date]] = {}
         self._api = VendorApi(
             "Acuity",
             account.base_url("https://acuityscheduling.com"),
             call.vendor_connection(account),
-            httpx2.BasicAuth(given.user_id, given.api_key.get_secret_value()),
+            httpx2.BasicAuth(credentials.user_id, credentials.api_key.get_secret_value()),
         )
 
     async def check(self) -> None:
-        """Read whose key it is."""
-        await self._get(records.Clock, "me")
+        """Read the account that the key belongs to."""
+        await self._get(mapping.Me, "me")
 
-    async def agenda(self) -> Agenda:
+    async def calendar_info(self) -> CalendarInfo:
         """Return the appointment types that clients see, and the time zone."""
-        return (await self._office()).agenda
+        return (await self._account_info()).calendar_info
 
-    async def free(
+    async def find_slots(
         self,
         service: Service,
         start: AwareDatetime,
         end: AwareDatetime,
         moving: Booking | None = None,
     ) -> list[Slot]:
-        """Return the free times that start in [start, end); Acuity tells them day by day."""
-        zone, current = (await self._office()).zone, now()
-        days = _days(max(start, current).astimezone(zone), end.astimezone(zone))
-        if len(days) > _FEW:
-            own = moving and moving.starts_at.astimezone(zone).date()
-            days = [day for day in days if day == own or await self._has_times(service, day)]
-        times = partial(self._times, service, self._only, moving)
+        """Return the free times that start in [start, end).
+
+        Acuity lists them by day. For more than two days, the days that have any are read first.
+        """
+        zone, current = (await self._account_info()).zone, now()
+        days = _dates_between(max(start, current).astimezone(zone), end.astimezone(zone))
+        if len(days) > _FEW_DAYS:
+            own_day = moving and moving.starts_at.astimezone(zone).date()
+            days = [
+                day for day in days if day == own_day or await self._has_free_times(service, day)
+            ]
+        fetch = partial(self._fetch_times, service, self._calendar_id, moving)
         starts = sorted(
             each
-            for found in await map_concurrently(times, days, at_once=_AT_ONCE)
-            for each in found
+            for times in await map_concurrently(fetch, days, limit=_MAX_CONCURRENT)
+            for each in times
         )
         length = timedelta(minutes=service.minutes)
         return [
@@ -113,83 +118,85 @@ class Acuity:
     ) -> Booking | None:
         """Book a time as an admin; return None when it is no longer free.
 
-        Of a client Acuity demands an e-mail address and filled-in forms, and takes no notes. But
-        an admin may book what is taken: that is looked at right before, one call after the other.
+        Acuity requires an e-mail address and filled-in forms of a client, and takes no notes from
+        one. An admin may book a time that is taken, so this reads the free times right before, and
+        a lock lets one call of the account do so at a time.
         https://developers.acuityscheduling.com/reference/post-appointments
         """
-        office = await self._office()
+        info = await self._account_info()
         first, _, last = attendee.name.rpartition(" ")
         details = {"email": attendee.email, "phone": attendee.phone, "notes": attendee.notes}
         body = {
             "appointmentTypeID": int(service.id),
             "firstName": first or last,
-            "lastName": last if first else records.NO_LAST_NAME,
-            "timezone": office.agenda.time_zone,
+            "lastName": last if first else mapping.NO_LAST_NAME,
+            "timezone": info.calendar_info.time_zone,
             **{name: value for name, value in details.items() if value},
         }
-        calendars = office.calendars.get(service.id, ())
+        calendar_ids = info.calendar_ids.get(service.id, ())
+        path = ("appointments",)
         async with self._call.runtime.lock(("acuity", self._call.business_id, self._account.id)):
-            return await self._place("POST", ("appointments",), body, service, start, calendars)
+            return await self._book_or_move("POST", path, body, service, start, calendar_ids)
 
     async def find_lost_booking(
         self, service: Service, start: AwareDatetime, attendee: Attendee
     ) -> Booking | None:
-        """Return the same person's booking of the same time; only a lost try is looked for."""
+        """Return the booking of the same person, service and time. Only a retry looks for it."""
         if not self._call.is_retry:
             return None
-        # On which clock Acuity reads the two days, it does not say.
-        found = await self._list(
+        # Acuity does not document in which time zone it reads the two dates.
+        bookings = await self._list_bookings(
             appointmentTypeID=service.id,
-            minDate=_utc_day(start - _DAY),
-            maxDate=_utc_day(start + _DAY),
+            minDate=_utc_date(start - _DAY),
+            maxDate=_utc_date(start + _DAY),
         )
         same = (
             each
-            for each in found
-            if each.starts_at == start and records.has(each.attendee, attendee)
+            for each in bookings
+            if each.starts_at == start and mapping.is_same_attendee(each.attendee, attendee)
         )
         return next(same, None)
 
     async def booking(self, reference: str) -> Booking | None:
-        """Return a booking by its number."""
-        number = reference.strip()
-        if not _NUMBER.fullmatch(number):
+        """Return a booking by the id of its appointment."""
+        appointment_id = reference.strip()
+        if not _APPOINTMENT_ID.fullmatch(appointment_id):
             return None
         try:
-            found = await self._get(records.Appointment, "appointments", number)
+            appointment = await self._get(mapping.Appointment, "appointments", appointment_id)
         except NotFound:
             return None
-        if self._only not in (None, found.calendarID):
+        if self._calendar_id not in (None, appointment.calendarID):
             return None
-        return records.booking_of(found, await self._services())
+        return mapping.to_booking(appointment, await self._services())
 
-    async def upcoming(self, name: str | None, phone: str | None) -> list[Booking]:
-        """Return a person's bookings from now on.
+    async def find_bookings(self, name: str | None, phone: str | None) -> list[Booking]:
+        """Return the future bookings of the person with this name or phone, earliest first.
 
-        How Acuity compares names and numbers it does not say, so its own filters are not used.
+        Acuity does not document how its filters compare names and numbers, so they are not used.
         """
         current = now()
-        found = await self._list(minDate=_utc_day(current - _DAY))
+        bookings = await self._list_bookings(minDate=_utc_date(current - _DAY))
         return [
             each
-            for each in sorted(found, key=lambda booking: booking.starts_at)
-            if each.starts_at > current and is_person(each.attendee, name, phone)
+            for each in sorted(bookings, key=lambda booking: booking.starts_at)
+            if each.starts_at > current and is_booked_by(each.attendee, name, phone)
         ]
 
     async def move(self, booking: Booking, start: AwareDatetime) -> Booking | None:
-        """Move a booking, within its calendar if that is free; None when no calendar is.
+        """Move a booking, within its calendar if possible; return None when no calendar is free.
 
-        It is moved as a client may: Acuity itself looks again, and keeps to the owner's rules.
+        It is moved as a client, so that Acuity checks the time and applies the owner's rules.
         https://developers.acuityscheduling.com/reference/put-appointments-id-reschedule
         """
-        there = (await self._get(records.Appointment, "appointments", booking.id)).calendarID
-        others = (await self._office()).calendars.get(booking.service.id, ())
-        calendars = list(dict.fromkeys([there, *others]))
-        path = ("appointments", booking.id, "reschedule")
-        return await self._place("PUT", path, {}, booking.service, start, calendars, booking)
+        appointment = await self._get(mapping.Appointment, "appointments", booking.id)
+        others = (await self._account_info()).calendar_ids.get(booking.service.id, ())
+        calendar_ids = list(dict.fromkeys([appointment.calendarID, *others]))
+        path, service = ("appointments", booking.id, "reschedule"), booking.service
+        return await self._book_or_move("PUT", path, {}, service, start, calendar_ids, booking)
 
     async def cancel(self, booking: Booking, reason: str | None) -> Booking:
-        """Cancel a booking, as a client may. Cancelling twice is not an error."""
+        """Cancel a booking, as a client may. Cancelling it again is not an error."""
         if booking.status == "cancelled":
             return booking
         path = ("api", "v1", "appointments", booking.id, "cancel")
@@ -197,128 +204,135 @@ class Acuity:
             await self._api.call(
                 "PUT",
                 path,
-                records.Appointment,
+                mapping.Appointment,
                 json={"cancelNote": reason or "cancelled by phone"},
             )
         except (Conflict, Rejected):
-            # Somebody else may have cancelled it; else the owner forbids it, or that late.
-            found = await self.booking(booking.id)
-            if found is None or found.status != "cancelled":
+            # Either it is cancelled already, or the owner does not allow it, or not that late.
+            current = await self.booking(booking.id)
+            if current is None or current.status != "cancelled":
                 raise
         return booking.model_copy(update={"status": "cancelled"})
 
-    async def _office(self) -> _Office:
-        key = ("office", self._only)
-        return await self._call.cached(self._account, key, _OFFICE_HOLDS, self._read_office)
+    async def _account_info(self) -> _AccountInfo:
+        key = ("account info", self._calendar_id)
+        return await self._call.cached(self._account, key, _INFO_TTL, self._fetch_account_info)
 
-    async def _read_office(self) -> _Office:
-        """Read the time zone and the types, but for classes: their times are not free to choose."""
-        if self._only is None:
-            time_zone = (await self._get(records.Clock, "me")).timezone
+    async def _fetch_account_info(self) -> _AccountInfo:
+        """Read the time zone and the appointment types.
+
+        Classes are left out: their times cannot be chosen freely.
+        """
+        if self._calendar_id is None:
+            time_zone = (await self._get(mapping.Me, "me")).timezone
         else:
-            clocks = await self._get(RootModel[list[records.Clock]], "calendars")
-            zones = {each.id: each.timezone for each in clocks.root}
-            if self._only not in zones:
+            calendars = await self._get(RootModel[list[mapping.Calendar]], "calendars")
+            zones = {each.id: each.timezone for each in calendars.root}
+            if self._calendar_id not in zones:
                 raise Disconnected("The Acuity account has no such calendar.")
-            time_zone = zones[self._only]
-        found = await self._get(RootModel[list[records.Type]], "appointment-types")
+            time_zone = zones[self._calendar_id]
+        every_type = await self._get(RootModel[list[mapping.AppointmentType]], "appointment-types")
         types = [
             each
-            for each in found.root
+            for each in every_type.root
             if each.active and not each.private and each.type == "service"
-            if self._only is None or self._only in each.calendarIDs
+            if self._calendar_id is None or self._calendar_id in each.calendarIDs
         ]
         services = (
             Service(id=str(each.id), name=each.name, minutes=each.duration) for each in types
         )
-        only = None if self._only is None else [self._only]
-        calendars = {str(each.id): only or each.calendarIDs for each in types}
-        return _Office(Agenda(time_zone=time_zone, services=tuple(services)), calendars)
+        only = None if self._calendar_id is None else [self._calendar_id]
+        calendar_ids = {str(each.id): only or each.calendarIDs for each in types}
+        return _AccountInfo(
+            CalendarInfo(time_zone=time_zone, services=tuple(services)), calendar_ids
+        )
 
     async def _services(self) -> Mapping[str, Service]:
-        return {service.id: service for service in (await self.agenda()).services}
+        return {service.id: service for service in (await self.calendar_info()).services}
 
-    async def _has_times(self, service: Service, day: date) -> bool:
-        """Say whether anything is free on a day; Acuity tells that for a month."""
+    async def _has_free_times(self, service: Service, day: date) -> bool:
+        """Say whether anything is free on a day. Acuity answers for a whole month."""
         month = (service.id, f"{day:%Y-%m}")
         if month not in self._free_days:
-            params = await self._asking(service, self._only, month=month[1])
-            found = await self._get(
-                RootModel[list[records.Date]], "availability", "dates", params=params
+            params = await self._availability_params(service, self._calendar_id, month=month[1])
+            dates = await self._get(
+                RootModel[list[mapping.AvailableDate]], "availability", "dates", params=params
             )
-            self._free_days[month] = {each.date for each in found.root}
+            self._free_days[month] = {each.date for each in dates.root}
         return day in self._free_days[month]
 
-    async def _times(
+    async def _fetch_times(
         self, service: Service, calendar_id: int | None, moving: Booking | None, day: date
     ) -> list[datetime]:
-        params = await self._asking(service, calendar_id, date=day.isoformat())
+        params = await self._availability_params(service, calendar_id, date=day.isoformat())
         if moving is not None:
             params["ignoreAppointmentIDs[]"] = moving.id
-        found = await self._get(
-            RootModel[list[records.Time]], "availability", "times", params=params
+        times = await self._get(
+            RootModel[list[mapping.AvailableTime]], "availability", "times", params=params
         )
-        return [each.time for each in found.root]
+        return [each.time for each in times.root]
 
-    async def _asking(
-        self, service: Service, calendar_id: int | None, **when: str
+    async def _availability_params(
+        self, service: Service, calendar_id: int | None, **period: str
     ) -> dict[str, str]:
-        time_zone = (await self.agenda()).time_zone
-        where = {} if calendar_id is None else {"calendarID": str(calendar_id)}
-        return {"appointmentTypeID": service.id, "timezone": time_zone, **where, **when}
+        time_zone = (await self.calendar_info()).time_zone
+        calendar = {} if calendar_id is None else {"calendarID": str(calendar_id)}
+        return {"appointmentTypeID": service.id, "timezone": time_zone, **calendar, **period}
 
-    async def _list(self, **wanted: str) -> list[Booking]:
-        """Return the appointments that are not cancelled, earliest first."""
-        params = {**wanted, "direction": "ASC", "max": _MOST, "excludeForms": "true"}
-        if self._only is not None:
-            params["calendarID"] = str(self._only)
-        found = await self._get(RootModel[list[records.Appointment]], "appointments", params=params)
+    async def _list_bookings(self, **filters: str) -> list[Booking]:
+        """Return the bookings that are not cancelled, earliest first."""
+        params = {**filters, "direction": "ASC", "max": _MAX_APPOINTMENTS, "excludeForms": "true"}
+        if self._calendar_id is not None:
+            params["calendarID"] = str(self._calendar_id)
+        answer = await self._get(
+            RootModel[list[mapping.Appointment]], "appointments", params=params
+        )
         services = await self._services()
-        return [records.booking_of(each, services) for each in found.root if not each.canceled]
+        return [mapping.to_booking(each, services) for each in answer.root if not each.canceled]
 
     async def _get(self, returns: type[Model], *path: str, params: Params | None = None) -> Model:
         return await self._api.call("GET", ("api", "v1", *path), returns, params=params)
 
-    async def _place(
+    async def _book_or_move(
         self,
         method: Literal["POST", "PUT"],
         path: tuple[str, ...],
         body: Mapping[str, Any],
         service: Service,
         start: datetime,
-        calendars: Sequence[int],
+        calendar_ids: Sequence[int],
         moving: Booking | None = None,
     ) -> Booking | None:
-        """Book or move to the first calendar that has the time; return None where none has."""
-        local = start.astimezone((await self._office()).zone)
-        for calendar_id in calendars:
-            if start in await self._times(service, calendar_id, moving, local.date()):
+        """Book or move to the first calendar that is free then; return None where none is."""
+        local = start.astimezone((await self._account_info()).zone)
+        for calendar_id in calendar_ids:
+            if start in await self._fetch_times(service, calendar_id, moving, local.date()):
                 break
         else:
             return None
-        where = {"datetime": f"{local:%Y-%m-%dT%H:%M:%S%z}", "calendarID": calendar_id}
+        place = {"datetime": f"{local:%Y-%m-%dT%H:%M:%S%z}", "calendarID": calendar_id}
         params = None if moving else {"admin": "true"}
         try:
             answer = await self._api.call(
                 method,
                 ("api", "v1", *path),
-                records.Appointment,
-                json={**body, **where},
+                mapping.Appointment,
+                json={**body, **place},
                 params=params,
             )
         except (Conflict, Rejected):
-            # Acuity says 400 for a time that is taken, and for all else that it does not like.
-            if start in await self._times(service, calendar_id, moving, local.date()):
+            # Acuity answers 400 for a time that is taken, and for every other refusal.
+            if start in await self._fetch_times(service, calendar_id, moving, local.date()):
                 raise
             return None
-        return records.booking_of(answer, {service.id: service})
+        return mapping.to_booking(answer, {service.id: service})
 
 
-def _days(start: datetime, end: datetime) -> list[date]:
-    """Return the days that [start, end) touches, on the clock that both are on."""
+def _dates_between(start: datetime, end: datetime) -> list[date]:
+    """Return the dates that [start, end) touches, in the time zone of both."""
     first, last = start.date(), (end - timedelta.resolution).date()
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
-def _utc_day(moment: datetime) -> str:
+def _utc_date(moment: datetime) -> str:
     return moment.astimezone(UTC).date().isoformat()

@@ -1,1 +1,1 @@
-"""The builtin calendar."""
+"""The builtin provider."""

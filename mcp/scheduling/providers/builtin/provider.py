@@ -1,4 +1,4 @@
-"""The calendar that every business has: opening hours, services and bookings in PostgreSQL."""
+"""The builtin provider: calendars with opening hours, services and bookings in PostgreSQL."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +14,14 @@ from sqlmodel import col
 
 from config.columns import now
 from config.security.vault import Account
-from scheduling.provider import Agenda, Attendee, Booking, Service, Slot
-from scheduling.providers.builtin.opening_hours import Opening
+from scheduling.provider import Attendee, Booking, CalendarInfo, Service, Slot
+from scheduling.providers.builtin.opening_hours import OpeningHours
 from scheduling.providers.builtin.tables import Calendar, CalendarBooking, CalendarService
 from toolkit.errors import Disconnected
 from toolkit.tenancy import Credentials, ToolCall
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f-]{0,27})?")
-_REFERENCE = 8  # characters of an id: they tell a calendar's bookings apart, in few tokens
+_REFERENCE_LENGTH = 8  # characters of an id, enough to tell the bookings of a calendar apart
 
 
 class Builtin:
@@ -38,22 +38,22 @@ class Builtin:
         self._clock = clock
 
     async def check(self) -> None:
-        """See that there is such a calendar."""
+        """Make sure that the calendar exists."""
         async with self._call.transaction() as session:
-            await self._calendar(session)
+            await self._load_calendar(session)
 
-    async def agenda(self) -> Agenda:
-        """Return the services and the time zone."""
+    async def calendar_info(self) -> CalendarInfo:
+        """Return the services, the time zone and the opening hours."""
         async with self._call.transaction() as session:
-            calendar = await self._calendar(session)
-            services = await _services(session, calendar)
-        agenda = Agenda(time_zone=calendar.time_zone, services=tuple(services.values()))
-        bounds = _opening(calendar).bounds()
+            calendar = await self._load_calendar(session)
+            services = await _load_services(session, calendar)
+        info = CalendarInfo(time_zone=calendar.time_zone, services=tuple(services.values()))
+        bounds = _opening_hours(calendar).bounds()
         if bounds is None:
-            return agenda
-        return agenda.model_copy(update={"opens": bounds[0], "closes": bounds[1]})
+            return info
+        return info.model_copy(update={"opens": bounds[0], "closes": bounds[1]})
 
-    async def free(
+    async def find_slots(
         self,
         service: Service,
         start: AwareDatetime,
@@ -63,13 +63,13 @@ class Builtin:
         """Return the free times that start in [start, end), earliest first, none of them past."""
         length = timedelta(minutes=service.minutes)
         async with self._call.transaction() as session:
-            calendar = await self._calendar(session)
-            taken = await _taken(session, calendar, start, end + length, moving)
-        opening, current = _opening(calendar), self._clock()
-        first, last = (each.astimezone(opening.zone).date() for each in (start, end))
+            calendar = await self._load_calendar(session)
+            taken = await _bookings_between(session, calendar, start, end + length, moving)
+        hours, current = _opening_hours(calendar), self._clock()
+        first, last = (each.astimezone(hours.zone).date() for each in (start, end))
         slots = [
             Slot(starts_at=each, ends_at=each + length)
-            for each in opening.starts(first, last, service.minutes)
+            for each in hours.starts(first, last, service.minutes)
             if start <= each < end and each > current
         ]
         return [slot for slot in slots if not _overlaps(slot, taken)]
@@ -79,10 +79,10 @@ class Builtin:
     ) -> Booking | None:
         """Book a time; return None when it is no longer free."""
         async with self._call.transaction() as session:
-            calendar = await self._calendar(session, alone=True)
-            if before := await self._booked_before(session):
-                return before
-            if not await self._bookable(session, calendar, service, start):
+            calendar = await self._load_calendar(session, locked=True)
+            if existing := await self._find_by_idempotency_key(session):
+                return existing
+            if not await self._is_bookable(session, calendar, service, start):
                 return None
             row = CalendarBooking(
                 id=uuid4(),
@@ -99,14 +99,14 @@ class Builtin:
                 idempotency_key=self._call.idempotency_key,
             )
             session.add(row)
-            return _booking(row, {service.id: service})
+            return _to_booking(row, {service.id: service})
 
     async def find_lost_booking(
         self, service: Service, start: AwareDatetime, attendee: Attendee
     ) -> Booking | None:
-        """Return what the first attempt of this very call has booked, if there was one."""
+        """Return the booking with the idempotency key of this tool call, if there is one."""
         async with self._call.transaction() as session:
-            return await self._booked_before(session)
+            return await self._find_by_idempotency_key(session)
 
     async def booking(self, reference: str) -> Booking | None:
         """Return a booking by its reference or its id, whatever its status."""
@@ -114,13 +114,13 @@ class Builtin:
         if not _ID.fullmatch(prefix):
             return None
         async with self._call.transaction() as session:
-            found = await self._bookings(
+            found = await self._load_bookings(
                 session, cast(col(CalendarBooking.id), String).startswith(prefix)
             )
         return found[0] if len(found) == 1 else None
 
-    async def upcoming(self, name: str | None, phone: str | None) -> list[Booking]:
-        """Return a person's bookings from now on, earliest first."""
+    async def find_bookings(self, name: str | None, phone: str | None) -> list[Booking]:
+        """Return the future bookings of the person with this name or phone, earliest first."""
         row = CalendarBooking
         person: list[ColumnElement[bool]] = []
         if name:
@@ -129,38 +129,42 @@ class Builtin:
             person.append(func.ltrim(col(row.attendee_phone), "+") == phone.lstrip("+"))
         later, booked = col(row.starts_at) > self._clock(), col(row.status) == "booked"
         async with self._call.transaction() as session:
-            return await self._bookings(session, or_(*person), later, booked)
+            return await self._load_bookings(session, or_(*person), later, booked)
 
     async def move(self, booking: Booking, start: AwareDatetime) -> Booking | None:
         """Move a booking; return None when the time is no longer free."""
         async with self._call.transaction() as session:
-            calendar = await self._calendar(session, alone=True)
-            row = await _row(session, booking)
-            if row.status != "booked" or not await self._bookable(
+            calendar = await self._load_calendar(session, locked=True)
+            row = await _load_booking(session, booking)
+            if row.status != "booked" or not await self._is_bookable(
                 session, calendar, booking.service, start, booking
             ):
                 return None
             row.starts_at = start
             row.ends_at = start + timedelta(minutes=booking.service.minutes)
             row.updated_at = self._clock()
-            return _booking(row, {booking.service.id: booking.service})
+            return _to_booking(row, {booking.service.id: booking.service})
 
     async def cancel(self, booking: Booking, reason: str | None) -> Booking:
-        """Cancel a booking. Cancelling twice is not an error."""
+        """Cancel a booking. Cancelling it again is not an error."""
         async with self._call.transaction() as session:
-            await self._calendar(session, alone=True)
-            row = await _row(session, booking)
+            await self._load_calendar(session, locked=True)
+            row = await _load_booking(session, booking)
             if row.status != "cancelled":
                 row.status, row.cancellation_reason = "cancelled", reason
                 row.updated_at = self._clock()
-            return _booking(row, {booking.service.id: booking.service})
+            return _to_booking(row, {booking.service.id: booking.service})
 
-    async def _calendar(self, session: AsyncSession, *, alone: bool = False) -> Calendar:
-        """Return the calendar; `alone` keeps every other writer waiting."""
+    async def _load_calendar(self, session: AsyncSession, *, locked: bool = False) -> Calendar:
+        """Return the calendar; `locked` makes every other writer wait for this transaction.
+
+        Raises:
+            Disconnected: there is no calendar, or several and none is named.
+        """
         statement = select(Calendar)
         if self._name is not None:
             statement = statement.where(col(Calendar.name) == self._name)
-        if alone:
+        if locked:
             statement = statement.with_for_update()
         calendars = (await session.execute(statement)).scalars().all()
         if len(calendars) == 1:
@@ -169,27 +173,27 @@ class Builtin:
             raise Disconnected("There is no such calendar.")
         raise Disconnected("There are several calendars, and this bot is connected to none.")
 
-    async def _bookings(
+    async def _load_bookings(
         self, session: AsyncSession, *conditions: ColumnElement[bool]
     ) -> list[Booking]:
-        calendar = await self._calendar(session)
-        services = await _services(session, calendar)
+        calendar = await self._load_calendar(session)
+        services = await _load_services(session, calendar)
         statement = (
             select(CalendarBooking)
             .where(col(CalendarBooking.calendar_id) == calendar.id, *conditions)
             .order_by(col(CalendarBooking.starts_at))
         )
         rows = (await session.execute(statement)).scalars()
-        return [_booking(row, services) for row in rows]
+        return [_to_booking(row, services) for row in rows]
 
-    async def _booked_before(self, session: AsyncSession) -> Booking | None:
+    async def _find_by_idempotency_key(self, session: AsyncSession) -> Booking | None:
         key = self._call.idempotency_key
         if key is None:
             return None
-        found = await self._bookings(session, col(CalendarBooking.idempotency_key) == key)
+        found = await self._load_bookings(session, col(CalendarBooking.idempotency_key) == key)
         return found[0] if found else None
 
-    async def _bookable(
+    async def _is_bookable(
         self,
         session: AsyncSession,
         calendar: Calendar,
@@ -198,16 +202,16 @@ class Builtin:
         moving: Booking | None = None,
     ) -> bool:
         slot = Slot(starts_at=start, ends_at=start + timedelta(minutes=service.minutes))
-        taken = await _taken(session, calendar, slot.starts_at, slot.ends_at, moving)
-        open_then = _opening(calendar).contains(start, service.minutes)
+        taken = await _bookings_between(session, calendar, slot.starts_at, slot.ends_at, moving)
+        open_then = _opening_hours(calendar).contains(start, service.minutes)
         return open_then and start > self._clock() and not _overlaps(slot, taken)
 
 
-def _opening(calendar: Calendar) -> Opening:
-    return Opening(calendar.hours, ZoneInfo(calendar.time_zone))
+def _opening_hours(calendar: Calendar) -> OpeningHours:
+    return OpeningHours(calendar.hours, ZoneInfo(calendar.time_zone))
 
 
-async def _services(session: AsyncSession, calendar: Calendar) -> dict[str, Service]:
+async def _load_services(session: AsyncSession, calendar: Calendar) -> dict[str, Service]:
     statement = (
         select(CalendarService)
         .where(col(CalendarService.calendar_id) == calendar.id)
@@ -220,7 +224,7 @@ async def _services(session: AsyncSession, calendar: Calendar) -> dict[str, Serv
     }
 
 
-async def _taken(
+async def _bookings_between(
     session: AsyncSession,
     calendar: Calendar,
     start: datetime,
@@ -243,19 +247,19 @@ def _overlaps(slot: Slot, taken: Sequence[CalendarBooking]) -> bool:
     return any(row.starts_at < slot.ends_at and row.ends_at > slot.starts_at for row in taken)
 
 
-async def _row(session: AsyncSession, booking: Booking) -> CalendarBooking:
+async def _load_booking(session: AsyncSession, booking: Booking) -> CalendarBooking:
     statement = select(CalendarBooking).where(col(CalendarBooking.id) == UUID(booking.id))
     return (await session.execute(statement)).scalar_one()
 
 
-def _booking(row: CalendarBooking, services: Mapping[str, Service]) -> Booking:
-    """Return a row as a booking; a service that is no longer offered goes by its key."""
+def _to_booking(row: CalendarBooking, services: Mapping[str, Service]) -> Booking:
+    """Return the booking of a row; a service that is no longer offered is named by its key."""
     minutes = (row.ends_at - row.starts_at) // timedelta(minutes=1)
     offered = services.get(row.service_key)
     name = offered.name if offered else row.service_key
     return Booking(
         id=str(row.id),
-        reference=row.id.hex[:_REFERENCE],
+        reference=row.id.hex[:_REFERENCE_LENGTH],
         service=Service(id=row.service_key, name=name, minutes=minutes),
         starts_at=row.starts_at,
         attendee=Attendee(

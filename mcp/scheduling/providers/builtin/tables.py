@@ -1,4 +1,4 @@
-"""Tables of the builtin calendar."""
+"""The tables of the builtin provider."""
 
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ class Calendar(TenantRow, table=True):
 
 
 class CalendarService(TenantRow, table=True):
-    """Something that can be booked, and how long it takes."""
+    """A service that can be booked, and how many minutes it takes."""
 
     __table_args__ = (
         UniqueConstraint("calendar_id", "service_key"),

@@ -1,6 +1,6 @@
-"""What Housecall Pro answers, and how that reads in our words.
+"""Housecall Pro's responses, and their translation into the server's models.
 
-Where its own description leaves an answer open, only what is used here is read.
+Where its specification leaves a response open, the models hold no more than what is used.
 """
 
 import re
@@ -12,31 +12,31 @@ from unicodedata import normalize
 
 from pydantic import AfterValidator, AliasChoices, AliasPath, BaseModel, Field
 
-from scheduling.matching import is_person
+from scheduling.matching import is_booked_by
 from scheduling.provider import Attendee, Booking, Service, TimeZone
-from toolkit.speech.times import utc
+from toolkit.speech.times import format_utc
 
-UNTIMED = 30  # minutes, which the vendor itself takes for a service without a duration
+DEFAULT_MINUTES = 30  # what Housecall Pro itself takes for a service without a duration
 _CANCELLED = frozenset({"user canceled", "pro canceled"})
-_WAS_ON = re.compile(r"It was to be on (\S+Z)\.")
+_CANCELLED_START = re.compile(r"It was to be on (\S+Z)\.")
 
 
-def _aware(moment: datetime) -> datetime:
-    """Return a moment of the vendor's, which is in UTC where it names no zone."""
+def _assume_utc(moment: datetime) -> datetime:
+    """Return an aware datetime; one without an offset is in UTC."""
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-_Moment = Annotated[datetime, AfterValidator(_aware)]
+_UtcDatetime = Annotated[datetime, AfterValidator(_assume_utc)]
 
 
 class Company(BaseModel):
-    """The business itself."""
+    """The company that the key belongs to."""
 
     time_zone: TimeZone
 
 
-class PricedService(BaseModel):
-    """Something in the price book; its duration is in minutes."""
+class PriceBookService(BaseModel):
+    """A service of the price book. Its duration is in minutes."""
 
     uuid: str
     name: str
@@ -44,10 +44,14 @@ class PricedService(BaseModel):
     duration: int | None = None
 
 
-class PriceBook(BaseModel):
-    """One page. It is described as a list within a list, and has been seen as a plain one."""
+class PriceBookPage(BaseModel):
+    """A page of the price book.
 
-    data: list[PricedService] = Field(
+    The specification nests the list of services in another list; responses with a plain list have
+    been seen, too.
+    """
+
+    data: list[PriceBookService] = Field(
         default=[], validation_alias=AliasChoices("data", AliasPath("services", 0, "data"))
     )
     total_pages: int = Field(
@@ -56,15 +60,15 @@ class PriceBook(BaseModel):
     )
 
 
-class _Window(BaseModel):
-    start_time: _Moment
+class _BookingWindow(BaseModel):
+    start_time: _UtcDatetime
     available: bool
 
 
-class Windows(BaseModel):
-    """The times at which somebody could come, and those at which nobody can."""
+class BookingWindows(BaseModel):
+    """The times at which a technician is available, and those at which none is."""
 
-    booking_windows: list[_Window]
+    booking_windows: list[_BookingWindow]
 
 
 class Address(BaseModel):
@@ -75,7 +79,7 @@ class Address(BaseModel):
 
 
 class Customer(BaseModel):
-    """A customer as the office knows them."""
+    """A customer of the company."""
 
     id: str
     first_name: str | None = None
@@ -89,33 +93,33 @@ class Customer(BaseModel):
 
     @property
     def attendees(self) -> list[Attendee]:
-        """Return the customer once for each of their numbers."""
+        """Return one attendee for each phone number of the customer, and at least one."""
         name = " ".join(filter(None, (self.first_name, self.last_name))) or self.company or ""
         numbers = [self.mobile_number, self.home_number, self.work_number]
-        known: list[str | None] = [each for each in numbers if each]
-        return [Attendee(name=name, phone=each, email=self.email) for each in known or [None]]
+        phones: list[str | None] = [each for each in numbers if each]
+        return [Attendee(name=name, phone=each, email=self.email) for each in phones or [None]]
 
     @property
     def address_id(self) -> str | None:
-        """Return where their jobs are: at the first address that is not merely billed."""
-        homes = sorted(self.addresses, key=lambda each: each.type == "billing")
-        return homes[0].id if homes else None
+        """Return the id of the first address, preferring those that are not billing addresses."""
+        addresses = sorted(self.addresses, key=lambda each: each.type == "billing")
+        return addresses[0].id if addresses else None
 
-    def is_person(self, name: str | None, phone: str | None) -> bool:
-        """Say whether it is the person with this name, or with this number."""
-        return any(is_person(each, name, phone) for each in self.attendees)
+    def matches(self, name: str | None, phone: str | None) -> bool:
+        """Say whether the customer has this name or this phone number."""
+        return any(is_booked_by(each, name, phone) for each in self.attendees)
 
     def is_caller(self, caller: Attendee) -> bool:
-        """Say whether it is the caller, of whom a name alone does not tell."""
-        if caller.phone and self.is_person(None, caller.phone):
+        """Say whether the customer is the caller: by phone or e-mail, never by the name alone."""
+        if caller.phone and self.matches(None, caller.phone):
             return True
         email = (self.email or "").casefold()
         same_email = email != "" and email == (caller.email or "").casefold()
-        return same_email and (caller.phone is None or self.is_person(caller.name, None))
+        return same_email and (caller.phone is None or self.matches(caller.name, None))
 
 
-class Customers(BaseModel):
-    """Customers who were looked for."""
+class CustomersPage(BaseModel):
+    """A page of customers."""
 
     customers: list[Customer]
 
@@ -127,12 +131,12 @@ class Note(BaseModel):
 
 
 class _Schedule(BaseModel):
-    scheduled_start: _Moment | None = None
-    scheduled_end: _Moment | None = None
+    scheduled_start: _UtcDatetime | None = None
+    scheduled_end: _UtcDatetime | None = None
 
 
 class Job(BaseModel):
-    """Work to be done for a customer, with a time or without."""
+    """A job for a customer. It may have no scheduled time."""
 
     id: str
     description: str | None = None
@@ -142,73 +146,73 @@ class Job(BaseModel):
     schedule: _Schedule = _Schedule()
 
     @property
-    def noted(self) -> str:
-        """Return all its notes."""
+    def notes_text(self) -> str:
+        """Return the contents of all its notes, a line each."""
         return "\n".join(each.content or "" for each in self.notes)
 
 
-class Jobs(BaseModel):
-    """Jobs that were looked for."""
+class JobsPage(BaseModel):
+    """A page of jobs."""
 
     jobs: list[Job]
 
 
-class Moved(BaseModel):
-    """A job's new time."""
+class ScheduleResponse(BaseModel):
+    """The response to a change of a job's schedule."""
 
-    start_time: _Moment
+    start_time: _UtcDatetime
 
 
-class Unscheduled(BaseModel):
-    """The answer that a job has no time any more."""
+class ScheduleDeletion(BaseModel):
+    """The response to the deletion of a job's schedule."""
 
     deleted: Literal[True]
 
 
-def mark(key: str) -> str:
-    """Return what tells a call, short enough for a note."""
+def call_tag(key: str) -> str:
+    """Return a short hash of an idempotency key, for a note."""
     return sha256(key.encode()).hexdigest()[:12]
 
 
 def booking_note(attendee: Attendee, key: str | None) -> str:
-    """Return what staff reads on a new job, and what a repeat of the call is told by."""
-    booked = f"Booked by phone for {attendee.name}{f', call {mark(key)}' if key else ''}."
+    """Return the note on a new job: for staff, and with the tag by which a retry finds the job."""
+    booked = f"Booked by phone for {attendee.name}{f', call {call_tag(key)}' if key else ''}."
     return "\n".join(filter(None, (attendee.notes, booked)))
 
 
-def cancellation(starts_at: datetime, reason: str | None) -> str:
-    """Return the note that tells what an unscheduled job was: here, and to staff."""
+def cancellation_note(starts_at: datetime, reason: str | None) -> str:
+    """Return the note on an unscheduled job: for staff, and with the start time that it had."""
     because = f" Reason: {reason}" if reason else ""
-    return f"Cancelled by phone. It was to be on {utc(starts_at)}.{because}"
+    return f"Cancelled by phone. It was to be on {format_utc(starts_at)}.{because}"
 
 
-def bookings_of(jobs: Iterable[Job], services: Sequence[Service]) -> list[Booking]:
-    """Return the jobs that have a time, and are not cancelled."""
-    found = [booking_of(job, services) for job in jobs]
-    return [each for each in found if each and each.status == "booked"]
+def to_bookings(jobs: Iterable[Job], services: Sequence[Service]) -> list[Booking]:
+    """Return the bookings of the jobs that have a time and are not cancelled."""
+    bookings = [to_booking(job, services) for job in jobs]
+    return [each for each in bookings if each and each.status == "booked"]
 
 
-def booking_of(job: Job, services: Sequence[Service]) -> Booking | None:
-    """Return a job in our words; None where it has no time, and never lost one by phone."""
-    schedule, was_on = job.schedule, _WAS_ON.findall(job.noted)
+def to_booking(job: Job, services: Sequence[Service]) -> Booking | None:
+    """Return the booking of a job; None if it has no time and was not cancelled by phone."""
+    schedule, cancelled_starts = job.schedule, _CANCELLED_START.findall(job.notes_text)
     starts_at = schedule.scheduled_start
-    if starts_at is None and not was_on:
+    if starts_at is None and not cancelled_starts:
         return None
     cancelled = starts_at is None or job.work_status in _CANCELLED
     return Booking(
         id=job.id,
         reference=job.id,
-        service=_service(job, services),
-        starts_at=starts_at or datetime.fromisoformat(was_on[-1]),
+        service=_to_service(job, services),
+        starts_at=starts_at or datetime.fromisoformat(cancelled_starts[-1]),
         attendee=job.customer.attendees[0],
         status="cancelled" if cancelled else "booked",
     )
 
 
-def _service(job: Job, services: Sequence[Service]) -> Service:
-    """Return what a job is for; a service that is no longer offered goes by the job's title."""
+def _to_service(job: Job, services: Sequence[Service]) -> Service:
+    """Return the service of a job; one that is no longer offered is named by the job's title."""
     name, schedule = job.description or "appointment", job.schedule
-    unknown = Service(id=slug(name), name=name, minutes=UNTIMED)
+    unknown = Service(id=slug(name), name=name, minutes=DEFAULT_MINUTES)
     service = next((each for each in services if each.name == name), unknown)
     if schedule.scheduled_start is None or schedule.scheduled_end is None:
         return service
@@ -217,7 +221,7 @@ def _service(job: Job, services: Sequence[Service]) -> Service:
 
 
 def default_address(settings: Mapping[str, Any]) -> Mapping[str, str] | None:
-    """Return where a job is until the office knows the caller's address."""
+    """Return the address for jobs of callers whose own is unknown; None if it is incomplete."""
     parts = ("street", "city", "state", "zip")
     address = {part: str(settings.get(f"default_{part}") or "") for part in parts}
     address["country"] = str(settings.get("default_country") or "US")
@@ -225,6 +229,6 @@ def default_address(settings: Mapping[str, Any]) -> Mapping[str, str] | None:
 
 
 def slug(name: str) -> str:
-    """Return a name as a service's id."""
+    """Return the id of a service with this name: ASCII letters, digits and hyphens."""
     plain = normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "service"

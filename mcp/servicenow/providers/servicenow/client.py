@@ -1,4 +1,4 @@
-"""How a ServiceNow instance is reached: as whom, and its Table API.
+"""The client of a ServiceNow instance: credentials, requests, and its Table API.
 
 https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html.
 """
@@ -18,22 +18,22 @@ from toolkit.oauth import OAuth
 from toolkit.tenancy import Credentials, ToolCall
 
 _JSON = {"Accept": "application/json"}
-_LABELLED = {"sysparm_display_value": "all"}
-_UNLINKED = {**_LABELLED, "sysparm_exclude_reference_link": "true"}
+_WITH_LABELS = {"sysparm_display_value": "all"}
+_WITHOUT_LINKS = {**_WITH_LABELS, "sysparm_exclude_reference_link": "true"}
 _TABLES = ("now", "table")
 _SYS_ID = re.compile(r"[0-9a-f]{32}")
 
 
-class _One(BaseModel):
+class _ObjectResponse(BaseModel):
     result: dict[str, Any]
 
 
-class _Many(BaseModel):
+class _ListResponse(BaseModel):
     result: list[dict[str, Any]]
 
 
-def _name(address: object) -> object:
-    """Take the address of an instance for its name."""
+def _instance_name(address: object) -> object:
+    """Return the name of an instance, which may be given as an address."""
     if not isinstance(address, str):
         return address
     host = address.strip().lower().removeprefix("https://").rstrip("/")
@@ -43,7 +43,9 @@ def _name(address: object) -> object:
 class ServiceNowCredentials(Credentials):
     """What a tenant gives to connect ServiceNow: an instance, and a user or an application."""
 
-    instance: Annotated[str, BeforeValidator(_name), Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    instance: Annotated[
+        str, BeforeValidator(_instance_name), Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    ]
     username: str = ""
     password: SecretStr = SecretStr("")
     client_id: str = ""
@@ -57,31 +59,31 @@ class ServiceNowCredentials(Credentials):
         return bool(self.client_id and self.client_secret and self.refresh_token)
 
     @model_validator(mode="after")
-    def _complete(self) -> "ServiceNowCredentials":
+    def _check_complete(self) -> "ServiceNowCredentials":
         if not self.is_application and not (self.username and self.password):
             raise ValueError("take username and password, or an application and its refresh_token")
         return self
 
 
 @dataclass(frozen=True)
-class Instance:
-    """One tenant's instance, asked and answering in JSON."""
+class ServiceNowClient:
+    """Sends JSON requests to one tenant's instance."""
 
     _api: VendorApi = field(repr=False)
 
     @classmethod
-    def of(cls, account: Account, call: ToolCall) -> "Instance":
-        """Return the way to an account's instance, without asking it anything."""
-        given = ServiceNowCredentials.model_validate(account.secrets)
-        base = account.base_url(f"https://{given.instance}.service-now.com")
+    def from_account(cls, account: Account, call: ToolCall) -> "ServiceNowClient":
+        """Return the client of an account's instance, without sending a request."""
+        credentials = ServiceNowCredentials.model_validate(account.secrets)
+        base = account.base_url(f"https://{credentials.instance}.service-now.com")
         auth: httpx2.Auth = (
             OAuth("ServiceNow", f"{base}/oauth_token.do", account, call)
-            if given.is_application
-            else httpx2.BasicAuth(given.username, given.password.get_secret_value())
+            if credentials.is_application
+            else httpx2.BasicAuth(credentials.username, credentials.password.get_secret_value())
         )
         return cls(VendorApi("ServiceNow", base, call.vendor_connection(account), auth))
 
-    async def ask(
+    async def request(
         self,
         method: str,
         path: tuple[str, ...],
@@ -90,44 +92,44 @@ class Instance:
         params: Params | None = None,
         json: Any = None,
     ) -> Model:
-        """Send one request below `/api`, and read its result."""
+        """Send one request below `/api`, and return its result as the model `returns`."""
         answer = await self._api.call(
-            method, ("api", *path), _One, params=params, json=json, headers=_JSON
+            method, ("api", *path), _ObjectResponse, params=params, json=json, headers=_JSON
         )
-        return self._api.read(answer.result, returns, reads=method == "GET")
+        return self._api.parse(answer.result, returns, reads=method == "GET")
 
-    async def row(
+    async def get_row(
         self, table: str, row: type[Model], fields: Sequence[str], sys_id: str
     ) -> Model | None:
         """Return a record of a table; None where there is none."""
         if not _SYS_ID.fullmatch(sys_id):
             return None
-        params = {**_UNLINKED, "sysparm_fields": ",".join(fields)}
+        params = {**_WITHOUT_LINKS, "sysparm_fields": ",".join(fields)}
         try:
-            return await self.ask("GET", (*_TABLES, table, sys_id), row, params=params)
+            return await self.request("GET", (*_TABLES, table, sys_id), row, params=params)
         except NotFound:
             return None
 
-    async def rows(
+    async def query_rows(
         self, table: str, row: type[Model], fields: Sequence[str], query: str, limit: int
     ) -> list[Model]:
         """Return records of a table that an encoded query finds."""
         params = {
-            **_UNLINKED,
+            **_WITHOUT_LINKS,
             "sysparm_query": query,
             "sysparm_fields": ",".join(fields),
             "sysparm_limit": str(limit),
         }
         path = ("api", *_TABLES, table)
-        answer = await self._api.call("GET", path, _Many, params=params, headers=_JSON)
-        return [self._api.read(each, row) for each in answer.result]
+        answer = await self._api.call("GET", path, _ListResponse, params=params, headers=_JSON)
+        return [self._api.parse(each, row) for each in answer.result]
 
     async def insert(
         self, table: str, row: type[Model], fields: Sequence[str], body: dict[str, str]
     ) -> Model:
         """Create a record of a table."""
-        params = {**_UNLINKED, "sysparm_fields": ",".join(fields)}
-        return await self.ask("POST", (*_TABLES, table), row, params=params, json=body)
+        params = {**_WITHOUT_LINKS, "sysparm_fields": ",".join(fields)}
+        return await self.request("POST", (*_TABLES, table), row, params=params, json=body)
 
     async def patch(
         self,
@@ -138,5 +140,5 @@ class Instance:
         body: dict[str, str],
     ) -> Model:
         """Change fields of a record of a table."""
-        params = {**_LABELLED, "sysparm_fields": ",".join(fields)}
-        return await self.ask("PATCH", (*_TABLES, table, sys_id), row, params=params, json=body)
+        params = {**_WITH_LABELS, "sysparm_fields": ",".join(fields)}
+        return await self.request("PATCH", (*_TABLES, table, sys_id), row, params=params, json=body)

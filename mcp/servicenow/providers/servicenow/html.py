@@ -1,11 +1,13 @@
-"""Markup as plain text: what a reader would see of an article, and nothing else."""
+"""Converts HTML to plain text: only what a reader of the page would see."""
 
 import re
 from collections import Counter
 from html.parser import HTMLParser
 
-_LONGEST = 200_000  # characters that are read
-_UNSEEN = frozenset({"head", "iframe", "noscript", "script", "style", "svg", "template", "title"})
+_MAX_LENGTH = 200_000  # characters that are read
+_INVISIBLE = frozenset(
+    {"head", "iframe", "noscript", "script", "style", "svg", "template", "title"}
+)
 _VOID = frozenset(
     (
         *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param"),
@@ -25,43 +27,43 @@ _HIDDEN = re.compile(
 )
 
 
-def plain(markup: str) -> str:
-    """Return the text of markup, a paragraph a line; what is hidden is left out."""
-    reader = _Reader()
-    reader.feed(markup[:_LONGEST])
-    reader.close()
-    lines = (" ".join(line.split()) for line in "".join(reader.told).split("\n"))
+def html_to_text(markup: str) -> str:
+    """Return the visible text of markup, one paragraph a line."""
+    extractor = _TextExtractor()
+    extractor.feed(markup[:_MAX_LENGTH])
+    extractor.close()
+    lines = (" ".join(line.split()) for line in "".join(extractor.text).split("\n"))
     return "\n".join(line for line in lines if line not in ("", "-"))
 
 
-class _Reader(HTMLParser):
+class _TextExtractor(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.told: list[str] = []
+        self.text: list[str] = []
         self._open: list[tuple[str, bool]] = []  # tags, and whether what is in them is hidden
-        self._times: Counter[str] = Counter()
+        self._open_counts: Counter[str] = Counter()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a tag."""
+        """Open a tag; a block starts a new line."""
         if tag in _BLOCKS:
-            self.told.append("\n- " if tag == "li" else "\n")
+            self.text.append("\n- " if tag == "li" else "\n")
         if tag not in _VOID:
-            self._open.append((tag, self._is_hidden or tag in _UNSEEN or _hides(attrs)))
-            self._times[tag] += 1
+            self._open.append((tag, self._is_hidden or tag in _INVISIBLE or _hides(attrs)))
+            self._open_counts[tag] += 1
 
     def handle_endtag(self, tag: str) -> None:
-        """Close a tag, and whatever was left open in it."""
+        """Close a tag, and the tags that were left open in it."""
         if tag in _BLOCKS:
-            self.told.append("\n")
-        closed = "" if self._times[tag] else tag
+            self.text.append("\n")
+        closed = "" if self._open_counts[tag] else tag
         while closed != tag:
             closed, _ = self._open.pop()
-            self._times[closed] -= 1
+            self._open_counts[closed] -= 1
 
     def handle_data(self, data: str) -> None:
-        """Note text; a line's end within it is a space."""
+        """Add visible text with its whitespace collapsed."""
         if not self._is_hidden:
-            self.told.append(re.sub(r"\s+", " ", data))
+            self.text.append(re.sub(r"\s+", " ", data))
 
     @property
     def _is_hidden(self) -> bool:
@@ -69,6 +71,10 @@ class _Reader(HTMLParser):
 
 
 def _hides(attrs: list[tuple[str, str | None]]) -> bool:
-    given = dict(attrs)
-    style = re.sub(r"/\*.*?\*/|\s+", "", given.get("style") or "").lower()
-    return "hidden" in given or given.get("aria-hidden") == "true" or bool(_HIDDEN.search(style))
+    attributes = dict(attrs)
+    style = re.sub(r"/\*.*?\*/|\s+", "", attributes.get("style") or "").lower()
+    return (
+        "hidden" in attributes
+        or attributes.get("aria-hidden") == "true"
+        or bool(_HIDDEN.search(style))
+    )

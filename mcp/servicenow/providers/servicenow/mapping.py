@@ -1,4 +1,4 @@
-"""ServiceNow's records in our words: tables, states, priorities, and fields with their labels."""
+"""ServiceNow's tables, fields and values, and their translation into the server's models."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -7,14 +7,14 @@ from typing import Annotated, Any, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from servicenow.provider import (
-    Change,
-    Draft,
     Group,
     Kind,
     Level,
-    Party,
+    NewRecord,
     Priority,
     Record,
+    RecordChange,
+    RecordReference,
     State,
     User,
 )
@@ -22,7 +22,7 @@ from servicenow.provider import (
 CASES = "sn_customerservice_case"
 PEOPLE, CONTACTS, GROUPS = "sys_user", "customer_contact", "sys_user_group"
 TABLES: Mapping[Kind, str] = {"incident": "incident", "case": CASES, "task": "task"}
-# Where a record says whom it is for; of a task nobody does.
+# The field that refers to the person a record is for; a task has none.
 CALLERS: Mapping[Kind, str] = {"incident": "caller_id", "case": "contact"}
 STATES: Mapping[Kind, Mapping[State, str]] = {
     "incident": {"new": "1", "open": "2", "pending": "3", "solved": "6", "closed": "7"},
@@ -41,8 +41,8 @@ _PRIORITIES: Mapping[str, Priority] = {
     "5": "low",  # planning
 }
 _AWAITING_CALLER = "1"
-_WAITING, _SOLVED = "Waiting for an answer.", "Solved."
-_MOMENT = "%Y-%m-%d %H:%M:%S"  # in UTC, whatever the time zone of the user
+_WAITING_NOTE, _SOLVED_NOTE = "Waiting for an answer.", "Solved."
+_TIME_FORMAT = "%Y-%m-%d %H:%M:%S"  # in UTC, whatever the time zone of the user
 
 _TASK_FIELDS = (
     *("sys_id", "number", "short_description", "description", "state", "priority"),
@@ -68,75 +68,75 @@ class _Cell(BaseModel):
     label: str = ""
 
 
-def _pair(field: object) -> object:
-    """Read a field however ServiceNow shows it: bare, with its label, or as a whole record."""
+def _to_cell(field: object) -> object:
+    """Return the value and label of a field: it may be bare, labelled, or a whole record."""
     if isinstance(field, _Cell):
         return field
     if not isinstance(field, dict):
-        return {"value": _bare(field), "label": _bare(field)}
-    shown = cast("dict[str, Any]", field)
-    value = shown.get("value", shown.get("sys_id"))
-    label = shown.get("display_value", shown.get("name", value))
-    return {"value": _bare(value), "label": _bare(label)}
+        return {"value": _to_text(field), "label": _to_text(field)}
+    labelled = cast("dict[str, Any]", field)
+    value = labelled.get("value", labelled.get("sys_id"))
+    label = labelled.get("display_value", labelled.get("name", value))
+    return {"value": _to_text(value), "label": _to_text(label)}
 
 
-def _bare(value: object) -> str:
-    """Return a value as text; in a record that is shown whole, each value is a field again."""
+def _to_text(value: object) -> str:
+    """Return a value as text; within a whole record, each value is a field again."""
     if isinstance(value, dict):
-        return _bare(cast("dict[str, Any]", value).get("value"))
+        return _to_text(cast("dict[str, Any]", value).get("value"))
     return "" if value is None or isinstance(value, list) else str(value)
 
 
-Cell = Annotated[_Cell, BeforeValidator(_pair)]
-_NOTHING = _Cell()
+Cell = Annotated[_Cell, BeforeValidator(_to_cell)]
+_EMPTY = _Cell()
 
 
-class Named(BaseModel):
-    """A record of which only the id and the number are told."""
+class RowId(BaseModel):
+    """The id and the number of a record."""
 
     sys_id: Cell
-    number: Cell = _NOTHING
+    number: Cell = _EMPTY
 
 
-class Row(Named):
-    """A record of `task`, or of a table that extends it."""
+class TaskRow(RowId):
+    """A row of `task`, or of a table that extends it: a field for each column that is read."""
 
-    short_description: Cell = _NOTHING
-    description: Cell = _NOTHING
-    state: Cell = _NOTHING
-    priority: Cell = _NOTHING
-    caller_id: Cell = _NOTHING
-    contact: Cell = _NOTHING
-    consumer: Cell = _NOTHING
-    assigned_to: Cell = _NOTHING
-    assignment_group: Cell = _NOTHING
-    parent: Cell = _NOTHING
-    opened_at: Cell = _NOTHING
-    sys_updated_on: Cell = _NOTHING
-    due_date: Cell = _NOTHING
-    sys_class_name: Cell = _NOTHING
-    correlation_id: Cell = _NOTHING
-    comments: Cell = _NOTHING
+    short_description: Cell = _EMPTY
+    description: Cell = _EMPTY
+    state: Cell = _EMPTY
+    priority: Cell = _EMPTY
+    caller_id: Cell = _EMPTY
+    contact: Cell = _EMPTY
+    consumer: Cell = _EMPTY
+    assigned_to: Cell = _EMPTY
+    assignment_group: Cell = _EMPTY
+    parent: Cell = _EMPTY
+    opened_at: Cell = _EMPTY
+    sys_updated_on: Cell = _EMPTY
+    due_date: Cell = _EMPTY
+    sys_class_name: Cell = _EMPTY
+    correlation_id: Cell = _EMPTY
+    comments: Cell = _EMPTY
 
     def is_task(self) -> bool:
-        """Say whether it is neither an incident nor a case."""
+        """Say whether the row is neither an incident nor a case."""
         return self.sys_class_name.value not in ("incident", CASES)
 
     def is_plain_task(self) -> bool:
-        """Say whether its states are those of `task` itself."""
+        """Say whether the row has the states of `task` itself."""
         return self.sys_class_name.value in PLAIN_TASKS
 
-    def points_to(self, wanted: Mapping[str, str]) -> bool:
-        """Say whether fields, by name, point to these records."""
-        return all(getattr(self, field).value == sys_id for field, sys_id in wanted.items())
+    def has_references(self, references: Mapping[str, str]) -> bool:
+        """Say whether these fields refer to the records with these ids."""
+        return all(getattr(self, field).value == sys_id for field, sys_id in references.items())
 
-    def record(self, kind: Kind) -> Record:
-        """Return the record in our words."""
+    def to_record(self, kind: Kind) -> Record:
+        """Return the row as a record of this kind."""
         states: dict[str, str] = {}
         if kind != "task" or self.is_plain_task():
             states = {number: word for word, number in STATES[kind].items()}
         contact = self.contact if self.contact.value else self.consumer
-        people = {"incident": self.caller_id, "case": contact}
+        callers = {"incident": self.caller_id, "case": contact}
         return Record(
             kind=kind,
             id=self.sys_id.value,
@@ -145,31 +145,31 @@ class Row(Named):
             state=states.get(self.state.value, self.state.label.casefold()),
             details=self.description.value or None,
             priority=_PRIORITIES.get(self.priority.value),
-            caller=_party(people.get(kind, _NOTHING)),
-            assignee=_party(self.assigned_to),
-            group=_party(self.assignment_group),
-            about=_party(self.parent),
-            opened_at=_moment(self.opened_at.value),
-            updated_at=_moment(self.sys_updated_on.value),
-            due_at=_moment(self.due_date.value),
+            caller=_to_reference(callers.get(kind, _EMPTY)),
+            assignee=_to_reference(self.assigned_to),
+            group=_to_reference(self.assignment_group),
+            about=_to_reference(self.parent),
+            opened_at=_parse_time(self.opened_at.value),
+            updated_at=_parse_time(self.sys_updated_on.value),
+            due_at=_parse_time(self.due_date.value),
         )
 
 
 class UserRow(BaseModel):
-    """A record of `sys_user`, or of a table that extends it."""
+    """A row of `sys_user`, or of a table that extends it."""
 
     sys_id: Cell
-    name: Cell = _NOTHING
-    user_name: Cell = _NOTHING
-    email: Cell = _NOTHING
-    phone: Cell = _NOTHING
-    mobile_phone: Cell = _NOTHING
-    home_phone: Cell = _NOTHING
-    title: Cell = _NOTHING
-    department: Cell = _NOTHING
+    name: Cell = _EMPTY
+    user_name: Cell = _EMPTY
+    email: Cell = _EMPTY
+    phone: Cell = _EMPTY
+    mobile_phone: Cell = _EMPTY
+    home_phone: Cell = _EMPTY
+    title: Cell = _EMPTY
+    department: Cell = _EMPTY
 
-    def user(self) -> User:
-        """Return the person in our words."""
+    def to_user(self) -> User:
+        """Return the row as a user."""
         phones = (self.phone.value, self.mobile_phone.value, self.home_phone.value)
         return User(
             id=self.sys_id.value,
@@ -183,67 +183,67 @@ class UserRow(BaseModel):
 
 
 class GroupRow(BaseModel):
-    """A record of `sys_user_group`."""
+    """A row of `sys_user_group`."""
 
     sys_id: Cell
-    name: Cell = _NOTHING
-    description: Cell = _NOTHING
+    name: Cell = _EMPTY
+    description: Cell = _EMPTY
 
-    def group(self) -> Group:
-        """Return the group in our words."""
+    def to_group(self) -> Group:
+        """Return the row as a group."""
         description = self.description.value or None
         return Group(id=self.sys_id.value, name=self.name.value, description=description)
 
 
-def new(draft: Draft, key: str | None) -> dict[str, str]:
-    """Return the body of a record that is to be created."""
+def to_create_payload(new: NewRecord, key: str | None) -> dict[str, str]:
+    """Return the body of a request that creates a record."""
     body = {
-        "short_description": draft.summary,
-        "description": draft.details,
-        "parent": draft.about,
+        "short_description": new.summary,
+        "description": new.details,
+        "parent": new.about,
         "correlation_id": key,
-        **_assigned(draft),
+        **_shared_fields(new),
     }
-    if draft.kind in CALLERS:
-        body[CALLERS[draft.kind]] = draft.caller
+    if new.kind in CALLERS:
+        body[CALLERS[new.kind]] = new.caller
     return {field: value for field, value in body.items() if value}
 
 
-def changed(kind: Kind, change: Change, *, code: str | None) -> dict[str, str]:
-    """Return the body of a change. `code` is the tenant's word for how a thing was solved.
+def to_update_payload(kind: Kind, change: RecordChange, *, code: str | None) -> dict[str, str]:
+    """Return the body of a request that changes a record.
 
-    An incident is not solved without a code and notes, and does not wait without a reason and a
-    comment: https://www.servicenow.com/docs/r/it-service-management/incident-management/resolve-and-close-an-incident.html
+    `code` is the tenant's close code of incidents, or resolution code of cases. ServiceNow requires
+    a code and notes of a solved incident, and a reason and a comment of a pending one: https://www.servicenow.com/docs/r/it-service-management/incident-management/resolve-and-close-an-incident.html
     """
-    body = {"comments": change.note, **_assigned(change)}
+    body = {"comments": change.note, **_shared_fields(change)}
     if change.state is not None:
         body["state"] = STATES[kind][change.state]
     if change.state in ("solved", "closed") and kind != "task":
-        body["close_notes"] = change.note or _SOLVED
+        body["close_notes"] = change.note or _SOLVED_NOTE
         body["close_code" if kind == "incident" else "resolution_code"] = code
     if change.state == "pending" and kind == "incident":
         body["hold_reason"] = _AWAITING_CALLER
-        body["comments"] = change.note or _WAITING
+        body["comments"] = change.note or _WAITING_NOTE
     return {field: value for field, value in body.items() if value}
 
 
-def _assigned(given: Draft | Change) -> dict[str, str | None]:
+def _shared_fields(record: NewRecord | RecordChange) -> dict[str, str | None]:
     return {
-        "assigned_to": given.assignee,
-        "assignment_group": given.group,
-        "urgency": _LEVELS[given.urgency] if given.urgency else None,
-        "impact": _LEVELS[given.impact] if given.impact else None,
-        "priority": _SET_PRIORITIES[given.priority] if given.priority else None,
-        "due_date": given.due_at.astimezone(UTC).strftime(_MOMENT) if given.due_at else None,
+        "assigned_to": record.assignee,
+        "assignment_group": record.group,
+        "urgency": _LEVELS[record.urgency] if record.urgency else None,
+        "impact": _LEVELS[record.impact] if record.impact else None,
+        "priority": _SET_PRIORITIES[record.priority] if record.priority else None,
+        "due_date": record.due_at.astimezone(UTC).strftime(_TIME_FORMAT) if record.due_at else None,
     }
 
 
-def _party(cell: _Cell) -> Party | None:
-    return Party(id=cell.value, name=cell.label or cell.value) if cell.value else None
+def _to_reference(cell: _Cell) -> RecordReference | None:
+    return RecordReference(id=cell.value, name=cell.label or cell.value) if cell.value else None
 
 
-def _moment(text: str) -> datetime | None:
+def _parse_time(text: str) -> datetime | None:
     try:
-        return datetime.strptime(text, _MOMENT).replace(tzinfo=UTC)
+        return datetime.strptime(text, _TIME_FORMAT).replace(tzinfo=UTC)
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""ServiceNow: incidents, tasks and people by its Table API, cases and knowledge by theirs.
+"""ServiceNow: incidents, tasks and users over the Table API, cases and articles over their own.
 
 https://www.servicenow.com/docs/r/api-reference/rest-apis/case-api.html,
 https://www.servicenow.com/docs/r/api-reference/rest-apis/knowledge-api.html.
@@ -12,20 +12,20 @@ from pydantic import BaseModel, Field
 from config.security.vault import Account
 from servicenow.provider import (
     Article,
-    Change,
-    Draft,
     Group,
     Kind,
-    Party,
+    NewRecord,
     Record,
+    RecordChange,
+    RecordKey,
     RecordPage,
-    Reference,
+    RecordReference,
+    SearchQuery,
     User,
-    Wanted,
 )
-from servicenow.providers.servicenow import search as queries
-from servicenow.providers.servicenow.client import Instance, ServiceNowCredentials
-from servicenow.providers.servicenow.html import plain
+from servicenow.providers.servicenow import search
+from servicenow.providers.servicenow.client import ServiceNowClient, ServiceNowCredentials
+from servicenow.providers.servicenow.html import html_to_text
 from servicenow.providers.servicenow.mapping import (
     CONTACTS,
     FIELDS,
@@ -35,18 +35,18 @@ from servicenow.providers.servicenow.mapping import (
     TABLES,
     USER_FIELDS,
     GroupRow,
-    Named,
-    Row,
+    RowId,
+    TaskRow,
     UserRow,
-    changed,
-    new,
+    to_create_payload,
+    to_update_payload,
 )
 from toolkit.errors import NotFound, Rejected
 from toolkit.tenancy import Credentials, ToolCall
 
-_CANDIDATES = 100  # people and groups from whom the one who is meant is chosen
-_GROUPS_HOLD = 300.0  # seconds
-_KEY = 64  # characters of a call's key; a correlation id has room for a hundred
+_MAX_CANDIDATES = 100  # users or groups that are read for one search
+_GROUPS_TTL = 300.0  # seconds
+_KEY_LENGTH = 64  # characters of an idempotency key; a correlation id has room for a hundred
 _CASES = ("sn_customerservice", "case")
 _ARTICLES = ("sn_km_api", "knowledge", "articles")
 
@@ -57,15 +57,15 @@ class _Settings(BaseModel):
     resolution_code: str | None = None
 
 
-class _Hit(BaseModel):
+class _ArticleHit(BaseModel):
     id: str
     number: str = ""
     title: str = ""
     snippet: str = ""
 
 
-class _Hits(BaseModel):
-    articles: list[_Hit]
+class _ArticleSearch(BaseModel):
+    articles: list[_ArticleHit]
 
 
 class _Article(BaseModel):
@@ -76,11 +76,11 @@ class _Article(BaseModel):
 
 
 class ServiceNow:
-    """A tenant's ServiceNow instance: as a user, or as an OAuth application.
+    """A tenant's ServiceNow instance, reached as a user or as an OAuth application.
 
-    The user needs the role `itil`, and `csm_ws_integration` for cases. The setting `task_table`
-    says where tasks are (`task`), `close_code` as what an incident is solved (`Solution provided`)
-    and `resolution_code` as what a case is (nothing).
+    The user needs the role `itil`, and `csm_ws_integration` for cases. Settings: `task_table`, the
+    table of tasks (`task`); `close_code` of solved incidents (`Solution provided`);
+    `resolution_code` of solved cases (none).
     """
 
     credentials: ClassVar[type[Credentials]] = ServiceNowCredentials
@@ -90,83 +90,83 @@ class ServiceNow:
         self._account = account
         self._call = call
         self._settings = _Settings.model_validate(account.settings)
-        self._instance = Instance.of(account, call)
+        self._client = ServiceNowClient.from_account(account, call)
 
     async def check(self) -> None:
         """Read one user."""
-        await self._instance.rows(PEOPLE, UserRow, ("sys_id",), "active=true", 1)
+        await self._client.query_rows(PEOPLE, UserRow, ("sys_id",), "active=true", 1)
 
-    async def record(self, kind: Kind, reference: Reference) -> Record | None:
+    async def get_record(self, kind: Kind, key: RecordKey) -> Record | None:
         """Return a record."""
-        row = await (self._case(reference) if kind == "case" else self._row(kind, reference))
-        return row.record(kind) if row else None
+        row = await (self._get_case(key) if kind == "case" else self._get_row(kind, key))
+        return row.to_record(kind) if row else None
 
-    async def anything(self, reference: Reference) -> Party | None:
-        """Return a record of whatever extends `task`."""
-        row = await self._found(TABLES["task"], reference, FIELDS["task"])
-        return Party(id=row.sys_id.value, name=row.number.value) if row else None
+    async def find_task_record(self, key: RecordKey) -> RecordReference | None:
+        """Return a reference to a row of `task` or of any table that extends it."""
+        row = await _find_row(self._client, TABLES["task"], key, FIELDS["task"])
+        return RecordReference(id=row.sys_id.value, name=row.number.value) if row else None
 
-    async def query(self, wanted: Wanted) -> RecordPage:
-        """Return the records that are wanted; cases are in a table like the others."""
-        pointed = queries.pointed(wanted)
-        query = queries.newest_first(wanted, pointed)
-        rows = await self._rows(wanted.kind, query, wanted.limit + 1)
-        # A condition on a field that the user may not read counts for nothing.
-        fit = [row for row in rows if row.points_to(pointed)]
-        found = tuple(row.record(wanted.kind) for row in fit[: wanted.limit])
-        return RecordPage(records=found, more=len(fit) > wanted.limit)
+    async def query(self, query: SearchQuery) -> RecordPage:
+        """Return the records that a query finds; cases are read from their table, too."""
+        references = search.reference_fields(query)
+        encoded = search.records_query(query, references)
+        rows = await self._query_rows(query.kind, encoded, query.limit + 1)
+        # ServiceNow ignores conditions on fields that the user may not read.
+        matching = [row for row in rows if row.has_references(references)]
+        records = tuple(row.to_record(query.kind) for row in matching[: query.limit])
+        return RecordPage(records=records, more=len(matching) > query.limit)
 
-    async def create(self, draft: Draft) -> Record:
-        """Create a record that carries the key of this call."""
-        body = new(draft, self._key())
-        if draft.kind != "case":
-            table = self._table(draft.kind)
-            row = await self._instance.insert(table, Row, FIELDS[draft.kind], body)
-            return row.record(draft.kind)
-        case = await self._instance.ask("POST", _CASES, Named, json=body)
+    async def create(self, new: NewRecord) -> Record:
+        """Create a record whose correlation id is the idempotency key of this tool call."""
+        body = to_create_payload(new, self._key())
+        if new.kind != "case":
+            table = self._table(new.kind)
+            row = await self._client.insert(table, TaskRow, FIELDS[new.kind], body)
+            return row.to_record(new.kind)
+        case = await self._client.request("POST", _CASES, RowId, json=body)
         return Record(
             kind="case",
             id=case.sys_id.value,
             number=case.number.value,
-            summary=draft.summary,
+            summary=new.summary,
             state="new",
         )
 
     async def find_lost_create(self, kind: Kind) -> Record | None:
-        """Return the record that carries the key of this call; only a lost try is looked for."""
+        """Return the record whose correlation id is this call's key. Only a retry looks for it."""
         key = self._key()
         if key is None or not self._call.is_retry:
             return None
-        rows = await self._rows(kind, queries.condition("correlation_id", "=", key), 1)
+        rows = await self._query_rows(kind, search.condition("correlation_id", "=", key), 1)
         if rows and rows[0].correlation_id.value != key:
-            self._call.refuse_if_retry("ServiceNow")  # its user may not read these: nobody can tell
-        return rows[0].record(kind) if rows else None
+            self._call.refuse_if_retry("ServiceNow")  # our user may not read the correlation id
+        return rows[0].to_record(kind) if rows else None
 
-    async def update(self, record: Record, change: Change) -> Record:
-        """Change a record; a note that an earlier try has added is not added again."""
+    async def update(self, record: Record, change: RecordChange) -> Record:
+        """Change a record; a note that an earlier attempt added is not added again."""
         if record.kind == "task" and change.state:
-            await self._require_states(record)
+            await self._require_task_states(record)
         codes = {"incident": self._settings.close_code, "case": self._settings.resolution_code}
-        body = changed(record.kind, change, code=codes.get(record.kind))
+        body = to_update_payload(record.kind, change, code=codes.get(record.kind))
         if self._call.is_retry and "comments" in body:
-            await self._require_added(record, body.pop("comments"))
+            await self._require_note_added(record, body.pop("comments"))
         if not body:
             return record
         if record.kind != "case":
             table = self._table(record.kind)
-            row = await self._instance.patch(table, Row, FIELDS[record.kind], record.id, body)
-            return row.record(record.kind)
-        await self._instance.ask("PUT", (*_CASES, record.id), Named, json=body)
-        after = {"state": change.state, "priority": change.priority}
-        return record.model_copy(update={name: value for name, value in after.items() if value})
+            row = await self._client.patch(table, TaskRow, FIELDS[record.kind], record.id, body)
+            return row.to_record(record.kind)
+        await self._client.request("PUT", (*_CASES, record.id), RowId, json=body)
+        changes = {"state": change.state, "priority": change.priority}
+        return record.model_copy(update={name: value for name, value in changes.items() if value})
 
-    async def user(self, user_id: str, *, contact: bool = False) -> User | None:
+    async def get_user(self, user_id: str, *, contact: bool = False) -> User | None:
         """Return a user, or a customer's contact, by the sys_id."""
         table = CONTACTS if contact else PEOPLE
-        row = await self._instance.row(table, UserRow, USER_FIELDS, user_id)
-        return row.user() if row else None
+        row = await self._client.get_row(table, UserRow, USER_FIELDS, user_id)
+        return row.to_user() if row else None
 
-    async def users(
+    async def find_users(
         self,
         *,
         email: str | None = None,
@@ -174,110 +174,114 @@ class ServiceNow:
         name: str | None = None,
         contact: bool = False,
     ) -> list[User]:
-        """Return active users, or customers' contacts, who may be meant."""
+        """Return active users, or customers' contacts, by one of the three."""
         table = CONTACTS if contact else PEOPLE
-        query = queries.people(email=email, phone=phone, name=name)
-        rows = await self._instance.rows(table, UserRow, USER_FIELDS, query, _CANDIDATES)
-        return [row.user() for row in rows]
+        query = search.users_query(email=email, phone=phone, name=name)
+        rows = await self._client.query_rows(table, UserRow, USER_FIELDS, query, _MAX_CANDIDATES)
+        return [row.to_user() for row in rows]
 
-    async def groups(self, words: tuple[str, ...] = ()) -> list[Group]:
-        """Return active groups; what is asked for without words is kept for a while."""
+    async def find_groups(self, words: tuple[str, ...] = ()) -> list[Group]:
+        """Return active groups; the list of all groups is cached."""
         if words:
-            return await self._groups(words)
+            return await _query_groups(self._client, words)
         return await self._call.cached(
-            self._account, "groups", _GROUPS_HOLD, lambda: self._groups(())
+            self._account, "groups", _GROUPS_TTL, lambda: _query_groups(self._client, ())
         )
 
-    async def articles(self, words: tuple[str, ...], limit: int) -> list[Article]:
-        """Return the articles that fit the words best."""
-        params = {"query": queries.literal(" ".join(words)), "limit": str(limit)}
-        answer = await self._instance.ask("GET", _ARTICLES, _Hits, params=params)
+    async def search_articles(self, words: tuple[str, ...], limit: int) -> list[Article]:
+        """Return the articles that match the words best, best first."""
+        params = {"query": search.literal(" ".join(words)), "limit": str(limit)}
+        answer = await self._client.request("GET", _ARTICLES, _ArticleSearch, params=params)
         return [
             Article(
                 id=hit.id.rpartition(":")[2],
                 number=hit.number,
-                title=plain(hit.title),
-                text=plain(hit.snippet),
+                title=html_to_text(hit.title),
+                text=html_to_text(hit.snippet),
             )
             for hit in answer.articles
         ]
 
-    async def article(self, reference: Reference) -> Article | None:
+    async def get_article(self, key: RecordKey) -> Article | None:
         """Return an article by its sys_id or its number."""
-        for name in (reference.id,) if reference.id else reference.numbers:
+        for name in (key.id,) if key.id else key.numbers:
             try:
-                answer = await self._instance.ask("GET", (*_ARTICLES, name), _Article)
+                answer = await self._client.request("GET", (*_ARTICLES, name), _Article)
             except NotFound:
                 continue
             return Article(
                 id=answer.sys_id,
                 number=answer.number,
-                title=plain(answer.short_description),
-                text=plain(answer.content or ""),
+                title=html_to_text(answer.short_description),
+                text=html_to_text(answer.content or ""),
             )
         return None
 
-    async def _groups(self, words: tuple[str, ...]) -> list[Group]:
-        query = queries.named(words)
-        rows = await self._instance.rows(GROUPS, GroupRow, GROUP_FIELDS, query, _CANDIDATES)
-        return [row.group() for row in rows]
-
-    async def _case(self, reference: Reference) -> Row | None:
-        for name in (reference.id,) if reference.id else reference.numbers:
+    async def _get_case(self, key: RecordKey) -> TaskRow | None:
+        for name in (key.id,) if key.id else key.numbers:
             params = {"sysparm_display_value": "all"}
             try:
-                return await self._instance.ask("GET", (*_CASES, name), Row, params=params)
+                return await self._client.request("GET", (*_CASES, name), TaskRow, params=params)
             except NotFound:
                 continue
         return None
 
-    async def _row(self, kind: Kind, reference: Reference) -> Row | None:
-        row = await self._found(self._table(kind), reference, FIELDS[kind])
+    async def _get_row(self, kind: Kind, key: RecordKey) -> TaskRow | None:
+        row = await _find_row(self._client, self._table(kind), key, FIELDS[kind])
         return None if row and kind == "task" and not row.is_task() else row
 
-    async def _found(self, table: str, reference: Reference, fields: Sequence[str]) -> Row | None:
-        """Return a record of a table by its sys_id, or by its number."""
-        if reference.id:
-            return await self._instance.row(table, Row, fields, reference.id)
-        if not reference.numbers:
-            return None
-        query = queries.one_of("number", reference.numbers)
-        found = await self._instance.rows(table, Row, fields, query, len(reference.numbers))
-        by_number = {row.number.value: row for row in found}
-        return next((by_number[each] for each in reference.numbers if each in by_number), None)
-
-    async def _rows(self, kind: Kind, query: str, limit: int) -> list[Row]:
-        return await self._instance.rows(self._table(kind), Row, FIELDS[kind], query, limit)
+    async def _query_rows(self, kind: Kind, query: str, limit: int) -> list[TaskRow]:
+        return await self._client.query_rows(self._table(kind), TaskRow, FIELDS[kind], query, limit)
 
     def _table(self, kind: Kind) -> str:
         return self._settings.task_table if kind == "task" else TABLES[kind]
 
     def _key(self) -> str | None:
         key = self._call.idempotency_key
-        return key[:_KEY] if key else None
+        return key[:_KEY_LENGTH] if key else None
 
-    async def _require_states(self, record: Record) -> None:
-        """Make sure that a task has the states that we know.
+    async def _require_task_states(self, record: Record) -> None:
+        """Make sure that a task has the states of `task` itself.
 
         Raises:
-            Rejected: it has its own.
+            Rejected: its table defines states of its own.
         """
-        row = await self._row("task", Reference(id=record.id))
+        row = await self._get_row("task", RecordKey(id=record.id))
         if row is None or not row.is_plain_task():
             raise Rejected("This kind of task has states of its own, which cannot be set here.")
 
-    async def _require_added(self, record: Record, note: str) -> None:
-        """Make sure that an earlier try has added a note.
+    async def _require_note_added(self, record: Record, note: str) -> None:
+        """Make sure that an earlier attempt added a note.
 
         Raises:
-            OutcomeUnknown: it cannot be seen there; another try could add it twice.
+            OutcomeUnknown: the record does not show it; a retry could add it twice.
         """
-        reference = Reference(id=record.id)
+        key = RecordKey(id=record.id)
         if record.kind == "case":
-            row = await self._case(reference)
+            row = await self._get_case(key)
         else:
             fields = ("sys_id", "comments")
-            row = await self._found(self._table(record.kind), reference, fields)
-        told = " ".join((row.comments.label if row else "").split())
-        if " ".join(note.split()) not in told:
+            row = await _find_row(self._client, self._table(record.kind), key, fields)
+        comments = " ".join((row.comments.label if row else "").split())
+        if " ".join(note.split()) not in comments:
             self._call.refuse_if_retry("ServiceNow")
+
+
+async def _find_row(
+    client: ServiceNowClient, table: str, key: RecordKey, fields: Sequence[str]
+) -> TaskRow | None:
+    """Return a row of a table by its sys_id, or by its number."""
+    if key.id:
+        return await client.get_row(table, TaskRow, fields, key.id)
+    if not key.numbers:
+        return None
+    query = search.one_of("number", key.numbers)
+    rows = await client.query_rows(table, TaskRow, fields, query, len(key.numbers))
+    by_number = {row.number.value: row for row in rows}
+    return next((by_number[each] for each in key.numbers if each in by_number), None)
+
+
+async def _query_groups(client: ServiceNowClient, words: tuple[str, ...]) -> list[Group]:
+    query = search.groups_query(words)
+    rows = await client.query_rows(GROUPS, GroupRow, GROUP_FIELDS, query, _MAX_CANDIDATES)
+    return [row.to_group() for row in rows]

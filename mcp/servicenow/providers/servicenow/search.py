@@ -1,9 +1,9 @@
-"""ServiceNow's encoded queries: `sysparm_query`, built from fields, operators and values.
+"""Builds ServiceNow's encoded queries: `sysparm_query`, of fields, operators and values.
 
 https://www.servicenow.com/docs/r/platform-user-interface/c_EncodedQueryStrings.html. A caret ends a
-value, and nothing that ServiceNow describes quotes one; a value that begins with `javascript:` is
-run as a script on the instance. Such values are refused. A condition that ServiceNow does not
-understand is left out, and more is found than was asked for: who asks looks at it once more.
+value, and no way to escape one is documented; a value that begins with `javascript:` is run as a
+script on the instance. Such values are refused. ServiceNow ignores conditions that it does not
+understand and then finds too much, so the caller has to check the rows again.
 """
 
 import re
@@ -11,30 +11,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, get_args
 
 from config.text import clean
-from servicenow.provider import Kind, Wanted
+from servicenow.provider import Kind, SearchQuery
 from servicenow.providers.servicenow.mapping import CALLERS, STATES, TABLES
 from toolkit.errors import Rejected
 from toolkit.speech.people import digits
 
 Operator = Literal["=", "!=", "LIKE"]
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
-Alternatives = Sequence[str]  # conditions, one of which is to be fulfilled
+Alternatives = Sequence[str]  # conditions, one of which has to be met
 
 _NOT_A_VALUE = re.compile(r"\^|javascript\s*:", re.IGNORECASE)
-_ENDING = 4  # digits of a number by which it is looked for
-_BETWEEN = (" ", "-", ".", "/")  # what may be written between them
-_NUMBERS = ("phone", "mobile_phone", "home_phone")
-_SHORTEST = 2  # letters of a part of a name
+_ENDING = 4  # last digits of a phone number, by which it is searched
+_SEPARATORS = (" ", "-", ".", "/")  # that may stand between those digits
+_PHONE_FIELDS = ("phone", "mobile_phone", "home_phone")
+_MIN_LETTERS = 2  # letters of a part of a name
 
 
 def literal(value: str) -> str:
-    """Return a value as ServiceNow takes it.
+    """Return a value that can stand in a condition.
 
     Raises:
-        Rejected: it has no way to take this one.
+        Rejected: the value cannot be written in an encoded query.
     """
     plain = " ".join(clean(value).split())
-    # With nothing after its operator a condition asks for what has nothing in the field.
+    # A condition without a value would match the records whose field is empty.
     if not plain or _NOT_A_VALUE.search(plain):
         raise Rejected(
             "ServiceNow cannot look for that.",
@@ -48,91 +48,97 @@ def condition(field: str, operator: Operator, value: str) -> str:
     """Return one condition.
 
     Raises:
-        Rejected: ServiceNow has no way to take the value.
+        Rejected: the value cannot be written in an encoded query.
     """
     return f"{field}{operator}{literal(value)}"
 
 
 def one_of(field: str, values: Iterable[str]) -> str:
-    """Return the condition that a field has one of the values, none of which has a comma.
+    """Return the condition that a field has one of the values; a comma in one becomes a space.
 
     Raises:
-        Rejected: ServiceNow has no way to take one of the values.
+        Rejected: one of the values cannot be written in an encoded query.
     """
     return f"{field}IN{','.join(literal(value).replace(',', ' ') for value in values)}"
 
 
-def encoded(*conditions: str | Alternatives) -> str:
-    """Return the query for what fulfils every condition, or one of its alternatives."""
+def join_conditions(*conditions: str | Alternatives) -> str:
+    """Return the query for rows that meet every condition; of alternatives, one has to be met."""
     return "^".join(each if isinstance(each, str) else "^OR".join(each) for each in conditions)
 
 
-def newest_first(wanted: Wanted, pointed: Mapping[str, str]) -> str:
-    """Return the query for records that are wanted, and whose fields point to others.
+def records_query(query: SearchQuery, references: Mapping[str, str]) -> str:
+    """Return the encoded query for records, with fields that refer to records by sys_id.
 
     Raises:
-        Rejected: ServiceNow has no way to take what is wanted.
+        Rejected: a value cannot be written in an encoded query.
     """
     words: list[Alternatives] = [
         [condition(field, "LIKE", word) for field in ("short_description", "description")]
-        for word in wanted.words
+        for word in query.words
     ]
-    parties = [condition(field, "=", sys_id) for field, sys_id in pointed.items()]
-    return encoded(*words, *parties, *_standing(wanted), "ORDERBYDESCsys_updated_on")
+    parties = [condition(field, "=", sys_id) for field, sys_id in references.items()]
+    return join_conditions(*words, *parties, *_state_conditions(query), "ORDERBYDESCsys_updated_on")
 
 
-def pointed(wanted: Wanted) -> dict[str, str]:
-    """Return the fields that are to point to a record, each with its sys_id."""
+def reference_fields(query: SearchQuery) -> dict[str, str]:
+    """Return the fields that have to refer to a record, each with the record's sys_id."""
     fields = {
-        CALLERS.get(wanted.kind, ""): wanted.caller,
-        "assigned_to": wanted.assignee,
-        "assignment_group": wanted.group,
-        "parent": wanted.about,
+        CALLERS.get(query.kind, ""): query.caller,
+        "assigned_to": query.assignee,
+        "assignment_group": query.group,
+        "parent": query.about,
     }
     return {field: sys_id for field, sys_id in fields.items() if field and sys_id}
 
 
-def people(*, email: str | None, phone: str | None, name: str | None) -> str:
-    """Return the query for active people who may be meant by what is given of the three.
+def users_query(*, email: str | None, phone: str | None, name: str | None) -> str:
+    """Return the encoded query for active users by e-mail, else by phone, else by name.
 
     Raises:
-        Rejected: ServiceNow has no way to take it.
+        Rejected: a value cannot be written in an encoded query.
     """
     if email:
-        # Whether the case of letters counts depends on the instance's database.
-        meant = [condition("email", "=", each) for each in dict.fromkeys((email, email.lower()))]
+        # Whether upper and lower case differ depends on the instance's database.
+        alternatives = [
+            condition("email", "=", each) for each in dict.fromkeys((email, email.lower()))
+        ]
     elif phone:
-        endings = _endings(phone)
-        meant = [condition(field, "LIKE", ending) for field in _NUMBERS for ending in endings]
+        endings = _phone_endings(phone)
+        alternatives = [
+            condition(field, "LIKE", ending) for field in _PHONE_FIELDS for ending in endings
+        ]
     else:
-        parts = [part for part in (name or "").split() if len(part) >= _SHORTEST]
-        logins = condition("user_name", "=", name or "")
-        meant = [logins, *(condition("name", "LIKE", part) for part in parts)]
-    return encoded("active=true", meant)
+        parts = [part for part in (name or "").split() if len(part) >= _MIN_LETTERS]
+        login = condition("user_name", "=", name or "")
+        alternatives = [login, *(condition("name", "LIKE", part) for part in parts)]
+    return join_conditions("active=true", alternatives)
 
 
-def named(words: Sequence[str]) -> str:
-    """Return the query for what is active and has one of the words in its name, or for all."""
-    meant = [[condition("name", "LIKE", word) for word in words]] if words else []
-    return encoded("active=true", *meant, "ORDERBYname")
+def groups_query(words: Sequence[str]) -> str:
+    """Return the encoded query for active groups whose name has one of the words, or for all."""
+    names = [[condition("name", "LIKE", word) for word in words]] if words else []
+    return join_conditions("active=true", *names, "ORDERBYname")
 
 
-def _standing(wanted: Wanted) -> list[str]:
+def _state_conditions(query: SearchQuery) -> list[str]:
     """Return the conditions on class and state."""
-    kind: Kind = wanted.kind
+    kind: Kind = query.kind
     others: tuple[Kind, ...] = ("incident", "case") if kind == "task" else ()
-    found = [condition("sys_class_name", "!=", TABLES[other]) for other in others]
-    if wanted.state == "open":
-        # What is solved stays active until it is closed.
+    conditions = [condition("sys_class_name", "!=", TABLES[other]) for other in others]
+    if query.state == "open":
+        # A solved record stays active until it is closed.
         solved = [] if kind == "task" else [condition("state", "!=", STATES[kind]["solved"])]
-        return [*found, "active=true", *solved]
-    if wanted.state:
-        found.append(condition("state", "=", STATES[kind][wanted.state]))
-    return found
+        return [*conditions, "active=true", *solved]
+    if query.state:
+        conditions.append(condition("state", "=", STATES[kind][query.state]))
+    return conditions
 
 
-def _endings(phone: str) -> list[str]:
-    """Return how the end of a number may be written; `LIKE` has no wildcards within."""
+def _phone_endings(phone: str) -> list[str]:
+    """Return the ways to write the end of a number: `LIKE` has no wildcards within a value."""
     end = digits(phone)[-_ENDING:]
-    split = [end[:n] + between + end[n:] for n in (1, 2) if n < len(end) for between in _BETWEEN]
+    split = [
+        end[:n] + separator + end[n:] for n in (1, 2) if n < len(end) for separator in _SEPARATORS
+    ]
     return [end, *split]

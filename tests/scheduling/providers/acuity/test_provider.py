@@ -1,7 +1,7 @@
-"""Acuity, as its tests play it: https://developers.acuityscheduling.com/reference.
+"""The Acuity provider, against a fake Acuity: https://developers.acuityscheduling.com/reference.
 
-Its only public OpenAPI is a stranger's and lacks most paths. Those are played after the vendor's
-reference, which is prose, and after answers that its users have published.
+Its only public OpenAPI file is a third party's and lacks most paths. The fake follows the vendor's
+reference, which is prose, and responses that its users have published.
 """
 
 import asyncio
@@ -19,8 +19,14 @@ from config.security.vault import Account, DatabaseVault
 from scheduling.provider import Attendee, Service
 from scheduling.providers.acuity import provider
 from tests.conftest import Tenant
-from tests.scheduling.contract import CANARY, Line, SchedulingContract, Telephone, tomorrow_at
-from tests.scheduling.vendor_calendar import ZONE, FakeBooking, FakeCalendar
+from tests.scheduling.contract import (
+    CANARY,
+    CalendarVendor,
+    SchedulingContract,
+    SchedulingHarness,
+    tomorrow_at,
+)
+from tests.scheduling.fake_calendar import ZONE, FakeBooking, FakeCalendar
 from tests.support.vendors import BODY_CANARY
 from toolkit.errors import Disconnected, Forbidden, Rejected, Unavailable
 from toolkit.tenancy import Attempt, Runtime, ToolCall
@@ -34,8 +40,8 @@ PIANO = Service(id="7", name="Piano lesson", minutes=45)
 EVA = Attendee(name="Eva Four", phone="+4930555044")
 
 
-class Acuity(Telephone):
-    """Remembers appointments by number; each is in Anna's calendar unless another is named."""
+class Acuity(CalendarVendor):
+    """A fake with appointments by id, in Anna's calendar unless another one is named."""
 
     base = "https://acuityscheduling.com/api/v1"
     specification = "acuity/openapi-v1-THIRDPARTY.json"
@@ -47,7 +53,7 @@ class Acuity(Telephone):
     def __init__(self, *calendars: int) -> None:
         super().__init__()
         self.calendars = calendars or (ANNA,)
-        self.closed_on: date | None = None  # a day that one may not ask about
+        self.closed_on: date | None = None  # a day whose times it refuses to list
         self.forbidden: str | None = None  # what a client may not do
         self.zone = ACCOUNT_ZONE
         self.at_once = self.most_at_once = 0
@@ -71,7 +77,7 @@ class Acuity(Telephone):
             case "GET", ["availability", "times"]:
                 return self._times(query)
             case "GET", ["appointments"]:
-                return _json([_shown(each) for each in self._found(query)])
+                return _json([_to_json(each) for each in self._find_bookings(query)])
             case "POST", ["appointments"]:
                 assert query == {"admin": "true"}
                 return self._book(body)
@@ -92,8 +98,8 @@ class Acuity(Telephone):
 
         return httpx2.MockTransport(serve)
 
-    def asked(self, path: str) -> list[dict[str, str]]:
-        """Return what was asked of a path."""
+    def queries_of(self, path: str) -> list[dict[str, str]]:
+        """Return the query parameters of the requests to a path."""
         return [
             dict(each.url.params)
             for each in self.requests
@@ -101,7 +107,7 @@ class Acuity(Telephone):
         ]
 
     def _check(self, request: httpx2.Request) -> None:
-        """Look past one thing: it demands an address, which Acuity's example of an admin lacks."""
+        """Add the e-mail address that the file requires; Acuity's example for admins has none."""
         if request.method == "POST":
             body = {"email": "", **json.loads(request.content)}
             login = {"Authorization": request.headers["Authorization"]}
@@ -129,7 +135,7 @@ class Acuity(Telephone):
         return [common | each for each in lessons + others]
 
     def _starts(self, query: dict[str, str], first: date, last: date) -> list[datetime]:
-        """Return what is free in any calendar, or in the one that is named."""
+        """Return the free times of any calendar, or of the one that the query names."""
         assert query["timezone"] in ZONES.values()
         assert int(query["appointmentTypeID"]) in (7, 8)
         named = int(query.get("calendarID", 0))
@@ -142,7 +148,7 @@ class Acuity(Telephone):
                 if _calendar(each) == calendar
                 and str(each.id) != query.get("ignoreAppointmentIDs[]")
             ]
-            free.update(FakeCalendar(bookings=mine).starts(first, last))
+            free.update(FakeCalendar(bookings=mine).free_starts(first, last))
         return sorted(free)
 
     def _dates(self, query: dict[str, str]) -> list[dict[str, str]]:
@@ -164,16 +170,16 @@ class Acuity(Telephone):
         if day == self.closed_on:
             return _error(403, "forbidden")
         starts = self._starts(query, day, day)
-        return _json([{"time": _written(each), "slotsAvailable": 1} for each in starts])
+        return _json([{"time": _format_time(each), "slotsAvailable": 1} for each in starts])
 
-    def _found(self, query: dict[str, str]) -> list[FakeBooking]:
+    def _find_bookings(self, query: dict[str, str]) -> list[FakeBooking]:
         named = {"minDate", "maxDate", "appointmentTypeID", "calendarID"}
         assert query.keys() - named == {"max", "direction", "excludeForms"}
         assert query["excludeForms"] == "true"
         first, last = query.get("minDate", ""), query.get("maxDate", "9999")
         found = [
             each
-            for each in self.calendar.standing()
+            for each in self.calendar.active_bookings()
             if first <= each.start.astimezone(ZONE).date().isoformat() <= last
             and query.get("appointmentTypeID", str(each.service.id)) == str(each.service.id)
             and query.get("calendarID", str(_calendar(each))) == str(_calendar(each))
@@ -182,43 +188,46 @@ class Acuity(Telephone):
         return found[: int(query["max"])]
 
     def _book(self, body: dict[str, Any]) -> httpx2.Response:
-        """Book whatever an admin wants: Acuity does not look whether it is free."""
+        """Book for an admin: like Acuity, without checking that the time is free."""
         assert body["calendarID"] in self.calendars
         assert body["timezone"] in ZONES.values()
         booking = self.calendar.book(
             body["appointmentTypeID"],
-            _read(body["datetime"]),
+            _parse_time(body["datetime"]),
             f"{body['firstName']} {body['lastName']}",
             phone=body.get("phone"),
             email=body.get("email"),
             calendarID=body["calendarID"],
             notes=body.get("notes"),
         )
-        return _json(_shown(booking))
+        return _json(_to_json(booking))
 
     def _one(
-        self, method: str, action: list[str], found: FakeBooking, body: dict[str, Any]
+        self, method: str, action: list[str], booking: FakeBooking, body: dict[str, Any]
     ) -> httpx2.Response:
         match method, action:
             case "GET", []:
                 pass
             case "PUT", ["cancel"]:
                 assert body.keys() == {"cancelNote"}
-                if self.forbidden == "cancel" or found.cancelled:
+                if self.forbidden == "cancel" or booking.cancelled:
                     return _error(400, "cancel_too_close")
-                found.cancelled = True
+                booking.cancelled = True
             case "PUT", ["reschedule"]:
                 assert body.keys() == {"datetime", "calendarID"}
-                start = _read(body["datetime"])
+                start = _parse_time(body["datetime"])
                 query = {"appointmentTypeID": "7", "timezone": ACCOUNT_ZONE}
-                query |= {"calendarID": body["calendarID"], "ignoreAppointmentIDs[]": str(found.id)}
+                query |= {
+                    "calendarID": body["calendarID"],
+                    "ignoreAppointmentIDs[]": str(booking.id),
+                }
                 day = start.astimezone(ZONE).date()
                 if self.forbidden == "reschedule" or start not in self._starts(query, day, day):
                     return _error(400, "not_available")
-                found.start, found.extra["calendarID"] = start, body["calendarID"]
+                booking.start, booking.extra["calendarID"] = start, body["calendarID"]
             case unexpected:
                 raise AssertionError(unexpected)
-        return _json(_shown(found))
+        return _json(_to_json(booking))
 
 
 class TestAcuity(SchedulingContract):
@@ -228,41 +237,47 @@ class TestAcuity(SchedulingContract):
     def new_vendor(self) -> Acuity:
         return Acuity()
 
-    def taken(self) -> httpx2.Response:
-        """Return how Acuity refuses anything."""
+    def slot_taken_response(self) -> httpx2.Response:
+        """Return Acuity's refusal, which is the same for every reason."""
         return _error(400, "not_available")
 
-    async def test_a_first_name_alone_is_enough(self, line: Line) -> None:
-        async with line.caller() as caller:
-            booked = await line.book(caller, name="Cleo", phone=None, email=None, notes="Left hand")
+    async def test_a_first_name_alone_is_enough(self, harness: SchedulingHarness) -> None:
+        async with harness.caller() as caller:
+            booked = await harness.book(
+                caller, name="Cleo", phone=None, email=None, notes="Left hand"
+            )
             assert booked.error is None, booked
             assert booked.data["name"] == "Cleo"
             listed = await caller.call("list_bookings", name="cleo")
             assert [each["id"] for each in listed.data["bookings"]] == [booked.data["id"]]
-        (written,) = line.vendor.written()
+        (written,) = harness.vendor.written()
         body = json.loads(written.content)
         assert (body["firstName"], body["lastName"], body["notes"]) == ("Cleo", "-", "Left hand")
         assert body.keys().isdisjoint({"email", "phone"})
 
-    async def test_only_what_clients_may_choose_is_offered(self, line: Line) -> None:
-        async with line.caller() as caller:
+    async def test_only_what_clients_may_choose_is_offered(
+        self, harness: SchedulingHarness
+    ) -> None:
+        async with harness.caller() as caller:
             for hidden in ("old lesson", "secret lesson", "choir"):
                 answer = await caller.call("get_available_slots", service=hidden, when="tomorrow")
                 assert "Old" not in answer.text
                 assert answer.error == "rejected"
 
-    async def test_the_owner_decides_until_when_a_client_may_cancel(self, line: Line) -> None:
-        assert isinstance(line.vendor, Acuity)
-        async with line.caller() as caller:
-            booked = await line.book(caller)
-            line.vendor.forbidden = "cancel"
+    async def test_the_owner_decides_until_when_a_client_may_cancel(
+        self, harness: SchedulingHarness
+    ) -> None:
+        assert isinstance(harness.vendor, Acuity)
+        async with harness.caller() as caller:
+            booked = await harness.book(caller)
+            harness.vendor.forbidden = "cancel"
             refused = await caller.call("cancel_booking", booking=booked.data["id"])
         assert refused.error == "rejected"
-        assert len(line.vendor.calendar.standing()) == 1
+        assert len(harness.vendor.calendar.active_bookings()) == 1
 
 
-class Desk:
-    """Opens Acuity for a tenant, as a tool does for each of its calls."""
+class AcuityAccount:
+    """A tenant's account at a fake Acuity; `open` returns a provider, as each tool call does."""
 
     def __init__(self, database: Database, tenant: Tenant, *calendars: int) -> None:
         self.vendor = Acuity(*calendars)
@@ -270,130 +285,137 @@ class Desk:
         self._runtime = Runtime(client, DatabaseVault(database, None), database)
         self._tenant = tenant
 
-    def open(self, *, again: bool = False, **settings: Any) -> provider.Acuity:
+    def open(self, *, is_retry: bool = False, **settings: Any) -> provider.Acuity:
         """Return the provider for one call."""
         account = Account("acuity", secrets=SECRETS, settings=settings)
-        call = ToolCall(self._tenant.claims(), self._runtime, Attempt("k1", again))
+        call = ToolCall(self._tenant.claims(), self._runtime, Attempt("k1", is_retry))
         return provider.Acuity(account, call)
 
-    def taken(
+    def add_booking(
         self, start: datetime, calendar: int = ANNA, name: str = "Somebody Else"
     ) -> FakeBooking:
-        """Book a time beforehand."""
+        """Add a booking to the fake."""
         return self.vendor.calendar.book(7, start, name, calendarID=calendar)
 
 
 @pytest.fixture
-def desk(database: Database, tenant: Tenant) -> Desk:
-    return Desk(database, tenant)
+def acuity(database: Database, tenant: Tenant) -> AcuityAccount:
+    return AcuityAccount(database, tenant)
 
 
 @pytest.fixture
-def school(database: Database, tenant: Tenant) -> Desk:
+def school(database: Database, tenant: Tenant) -> AcuityAccount:
     """A school with two teachers, either of whom will do."""
-    return Desk(database, tenant, ANNA, BEN)
+    return AcuityAccount(database, tenant, ANNA, BEN)
 
 
-async def test_a_week_costs_as_many_requests_as_it_has_free_days(desk: Desk) -> None:
+async def test_a_week_costs_as_many_requests_as_it_has_free_days(acuity: AcuityAccount) -> None:
     monday = tomorrow_at(0)
     free_on = {1, 4}
     for n in {0, 1, 2, 3, 4, 5, 6} - free_on:
         for hour in range(9, 17):
-            desk.taken(monday + timedelta(days=n, hours=hour))
-    calendar = desk.open()
-    found = await calendar.free(PIANO, monday, monday + timedelta(days=7))
+            acuity.add_booking(monday + timedelta(days=n, hours=hour))
+    calendar = acuity.open()
+    found = await calendar.find_slots(PIANO, monday, monday + timedelta(days=7))
     assert {
         (each.starts_at.astimezone(ZONE).date() - monday.date()).days for each in found
     } == free_on
     assert [each.starts_at for each in found] == sorted(each.starts_at for each in found)
-    assert len(desk.vendor.asked("availability/times")) == len(free_on)
-    months = len(desk.vendor.asked("availability/dates"))
+    assert len(acuity.vendor.queries_of("availability/times")) == len(free_on)
+    months = len(acuity.vendor.queries_of("availability/dates"))
     assert months <= 2
-    await calendar.free(PIANO, monday, monday + timedelta(days=7))
-    assert len(desk.vendor.asked("availability/dates")) == months
+    await calendar.find_slots(PIANO, monday, monday + timedelta(days=7))
+    assert len(acuity.vendor.queries_of("availability/dates")) == months
     violin = Service(id="8", name="Violin lesson", minutes=60)
-    await calendar.free(violin, monday, monday + timedelta(days=7))
-    assert len(desk.vendor.asked("availability/dates")) == 2 * months
+    await calendar.find_slots(violin, monday, monday + timedelta(days=7))
+    assert len(acuity.vendor.queries_of("availability/dates")) == 2 * months
 
 
-async def test_days_are_asked_for_together_but_not_all_at_once(desk: Desk) -> None:
+async def test_days_are_asked_for_together_but_not_all_at_once(acuity: AcuityAccount) -> None:
     """Acuity takes ten requests a second, from everybody behind one address."""
-    await desk.open().free(PIANO, tomorrow_at(0), tomorrow_at(0) + timedelta(days=14))
-    assert len(desk.vendor.asked("availability/times")) == 14
-    assert 2 <= desk.vendor.most_at_once <= 5
+    await acuity.open().find_slots(PIANO, tomorrow_at(0), tomorrow_at(0) + timedelta(days=14))
+    assert len(acuity.vendor.queries_of("availability/times")) == 14
+    assert 2 <= acuity.vendor.most_at_once <= 5
 
 
-async def test_a_moment_costs_one_request(desk: Desk) -> None:
+async def test_a_moment_costs_one_request(acuity: AcuityAccount) -> None:
     start = tomorrow_at(10)
-    calendar = desk.open()
-    (found,) = await calendar.free(PIANO, start, start + timedelta(minutes=1))
+    calendar = acuity.open()
+    (found,) = await calendar.find_slots(PIANO, start, start + timedelta(minutes=1))
     assert (found.starts_at, found.ends_at) == (start, start + timedelta(minutes=45))
-    assert len(desk.vendor.asked("availability/times")) == 1
-    assert desk.vendor.asked("availability/dates") == []
+    assert len(acuity.vendor.queries_of("availability/times")) == 1
+    assert acuity.vendor.queries_of("availability/dates") == []
 
 
-async def test_what_has_passed_is_not_asked_for(desk: Desk) -> None:
+async def test_what_has_passed_is_not_asked_for(acuity: AcuityAccount) -> None:
     past = tomorrow_at(0) - timedelta(days=9)
-    assert await desk.open().free(PIANO, past, past + timedelta(days=7)) == []
-    assert desk.vendor.asked("availability/times") == []
-    found = await desk.open().free(PIANO, past, tomorrow_at(10))
+    assert await acuity.open().find_slots(PIANO, past, past + timedelta(days=7)) == []
+    assert acuity.vendor.queries_of("availability/times") == []
+    found = await acuity.open().find_slots(PIANO, past, tomorrow_at(10))
     assert all(each.starts_at > datetime.now(ZONE) for each in found)
-    assert desk.vendor.asked("availability/dates") == []
+    assert acuity.vendor.queries_of("availability/dates") == []
 
 
-async def test_a_week_of_which_one_day_fails_fails(desk: Desk) -> None:
-    desk.vendor.closed_on = tomorrow_at(0).date() + timedelta(days=5)
+async def test_a_week_of_which_one_day_fails_fails(acuity: AcuityAccount) -> None:
+    acuity.vendor.closed_on = tomorrow_at(0).date() + timedelta(days=5)
     with pytest.raises(Forbidden):
-        await desk.open().free(PIANO, tomorrow_at(0), tomorrow_at(0) + timedelta(days=7))
+        await acuity.open().find_slots(PIANO, tomorrow_at(0), tomorrow_at(0) + timedelta(days=7))
 
 
-async def test_a_moved_booking_is_not_in_its_own_way(desk: Desk) -> None:
+async def test_a_moved_booking_is_not_in_its_own_way(acuity: AcuityAccount) -> None:
     for hour in range(9, 17):
-        desk.taken(tomorrow_at(hour))
-    calendar = desk.open()
+        acuity.add_booking(tomorrow_at(hour))
+    calendar = acuity.open()
     booking = await calendar.booking("101")
     assert booking is not None
     start = booking.starts_at
     for end in (start + timedelta(minutes=1), start + timedelta(days=7)):
-        assert start not in [each.starts_at for each in await calendar.free(PIANO, start, end)]
-        found = await calendar.free(PIANO, start, end, moving=booking)
+        assert start not in [
+            each.starts_at for each in await calendar.find_slots(PIANO, start, end)
+        ]
+        found = await calendar.find_slots(PIANO, start, end, moving=booking)
         assert start in [each.starts_at for each in found]
 
 
-async def test_two_calls_that_book_the_same_moment_do_not_both_get_it(desk: Desk) -> None:
+async def test_two_calls_that_book_the_same_moment_do_not_both_get_it(
+    acuity: AcuityAccount,
+) -> None:
     """Acuity would not stop them: an admin may book what is taken."""
     both = await asyncio.gather(
-        *(desk.open().book(PIANO, tomorrow_at(10), Attendee(name=name)) for name in ("A B", "C D"))
+        *(
+            acuity.open().book(PIANO, tomorrow_at(10), Attendee(name=name))
+            for name in ("A B", "C D")
+        )
     )
     assert both.count(None) == 1
-    assert len(desk.vendor.calendar.standing()) == 1
+    assert len(acuity.vendor.calendar.active_bookings()) == 1
 
 
-async def test_a_time_that_acuity_refuses_is_gone_only_if_it_is(desk: Desk) -> None:
+async def test_a_time_that_acuity_refuses_is_gone_only_if_it_is(acuity: AcuityAccount) -> None:
     def lost(_: httpx2.Request) -> httpx2.Response:
-        desk.taken(tomorrow_at(10))
+        acuity.add_booking(tomorrow_at(10))
         return _error(400, "not_available")
 
-    desk.vendor.fail(lost, writes=True)
-    assert await desk.open().book(PIANO, tomorrow_at(10), EVA) is None
-    desk.vendor.fail(lambda _: _error(400, "invalid_email"), writes=True)
+    acuity.vendor.fail(lost, writes=True)
+    assert await acuity.open().book(PIANO, tomorrow_at(10), EVA) is None
+    acuity.vendor.fail(lambda _: _error(400, "invalid_email"), writes=True)
     with pytest.raises(Rejected):
-        await desk.open().book(PIANO, tomorrow_at(11), EVA)
+        await acuity.open().book(PIANO, tomorrow_at(11), EVA)
 
 
-async def test_a_lesson_is_booked_with_whoever_is_free(school: Desk) -> None:
-    school.taken(tomorrow_at(10), ANNA)
+async def test_a_lesson_is_booked_with_whoever_is_free(school: AcuityAccount) -> None:
+    school.add_booking(tomorrow_at(10), ANNA)
     booked = await school.open().book(PIANO, tomorrow_at(10), EVA)
     assert booked is not None
     assert school.vendor.calendar.bookings[-1].extra["calendarID"] == BEN
     assert await school.open().book(PIANO, tomorrow_at(10), EVA) is None
 
 
-async def test_a_lesson_stays_with_its_teacher_if_it_can(school: Desk) -> None:
-    lesson = school.taken(tomorrow_at(10), BEN, "Eva Four")
+async def test_a_lesson_stays_with_its_teacher_if_it_can(school: AcuityAccount) -> None:
+    lesson = school.add_booking(tomorrow_at(10), BEN, "Eva Four")
     for hour, busy, with_whom in ((11, (), BEN), (12, (BEN,), ANNA), (13, (ANNA, BEN), None)):
         for calendar in busy:
-            school.taken(tomorrow_at(hour), calendar)
+            school.add_booking(tomorrow_at(hour), calendar)
         provider = school.open()
         booking = await provider.booking(str(lesson.id))
         assert booking is not None
@@ -404,99 +426,101 @@ async def test_a_lesson_stays_with_its_teacher_if_it_can(school: Desk) -> None:
             assert lesson.extra["calendarID"] == with_whom
 
 
-async def test_the_owner_decides_whether_a_client_may_move(desk: Desk) -> None:
-    lesson = desk.taken(tomorrow_at(10))
-    booking = await desk.open().booking(str(lesson.id))
+async def test_the_owner_decides_whether_a_client_may_move(acuity: AcuityAccount) -> None:
+    lesson = acuity.add_booking(tomorrow_at(10))
+    booking = await acuity.open().booking(str(lesson.id))
     assert booking is not None
-    desk.vendor.forbidden = "reschedule"
+    acuity.vendor.forbidden = "reschedule"
     with pytest.raises(Rejected):
-        await desk.open().move(booking, tomorrow_at(11))
+        await acuity.open().move(booking, tomorrow_at(11))
 
 
-async def test_a_tenant_may_be_one_calendar_of_an_account(school: Desk) -> None:
-    other = school.taken(tomorrow_at(10), ANNA, "Eva Four")
+async def test_a_tenant_may_be_one_calendar_of_an_account(school: AcuityAccount) -> None:
+    other = school.add_booking(tomorrow_at(10), ANNA, "Eva Four")
     calendar = school.open(calendar_id=str(BEN))
     assert await calendar.booking(str(other.id)) is None
-    assert await calendar.upcoming("Eva Four", None) == []
-    agenda = await calendar.agenda()
-    assert agenda.time_zone == ZONES[BEN]
-    assert "Elsewhere" not in [each.name for each in agenda.services]
+    assert await calendar.find_bookings("Eva Four", None) == []
+    info = await calendar.calendar_info()
+    assert info.time_zone == ZONES[BEN]
+    assert "Elsewhere" not in [each.name for each in info.services]
     booked = await calendar.book(PIANO, tomorrow_at(10), EVA)
     assert booked is not None
     assert school.vendor.calendar.bookings[-1].extra["calendarID"] == BEN
     assert await calendar.booking(booked.id) == booked
-    assert await calendar.upcoming("Eva Four", None) == [booked]
-    assert await calendar.free(PIANO, tomorrow_at(10), tomorrow_at(11)) == []
-    school.taken(tomorrow_at(11), BEN)
-    assert await calendar.free(PIANO, tomorrow_at(11), tomorrow_at(12)) == []
+    assert await calendar.find_bookings("Eva Four", None) == [booked]
+    assert await calendar.find_slots(PIANO, tomorrow_at(10), tomorrow_at(11)) == []
+    school.add_booking(tomorrow_at(11), BEN)
+    assert await calendar.find_slots(PIANO, tomorrow_at(11), tomorrow_at(12)) == []
     assert await calendar.move(booked, tomorrow_at(11)) is None
-    assert all(each["timezone"] == ZONES[BEN] for each in school.vendor.asked("availability/times"))
+    assert all(
+        each["timezone"] == ZONES[BEN] for each in school.vendor.queries_of("availability/times")
+    )
     with pytest.raises(Disconnected):
-        await school.open(calendar_id=99).agenda()
+        await school.open(calendar_id=99).calendar_info()
 
 
-async def test_an_unknown_time_zone_is_no_answer(desk: Desk) -> None:
-    desk.vendor.zone = "Europe/Nowhere"
+async def test_an_unknown_time_zone_is_no_answer(acuity: AcuityAccount) -> None:
+    acuity.vendor.zone = "Europe/Nowhere"
     with pytest.raises(Unavailable):
-        await desk.open().agenda()
+        await acuity.open().calendar_info()
 
 
-async def test_what_somebody_else_has_cancelled_is_cancelled(desk: Desk) -> None:
-    lesson = desk.taken(tomorrow_at(10))
-    calendar = desk.open()
+async def test_what_somebody_else_has_cancelled_is_cancelled(acuity: AcuityAccount) -> None:
+    lesson = acuity.add_booking(tomorrow_at(10))
+    calendar = acuity.open()
     booking = await calendar.booking(str(lesson.id))
     assert booking is not None
     lesson.cancelled = True
     assert (await calendar.cancel(booking, None)).status == "cancelled"
-    asked = len(desk.vendor.requests)
-    again = await desk.open().booking(str(lesson.id))
-    assert again is not None
-    assert (await desk.open().cancel(again, None)).status == "cancelled"
-    assert len(desk.vendor.written()) == 1
-    assert len(desk.vendor.requests) == asked + 1
+    asked = len(acuity.vendor.requests)
+    repeated = await acuity.open().booking(str(lesson.id))
+    assert repeated is not None
+    assert (await acuity.open().cancel(repeated, None)).status == "cancelled"
+    assert len(acuity.vendor.written()) == 1
+    assert len(acuity.vendor.requests) == asked + 1
 
 
-async def test_what_is_no_number_is_not_asked_for(desk: Desk) -> None:
+async def test_what_is_no_number_is_not_asked_for(acuity: AcuityAccount) -> None:
     for reference in ("", "abc", "1 OR 1", "../101", "101/cancel", "\u0661", "-1", "9" * 19):
-        assert await desk.open().booking(reference) is None
-    assert desk.vendor.requests == []
-    assert await desk.open().booking("999") is None
+        assert await acuity.open().booking(reference) is None
+    assert acuity.vendor.requests == []
+    assert await acuity.open().booking("999") is None
 
 
-async def test_a_lost_booking_is_known_by_all_that_was_sent(desk: Desk) -> None:
+async def test_a_lost_booking_is_known_by_all_that_was_sent(acuity: AcuityAccount) -> None:
     start = tomorrow_at(10)
     sent = Attendee(name="Eva Four", phone="+4930555044", email="eva@example.com")
-    lost = desk.open(again=True)
+    lost = acuity.open(is_retry=True)
     for other in (
         sent.model_copy(update={"name": "Eva Five"}),
         sent.model_copy(update={"phone": "+4930555099"}),
         sent.model_copy(update={"email": "other@example.com"}),
     ):
-        desk.vendor.calendar.book(7, start, other.name, phone=other.phone, email=other.email)
-    desk.vendor.calendar.book(8, start, sent.name, phone=sent.phone, email=sent.email)
-    desk.vendor.calendar.book(7, tomorrow_at(11), sent.name, phone=sent.phone, email=sent.email)
-    gone = desk.vendor.calendar.book(7, start, sent.name, phone=sent.phone, email=sent.email)
+        acuity.vendor.calendar.book(7, start, other.name, phone=other.phone, email=other.email)
+    acuity.vendor.calendar.book(8, start, sent.name, phone=sent.phone, email=sent.email)
+    acuity.vendor.calendar.book(7, tomorrow_at(11), sent.name, phone=sent.phone, email=sent.email)
+    gone = acuity.vendor.calendar.book(7, start, sent.name, phone=sent.phone, email=sent.email)
     gone.cancelled = True
     assert await lost.find_lost_booking(PIANO, start, sent) is None
-    mine = desk.vendor.calendar.book(
+    mine = acuity.vendor.calendar.book(
         7, start, "eva four", phone="0049 30 555044", email="Eva@Example.com"
     )
     found = await lost.find_lost_booking(PIANO, start, sent)
     assert found is not None
     assert found.id == str(mine.id)
-    asked = len(desk.vendor.requests)
-    assert await desk.open().find_lost_booking(PIANO, start, sent) is None
-    assert len(desk.vendor.requests) == asked
+    asked = len(acuity.vendor.requests)
+    assert await acuity.open().find_lost_booking(PIANO, start, sent) is None
+    assert len(acuity.vendor.requests) == asked
 
 
-async def test_bookings_that_are_to_come_are_found_in_order(desk: Desk) -> None:
-    later = desk.taken(tomorrow_at(12), name="Eva Four")
-    sooner = desk.taken(tomorrow_at(10), name="Eva Four")
-    desk.taken(tomorrow_at(10) - timedelta(days=1, hours=10), name="Eva Four")
-    desk.taken(tomorrow_at(11), name="Eva Four").cancelled = True
+async def test_bookings_that_are_to_come_are_found_in_order(acuity: AcuityAccount) -> None:
+    later = acuity.add_booking(tomorrow_at(12), name="Eva Four")
+    sooner = acuity.add_booking(tomorrow_at(10), name="Eva Four")
+    acuity.add_booking(tomorrow_at(10) - timedelta(days=1, hours=10), name="Eva Four")
+    acuity.add_booking(tomorrow_at(11), name="Eva Four").cancelled = True
     for n in range(1000):  # as many as are asked for
-        desk.taken(tomorrow_at(9) + timedelta(days=1 + n))
-    found = await desk.open().upcoming("Eva Four", None)
+        acuity.add_booking(tomorrow_at(9) + timedelta(days=1 + n))
+    found = await acuity.open().find_bookings("Eva Four", None)
     assert [each.id for each in found] == [str(sooner.id), str(later.id)]
 
 
@@ -514,17 +538,17 @@ def _calendar(booking: FakeBooking) -> object:
     return booking.extra.get("calendarID", ANNA)
 
 
-def _written(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
-def _read(text: str) -> datetime:
-    """Read a moment as Acuity writes it: `2016-02-03T14:00:00-0800`."""
+def _parse_time(text: str) -> datetime:
+    """Parse a time in Acuity's format: `2016-02-03T14:00:00-0800`."""
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", text)
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z")
 
 
-def _shown(booking: FakeBooking) -> dict[str, Any]:
+def _to_json(booking: FakeBooking) -> dict[str, Any]:
     first, _, last = booking.name.partition(" ")
     return {
         "id": booking.id,
@@ -532,7 +556,7 @@ def _shown(booking: FakeBooking) -> dict[str, Any]:
         "lastName": last,
         "phone": booking.phone or "",
         "email": booking.email or "",
-        "datetime": _written(booking.start.astimezone(ZONE)),
+        "datetime": _format_time(booking.start.astimezone(ZONE)),
         "duration": str(booking.service.minutes),
         "type": booking.service.name,
         "appointmentTypeID": booking.service.id,

@@ -1,4 +1,4 @@
-"""The builtin calendar at a fixed moment: free times, offers, and what is said about them."""
+"""The builtin provider with a fixed clock: free times, offers, and the sentences about them."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -6,50 +6,65 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from config.database import Database
-from scheduling.operations import Desk
+from scheduling.operations import SchedulingOperations
 from scheduling.provider import Attendee, Booking, Service
 from tests.conftest import Tenant, fetch, new_tenant
-from tests.scheduling.calendars import BERLIN, MUSEUM, SCHOOL, calendar_at, declare, desk_at
-from tests.scheduling.test_inputs import at
+from tests.scheduling.calendars import (
+    BERLIN,
+    MUSEUM,
+    SCHOOL,
+    at,
+    calendar_at,
+    declare,
+    operations_at,
+)
 from toolkit.errors import Disconnected, Rejected
 
 NOW = at("2026-11-24T09:40")  # a Tuesday
 ANN = Attendee(name="Ann One", phone="5550142")
 
 
-async def booked(desk: Desk, service: Service, start: str) -> Booking:
-    booking = await desk.calendar.book(service, at(start), ANN)
+async def book(operations: SchedulingOperations, service: Service, start: str) -> Booking:
+    booking = await operations.calendar.book(service, at(start), ANN)
     assert booking is not None
     return booking
 
 
-async def offered(desk: Desk, service: str, when: str) -> tuple[str | None, list[str]]:
-    wish = desk.wish(when)
-    assert wish is not None
-    offers = await desk.offers(desk.service(service), wish)
-    return offers.say, [offer.handle for offer in offers.offered]
+async def offer(
+    operations: SchedulingOperations, service: str, when: str
+) -> tuple[str | None, list[str]]:
+    request = operations.parse_when(when)
+    assert request is not None
+    result = await operations.offer_slots(operations.find_service(service), request)
+    return result.say, [slot.handle for slot in result.offered]
 
 
 async def test_free_times_lie_in_the_opening_hours_and_between_bookings(
     database: Database, museum: Tenant
 ) -> None:
-    desk = await desk_at(database, museum, NOW)
-    (tour,) = desk.agenda.services
-    await booked(desk, tour, "2026-11-26T15:00")
-    slots = await desk.calendar.free(tour, at("2026-11-26T00:00"), at("2026-11-27T00:00"))
+    operations = await operations_at(database, museum, NOW)
+    (tour,) = operations.info.services
+    await book(operations, tour, "2026-11-26T15:00")
+    slots = await operations.calendar.find_slots(
+        tour, at("2026-11-26T00:00"), at("2026-11-27T00:00")
+    )
     assert [f"{slot.starts_at.astimezone(BERLIN):%H:%M}" for slot in slots] == [
         *("09:00", "09:30", "10:00", "10:30", "11:00"),
         *("14:00", "16:00", "16:30", "17:00"),
     ]
     assert all(slot.ends_at - slot.starts_at == timedelta(hours=1) for slot in slots)
-    sunday = await desk.calendar.free(tour, at("2026-11-29T00:00"), at("2026-11-30T00:00"))
+    sunday = await operations.calendar.find_slots(
+        tour, at("2026-11-29T00:00"), at("2026-11-30T00:00")
+    )
     assert sunday == []
 
 
 async def test_past_times_are_never_free(database: Database, museum: Tenant) -> None:
-    desk = await desk_at(database, museum, NOW)
-    (tour,) = desk.agenda.services
-    slots = await desk.calendar.free(tour, at("2026-11-23T00:00"), at("2026-11-25T00:00"))
+    operations = await operations_at(database, museum, NOW)
+    (tour,) = operations.info.services
+    slots = await operations.calendar.find_slots(
+        tour, at("2026-11-23T00:00"), at("2026-11-25T00:00")
+    )
     assert slots[0].starts_at == at("2026-11-24T10:00")
 
 
@@ -125,17 +140,17 @@ async def test_past_times_are_never_free(database: Database, museum: Tenant) -> 
 async def test_an_offer_is_fit_to_be_spoken(
     database: Database, museum: Tenant, when: str, say: str, handles: list[str]
 ) -> None:
-    desk = await desk_at(database, museum, NOW)
-    assert await offered(desk, "tour", when) == (say, handles)
+    operations = await operations_at(database, museum, NOW)
+    assert await offer(operations, "tour", when) == (say, handles)
 
 
 async def test_a_full_day_leads_to_the_next_free_times(database: Database, museum: Tenant) -> None:
-    desk = await desk_at(database, museum, NOW)
-    (tour,) = desk.agenda.services
+    operations = await operations_at(database, museum, NOW)
+    (tour,) = operations.info.services
     for day, hours in (("26", (9, 10, 11, 14, 15, 16, 17)), ("27", (9, 10, 11))):
         for hour in hours:
-            await booked(desk, tour, f"2026-11-{day}T{hour:02}:00")
-    say, handles = await offered(desk, "tour", "Thursday")
+            await book(operations, tour, f"2026-11-{day}T{hour:02}:00")
+    say, handles = await offer(operations, "tour", "Thursday")
     assert say == (
         "On Thursday there is nothing free. On Friday I have two, two thirty or three in the"
         " afternoon. Which one would you like?"
@@ -146,8 +161,8 @@ async def test_a_full_day_leads_to_the_next_free_times(database: Database, museu
 async def test_a_calendar_that_never_opens_has_nothing_to_offer(database: Database) -> None:
     tenant = await new_tenant(database)
     await declare(database, tenant, MUSEUM | {"hours": {}})
-    desk = await desk_at(database, tenant, NOW)
-    assert await offered(desk, "tour", "Thursday") == ("On Thursday there is nothing free.", [])
+    operations = await operations_at(database, tenant, NOW)
+    assert await offer(operations, "tour", "Thursday") == ("On Thursday there is nothing free.", [])
 
 
 @pytest.mark.parametrize(
@@ -167,8 +182,8 @@ async def test_the_days_on_which_the_clocks_change(
     await declare(database, tenant, MUSEUM | {"hours": {"sun": "01:00-05:00"}})
     midnight = at(f"{day}T00:00")
     calendar = calendar_at(database, tenant, midnight)
-    (tour,) = (await calendar.agenda()).services
-    slots = await calendar.free(tour, midnight, at(f"{day}T23:00"))
+    (tour,) = (await calendar.calendar_info()).services
+    slots = await calendar.find_slots(tour, midnight, at(f"{day}T23:00"))
     found = [slot.starts_at.astimezone(BERLIN).isoformat()[11:] for slot in slots]
     assert [f"{each[:5]}{each[8:]}" for each in found][:5] == starts
     assert all(slot.ends_at - slot.starts_at == timedelta(hours=1) for slot in slots)
@@ -179,17 +194,17 @@ async def test_the_days_on_which_the_clocks_change(
 async def test_the_same_handle_is_another_moment_after_the_clocks_change(
     database: Database, school: Tenant
 ) -> None:
-    before = await desk_at(database, school, at("2026-10-24T12:00"))
-    assert before.start("piano-sat-17:00").astimezone(UTC).hour == 15
-    assert before.start("piano-sun-17:00").astimezone(UTC).hour == 16
+    before = await operations_at(database, school, at("2026-10-24T12:00"))
+    assert before.parse_start("piano-sat-17:00").astimezone(UTC).hour == 15
+    assert before.parse_start("piano-sun-17:00").astimezone(UTC).hour == 16
 
 
 async def test_ten_callers_who_want_the_same_time_get_it_once(
     database: Database, school: Tenant
 ) -> None:
     calendar = calendar_at(database, school, NOW)
-    piano, violin = (await calendar.agenda()).services
-    await asyncio.gather(*(calendar.agenda() for _ in range(10)))  # ten connections are open
+    piano, violin = (await calendar.calendar_info()).services
+    await asyncio.gather(*(calendar.calendar_info() for _ in range(10)))  # ten connections are open
     wanted = [
         calendar.book(service, at(f"2026-11-26T{start}"), Attendee(name=f"Caller {start}"))
         for service, start in [(piano, "10:00"), (violin, "09:30")] * 5
@@ -204,13 +219,13 @@ async def test_a_call_that_died_after_booking_finds_its_booking(
     database: Database, school: Tenant
 ) -> None:
     calendar = calendar_at(database, school, NOW, key="k1")
-    piano, _ = (await calendar.agenda()).services
+    piano, _ = (await calendar.calendar_info()).services
     assert await calendar.find_lost_booking(piano, at("2026-11-26T10:00"), ANN) is None
     first = await calendar.book(piano, at("2026-11-26T10:00"), ANN)
     assert first is not None
-    again = calendar_at(database, school, NOW, key="k1")
-    assert await again.find_lost_booking(piano, at("2026-11-26T10:00"), ANN) == first
-    assert await again.book(piano, at("2026-11-26T10:00"), ANN) == first
+    repeated = calendar_at(database, school, NOW, key="k1")
+    assert await repeated.find_lost_booking(piano, at("2026-11-26T10:00"), ANN) == first
+    assert await repeated.book(piano, at("2026-11-26T10:00"), ANN) == first
     assert len(await fetch(database, school, "select * from calendar_booking")) == 1
 
 
@@ -219,18 +234,18 @@ async def test_the_calendar_itself_refuses_closed_hours_and_the_past(
     database: Database, school: Tenant, start: str
 ) -> None:
     calendar = calendar_at(database, school, NOW)
-    piano, _ = (await calendar.agenda()).services
+    piano, _ = (await calendar.calendar_info()).services
     assert await calendar.book(piano, at(start), ANN) is None
 
 
 async def test_a_time_that_is_taken_comes_with_the_nearest_others(
     database: Database, school: Tenant
 ) -> None:
-    desk = await desk_at(database, school, NOW)
-    piano, _ = desk.agenda.services
-    await booked(desk, piano, "2026-11-26T10:00")
+    operations = await operations_at(database, school, NOW)
+    piano, _ = operations.info.services
+    await book(operations, piano, "2026-11-26T10:00")
     with pytest.raises(Rejected) as refused:
-        await desk.require_free(piano, at("2026-11-26T10:00"))
+        await operations.require_free(piano, at("2026-11-26T10:00"))
     assert refused.value.happened == (
         "Thursday at ten in the morning is not free. Free instead:"
         " piano-thu-09:00 (Thursday at nine in the morning),"
@@ -245,69 +260,71 @@ async def test_a_time_that_is_taken_comes_with_the_nearest_others(
 async def test_a_booking_may_move_over_its_own_time_only(
     database: Database, school: Tenant
 ) -> None:
-    desk = await desk_at(database, school, NOW)
-    piano, violin = desk.agenda.services
-    mine = await booked(desk, violin, "2026-11-26T10:00")
-    await booked(desk, piano, "2026-11-26T11:30")
-    await desk.require_free(violin, at("2026-11-26T10:30"), mine)
-    moved = await desk.calendar.move(mine, at("2026-11-26T10:30"))
+    operations = await operations_at(database, school, NOW)
+    piano, violin = operations.info.services
+    mine = await book(operations, violin, "2026-11-26T10:00")
+    await book(operations, piano, "2026-11-26T11:30")
+    await operations.require_free(violin, at("2026-11-26T10:30"), mine)
+    moved = await operations.calendar.move(mine, at("2026-11-26T10:30"))
     assert moved is not None
     assert moved.starts_at == at("2026-11-26T10:30")
-    assert await desk.calendar.move(moved, at("2026-11-26T11:00")) is None
+    assert await operations.calendar.move(moved, at("2026-11-26T11:00")) is None
 
 
 async def test_a_cancelled_time_is_free_again(database: Database, school: Tenant) -> None:
-    desk = await desk_at(database, school, NOW)
-    piano, _ = desk.agenda.services
-    booking = await booked(desk, piano, "2026-11-26T10:00")
+    operations = await operations_at(database, school, NOW)
+    piano, _ = operations.info.services
+    booking = await book(operations, piano, "2026-11-26T10:00")
     for _ in range(2):
-        assert (await desk.calendar.cancel(booking, "ill")).status == "cancelled"
-    await booked(desk, piano, "2026-11-26T10:00")
+        assert (await operations.calendar.cancel(booking, "ill")).status == "cancelled"
+    await book(operations, piano, "2026-11-26T10:00")
 
 
 async def test_only_a_person_s_coming_bookings_are_listed(
     database: Database, school: Tenant
 ) -> None:
-    desk = await desk_at(database, school, NOW)
-    piano, _ = desk.agenda.services
-    first = await booked(desk, piano, "2026-11-25T10:00")
-    await desk.calendar.book(piano, at("2026-11-25T12:00"), Attendee(name="Ben Two"))
-    second = await booked(desk, piano, "2026-11-26T10:00")
-    gone = await booked(desk, piano, "2026-11-27T10:00")
-    await desk.calendar.cancel(gone, None)
+    operations = await operations_at(database, school, NOW)
+    piano, _ = operations.info.services
+    first = await book(operations, piano, "2026-11-25T10:00")
+    await operations.calendar.book(piano, at("2026-11-25T12:00"), Attendee(name="Ben Two"))
+    second = await book(operations, piano, "2026-11-26T10:00")
+    gone = await book(operations, piano, "2026-11-27T10:00")
+    await operations.calendar.cancel(gone, None)
     later = calendar_at(database, school, datetime(2026, 11, 25, 12, tzinfo=UTC))
-    assert await desk.calendar.upcoming("ann one", None) == [first, second]
-    assert await desk.calendar.upcoming(None, "+5550142") == [first, second]
-    assert await later.upcoming("Ann One", None) == [second]
-    assert await desk.calendar.upcoming("Ann", None) == []
+    assert await operations.calendar.find_bookings("ann one", None) == [first, second]
+    assert await operations.calendar.find_bookings(None, "+5550142") == [first, second]
+    assert await later.find_bookings("Ann One", None) == [second]
+    assert await operations.calendar.find_bookings("Ann", None) == []
 
 
 async def test_the_bot_s_calendar_is_the_named_one_or_the_only_one(database: Database) -> None:
     tenant = await new_tenant(database)
     with pytest.raises(Disconnected, match="no such calendar"):
-        await calendar_at(database, tenant, NOW).agenda()
+        await calendar_at(database, tenant, NOW).calendar_info()
     await declare(database, tenant, SCHOOL)
-    assert len((await calendar_at(database, tenant, NOW).agenda()).services) == 2
+    assert len((await calendar_at(database, tenant, NOW).calendar_info()).services) == 2
     await declare(database, tenant, MUSEUM)
     with pytest.raises(Disconnected, match="several calendars"):
-        await calendar_at(database, tenant, NOW).agenda()
-    assert len((await calendar_at(database, tenant, NOW, name="museum").agenda()).services) == 1
+        await calendar_at(database, tenant, NOW).calendar_info()
+    assert (
+        len((await calendar_at(database, tenant, NOW, name="museum").calendar_info()).services) == 1
+    )
     with pytest.raises(Disconnected, match="no such calendar"):
-        await calendar_at(database, tenant, NOW, name="zoo").agenda()
+        await calendar_at(database, tenant, NOW, name="zoo").calendar_info()
 
 
 async def test_another_calendar_s_bookings_are_not_this_one_s(
     database: Database, school: Tenant
 ) -> None:
-    desk = await desk_at(database, school, NOW)
-    piano, _ = desk.agenda.services
-    booking = await booked(desk, piano, "2026-11-26T10:00")
+    operations = await operations_at(database, school, NOW)
+    piano, _ = operations.info.services
+    booking = await book(operations, piano, "2026-11-26T10:00")
     await declare(database, school, MUSEUM)
     school_s, museum_s = (
         calendar_at(database, school, NOW, name=name) for name in ("school", "museum")
     )
     assert await school_s.booking(booking.reference) == booking
     assert await museum_s.booking(booking.reference) is None
-    assert await museum_s.upcoming("Ann One", None) == []
-    (tour,) = (await museum_s.agenda()).services
+    assert await museum_s.find_bookings("Ann One", None) == []
+    (tour,) = (await museum_s.calendar_info()).services
     assert await museum_s.book(tour, at("2026-11-26T10:00"), ANN) is not None

@@ -1,4 +1,4 @@
-"""Housecall Pro, as its tests play it: https://docs.housecallpro.com."""
+"""A fake Housecall Pro: https://docs.housecallpro.com."""
 
 import json
 import re
@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import httpx2
 
-from tests.scheduling.contract import CANARY, Telephone
-from tests.scheduling.vendor_calendar import CLOSES, OPENS, ZONE, FakeBooking, FakeService
+from tests.scheduling.contract import CANARY, CalendarVendor
+from tests.scheduling.fake_calendar import CLOSES, OPENS, ZONE, FakeBooking, FakeService
 from tests.support.vendors import BODY_CANARY, Fault
 
 HOME = {"street": "1 Main St", "city": "Austin", "state": "TX", "zip": "78701"}
@@ -17,8 +17,8 @@ NUMBERS = ("mobile", "home", "work")
 UUID = "olit_1ff1c0dec0de4bad8e5a51a81e36797"  # and the number of the service
 
 
-class HousecallPro(Telephone):
-    """Remembers customers, and takes every job: also two at a time."""
+class HousecallPro(CalendarVendor):
+    """A fake with customers and jobs. Like the vendor, it accepts two jobs at the same time."""
 
     base = "https://api.housecallpro.com"
     specification = "housecallpro/openapi-v1.json"
@@ -27,9 +27,10 @@ class HousecallPro(Telephone):
         super().__init__()
         self.customers: list[dict[str, Any]] = []
         self.zone = "Europe/Berlin"
-        self.clock: tzinfo = UTC  # on which the days of a question for free times begin
+        self.query_zone: tzinfo = UTC  # in which it reads the dates of a query for free times
         self.nested, self.pages, self.lists_notes = True, 1, True
-        self.rival: list[datetime | None] = []  # who comes after each look at the free times
+        # The times that somebody else books, one after each query for free times.
+        self.rival_starts: list[datetime | None] = []
 
     def _check(self, request: httpx2.Request) -> None:
         # openapi-core gives up on the parameter `filters`, an array said to be a deep object.
@@ -40,10 +41,10 @@ class HousecallPro(Telephone):
         """Fail the next request that is posted there."""
         self._faults.append((lambda r: (r.method, r.url.path) == ("POST", path), fault, done))
 
-    def knows(self, first: str, last: str, **details: Any) -> dict[str, Any]:
-        """Remember a customer."""
-        known: dict[str, Any] = {"first_name": first, "last_name": last, "addresses": []}
-        self.customers.append({"id": f"cus_{len(self.customers) + 1}", **known, **details})
+    def add_customer(self, first: str, last: str, **details: Any) -> dict[str, Any]:
+        """Store a customer."""
+        customer: dict[str, Any] = {"first_name": first, "last_name": last, "addresses": []}
+        self.customers.append({"id": f"cus_{len(self.customers) + 1}", **customer, **details})
         return self.customers[-1]
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
@@ -58,26 +59,28 @@ class HousecallPro(Telephone):
                 return _json(self._price_book(query))
             case "GET", ["company", "schedule_availability", "booking_windows"]:
                 windows = self._windows(query)
-                if self.rival and (start := self.rival.pop(0)):
+                if self.rival_starts and (start := self.rival_starts.pop(0)):
                     self.calendar.book(7, start, "Somebody Else")
                 return _json({"booking_windows": windows})
             case "GET", ["customers"]:
-                found = [each for each in self.customers if _alike(each, query["q"])]
+                found = [each for each in self.customers if _matches_query(each, query["q"])]
                 return _json(_page("customers", found[::-1], query))
             case "POST", ["customers"]:
                 return _json(self._new_customer(body), 201)
             case "POST", ["customers", customer, "addresses"]:
                 assert {"street", "city", "state", "zip", "country"} == body.keys()
-                return _json(self._move_in(self._customer(customer), body))
+                return _json(self._add_address(self._customer(customer), body))
             case "GET", ["jobs"]:
-                return _json(_page("jobs", [self._job(each) for each in self._found(query)], query))
+                return _json(
+                    _page("jobs", [self._job(each) for each in self._find_bookings(query)], query)
+                )
             case "POST", ["jobs"]:
                 return _json(self._job(self._book(body)), 201)
             case method, ["jobs", job, *action]:
-                found_job = self.calendar.find(int(job[4:])) if job.startswith("job_") else None
-                if found_job is None:
+                booking = self.calendar.find(int(job[4:])) if job.startswith("job_") else None
+                if booking is None:
                     return httpx2.Response(404, json={"message": BODY_CANARY})
-                return self._one(method, action, found_job, body)
+                return self._one(method, action, booking, body)
             case unexpected:
                 raise AssertionError(unexpected)
 
@@ -99,38 +102,38 @@ class HousecallPro(Telephone):
         assert first.tzinfo is None
         length = timedelta(minutes=service.minutes)
         last = first.date() + timedelta(days=int(query["show_for_days"]) - 1)
-        taken = {each.start for each in self.calendar.standing()}
+        taken = {each.start for each in self.calendar.active_bookings()}
         day, windows = first.date() - timedelta(days=1), list[dict[str, Any]]()
         while day <= last + timedelta(days=1):
             for hour in range(OPENS, CLOSES):
                 start = datetime(day.year, day.month, day.day, hour, tzinfo=ZONE)
-                wall = start.astimezone(self.clock).replace(tzinfo=None)
+                wall = start.astimezone(self.query_zone).replace(tzinfo=None)
                 if first <= wall and wall.date() <= last:
-                    window = {"start_time": z(start), "end_time": z(start + length)}
+                    window = {"start_time": to_utc(start), "end_time": to_utc(start + length)}
                     windows.append({**window, "available": start not in taken})
             day += timedelta(days=1)
         return windows
 
     def _new_customer(self, body: dict[str, Any]) -> dict[str, Any]:
         addresses = body.pop("addresses")
-        customer = self.knows(body.pop("first_name"), body.pop("last_name"), **body)
+        customer = self.add_customer(body.pop("first_name"), body.pop("last_name"), **body)
         for address in addresses:
-            self._move_in(customer, address)
+            self._add_address(customer, address)
         return customer
 
-    def _move_in(self, customer: dict[str, Any], address: dict[str, Any]) -> dict[str, Any]:
-        moved_to = {"id": f"adr_{customer['id']}", "type": "service", **address}
-        customer["addresses"].append(moved_to)
-        return moved_to
+    def _add_address(self, customer: dict[str, Any], address: dict[str, Any]) -> dict[str, Any]:
+        new = {"id": f"adr_{customer['id']}", "type": "service", **address}
+        customer["addresses"].append(new)
+        return new
 
     def _customer(self, customer_id: str) -> dict[str, Any]:
         return next(each for each in self.customers if each["id"] == customer_id)
 
     def _book(self, body: dict[str, Any]) -> FakeBooking:
         schedule, customer = body["schedule"], self._customer(body["customer_id"])
-        (line,) = body["line_items"]
-        service = next(each for each in self.calendar.services if each.name == line["name"])
-        start, end = (_moment(schedule[f"scheduled_{each}"]) for each in ("start", "end"))
+        (line_item,) = body["line_items"]
+        service = next(each for each in self.calendar.services if each.name == line_item["name"])
+        start, end = (_parse_utc(schedule[f"scheduled_{each}"]) for each in ("start", "end"))
         assert end - start == timedelta(minutes=service.minutes)
         assert body["address_id"] in [each["id"] for each in customer["addresses"]]
         return self.calendar.book(
@@ -144,48 +147,48 @@ class HousecallPro(Telephone):
             notes=[body["notes"]],
         )
 
-    def _found(self, query: httpx2.QueryParams) -> list[FakeBooking]:
-        found = self.calendar.standing()
+    def _find_bookings(self, query: httpx2.QueryParams) -> list[FakeBooking]:
+        found = self.calendar.active_bookings()
         if customer := query.get("customer_id"):
             found = [each for each in found if owner(each)["id"] == customer]
         if earliest := query.get("scheduled_start_min"):
-            found = [each for each in found if each.start >= _moment(earliest)]
+            found = [each for each in found if each.start >= _parse_utc(earliest)]
         if latest := query.get("scheduled_start_max"):
-            found = [each for each in found if each.start <= _moment(latest)]
+            found = [each for each in found if each.start <= _parse_utc(latest)]
         return found[::-1]
 
     def _one(
-        self, method: str, action: list[str], found: FakeBooking, body: dict[str, Any]
+        self, method: str, action: list[str], booking: FakeBooking, body: dict[str, Any]
     ) -> httpx2.Response:
         match method, action:
             case "GET", []:
-                return _json(self._job(found))
+                return _json(self._job(booking))
             case "PUT", ["schedule"]:
-                found.start = _moment(body["start_time"])
-                assert _moment(body["end_time"]) == found.end
+                booking.start = _parse_utc(body["start_time"])
+                assert _parse_utc(body["end_time"]) == booking.end
                 return _json({"start_time": body["start_time"], "end_time": body["end_time"]})
             case "DELETE", ["schedule"]:
-                found.cancelled = True
+                booking.cancelled = True
                 return _json({"object": "schedule", "deleted": True})
             case "POST", ["notes"]:
-                notes_of(found).append(body["content"])
+                notes_of(booking).append(body["content"])
                 return _json({"id": "note_1", "content": body["content"]}, 201)
             case unexpected:
                 raise AssertionError(unexpected)
 
-    def _job(self, found: FakeBooking) -> dict[str, Any]:
-        when = None if found.cancelled else found
-        notes = notes_of(found) if self.lists_notes else []
+    def _job(self, booking: FakeBooking) -> dict[str, Any]:
+        when = None if booking.cancelled else booking
+        notes = notes_of(booking) if self.lists_notes else []
         return {
-            "id": f"job_{found.id}",
-            "description": found.service.name,
-            "customer": owner(found) | {"addresses": []},
+            "id": f"job_{booking.id}",
+            "description": booking.service.name,
+            "customer": owner(booking) | {"addresses": []},
             "notes": [{"id": f"note_{n}", "content": each} for n, each in enumerate(notes)],
-            "work_status": found.extra.get("status")
+            "work_status": booking.extra.get("status")
             or ("scheduled" if when else "needs scheduling"),
             "schedule": {
-                "scheduled_start": when and z(when.start),
-                "scheduled_end": when and z(when.end),
+                "scheduled_start": when and to_utc(when.start),
+                "scheduled_end": when and to_utc(when.end),
                 "arrival_window": 0,
             },
         }
@@ -195,10 +198,10 @@ def _json(data: Any, status: int = 200) -> httpx2.Response:
     return httpx2.Response(status, json=data)
 
 
-def _page(name: str, found: list[Any], query: httpx2.QueryParams) -> dict[str, Any]:
+def _page(name: str, items: list[Any], query: httpx2.QueryParams) -> dict[str, Any]:
     size = int(query["page_size"])
-    total = {"page": 1, "page_size": size, "total_pages": 1, "total_items": len(found)}
-    return {**total, name: found[:size]}
+    total = {"page": 1, "page_size": size, "total_pages": 1, "total_items": len(items)}
+    return {**total, name: items[:size]}
 
 
 def _priced(service: FakeService) -> dict[str, Any]:
@@ -206,27 +209,27 @@ def _priced(service: FakeService) -> dict[str, Any]:
     return {**named, "online_booking_enabled": True, "duration": service.minutes or None}
 
 
-def _alike(customer: dict[str, Any], query: str) -> bool:
-    """Say whether a customer is found, as the vendor finds them: by any part."""
+def _matches_query(customer: dict[str, Any], query: str) -> bool:
+    """Say whether a customer matches a query: like the vendor, by any part."""
     numbers = [re.sub(r"\D", "", str(customer.get(f"{each}_number"))) for each in NUMBERS]
     name = f"{customer['first_name']} {customer['last_name']}"
     return query.lower() in " | ".join([name, str(customer.get("email")), *numbers]).lower()
 
 
 def owner(booking: FakeBooking) -> dict[str, Any]:
-    known = cast(dict[str, Any] | None, booking.extra.get("customer"))
-    return known or {"id": "cus_0", "first_name": booking.name, "last_name": None}
+    customer = cast(dict[str, Any] | None, booking.extra.get("customer"))
+    return customer or {"id": "cus_0", "first_name": booking.name, "last_name": None}
 
 
 def notes_of(booking: FakeBooking) -> list[str]:
     return cast(list[str], booking.extra.setdefault("notes", []))
 
 
-def _moment(text: str) -> datetime:
-    """Read a time that says on whose clock it is."""
+def _parse_utc(text: str) -> datetime:
+    """Parse a time in UTC."""
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text)
     return datetime.fromisoformat(text)
 
 
-def z(moment: datetime) -> str:
+def to_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

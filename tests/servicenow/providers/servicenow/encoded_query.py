@@ -1,4 +1,4 @@
-"""ServiceNow's encoded queries as ServiceNow reads them: written after its manual, not our code.
+"""Evaluates encoded queries as ServiceNow does: written from its manual, not from our code.
 
 https://www.servicenow.com/docs/r/platform-user-interface/c_EncodedQueryStrings.html and
 r_OpAvailableFiltersQueries.html there.
@@ -24,11 +24,14 @@ _STRUCTURE = ("NQ", "EQ", "RLQUERY", "ENDRLQUERY", "JOIN", "SUBQUERY", "GOTO", "
 
 @dataclass(frozen=True)
 class Condition:
+    """A condition on one field."""
+
     field: str
     operator: str
     value: str
 
-    def fits(self, row: Mapping[str, str]) -> bool:
+    def matches(self, row: Mapping[str, str]) -> bool:
+        """Say whether a row meets the condition."""
         own = row.get(self.field, "")
         match self.operator:
             case "=":
@@ -45,22 +48,23 @@ class Condition:
 
 @dataclass(frozen=True)
 class Query:
-    """Every group is to be fulfilled, each by one of its conditions."""
+    """A query: of every group, one condition has to be met."""
 
     groups: Sequence[Sequence[Condition]]
     order: str | None = None
     descending: bool = False
 
     def without(self, unreadable: frozenset[str]) -> "Query":
-        """Return what ServiceNow looks for where it ignores conditions on these fields."""
+        """Return the query without the conditions on these fields, which ServiceNow ignores."""
         groups = [[each for each in group if each.field not in unreadable] for group in self.groups]
         return replace(self, groups=[group for group in groups if group])
 
     def find(self, rows: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+        """Return the rows that match, in the order of the query."""
         found = [
             row
             for row in rows
-            if all(any(each.fits(row) for each in group) for group in self.groups)
+            if all(any(each.matches(row) for each in group) for group in self.groups)
         ]
         if self.order:
             order = self.order
@@ -69,7 +73,7 @@ class Query:
 
 
 def parse(text: str) -> Query:
-    """Return what ServiceNow would look for."""
+    """Parse an encoded query; fail where ServiceNow would ignore or run a part of it."""
     groups: list[list[Condition]] = []
     order, descending = None, False
     for part in text.split("^"):

@@ -1,14 +1,14 @@
-"""Whatever callers say stays one value, or is refused: no query is written by them."""
+"""Injection into encoded queries: what a caller says stays one value, or is refused."""
 
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 
-from servicenow.provider import Wanted
-from servicenow.providers.servicenow import search as queries
+from servicenow.provider import SearchQuery
+from servicenow.providers.servicenow import search
 from tests.servicenow.double import CASES
-from tests.servicenow.line import Line
+from tests.servicenow.harness import ServiceNowHarness
 from tests.servicenow.providers.servicenow.encoded_query import Condition, parse
 from toolkit.errors import Rejected
 
@@ -39,16 +39,16 @@ def _plain(value: str) -> str:
     return " ".join(value.split())
 
 
-def _all_of_them(value: str) -> list[Callable[[], str]]:
-    """Return every way by which what a caller says gets into a query."""
+def _query_builders(value: str) -> list[Callable[[], str]]:
+    """Return a function for every place of a query that a caller's words get into."""
     return [
-        partial(queries.condition, "name", "=", value),
-        partial(queries.condition, "name", "LIKE", value),
-        partial(queries.one_of, "number", [value]),
-        partial(queries.people, email=None, phone=None, name=value),
-        partial(queries.named, [value]),
-        partial(queries.newest_first, Wanted(kind="incident", words=(value,)), {}),
-        partial(queries.newest_first, Wanted(kind="incident"), {"caller_id": value}),
+        partial(search.condition, "name", "=", value),
+        partial(search.condition, "name", "LIKE", value),
+        partial(search.one_of, "number", [value]),
+        partial(search.users_query, email=None, phone=None, name=value),
+        partial(search.groups_query, [value]),
+        partial(search.records_query, SearchQuery(kind="incident", words=(value,)), {}),
+        partial(search.records_query, SearchQuery(kind="incident"), {"caller_id": value}),
     ]
 
 
@@ -59,7 +59,7 @@ def test_there_are_enough_of_them() -> None:
 
 def test_what_cannot_be_quoted_is_refused() -> None:
     for value in UNQUOTABLE:
-        for query in _all_of_them(value):
+        for query in _query_builders(value):
             with pytest.raises(Rejected, match="ServiceNow cannot look for that"):
                 query()
 
@@ -68,28 +68,28 @@ def test_everything_else_stays_one_value() -> None:
     active = [Condition("active", "=", "true")]
     for value in LITERAL:
         plain = _plain(value)
-        for operator in queries.OPERATORS:
-            named = queries.condition("name", operator, value)
-            query = parse(queries.encoded("active=true", named, "ORDERBYname"))
+        for operator in search.OPERATORS:
+            named = search.condition("name", operator, value)
+            query = parse(search.join_conditions("active=true", named, "ORDERBYname"))
             assert query.groups == [active, [Condition("name", operator, plain)]], value
             assert query.order == "name"
-        ((one_of,),) = parse(queries.one_of("number", [value, "INC0010001"])).groups
+        ((one_of,),) = parse(search.one_of("number", [value, "INC0010001"])).groups
         assert one_of.value.split(",") == [plain.replace(",", " "), "INC0010001"]
-        people = parse(queries.people(email=None, phone=None, name=value)).groups
+        people = parse(search.users_query(email=None, phone=None, name=value)).groups
         assert (people[0], people[1][0]) == (active, Condition("user_name", "=", plain))
         assert all((each.field, each.operator) == ("name", "LIKE") for each in people[1][1:])
-        groups = parse(queries.named([value])).groups
+        groups = parse(search.groups_query([value])).groups
         assert groups == [active, [Condition("name", "LIKE", plain)]]
-        wanted = parse(queries.newest_first(Wanted(kind="incident", words=(value,)), {}))
+        wanted = parse(search.records_query(SearchQuery(kind="incident", words=(value,)), {}))
         fields = ("short_description", "description")
         assert wanted.groups == [[Condition(field, "LIKE", plain) for field in fields]]
 
 
-SAID = [
+HOSTILE = [
     *("INC0010001^ORnumberISNOTEMPTY", "javascript:gs.getUserID()", "' OR 1=1 --", ".."),
     *("../me?a#b%2e", "0" * 32),
 ]
-BY: list[tuple[str, str]] = [
+ARGUMENTS: list[tuple[str, str]] = [
     *(("get_incident", "incident"), ("get_case", "case"), ("get_tasks", "task")),
     *(
         ("get_user", "user"),
@@ -101,28 +101,30 @@ BY: list[tuple[str, str]] = [
 ]
 
 
-async def test_no_tool_asks_for_more_than_was_said(line: Line) -> None:
-    """The played instance refuses a query that is more than conditions on what was said."""
-    line.vendor.add("incident", short_description="No VPN")
-    line.vendor.add(CASES, short_description="Pump leaks")
-    async with line.caller() as caller:
-        for tool, argument in BY:
-            for said in SAID:
+async def test_no_tool_asks_for_more_than_was_said(harness: ServiceNowHarness) -> None:
+    """The fake instance refuses a query with anything but conditions on what was said."""
+    harness.vendor.add("incident", short_description="No VPN")
+    harness.vendor.add(CASES, short_description="Pump leaks")
+    async with harness.caller() as caller:
+        for tool, argument in ARGUMENTS:
+            for said in HOSTILE:
                 answer = await caller.call(tool, **{argument: said})
                 assert answer.error in (None, "not_found", "rejected"), (tool, said, answer)
                 assert answer.data.get("records", []) == [], (tool, said)
                 lists = tool.startswith(("search", "query", "get_assignment"))
                 assert lists or answer.error, (tool, said)
-    paths = {request.url.path for request in line.vendor.requests}
+    paths = {request.url.path for request in harness.vendor.requests}
     assert all(".." not in path for path in paths)
-    assert line.vendor.written() == []
+    assert harness.vendor.written() == []
 
 
-async def test_a_condition_that_is_ignored_shows_nobody_else_s_records(line: Line) -> None:
-    """What its user may not read, ServiceNow leaves out of a query, and finds too much."""
-    line.vendor.add("incident", short_description="No VPN")
-    line.vendor.unreadable = frozenset({"caller_id", "email"})
-    async with line.caller() as caller:
+async def test_a_condition_that_is_ignored_shows_nobody_else_s_records(
+    harness: ServiceNowHarness,
+) -> None:
+    """ServiceNow ignores conditions on fields that its user may not read, and finds too much."""
+    harness.vendor.add("incident", short_description="No VPN")
+    harness.vendor.unreadable = frozenset({"caller_id", "email"})
+    async with harness.caller() as caller:
         found = await caller.call("query_incidents", caller="tom.hill")
         assert found.data["records"] == []
         found = await caller.call("search_user_by_email", email="tom@acme.example")

@@ -1,4 +1,4 @@
-"""How an instance is reached: by a user's password, or as an application whose tokens expire."""
+"""Signing in to an instance: with a user's password, or as an application with tokens."""
 
 import re
 from base64 import b64encode
@@ -14,39 +14,41 @@ from servicenow.providers.servicenow.provider import ServiceNow as Provider
 from servicenow.server import SERVER
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.servicenow.double import CANARY, ServiceNow
-from tests.servicenow.line import APPLICATION, Line
+from tests.servicenow.harness import APPLICATION, ServiceNowHarness
 from tests.support.accounts import connect
 from tests.support.servers import KEYRING, Servers
 from tests.support.vendors import Exchange
 from toolkit.errors import Disconnected
-from toolkit.server.stdio import account_of
+from toolkit.server.stdio import account_from_environment
 from toolkit.tenancy import Runtime, ToolCall, open_provider
 
 PASSWORD = {"instance": "dev00000", "username": "bot", "password": f"pw-{CANARY}"}
 
 
-class ByPassword(ServiceNow):
+class PasswordServiceNow(ServiceNow):
+    """A fake instance that a user signs in to."""
+
     # Its specification knows bearers only; facts/vendors.md, ServiceNow: Basic, or OAuth.
     uncovered = re.compile(".*")
 
 
-async def test_a_token_that_has_expired_is_renewed_and_kept(line: Line) -> None:
-    line.vendor.add("incident", short_description="No VPN")
-    line.vendor.authorization = "Bearer nobody's"
-    async with line.caller() as caller:
+async def test_a_token_that_has_expired_is_renewed_and_kept(harness: ServiceNowHarness) -> None:
+    harness.vendor.add("incident", short_description="No VPN")
+    harness.vendor.authorization = "Bearer nobody's"
+    async with harness.caller() as caller:
         for _ in range(2):
             shown = await caller.call("get_incident", incident="INC0010001")
             assert shown.error is None, shown
-    asked = [request.url.path for request in line.vendor.requests]
+    asked = [request.url.path for request in harness.vendor.requests]
     assert asked.count("/oauth_token.do") == 1
-    rows = await fetch(line.database, line.tenant, "select * from business_integration")
+    rows = await fetch(harness.database, harness.tenant, "select * from business_integration")
     assert CANARY not in str(rows)
 
 
 async def test_a_user_s_password_will_do(
     exchange: Exchange, servers: Servers, database: Database
 ) -> None:
-    exchange.vendor = vendor = ByPassword()
+    exchange.vendor = vendor = PasswordServiceNow()
     tenant = await new_tenant(database)
     credentials = b64encode(f"bot:pw-{CANARY}".encode()).decode()
     vendor.authorization = f"Basic {credentials}"
@@ -57,26 +59,28 @@ async def test_a_user_s_password_will_do(
 
 
 async def test_the_tools_are_there_for_who_is_connected_only(
-    line: Line, other_tenant: Tenant
+    harness: ServiceNowHarness, other_tenant: Tenant
 ) -> None:
-    async with line.caller() as caller:
+    async with harness.caller() as caller:
         assert list(await caller.tools()) == SERVER.catalogue()["tools"]
-    async with line.servers.connect("servicenow", other_tenant.claims()) as caller:
+    async with harness.servers.connect("servicenow", other_tenant.claims()) as caller:
         assert await caller.tools() == {}
         answer = await caller.call("get_incident", incident="INC0010001")
     assert answer.error == "unknown_tool"
-    assert line.vendor.requests == []
+    assert harness.vendor.requests == []
 
 
-async def test_another_tenant_s_instance_is_never_asked(line: Line, database: Database) -> None:
-    """Each has an account of its own; what is there is not there for the other."""
+async def test_another_tenant_s_instance_is_never_asked(
+    harness: ServiceNowHarness, database: Database
+) -> None:
+    """Each tenant has an account of its own, and reaches only its own instance."""
     other = await new_tenant(database)
     secrets = {**PASSWORD, "instance": "other"}
     await connect(database, other, "servicenow", "servicenow", secrets)
-    line.vendor.add("incident", short_description="No VPN")
-    async with line.servers.connect("servicenow", other.claims()) as caller:
+    harness.vendor.add("incident", short_description="No VPN")
+    async with harness.servers.connect("servicenow", other.claims()) as caller:
         answer = await caller.call("get_incident", incident="INC0010001")
-    assert answer.error == "fault"  # the played instance refuses any other address
+    assert answer.error == "fault"  # the fake instance refuses any other address
 
 
 @pytest.mark.parametrize(
@@ -100,9 +104,9 @@ def test_half_of_what_is_needed_is_refused_and_not_shown(secrets: dict[str, str]
     "instance", ["acme", "ACME", "acme.service-now.com", "https://acme.service-now.com/"]
 )
 def test_an_instance_goes_by_its_name_or_its_address(instance: str) -> None:
-    given = ServiceNowCredentials.model_validate({**PASSWORD, "instance": instance})
-    assert given.instance == "acme"
-    assert CANARY not in repr(given) + str(given)
+    credentials = ServiceNowCredentials.model_validate({**PASSWORD, "instance": instance})
+    assert credentials.instance == "acme"
+    assert CANARY not in repr(credentials) + str(credentials)
 
 
 async def test_an_account_is_tried_by_one_harmless_request(
@@ -119,13 +123,13 @@ async def test_an_account_is_tried_by_one_harmless_request(
 
 
 def test_it_can_be_described_by_the_environment() -> None:
-    given = {f"SERVICENOW_{name}".upper(): value for name, value in PASSWORD.items()}
+    secrets = {f"SERVICENOW_{name}".upper(): value for name, value in PASSWORD.items()}
     environment = {
-        **given,
+        **secrets,
         "SERVICENOW_PROVIDER": "servicenow",
         "SERVICENOW_SETTING_TASK_TABLE": "sc_task",
     }
-    found = account_of(SERVER, environment)
+    found = account_from_environment(SERVER, environment)
     assert (found.secrets, found.settings) == (PASSWORD, {"task_table": "sc_task"})
     with pytest.raises(KeyError, match="SERVICENOW_INSTANCE"):
-        account_of(SERVER, {"SERVICENOW_PROVIDER": "servicenow"})
+        account_from_environment(SERVER, {"SERVICENOW_PROVIDER": "servicenow"})

@@ -1,4 +1,4 @@
-"""A tenant's line to a played ServiceNow instance, through the server."""
+"""A tenant connected to a fake ServiceNow instance, and the server in between."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -22,8 +22,8 @@ APPLICATION: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Line:
-    """One tenant's way to the instance."""
+class ServiceNowHarness:
+    """Opens MCP clients of one tenant, and holds the fake instance behind the server."""
 
     servers: Servers
     tenant: Tenant
@@ -39,6 +39,6 @@ class Line:
         async with self.servers.connect("servicenow", claims) as caller:
             yield caller
 
-    async def lose_time(self) -> None:
-        """Let the time pass in which an earlier try might still be at work."""
+    async def let_time_pass(self) -> None:
+        """Let the time pass in which an earlier attempt might still be running."""
         await lose_time(self.database, self.tenant)

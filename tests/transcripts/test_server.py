@@ -1,4 +1,4 @@
-"""What a client is told about the tools."""
+"""The list of tools as a client sees it."""
 
 import importlib
 import json
@@ -45,8 +45,8 @@ async def test_every_tool_says_what_it_does(tools: dict[str, Tool]) -> None:
         assert tool.title
         assert tool.description
         assert tool.output_schema is not None
-        told = hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint
-        assert told == (name in READING, False, True), name
+        flags = hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint
+        assert flags == (name in READING, False, True), name
         assert hints.open_world_hint is False
 
 

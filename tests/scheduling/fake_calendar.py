@@ -1,4 +1,4 @@
-"""A calendar of nobody's in particular: what the played vendors keep their bookings in."""
+"""A calendar in memory: the fake vendors store their bookings in it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ OPENS, CLOSES = 9, 17  # every day, every full hour
 
 @dataclass
 class FakeService:
-    """Something that the vendor's customer offers."""
+    """A service of the vendor's customer."""
 
     id: int
     name: str
@@ -21,7 +21,7 @@ class FakeService:
 
 @dataclass
 class FakeBooking:
-    """A booking as the vendor has it; `extra` is whatever else it was sent."""
+    """A booking as the vendor stores it; `extra` holds whatever else was sent."""
 
     id: int
     service: FakeService
@@ -34,13 +34,13 @@ class FakeBooking:
 
     @property
     def end(self) -> datetime:
-        """Return when it is over."""
+        """Return the end time."""
         return self.start + timedelta(minutes=self.service.minutes)
 
 
 @dataclass
 class FakeCalendar:
-    """Free at every full hour from nine to four, but for what is booked."""
+    """A calendar that is free at every full hour from nine to four, except for bookings."""
 
     services: tuple[FakeService, ...] = (
         FakeService(7, "Piano lesson", 45),
@@ -53,7 +53,7 @@ class FakeCalendar:
         """Return one of the services."""
         return next(each for each in self.services if each.id == service_id)
 
-    def starts(self, first: date, last: date) -> list[datetime]:
+    def free_starts(self, first: date, last: date) -> list[datetime]:
         """Return the free times of these days, the last included."""
         taken = {each.start for each in self.bookings if not each.cancelled}
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
@@ -65,7 +65,7 @@ class FakeCalendar:
     def is_free(self, start: datetime) -> bool:
         """Say whether a time can be booked."""
         day = start.astimezone(ZONE).date()
-        return start in self.starts(day, day)
+        return start in self.free_starts(day, day)
 
     def book(self, service_id: int, start: datetime, name: str, **details: object) -> FakeBooking:
         """Book a time."""
@@ -86,6 +86,6 @@ class FakeCalendar:
         """Return a booking by its id."""
         return next((each for each in self.bookings if each.id == booking_id), None)
 
-    def standing(self) -> list[FakeBooking]:
+    def active_bookings(self) -> list[FakeBooking]:
         """Return the bookings that are not cancelled."""
         return [each for each in self.bookings if not each.cancelled]

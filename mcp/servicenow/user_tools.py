@@ -1,0 +1,75 @@
+"""The tools for users."""
+
+from collections.abc import Sequence
+
+from fastmcp.tools import tool
+
+from servicenow import sentences
+from servicenow.inputs import Name
+from servicenow.operations import OPERATIONS, READ_TIMEOUT, ServiceNowOperations, with_email
+from servicenow.provider import User
+from servicenow.results import Detail, UserListResult, UserResult, max_rows, to_user_view
+from toolkit.effects import READS
+from toolkit.errors import Rejected
+from toolkit.speech.emails import spoken_email
+from toolkit.speech.numbers import spoken_phone_number
+from toolkit.speech.people import is_same_number
+
+
+@tool(title="Show a user", annotations=READS, timeout=READ_TIMEOUT)
+async def get_user(user: Name, operations: ServiceNowOperations = OPERATIONS) -> UserResult:
+    """Show one user. user: the id, login, e-mail or name."""
+    found = await operations.find_user(user)
+    say = f"That is {sentences.user_label(found)}."
+    return UserResult(say=say, **to_user_view(found).model_dump())
+
+
+@tool(title="Find a user by e-mail", annotations=READS, timeout=READ_TIMEOUT)
+async def search_user_by_email(
+    email: Name, detail: Detail = "short", operations: ServiceNowOperations = OPERATIONS
+) -> UserListResult:
+    """Find users by e-mail address."""
+    address = spoken_email(email)
+    if address is None:
+        raise Rejected("That is no e-mail address.", say="How is your e-mail address spelled?")
+    users = with_email(await operations.provider.find_users(email=address), address)
+    return _to_result(users, "e-mail address", detail)
+
+
+@tool(
+    title="Find a user by phone",
+    annotations=READS,
+    tags={"voice"},
+    timeout=READ_TIMEOUT,
+    meta={
+        "antiphon": {
+            "examples": [
+                {
+                    "caller": "You can find me by my number, 415 555 7781.",
+                    "arguments": {"phone": "415 555 7781"},
+                }
+            ]
+        }
+    },
+)
+async def search_user_by_phone(
+    phone: Name, detail: Detail = "short", operations: ServiceNowOperations = OPERATIONS
+) -> UserListResult:
+    """Find users by phone number."""
+    number = spoken_phone_number(phone)
+    if number is None:
+        raise Rejected("That is no phone number.", say="What is the phone number again?")
+    candidates = await operations.provider.find_users(phone=number)
+    users = [
+        each for each in candidates if any(is_same_number(number, phone) for phone in each.phones)
+    ]
+    return _to_result(users, "number", detail)
+
+
+def _to_result(users: Sequence[User], searched_by: str, detail: Detail) -> UserListResult:
+    limit = max_rows(detail)
+    return UserListResult(
+        say=sentences.describe_users(users, searched_by),
+        users=[to_user_view(each) for each in users[:limit]],
+        more=len(users) > limit,
+    )

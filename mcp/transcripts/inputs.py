@@ -1,0 +1,74 @@
+"""The types of the tools' arguments.
+
+Limits stay out of the JSON schemas: the client that records is a program, and schemas cost tokens.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
+from pydantic.json_schema import SkipJsonSchema
+
+MAX_TEXT_LENGTH = 20_000  # characters; the rest is cut, because a lost turn would be worse
+_YEARS = range(2000, 2100)  # PostgreSQL stores years that Python cannot read back
+
+
+def to_storable(value: Any) -> Any:
+    """Return a string that PostgreSQL can store: without NUL and without lone surrogates."""
+    if not isinstance(value, str):
+        return value
+    return value.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def _truncate(text: str) -> str:
+    return text[:MAX_TEXT_LENGTH]
+
+
+def _check_year(time: datetime) -> datetime:
+    if time.year not in _YEARS:
+        raise ValueError("The year must be between 2000 and 2099")
+    return time.astimezone(UTC)
+
+
+_STRING = WithJsonSchema({"type": "string"})
+_INTEGER = WithJsonSchema({"type": "integer"})
+
+Text = Annotated[str, BeforeValidator(to_storable), AfterValidator(_truncate)]
+Name = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(to_storable), _STRING]
+SearchText = Annotated[Name, Field(description='Words or a "phrase".')]
+Index = Annotated[int, Field(ge=0, lt=2**31), _INTEGER]
+PageSize = Annotated[int, Field(ge=1, le=50), _INTEGER]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Time = Annotated[AwareDatetime, AfterValidator(_check_year)]
+Unset = SkipJsonSchema[None]  # an argument that may be left out, without a null in its schema
+
+Detail = Literal["short", "full"]
+TranscriptView = Literal["entries", "turns"]
+
+UsageMetadata = Annotated[
+    dict[Name, Name | int | Number | bool | None],
+    Field(max_length=30),
+    WithJsonSchema({"type": "object"}),
+]
+
+
+class UsageRow(BaseModel):
+    """One request to a provider."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    provider: Name
+    operation: Literal["stt", "tts", "llm", "embed"]
+    request_id: Name
+    metadata: UsageMetadata = {}
+
+
+UsageRows = Annotated[list[UsageRow], Field(max_length=100)]
