@@ -1,1 +1,1 @@
-"""The foundation: settings, database, tenants and bots, tokens, registry."""
+"""The platform's core: settings, database, bots, declarations, security, and shared protocol."""

@@ -1,4 +1,4 @@
-"""A bot as a call needs it: read from the cache, else from PostgreSQL."""
+"""Bots as calls use them, loaded from the cache or else from PostgreSQL."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,8 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from config.bot_settings import ClientEvent, ServerUse, ToolPolicy, Voice
 from config.database import Database
-from config.declarations.schema import ClientEvent, ServerUse, ToolPolicy, Voice
 from config.errors import UserError
 from config.tables import (
     AgentConfig,
@@ -23,8 +23,8 @@ from config.tables import (
     McpConnection,
 )
 
-CHANGES = "bots"  # the channel on which a changed bot is announced
-_LIFETIME = 300  # seconds
+CHANGES_CHANNEL = "bots"  # of the cache, for announcements of changed bots
+_CACHE_SECONDS = 300
 
 
 class BotNotFoundError(UserError):
@@ -35,7 +35,7 @@ class BotNotFoundError(UserError):
 
 
 class Bot(BaseModel):
-    """Everything about a bot that does not change while a call runs."""
+    """A bot's configuration, which stays the same during a call."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,16 +66,16 @@ class Bot(BaseModel):
 
     @property
     def enabled_servers(self) -> list[str]:
-        """Return the servers that the bot uses."""
+        """Return the names of the servers that the bot uses."""
         return [name for name, use in self.servers.items() if use.enabled]
 
     def policy(self, server: str, tool: str) -> ToolPolicy:
-        """Return how this bot uses `tool`."""
+        """Return the bot's policy for a tool."""
         use = self.servers.get(server)
         return (use.policy.get(tool) if use else None) or ToolPolicy()
 
     @classmethod
-    def of_rows(
+    def from_rows(
         cls,
         business: Business,
         config: AgentConfig,
@@ -83,8 +83,8 @@ class Bot(BaseModel):
         tools: list[AgentSystemTools],
         connections: list[McpConnection],
     ) -> Self:
-        """Put a bot together from its rows."""
-        spoken = voice.model_dump(include=set(Voice.model_fields)) if voice else {}
+        """Return the bot of these rows."""
+        voice_settings = voice.model_dump(include=set(Voice.model_fields)) if voice else {}
         return cls(
             **config.model_dump(include=set(cls.model_fields)),
             business_name=business.name,
@@ -92,7 +92,7 @@ class Bot(BaseModel):
             stt=config.stt_provider,
             tts=config.tts_provider,
             llm=(config.llm_model, *config.llm_fallbacks),
-            voice=Voice.model_validate(spoken),
+            voice=Voice.model_validate(voice_settings),
             servers={
                 row.server: ServerUse.model_validate(
                     row.model_dump(include=set(ServerUse.model_fields))
@@ -104,31 +104,31 @@ class Bot(BaseModel):
 
 
 def cache_key(business_id: UUID, bot_id: UUID) -> str:
-    """Return where a bot is cached."""
+    """Return the cache key of a bot."""
     return f"bot:{business_id}:{bot_id}"
 
 
-async def load(database: Database, cache: Redis, business_id: UUID, bot_id: UUID) -> Bot:
-    """Return the bot, from the cache where that answers.
+async def load_bot(database: Database, cache: Redis, business_id: UUID, bot_id: UUID) -> Bot:
+    """Return a bot, from the cache where it is there.
 
     Raises:
         BotNotFoundError: this business has no such bot.
     """
     key = cache_key(business_id, bot_id)
-    # A cache that is down, or filled by another version, only costs the query.
+    # A cache that is down, or filled by another version, costs one query.
     with suppress(RedisError, ValidationError):
         stored = await cache.get(key)
         if stored is not None:
             return Bot.model_validate_json(stored)
     async with database.tenant(business_id) as session:
-        bot = await stored_bot(session, bot_id)
+        bot = await read_bot(session, bot_id)
     with suppress(RedisError):
-        await cache.set(key, bot.model_dump_json(), ex=_LIFETIME)
+        await cache.set(key, bot.model_dump_json(), ex=_CACHE_SECONDS)
     return bot
 
 
-async def stored_bot(session: AsyncSession, bot_id: UUID) -> Bot:
-    """Return the bot as its rows have it.
+async def read_bot(session: AsyncSession, bot_id: UUID) -> Bot:
+    """Return a bot as it is stored, without the cache.
 
     Raises:
         BotNotFoundError: this business has no such bot.
@@ -148,11 +148,10 @@ async def stored_bot(session: AsyncSession, bot_id: UUID) -> Bot:
         .where(col(McpConnection.agent_config_id) == bot_id)
         .order_by(col(McpConnection.server))
     )
-    return Bot.of_rows(business, config, voices.first(), list(tools), list(connections))
+    return Bot.from_rows(business, config, voices.first(), list(tools), list(connections))
 
 
-async def announce(cache: Redis, business_id: UUID, bot_id: UUID) -> None:
-    """Forget what is cached of a bot that has changed, and tell everyone who runs it."""
+async def announce_change(cache: Redis, business_id: UUID, bot_id: UUID) -> None:
+    """Drop a changed bot from the cache, and announce the change to the running calls."""
     await cache.delete(cache_key(business_id, bot_id))
-    what = f"{business_id}/{bot_id}"
-    await cache.publish(CHANGES, what)
+    await cache.publish(CHANGES_CHANNEL, f"{business_id}/{bot_id}")

@@ -1,4 +1,4 @@
-"""Column types that every owner of tables shares."""
+"""Column types and base classes of tables."""
 
 import re
 from datetime import UTC, datetime
@@ -12,12 +12,12 @@ from sqlmodel import Field, SQLModel
 
 
 def now() -> datetime:
-    """Return this moment, aware."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def timestamp() -> Any:
-    """Return a `timestamptz` column of when the row was made or changed."""
+    """Return a `timestamptz` column that defaults to the current time."""
     return Field(
         default_factory=now,
         sa_type=DateTime(timezone=True),
@@ -41,7 +41,7 @@ def optional_json() -> Any:
 
 
 class Row(SQLModel):
-    """A row of the table that is called like its class, in snake case."""
+    """A row of the table that is named like its class, in snake case."""
 
     # SQLModel declares it as an attribute, SQLAlchemy documents the directive for names.
     @declared_attr.directive
@@ -51,7 +51,7 @@ class Row(SQLModel):
 
 
 class TenantRow(Row):
-    """A row that belongs to a business: row-level security looks at `business_id`."""
+    """A row that belongs to a business; row-level security compares `business_id`."""
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     business_id: UUID

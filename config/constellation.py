@@ -1,4 +1,7 @@
-"""The constellation as a file: who serves what. The one place that loads code by its name."""
+"""The deployment's servers, sections, jobs and processes, as `constellation.yaml` lists them.
+
+This is the only module that loads code by its dotted name.
+"""
 
 from collections.abc import Mapping
 from functools import cache
@@ -9,12 +12,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from config.declarations.section import Section
 from config.jobs import Job
 
 
 class Constellation(BaseModel):
-    """What `constellation.yaml` says."""
+    """The content of `constellation.yaml`, whose comments explain the keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -22,28 +24,23 @@ class Constellation(BaseModel):
     declares: Mapping[str, str]
     jobs: Mapping[str, str]
     serve: str
-    trial: str
+    account_check: str
     processes: Mapping[str, str]
 
 
 @cache
 def constellation() -> Constellation:
-    """Return the constellation that this installation has."""
+    """Return the constellation of this installation."""
     text = files("config").joinpath("constellation.yaml").read_text(encoding="utf-8")
     return Constellation.model_validate(yaml.safe_load(text))
 
 
-def load(dotted: str) -> Any:
-    """Return the object that `module:NAME` names."""
+def load_object(dotted: str) -> Any:
+    """Return the object that a dotted name, `module:NAME`, stands for."""
     module, _, name = dotted.partition(":")
     return getattr(import_module(module), name)
 
 
-def sections() -> dict[str, Section]:
-    """Return the owners of the lists that a declaration may hold."""
-    return {name: load(dotted) for name, dotted in constellation().declares.items()}
-
-
 def jobs() -> dict[str, Job]:
-    """Return what a worker can do."""
-    return {name: load(dotted) for name, dotted in constellation().jobs.items()}
+    """Return the kinds of jobs that a worker can run."""
+    return {name: load_object(dotted) for name, dotted in constellation().jobs.items()}

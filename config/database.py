@@ -1,7 +1,7 @@
-"""PostgreSQL, one tenant at a time.
+"""PostgreSQL, in transactions of one tenant each.
 
-Every transaction names its business first; row-level security shows it nothing else. The
-application's role owns nothing, so that no query of ours can switch that off.
+Every transaction sets its business first, and row-level security shows it no other rows. The
+application's role owns no table, so that no query of ours can switch that off.
 """
 
 import json
@@ -16,12 +16,12 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-# What it means that the database cannot be asked now.
+# The errors of a database that cannot be reached.
 UNREACHABLE = (OperationalError, InterfaceError, PoolTimeoutError)
 
 _SET_BUSINESS = text("select set_config('app.business', :business_id, true)")
 _EVERY_BUSINESS = text("select every_business()")
-# One statement, and so one trip: it names its business and adds the rows.
+# One statement, and so one round trip: it sets the business and adds the rows.
 _APPEND = """
 insert into {table} select rows.* from
     (select set_config('app.business', :business_id, true) as business) as named,
@@ -38,10 +38,10 @@ class Database:
         self._url = url
         self._pool_size = pool_size
 
-    # Made when it is first used: a call begins with what the cache has.
+    # Created when it is first used: a call can start with what the cache has.
     @cached_property
     def engine(self) -> AsyncEngine:
-        """Return the pool."""
+        """Return the engine, with its pool."""
         return create_async_engine(
             self._url,
             pool_size=self._pool_size,
@@ -66,11 +66,11 @@ class Database:
             yield session
 
     def appender(self, table: str) -> "Appender":
-        """Return what adds rows of one table, of whichever business, one statement at a time."""
+        """Return an appender for one table, for rows of any business."""
         return Appender(self.engine, table)
 
     async def businesses(self) -> Sequence[UUID]:
-        """Return the id of every business: a sweep opens one after the other."""
+        """Return the ids of all businesses."""
         async with self.unscoped() as session:
             return (await session.scalars(_EVERY_BUSINESS)).all()
 
@@ -81,7 +81,7 @@ class Database:
 
 
 class Appender:
-    """Adds rows over a connection of its own, which it opens again when it was lost."""
+    """Adds rows over a connection of its own, which is opened again after it was lost."""
 
     def __init__(self, engine: AsyncEngine, table: str) -> None:
         self._engine = engine
@@ -89,7 +89,7 @@ class Appender:
         self._connection: AsyncConnection | None = None
 
     async def append(self, business_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add rows of one business, whole ones: the table's own defaults do not count."""
+        """Add rows of one business; they need every column, since defaults are not applied."""
         values = {
             "business_id": str(business_id),
             "rows": json.dumps(rows),
@@ -104,7 +104,7 @@ class Appender:
             await self._execute(values)
 
     async def aclose(self) -> None:
-        """Let the connection go."""
+        """Close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(OperationalError, InterfaceError):

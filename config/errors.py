@@ -1,5 +1,5 @@
-"""What a person can mend."""
+"""The base of errors for users."""
 
 
 class UserError(Exception):
-    """Something went wrong that a person can put right; the message says how."""
+    """An error that a person can fix; the message says how."""

@@ -1,16 +1,14 @@
-"""MCP servers that others run, as businesses have added them: their rows, and sealed headers."""
+"""The external MCP servers of businesses: their rows, and the headers of their requests."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from config.columns import now
-from config.database import Database
-from config.integrations import RotationCount
-from config.security.encryption import Keyring, SealError
+from config.security.encryption import Keyring
 from config.settings import MissingSettingError
 from config.tables import AgentConfig, McpConnection, McpServer
 
@@ -27,8 +25,8 @@ async def list_all(session: AsyncSession) -> Sequence[McpServer]:
     return (await session.scalars(select(McpServer).order_by(col(McpServer.name)))).all()
 
 
-async def bots_with(session: AsyncSession, server: str) -> Sequence[tuple[UUID, str]]:
-    """Return id and name of each bot that names this server."""
+async def bots_using(session: AsyncSession, server: str) -> Sequence[tuple[UUID, str]]:
+    """Return id and name of every bot that uses this server."""
     query = (
         select(col(AgentConfig.id), col(AgentConfig.name))
         .join(McpConnection, col(McpConnection.agent_config_id) == col(AgentConfig.id))
@@ -38,57 +36,34 @@ async def bots_with(session: AsyncSession, server: str) -> Sequence[tuple[UUID, 
     return [(row.id, row.name) for row in await session.execute(query)]
 
 
-async def renew_bots(session: AsyncSession, server: str) -> list[UUID]:
-    """Count a new version of each bot that names this server; returns those to announce."""
-    ids = [bot_id for bot_id, _ in await bots_with(session, server)]
+async def bump_bot_versions(session: AsyncSession, server: str) -> list[UUID]:
+    """Raise the version of every bot that uses this server, and return their ids."""
+    ids = [bot_id for bot_id, _ in await bots_using(session, server)]
     newer = {"version": col(AgentConfig.version) + 1, "updated_at": now()}
     await session.execute(update(AgentConfig).where(col(AgentConfig.id).in_(ids)).values(newer))
     return ids
 
 
-def associated_data(row: McpServer) -> str:
-    """Return what the row's headers are bound to."""
-    return f"{row.business_id}|mcp_server|{row.id}"
-
-
-def seal(row: McpServer, headers: Mapping[str, str], keyring: Keyring | None) -> None:
-    """Keep the headers in the row, sealed.
+def seal_headers(row: McpServer, headers: Mapping[str, str], keyring: Keyring | None) -> None:
+    """Store the headers in the row, sealed.
 
     Raises:
-        MissingSettingError: there are some, and no key to seal them with.
+        MissingSettingError: there are headers, and no key to seal them with.
     """
     if headers and keyring is None:
         raise MissingSettingError("VAULT_KEYS")
-    row.auth = keyring.seal(headers, associated_data(row)) if headers and keyring else None
+    row.auth = keyring.seal(headers, row.associated_data) if headers and keyring else None
 
 
-def unseal(row: McpServer, keyring: Keyring | None) -> dict[str, str]:
-    """Return the headers that are put on the row's requests.
+def open_headers(row: McpServer, keyring: Keyring | None) -> dict[str, str]:
+    """Return the headers of the server's requests.
 
     Raises:
-        MissingSettingError: there are some, and no key to open them with.
-        SealError: they do not open.
+        MissingSettingError: there are headers, and no key to open them with.
+        SealError: they cannot be decrypted.
     """
     if row.auth is None:
         return {}
     if keyring is None:
         raise MissingSettingError("VAULT_KEYS")
-    return keyring.open(row.auth, associated_data(row))
-
-
-async def rotate(database: Database, keyring: Keyring) -> RotationCount:
-    """Bring every server's headers under the current master key, business by business."""
-    done = lost = 0
-    for business_id in await database.businesses():
-        async with database.tenant(business_id) as session:
-            current = func.jsonb_extract_path_text(col(McpServer.auth), "kid")
-            query = select(McpServer).where(current != keyring.current).with_for_update()
-            for row in await session.scalars(query):
-                try:
-                    rewrapped = keyring.rewrap(row.auth or {}, associated_data(row))
-                except SealError:
-                    lost += 1  # somebody has to give them again; the others need not wait
-                    continue
-                row.auth = rewrapped or row.auth
-                done += 1
-    return RotationCount(done, lost)
+    return keyring.open(row.auth, row.associated_data)

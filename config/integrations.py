@@ -1,28 +1,27 @@
-"""Accounts as an operator connects them: declared in YAML, or one by one."""
+"""Accounts at vendors, stored as an operator supplies them: by declaration, or one by one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from config.columns import now
-from config.database import Database
 from config.declarations.env_refs import Reference, resolve
-from config.declarations.section import AccountCheck, ApplyContext, Change, DeclarationModel
+from config.declarations.section import AccountCheck, ApplyContext, Change
 from config.errors import UserError
-from config.security.encryption import Keyring, SealError
+from config.models import DeclarationModel
+from config.security.encryption import Keyring
 from config.security.vault import (
     CONNECTED,
     Account,
     NoAccountError,
-    associated_data,
-    opened,
-    sealed,
+    open_account,
+    seal_credentials,
     supplied_secrets,
 )
 from config.settings import MissingSettingError
@@ -32,7 +31,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
 class IntegrationError(UserError):
-    """An account cannot be stored as it was given."""
+    """An account cannot be stored or used as it is."""
 
 
 class IntegrationDeclaration(DeclarationModel):
@@ -49,7 +48,7 @@ class IntegrationDeclaration(DeclarationModel):
 
 @dataclass(frozen=True)
 class IntegrationInput:
-    """An account as it is to be stored. `bots` are their names; None means every bot."""
+    """An account to store. `bots` are the names of those that may use it; None is every bot."""
 
     name: str
     server: str
@@ -61,13 +60,13 @@ class IntegrationInput:
 
     @property
     def account(self) -> Account:
-        """Return the account, to be tried."""
+        """Return the account, to be checked."""
         return Account(self.provider, self.name, self.secrets, self.settings)
 
 
 @dataclass(frozen=True)
 class _Section:
-    """The `integrations` of a declaration."""
+    """The `integrations` section of a declaration."""
 
     item: type[DeclarationModel] = IntegrationDeclaration
     after_bots: bool = True
@@ -75,11 +74,11 @@ class _Section:
     async def apply(
         self, applying: ApplyContext, items: Sequence[IntegrationDeclaration]
     ) -> list[Change]:
-        """Try and store the accounts that are new or differ; one no longer declared is kept."""
+        """Check and store the accounts that are new or differ; one no longer declared is kept."""
         changes: list[Change] = []
         for item in items:
             secrets = {name: resolve(value) for name, value in item.secrets.items()}
-            given = IntegrationInput(
+            integration = IntegrationInput(
                 item.name,
                 item.server,
                 item.provider,
@@ -88,7 +87,7 @@ class _Section:
                 item.enabled,
                 item.bots,
             )
-            change = await store(applying, given)
+            change = await store(applying, integration)
             changes += [change] if change else []
         return changes
 
@@ -96,8 +95,8 @@ class _Section:
 INTEGRATIONS = _Section()
 
 
-async def store(applying: ApplyContext, given: IntegrationInput) -> Change | None:
-    """Try an account where it is new or differs, store it, and return what that changed.
+async def store(applying: ApplyContext, integration: IntegrationInput) -> Change | None:
+    """Check an account that is new or differs, store it, and return what that changed.
 
     Raises:
         IntegrationError: it names a bot that is not stored.
@@ -106,23 +105,23 @@ async def store(applying: ApplyContext, given: IntegrationInput) -> Change | Non
     if applying.keyring is None:
         raise MissingSettingError("VAULT_KEYS")
     session, keyring = applying.session, applying.keyring
-    scope = await _scope(session, given)
-    what = f"integration {given.name}"
-    row = await find(session, given.name)
+    scope = await _scope(session, integration)
+    what = f"integration {integration.name}"
+    row = await find(session, integration.name)
     if row is None:
-        await _try(applying, given)
-        session.add(_new_row(applying.business_id, given, scope, keyring))
+        await _check_account(applying, integration)
+        session.add(_new_row(applying.business_id, integration, scope, keyring))
         await session.flush()
         return Change("add", what)
-    differences = _differences(row, given, scope, keyring)
+    differences = _differences(row, integration, scope, keyring)
     if not differences:
         return None
     if {"secrets", "settings", "provider", "server"} & set(differences):
-        await _try(applying, given)
-    row.server, row.integration_type = given.server, given.provider
-    row.settings, row.enabled = dict(given.settings), given.enabled
+        await _check_account(applying, integration)
+    row.server, row.integration_type = integration.server, integration.provider
+    row.settings, row.enabled = dict(integration.settings), integration.enabled
     row.scoped_to_bot_ids = scope
-    row.credentials = sealed(row, keyring, given.secrets, given.secrets)
+    row.credentials = seal_credentials(row, keyring, integration.secrets, integration.secrets)
     row.status, row.updated_at = CONNECTED, now()
     await session.flush()
     return Change("change", what, ", ".join(differences))
@@ -146,12 +145,12 @@ async def check(
     business_id: UUID,
     name: str,
     keyring: Keyring | None,
-    trial: AccountCheck,
+    account_check: AccountCheck,
 ) -> None:
     """Make one harmless request with a stored account.
 
     Raises:
-        IntegrationError: there is none of this name, or it does not open.
+        IntegrationError: there is none of this name, or its secrets cannot be decrypted.
         UserError: the vendor does not accept it.
     """
     row = await find(session, name)
@@ -160,10 +159,10 @@ async def check(
     if keyring is None:
         raise MissingSettingError("VAULT_KEYS")
     try:
-        account = opened(row, keyring)
+        account = open_account(row, keyring)
     except NoAccountError as error:
         raise IntegrationError(str(error)) from None
-    await trial(row.server, account, business_id)
+    await account_check(row.server, account, business_id)
 
 
 async def remove(session: AsyncSession, name: str) -> bool:
@@ -176,88 +175,68 @@ async def remove(session: AsyncSession, name: str) -> bool:
     return (await session.scalar(statement)) is not None
 
 
-class RotationCount(NamedTuple):
-    """How many sealed values were brought over, and how many do not open under any key."""
-
-    done: int
-    lost: int
-
-
-async def rotate(database: Database, keyring: Keyring) -> RotationCount:
-    """Bring every sealed value under the current master key, business by business."""
-    done = lost = 0
-    for business_id in await database.businesses():
-        async with database.tenant(business_id) as session:
-            current = func.jsonb_extract_path_text(col(BusinessIntegration.credentials), "kid")
-            query = select(BusinessIntegration).where(current != keyring.current).with_for_update()
-            for row in await session.scalars(query):
-                try:
-                    rewrapped = keyring.rewrap(row.credentials, associated_data(row))
-                except SealError:
-                    lost += 1  # it has to be connected again; the others need not wait for that
-                    continue
-                row.credentials = rewrapped or row.credentials
-                done += 1
-    return RotationCount(done, lost)
-
-
-async def _try(applying: ApplyContext, given: IntegrationInput) -> None:
-    if applying.dry_run or applying.trial is None:
+async def _check_account(applying: ApplyContext, integration: IntegrationInput) -> None:
+    if applying.dry_run or applying.account_check is None:
         return
-    applying.progress(f"trying {given.name} at {given.provider}")
-    await applying.trial(given.server, given.account, applying.business_id)
+    applying.progress(f"trying {integration.name} at {integration.provider}")
+    await applying.account_check(integration.server, integration.account, applying.business_id)
 
 
-async def _scope(session: AsyncSession, given: IntegrationInput) -> list[str] | None:
-    if given.bots is None:
+async def _scope(session: AsyncSession, integration: IntegrationInput) -> list[str] | None:
+    if integration.bots is None:
         return None
     query = select(col(AgentConfig.name), col(AgentConfig.id))
     ids = {name: str(bot_id) for name, bot_id in await session.execute(query)}
-    unknown = [name for name in given.bots if name not in ids]
+    unknown = [name for name in integration.bots if name not in ids]
     if unknown:
         raise IntegrationError(
-            f"The integration {given.name} names the bot {unknown[0]!r}, which is not stored."
+            f"The integration {integration.name} names the bot {unknown[0]!r}, which is not stored."
         )
-    return [ids[name] for name in given.bots]
+    return [ids[name] for name in integration.bots]
 
 
 def _new_row(
-    business_id: UUID, given: IntegrationInput, scope: list[str] | None, keyring: Keyring
+    business_id: UUID, integration: IntegrationInput, scope: list[str] | None, keyring: Keyring
 ) -> BusinessIntegration:
     row = BusinessIntegration(
         business_id=business_id,
-        name=given.name,
-        server=given.server,
-        integration_type=given.provider,
+        name=integration.name,
+        server=integration.server,
+        integration_type=integration.provider,
         credentials={},
-        settings=dict(given.settings),
-        enabled=given.enabled,
+        settings=dict(integration.settings),
+        enabled=integration.enabled,
         scoped_to_bot_ids=scope,
     )
-    row.credentials = sealed(row, keyring, given.secrets, given.secrets)
+    row.credentials = seal_credentials(row, keyring, integration.secrets, integration.secrets)
     return row
 
 
 def _differences(
-    row: BusinessIntegration, given: IntegrationInput, scope: list[str] | None, keyring: Keyring
+    row: BusinessIntegration,
+    integration: IntegrationInput,
+    scope: list[str] | None,
+    keyring: Keyring,
 ) -> list[str]:
-    """Name what differs; a secret that the vendor has rotated since is no difference."""
+    """Return the names of what differs; a secret that the vendor has rotated does not."""
     pairs = {
-        "server": (row.server, given.server),
-        "provider": (row.integration_type, given.provider),
-        "settings": (row.settings, dict(given.settings)),
-        "enabled": (row.enabled, given.enabled),
+        "server": (row.server, integration.server),
+        "provider": (row.integration_type, integration.provider),
+        "settings": (row.settings, dict(integration.settings)),
+        "enabled": (row.enabled, integration.enabled),
         "bots": (row.scoped_to_bot_ids, scope),
         "status": (row.status, CONNECTED),
     }
     differing = [name for name, (before, after) in pairs.items() if before != after]
-    if _secrets_differ(row, given, keyring):
+    if _secrets_differ(row, integration, keyring):
         differing.append("secrets")
     return differing
 
 
-def _secrets_differ(row: BusinessIntegration, given: IntegrationInput, keyring: Keyring) -> bool:
+def _secrets_differ(
+    row: BusinessIntegration, integration: IntegrationInput, keyring: Keyring
+) -> bool:
     try:
-        return dict(supplied_secrets(row, keyring)) != dict(given.secrets)
+        return dict(supplied_secrets(row, keyring)) != dict(integration.secrets)
     except NoAccountError:
         return True

@@ -1,4 +1,4 @@
-"""What the owner of a kind of job hands over: work that is done later, by `antiphon jobs`."""
+"""The definition of a background job, which `antiphon jobs` runs."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -14,8 +14,9 @@ Payload: TypeAlias = Mapping[str, Json]
 class Job:
     """One kind of job.
 
-    `run` is called with the payload that was enqueued, and again where it failed or its worker
-    died, so that a second time must do no harm. With `cron`, it comes by itself, without a payload.
+    `run` is called with the database and the payload that was enqueued. It is called again if it
+    failed or its worker died, so it has to tolerate that. With `cron` it runs on that schedule,
+    with an empty payload.
     """
 
     run: Callable[[Database, Payload], Awaitable[None]]

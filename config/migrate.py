@@ -1,4 +1,4 @@
-"""Brings the schema up to date, as its owner."""
+"""Upgrades the database schema, as its owner."""
 
 from alembic import command
 from alembic.config import Config
@@ -6,7 +6,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.pool import NullPool
 
-_LOCK = 4_627_001  # one migration at a time, however many processes start
+_LOCK = 4_627_001  # an advisory lock, so that processes that start together migrate one by one
 
 
 def alembic_config(connection: Connection, app_role: str) -> Config:

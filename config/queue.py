@@ -1,7 +1,7 @@
-"""Work for later, which commits with the rows that it is about.
+"""The job queue, in PostgreSQL: jobs are enqueued in the transaction of the rows they are about.
 
-Jobs are rows of no tenant: row-level security does not hide them from the application's role, as a
-worker serves every business. A payload therefore holds ids, never what a person said or a secret.
+Jobs belong to no tenant, since a worker serves every business. A payload therefore has ids, and
+never a secret or what a person said.
 """
 
 from datetime import datetime
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from config.constellation import constellation
 from config.jobs import Payload
 
-_APP = App(connector=PsycopgConnector())  # never opened: it borrows its callers' connections
+_APP = App(connector=PsycopgConnector())  # never opened: jobs use the callers' connections
 
 
 async def enqueue(
@@ -29,9 +29,9 @@ async def enqueue(
 ) -> bool:
     """Enqueue a job in the caller's transaction, and say whether it is new.
 
-    While a job with the same `key` waits, another one is not enqueued; one that has started may
-    have missed what is new, so it does not count. Of the jobs with the same `lock`, whatever their
-    kind, one runs at a time, in order.
+    While a job with the same `key` waits, another one is not enqueued; a job that has started may
+    have missed the news, so it does not count. Jobs with the same `lock`, of whatever kind, run
+    one at a time and in order.
 
     Raises:
         ValueError: `constellation.yaml` names no such job.
@@ -39,7 +39,7 @@ async def enqueue(
     if job not in constellation().jobs:
         raise ValueError(f"There is no job {job!r}.")
     try:
-        # A refused row would otherwise take the caller's transaction with it.
+        # A savepoint: a refused row would otherwise abort the caller's transaction.
         async with session.begin_nested():
             deferrer = _APP.configure_task(
                 job,
@@ -55,6 +55,6 @@ async def enqueue(
 
 
 async def _connection(session: AsyncSession) -> AsyncConnection:
-    """Return what runs the session's transaction; a savepoint exists only once this was asked."""
+    """Return the driver's connection of the session; asking for it opens the savepoint."""
     connection = await (await session.connection()).get_raw_connection()
     return cast("AsyncConnection", connection.driver_connection)

@@ -1,20 +1,23 @@
-"""Each process's environment, typed, read once at start."""
+"""Each process's environment, typed. No other module reads the environment or `.env`."""
 
+import os
 from functools import cache
 from pathlib import Path
 
-from dotenv import load_dotenv
+from dotenv import dotenv_values, load_dotenv
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.errors import UserError
+
+_ENV_FILE = ".env"
 
 
 class Settings(BaseSettings):
     """Every variable that Antiphon reads; `.env.example` explains each one."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=_ENV_FILE,
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
@@ -62,6 +65,10 @@ class Settings(BaseSettings):
     ice_servers: list[str] = Field(default_factory=list)
 
     llm_model: str | None = None
+    openai_api_key: SecretStr | None = None
+    anthropic_api_key: SecretStr | None = None
+    gemini_api_key: SecretStr | None = None
+    groq_api_key: SecretStr | None = None
     deepgram_api_key: SecretStr | None = None
     deepgram_base_url: str | None = None
     elevenlabs_api_key: SecretStr | None = None
@@ -113,14 +120,54 @@ def required(name: str, value: SecretStr | str | None) -> str:
 
 @cache
 def settings() -> Settings:
-    """Return this process's settings."""
+    """Return this process's settings, read once."""
     return Settings()
 
 
-def running() -> Settings:
+def running_settings() -> Settings:
     """Return the settings that reach what `antiphon up` runs here, else this process's own.
 
     For commands that look at a running constellation, or change what it has stored.
     """
     load_dotenv(settings().up_file)  # what the environment says already, stays
     return Settings()
+
+
+def environment() -> dict[str, str]:
+    """Return every variable that is set, in the environment or else in `.env`.
+
+    For names that no field of `Settings` can know: those that a declaration refers to, a vendor's
+    credentials for a server over stdio, and those of other programs, such as `UV`.
+    """
+    return {**_env_file(), **{name: value for name, value in os.environ.items() if value}}
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return the environment of this process alone, to hand on to a child process."""
+    return dict(os.environ)
+
+
+def set_library_defaults(**variables: str) -> None:
+    """Set variables that a library reads when it is imported, where nobody has set them."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+
+
+def prepare_litellm() -> None:
+    """Put into the environment what litellm reads there. Call this before the first import of it.
+
+    Only litellm knows which variables a model needs, so it gets all that `.env` says, but for the
+    settings of Antiphon itself: the database's password and the vault's keys are among those.
+    """
+    # Else it fetches prices from the network, and reads a `.env` of its own choice.
+    set_library_defaults(LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_MODE="PRODUCTION")
+    fields = Settings.model_fields.items()
+    ours = {str(field.validation_alias or name).upper() for name, field in fields}
+    ours -= {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GROQ_API_KEY"}
+    for name, value in _env_file().items():
+        if name.upper() not in ours and not os.environ.get(name):
+            os.environ[name] = value
+
+
+def _env_file() -> dict[str, str]:
+    return {name: value for name, value in dotenv_values(_ENV_FILE).items() if value}

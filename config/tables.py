@@ -1,4 +1,4 @@
-"""Tables of tenants, bots, their registry of servers, keys and the audit trail."""
+"""Tables of businesses, bots, their servers and accounts, API keys, and the audit trail."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from config.columns import Row, TenantRow, json, optional_json, optional_timesta
 
 
 class Business(Row, table=True):
-    """One client business: the tenant."""
+    """One client business, which is the tenant."""
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     slug: str = Field(unique=True)
@@ -23,7 +23,7 @@ class Business(Row, table=True):
 
 
 class Session(TenantRow, table=True):
-    """An anonymous caller, or one that a business names by its own identifier."""
+    """A caller: anonymous, or with the identifier that the business has for them."""
 
     identifier: str
     language_preference: str | None = None
@@ -60,7 +60,7 @@ class AgentConfig(TenantRow, table=True):
 
 
 class AgentVoiceConfig(TenantRow, table=True):
-    """How a bot sounds."""
+    """The voice of a bot."""
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -79,7 +79,7 @@ class AgentVoiceConfig(TenantRow, table=True):
 
 
 class AgentSystemTools(TenantRow, table=True):
-    """An action of the agent itself, switched on for a bot."""
+    """A system tool of the agent, switched on or off for a bot."""
 
     __table_args__ = (
         UniqueConstraint("agent_config_id", "tool_key"),
@@ -95,7 +95,7 @@ class AgentSystemTools(TenantRow, table=True):
 
 
 class McpConnection(TenantRow, table=True):
-    """An MCP server that a bot may use, and how."""
+    """An MCP server that a bot may use, with its settings there."""
 
     __table_args__ = (
         UniqueConstraint("agent_config_id", "server"),
@@ -115,9 +115,9 @@ class McpConnection(TenantRow, table=True):
 
 
 class BusinessIntegration(TenantRow, table=True):
-    """An account of a business at a vendor. `integration_type` names the provider.
+    """An account of a business at a vendor. `integration_type` is the provider.
 
-    `credentials` are sealed; `status` is `connected`, or `revoked` once the vendor has said so.
+    `credentials` are sealed; `status` is `connected`, or `revoked` once the vendor refuses it.
     """
 
     __table_args__ = (UniqueConstraint("business_id", "name"),)
@@ -131,11 +131,16 @@ class BusinessIntegration(TenantRow, table=True):
     scoped_to_bot_ids: list[str] | None = optional_json()
     updated_at: datetime = timestamp()
 
+    @property
+    def associated_data(self) -> str:
+        """Return what the sealed credentials are bound to."""
+        return f"{self.business_id}|{self.integration_type}|{self.id}"
+
 
 class McpServer(TenantRow, table=True):
-    """An MCP server that somebody else runs. `auth` are its headers, sealed.
+    """An external MCP server. `auth` are the headers of its requests, sealed.
 
-    `tools` holds the digest of each tool as it was accepted: one that has changed is withheld.
+    `tools` has the digest of each tool as it was accepted; a tool that has changed is withheld.
     """
 
     __table_args__ = (UniqueConstraint("business_id", "name"),)
@@ -147,9 +152,14 @@ class McpServer(TenantRow, table=True):
     tools: dict[str, str] = json({})
     updated_at: datetime = timestamp()
 
+    @property
+    def associated_data(self) -> str:
+        """Return what the sealed headers are bound to."""
+        return f"{self.business_id}|mcp_server|{self.id}"
+
 
 class ApiKey(TenantRow, table=True):
-    """A key of a business; only its hash is stored. What it is not limited in, is null."""
+    """An API key of a business; only its hash is stored. A null list stands for no limit."""
 
     name: str
     key_hash: bytes = Field(sa_type=LargeBinary, unique=True)
@@ -161,7 +171,7 @@ class ApiKey(TenantRow, table=True):
 
 
 class Audit(TenantRow, table=True):
-    """One tool call, without what was said in it. The application may only append."""
+    """One tool call, with a digest of its arguments. The application may only append rows."""
 
     subject: str
     bot_id: UUID | None = None
@@ -174,7 +184,7 @@ class Audit(TenantRow, table=True):
 
 
 class IdempotentCall(Row, table=True):
-    """A write that was asked for, and what it answered: a repeat is replayed, not done again."""
+    """A write and its result, which is replayed for a repeat; without a result it is at work."""
 
     business_id: UUID = Field(primary_key=True)
     key: str = Field(primary_key=True)
@@ -183,7 +193,7 @@ class IdempotentCall(Row, table=True):
 
 
 class WebhookEvent(Row, table=True):
-    """Something that a vendor has told us, by the name that is the same each time it is told."""
+    """A webhook event; `event` is the vendor's id of it, the same for every delivery."""
 
     __table_args__ = (Index("ix_webhook_event_created_at", "business_id", "created_at"),)
     business_id: UUID = Field(primary_key=True)

@@ -1,17 +1,17 @@
-"""Traces: sent where OTEL_EXPORTER_OTLP_ENDPOINT says, or nowhere.
+"""OpenTelemetry traces, exported to OTEL_EXPORTER_OTLP_ENDPOINT where that is set.
 
-A caller's trace goes on in the servers that it calls: `traceparent` travels in a request's `_meta`.
+A trace continues in the servers: `traceparent` is sent in the `_meta` of MCP requests.
 """
 
 from config.settings import Settings
 
 
 def configure_tracing(process: str, settings: Settings) -> None:
-    """Send the spans of this process from now on; the last of them go when it exits."""
+    """Export this process's spans from now on; the last of them are sent when it exits."""
     endpoint = settings.otel_exporter_otlp_endpoint
     if endpoint is None:
         return
-    # Imported here: it costs a tenth of a second, which only those who want traces should pay.
+    # Imported here because it takes a tenth of a second, which is of use only with traces.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
     from opentelemetry.sdk.trace import TracerProvider

@@ -1,28 +1,30 @@
-"""Untrusted text, made fit to be read: what a person cannot see must not reach a model either."""
+"""Cleans untrusted text: characters that a person cannot see must not reach a model either."""
 
 import re
 import unicodedata
 from typing import Any, cast
 
 _LINE_BREAKS = re.compile(r"\r\n?|[\v\f\x85\u2028\u2029]")
-# Persian, Hindi and others spell with joiners; anywhere else they only hide something.
+# Persian, Hindi and others spell with joiners; anywhere else they can only hide something.
 _JOINERS = re.compile("(.?)[\u200c\u200d]+", re.DOTALL)
 _JOINED = ("Lo", "Mn", "Mc")
 _BLANK_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 _VARIATION_SELECTORS = (range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
-_KEPT = "\n\t\u200c\u200d"
+_ALLOWED = "\n\t\u200c\u200d"
 
 
 def clean(text: str) -> str:
-    """Return `text` without control characters and without invisible ones."""
+    """Return `text` without control characters and invisible characters."""
     if text.isascii() and text.isprintable():
         return text
-    text = _JOINERS.sub(_kept_joiner, _LINE_BREAKS.sub("\n", text))
-    return text.translate({ord(character): None for character in set(text) if _hidden(character)})
+    text = _JOINERS.sub(_drop_joiners, _LINE_BREAKS.sub("\n", text))
+    return text.translate(
+        {ord(character): None for character in set(text) if _is_hidden(character)}
+    )
 
 
 def clean_all(value: object) -> Any:
-    """Return `value`, as read from JSON, with each of its texts clean."""
+    """Return a value of JSON with each of its strings cleaned."""
     match value:
         case str():
             return clean(value)
@@ -35,8 +37,8 @@ def clean_all(value: object) -> Any:
             return value
 
 
-def _hidden(character: str) -> bool:
-    if character in _KEPT:
+def _is_hidden(character: str) -> bool:
+    if character in _ALLOWED:
         return False
     return (
         unicodedata.category(character).startswith("C")
@@ -45,7 +47,7 @@ def _hidden(character: str) -> bool:
     )
 
 
-def _kept_joiner(match: re.Match[str]) -> str:
+def _drop_joiners(match: re.Match[str]) -> str:
     before = match[1]
-    spelled = before and unicodedata.category(before) in _JOINED and not _hidden(before)
+    spelled = before and unicodedata.category(before) in _JOINED and not _is_hidden(before)
     return match[0][:2] if spelled else before

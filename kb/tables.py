@@ -12,7 +12,7 @@ from config.columns import TenantRow, optional_timestamp, timestamp
 
 
 class KnowledgeBase(TenantRow, table=True):
-    """What a bot knows. The embedding model and the chunking are fixed when it is made."""
+    """A knowledge base of a business, with its embedding model and chunking."""
 
     __table_args__ = (
         UniqueConstraint("business_id", "name"),
@@ -28,7 +28,7 @@ class KnowledgeBase(TenantRow, table=True):
 
 
 class Document(TenantRow, table=True):
-    """One source of a knowledge base."""
+    """A document of a knowledge base; `content_hash` also covers how it was embedded."""
 
     __table_args__ = (
         UniqueConstraint("knowledge_base_id", "name"),
@@ -52,7 +52,7 @@ class Document(TenantRow, table=True):
 
 
 class Chunk(TenantRow, table=True):
-    """A passage, with the vector it is found by."""
+    """A passage of a document, with its vector."""
 
     __table_args__ = (
         UniqueConstraint("document_id", "chunk_index"),

@@ -1,1 +1,1 @@
-"""Declarations in YAML: their schema, how they are read, and how they are applied."""
+"""Declarations in YAML: schema, reading and applying."""

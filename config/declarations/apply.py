@@ -1,4 +1,4 @@
-"""Brings what is stored in line with a declaration, in one transaction."""
+"""Applies a declaration to the database, in one transaction."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from config import external_servers
-from config.bots import Bot, announce, stored_bot
+from config.bots import Bot, announce_change, read_bot
 from config.columns import now
 from config.constellation import constellation
 from config.database import Database
@@ -31,7 +31,7 @@ from config.tables import (
     McpConnection,
 )
 
-_PLAIN = frozenset(BotDeclaration.model_fields) & frozenset(AgentConfig.model_fields)
+_SHARED_COLUMNS = frozenset(BotDeclaration.model_fields) & frozenset(AgentConfig.model_fields)
 
 
 async def apply(
@@ -42,22 +42,16 @@ async def apply(
     *,
     dry_run: bool = False,
     keyring: Keyring | None = None,
-    trial: AccountCheck | None = None,
+    account_check: AccountCheck | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Change]:
     """Apply a declaration and return what that changed; a dry run changes nothing.
 
     Raises:
-        DeclarationError: the declaration names something that exists nowhere.
+        DeclarationError: the declaration names a server or knowledge base that does not exist.
     """
     business_id = await _business_id(database, declaration.business.slug)
-    changes: list[Change] = []
-    changed_bots: list[UUID] = []
     async with database.tenant(business_id) as session:
-        changes += await _apply_business(session, business_id, declaration.business)
-        if changes:
-            # Each of its bots knows the business's name and time zone.
-            changed_bots += await session.scalars(select(col(AgentConfig.id)))
         applying = ApplyContext(
             session,
             business_id,
@@ -65,32 +59,44 @@ async def apply(
             declaration.path.resolve().parent,
             dry_run,
             keyring,
-            trial,
+            account_check,
             progress,
         )
-        late = [name for name in declaration.sections if sections[name].after_bots]
-        for name in declaration.sections:
-            if name not in late:
-                changes += await sections[name].apply(applying, declaration.sections[name])
-        changed_bots += applying.changed_bots
-        await _check_servers(session, declaration)
-        for bot in declaration.bots:
-            change, bot_id = await _apply_bot(session, business_id, declaration, bot)
-            if change:
-                changes.append(change)
-                changed_bots.append(bot_id)
-        for name in late:
-            changes += await sections[name].apply(applying, declaration.sections[name])
+        changes = await _apply_all(applying, declaration, sections)
         if dry_run:
             await session.rollback()
             return changes
     if cache is not None:
-        try:
-            for bot_id in dict.fromkeys(changed_bots):
-                await announce(cache, business_id, bot_id)
-        except RedisError:
-            progress("The cache does not answer: what runs sees this within five minutes.")
+        await _announce(cache, applying)
     return changes
+
+
+async def _apply_all(
+    applying: ApplyContext, declaration: Declaration, sections: Mapping[str, Section]
+) -> list[Change]:
+    """Apply business, sections and bots, in the order in which they refer to each other."""
+    changes = await _apply_business(applying, declaration.business)
+    after_bots = [name for name in declaration.sections if sections[name].after_bots]
+    for name in declaration.sections:
+        if name not in after_bots:
+            changes += await sections[name].apply(applying, declaration.sections[name])
+    await _check_servers(applying.session, declaration)
+    for bot in declaration.bots:
+        change, bot_id = await _apply_bot(applying, declaration, bot)
+        if change:
+            changes.append(change)
+            applying.changed_bots.append(bot_id)
+    for name in after_bots:
+        changes += await sections[name].apply(applying, declaration.sections[name])
+    return changes
+
+
+async def _announce(cache: Redis, applying: ApplyContext) -> None:
+    try:
+        for bot_id in dict.fromkeys(applying.changed_bots):
+            await announce_change(cache, applying.business_id, bot_id)
+    except RedisError:
+        applying.progress("The cache does not answer: what runs sees this within five minutes.")
 
 
 async def _business_id(database: Database, slug: str) -> UUID:
@@ -99,19 +105,20 @@ async def _business_id(database: Database, slug: str) -> UUID:
     return found or uuid4()
 
 
-async def _apply_business(
-    session: AsyncSession, business_id: UUID, declared: BusinessDeclaration
-) -> list[Change]:
-    stored = await session.get(Business, business_id)
+async def _apply_business(applying: ApplyContext, declared: BusinessDeclaration) -> list[Change]:
+    session = applying.session
+    stored = await session.get(Business, applying.business_id)
     what = f"business {declared.slug}"
     if stored is None:
-        session.add(Business(id=business_id, **declared.model_dump()))
+        session.add(Business(id=applying.business_id, **declared.model_dump()))
         await session.flush()
         return [Change("add", what)]
     detail = _differences(stored.model_dump(), declared.model_dump())
     if not detail:
         return []
     stored.name, stored.time_zone, stored.updated_at = declared.name, declared.time_zone, now()
+    # Each of its bots has the business's name and time zone.
+    applying.changed_bots.extend(await session.scalars(select(col(AgentConfig.id))))
     return [Change("change", what, detail)]
 
 
@@ -123,7 +130,7 @@ async def _check_servers(session: AsyncSession, declaration: Declaration) -> Non
     for index, bot in enumerate(declaration.bots):
         for name in bot.servers:
             if name not in known:
-                where = declaration.place("bots", index, "servers", name)
+                where = declaration.location("bots", index, "servers", name)
                 raise DeclarationError(
                     f"{where}: bots.{index}.servers.{name}: is not a server; "
                     f"there are {', '.join(known)}"
@@ -131,10 +138,11 @@ async def _check_servers(session: AsyncSession, declaration: Declaration) -> Non
 
 
 async def _apply_bot(
-    session: AsyncSession, business_id: UUID, declaration: Declaration, declared: BotDeclaration
+    applying: ApplyContext, declaration: Declaration, declared: BotDeclaration
 ) -> tuple[Change | None, UUID]:
+    session = applying.session
     what = f"bot {declared.name}"
-    columns: dict[str, Any] = declared.model_dump(include=set(_PLAIN), mode="json") | {
+    columns: dict[str, Any] = declared.model_dump(include=set(_SHARED_COLUMNS), mode="json") | {
         "stt_provider": declared.stt,
         "tts_provider": declared.tts,
         "llm_provider": declared.llm[0].partition("/")[0],
@@ -144,17 +152,17 @@ async def _apply_bot(
     }
     stored = await session.scalar(select(AgentConfig).where(col(AgentConfig.name) == declared.name))
     if stored is None:
-        bot = AgentConfig(business_id=business_id, **columns)
+        bot = AgentConfig(business_id=applying.business_id, **columns)
         session.add(bot)
         await session.flush()
-        await _replace_satellites(session, bot, declared)
+        await _replace_bot_rows(session, bot, declared)
         return Change("add", what), bot.id
-    before = await stored_bot(session, stored.id)
+    before = await read_bot(session, stored.id)
     for name, value in columns.items():
         setattr(stored, name, value)
     await session.flush()
-    await _replace_satellites(session, stored, declared)
-    detail = _differences(_comparable(before), _comparable(await stored_bot(session, stored.id)))
+    await _replace_bot_rows(session, stored, declared)
+    detail = _differences(_comparable(before), _comparable(await read_bot(session, stored.id)))
     if not detail:
         return None, stored.id
     stored.version += 1
@@ -165,7 +173,7 @@ async def _apply_bot(
 async def _knowledge_base(
     session: AsyncSession, declaration: Declaration, declared: BotDeclaration
 ) -> UUID | None:
-    """Return the id of the bot's knowledge base, which its owner has stored by now."""
+    """Return the id of the bot's knowledge base, which its section has stored by now."""
     if declared.knowledge_base is None:
         return None
     query = text("select id from knowledge_base where name = :name")
@@ -178,7 +186,7 @@ async def _knowledge_base(
     return found
 
 
-async def _replace_satellites(
+async def _replace_bot_rows(
     session: AsyncSession, bot: AgentConfig, declared: BotDeclaration
 ) -> None:
     for table in (AgentVoiceConfig, AgentSystemTools, McpConnection):
@@ -198,5 +206,5 @@ def _comparable(bot: Bot) -> dict[str, Any]:
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """Name what differs; the values stay out, for some are long and some are nobody's business."""
+    """Return the names of what differs, without the values: some are long, some are secret."""
     return ", ".join(key for key, value in after.items() if before.get(key) != value)

@@ -1,13 +1,12 @@
-"""`${NAME}` in a declaration: what a file may say instead of a secret."""
+"""References to environment variables, `${NAME}`, which stand for secrets in a declaration."""
 
-import os
 import re
 from typing import Annotated
 
-from dotenv import dotenv_values
 from pydantic import AfterValidator
 
 from config.errors import UserError
+from config.settings import environment
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -21,7 +20,7 @@ def is_reference(text: str) -> bool:
     return _REFERENCE.fullmatch(text) is not None
 
 
-def _checked(text: str) -> str:
+def _check_reference(text: str) -> str:
     if not is_reference(text):
         raise ValueError(
             "must be a reference such as ${CALCOM_API_KEY}: a file is no place for a secret"
@@ -29,18 +28,18 @@ def _checked(text: str) -> str:
     return text
 
 
-Reference = Annotated[str, AfterValidator(_checked)]
+Reference = Annotated[str, AfterValidator(_check_reference)]
 
 
 def resolve(reference: str) -> str:
-    """Return the variable's value, from the environment or from .env.
+    """Return the value of the variable, from the environment or from `.env`.
 
     Raises:
         UnsetVariableError: it is set in neither.
     """
     match = _REFERENCE.fullmatch(reference)
     name = match[1] if match else reference
-    value = os.environ.get(name) or dotenv_values(".env").get(name)
+    value = environment().get(name)
     if not value:
         raise UnsetVariableError(f"{name} is not set, neither in the environment nor in .env.")
     return value

@@ -1,4 +1,4 @@
-"""What `antiphon apply` hands to the owner of each part of a declaration."""
+"""The interface between `antiphon apply` and the owners of a declaration's sections."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -6,20 +6,15 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from config.constellation import constellation, load_object
+from config.models import DeclarationModel
 from config.security.encryption import Keyring
 from config.security.vault import Account
 
-# Makes one harmless request with an account of a server, for a business; raises UserError.
+# Checks an account of a server, for a business, by one harmless request; raises UserError.
 AccountCheck: TypeAlias = Callable[[str, Account, UUID], Awaitable[None]]
-
-
-class DeclarationModel(BaseModel):
-    """Base of everything that can be declared: an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,10 @@ class Change:
 
 @dataclass(frozen=True)
 class ApplyContext:
-    """The declaration being applied: one transaction of one business, perhaps only to look."""
+    """What a section needs to apply its items: the transaction of one business, and options.
+
+    `folder` is the declaration's own; `changed_bots` are announced after the transaction.
+    """
 
     session: AsyncSession
     business_id: UUID
@@ -41,9 +39,9 @@ class ApplyContext:
     folder: Path
     dry_run: bool = False
     keyring: Keyring | None = field(default=None, repr=False)
-    trial: AccountCheck | None = None
+    account_check: AccountCheck | None = None
     progress: Callable[[str], None] = field(default=lambda _: None)
-    changed_bots: list[UUID] = field(default_factory=list[UUID])  # to be announced afterwards
+    changed_bots: list[UUID] = field(default_factory=list[UUID])
 
 
 class Section(Protocol):
@@ -51,18 +49,23 @@ class Section(Protocol):
 
     @property
     def item(self) -> type[DeclarationModel]:
-        """Return the model of one entry."""
+        """Return the model of one item."""
         ...
 
     @property
     def after_bots(self) -> bool:
-        """Say whether its entries name bots, which are stored first then."""
+        """Say whether its items name bots, so that it has to be applied after them."""
         ...
 
     async def apply(self, applying: ApplyContext, items: Sequence[Any]) -> list[Change]:
-        """Bring what is stored in line with `items`, and return what that changed.
+        """Store the items that are new or differ, and return what that changed.
 
-        A dry run is rolled back afterwards, so it need only skip what is slow. An entry that is
-        no longer declared is kept: removing data is never a side effect of an edit.
+        A dry run is rolled back afterwards, so a section need only skip what is slow. An item
+        that is no longer declared is kept: editing a file must not remove data.
         """
         ...
+
+
+def sections() -> dict[str, Section]:
+    """Return the sections that a declaration may have."""
+    return {name: load_object(dotted) for name, dotted in constellation().declares.items()}

@@ -1,4 +1,4 @@
-"""YAML that a person wrote: every value with its line, and nothing that surprises."""
+"""Parses YAML strictly, and finds the line of each value."""
 
 import re
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from typing import Any
 
 import yaml
 
-_LARGEST = 1_000_000  # characters
-_MOST_NODES = 100_000  # an alias counts as what it stands for
+_MAX_LENGTH = 1_000_000  # characters
+_MAX_NODES = 100_000  # an alias counts as what it stands for
 
 
 class MalformedError(Exception):
-    """A text is not YAML, or holds what nobody means; never says which value it was."""
+    """A text is not YAML, or has a construct that is refused; the message has no value."""
 
     def __init__(self, problem: str, mark: yaml.Mark | None = None) -> None:
         super().__init__(problem)
@@ -19,13 +19,13 @@ class MalformedError(Exception):
 
 
 def parse(text: str) -> tuple[yaml.Node | None, Any]:
-    """Return the nodes of a text, which know their lines, and its values.
+    """Return the root node of a text, whose nodes have lines, and the text's value.
 
     Raises:
-        MalformedError: the text is not YAML, repeats a key, or is out of all proportion.
+        MalformedError: the text is not YAML, repeats a key, or is too large.
     """
-    if len(text) > _LARGEST:
-        raise MalformedError(f"is larger than {_LARGEST:,} characters")
+    if len(text) > _MAX_LENGTH:
+        raise MalformedError(f"is larger than {_MAX_LENGTH:,} characters")
     try:
         loader = _Loader(text)
         root = loader.get_single_node()
@@ -44,7 +44,7 @@ def parse(text: str) -> tuple[yaml.Node | None, Any]:
 
 
 def line_of(node: yaml.Node, at: Sequence[str | int]) -> int:
-    """Return the line of the deepest part of `at` that stands in the text."""
+    """Return the line of the value at the path `at`, or of its deepest parent that exists."""
     line: int = node.start_mark.line + 1
     if not at:
         return line
@@ -59,7 +59,7 @@ def line_of(node: yaml.Node, at: Sequence[str | int]) -> int:
 
 
 class _Loader(yaml.SafeLoader):
-    """Says where a value stands that is not what it looks like, such as the 31st of June."""
+    """A loader that reports the line of an invalid date or number, such as the 31st of June."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -70,19 +70,19 @@ class _Loader(yaml.SafeLoader):
 
 
 def _check(root: yaml.Node) -> None:
-    """Refuse what YAML itself would take: keys that stand twice, and aliases that multiply."""
-    waiting = [root]
+    """Refuse repeated keys, and aliases that expand to too many nodes."""
+    stack = [root]
     seen = 0
-    while waiting:
-        node = waiting.pop()
+    while stack:
+        node = stack.pop()
         seen += 1
-        if seen > _MOST_NODES:
+        if seen > _MAX_NODES:
             raise MalformedError("is too much, counting what aliases repeat", node.start_mark)
         if isinstance(node, yaml.MappingNode):
             _refuse_repeated_keys(node)
-            waiting += [part for pair in node.value for part in pair]
+            stack += [part for pair in node.value for part in pair]
         elif isinstance(node, yaml.SequenceNode):
-            waiting += node.value
+            stack += node.value
 
 
 def _refuse_repeated_keys(mapping: yaml.MappingNode) -> None:

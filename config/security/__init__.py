@@ -1,1 +1,1 @@
-"""Accounts, keys and tokens, what may be reached from here, and the audit trail."""
+"""Vault, encryption, tokens, API keys, the egress guard and the audit trail."""

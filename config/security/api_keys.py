@@ -1,8 +1,8 @@
 """API keys of a business.
 
-A key is 32 random bytes, so it cannot be guessed from its hash: plain SHA-256 keeps it safe, is
-fast enough for every request, and finds its row through an index, which a salted slow hash of a
-password could not.
+A key is 32 random bytes, which cannot be guessed from their hash. So plain SHA-256 is safe. It is
+also fast enough for every request, and its row can be found by an index, which a salted and slow
+password hash would not allow.
 """
 
 import hashlib
@@ -23,15 +23,15 @@ from config.security.tokens import Grant
 from config.tables import ApiKey
 
 PREFIX = "ak_"
-REMEMBERED = 30.0  # seconds; a revoked key works for that much longer at most
+CACHE_SECONDS = 30.0  # for as long, other processes may accept a revoked key
 _BYTES = 32
-_LONGEST = 128
+_MAX_LENGTH = 128
 _FIND = text("select business_id, api_key_id from find_api_key(:hash)")
 
 
 @dataclass(frozen=True)
 class Rights:
-    """What a key may do. None is no limit; `tools` are joined names, `<server>_<tool>`."""
+    """The rights of a key. None stands for no limit; `tools` are named `<server>_<tool>`."""
 
     bots: tuple[UUID, ...] | None = None
     servers: tuple[str, ...] | None = None
@@ -39,21 +39,21 @@ class Rights:
     read_only: bool = False
 
     @property
-    def limited(self) -> bool:
-        """Say whether there is anything that this key may not do."""
+    def is_limited(self) -> bool:
+        """Say whether the key has any limit."""
         return self != UNLIMITED
 
-    def includes(self, bot_id: UUID) -> bool:
+    def includes_bot(self, bot_id: UUID) -> bool:
         """Say whether the key may act as this bot."""
         return self.bots is None or bot_id in self.bots
 
-    def reaches(self, server: str) -> bool:
-        """Say whether the key may use anything of `server`."""
+    def includes_server(self, server: str) -> bool:
+        """Say whether the key may use tools of `server`."""
         return self.servers is None or server in self.servers
 
-    def narrowed(self, server: str, grant: Grant) -> Grant:
-        """Return what this key leaves of a grant on `server`."""
-        if not self.reaches(server):
+    def narrow(self, server: str, grant: Grant) -> Grant:
+        """Return a grant on `server`, limited to the rights of this key."""
+        if not self.includes_server(server):
             return Grant(tools=(), write=False)
         write = grant.write and not self.read_only
         if self.tools is None:
@@ -70,7 +70,7 @@ UNLIMITED = Rights()
 
 
 class FoundKey(NamedTuple):
-    """Whose key it is, which one, and what it may do."""
+    """The business, id and rights of a valid key."""
 
     business_id: UUID
     api_key_id: UUID
@@ -79,7 +79,7 @@ class FoundKey(NamedTuple):
 
 @dataclass(frozen=True)
 class StoredKey:
-    """A key as its business sees it afterwards."""
+    """A key as it is listed for its business."""
 
     id: UUID
     name: str
@@ -89,18 +89,18 @@ class StoredKey:
 
 
 @dataclass(frozen=True)
-class _Remembered:
+class _CacheEntry:
     found: FoundKey
-    until: float
+    expires_at: float
 
 
-_remembered: WeakKeyDictionary[Database, dict[bytes, _Remembered]] = WeakKeyDictionary()
+_cache: WeakKeyDictionary[Database, dict[bytes, _CacheEntry]] = WeakKeyDictionary()
 
 
 async def create_key(
     database: Database, business_id: UUID, name: str, rights: Rights = UNLIMITED
 ) -> str:
-    """Store a new key of a business and return it: it can never be read again."""
+    """Create a key of a business and return it; it cannot be read again."""
     key = PREFIX + secrets.token_urlsafe(_BYTES)
     row = ApiKey(
         id=uuid4(),
@@ -117,8 +117,8 @@ async def create_key(
     return key
 
 
-async def keys_of(database: Database, business_id: UUID) -> list[StoredKey]:
-    """Return every key of a business, oldest first, also those that were revoked."""
+async def list_keys(database: Database, business_id: UUID) -> list[StoredKey]:
+    """Return every key of a business, oldest first, with the revoked ones."""
     query = select(ApiKey).order_by(col(ApiKey.created_at), col(ApiKey.id))
     async with database.tenant(business_id) as session:
         rows = await session.scalars(query)
@@ -128,36 +128,36 @@ async def keys_of(database: Database, business_id: UUID) -> list[StoredKey]:
 
 
 async def revoke_key(database: Database, business_id: UUID, key_id: UUID) -> None:
-    """Make a key useless: here at once, in other processes once they have forgotten it."""
+    """Revoke a key: here at once, in other processes once their cache entry expires."""
     async with database.tenant(business_id) as session:
         row = await session.get_one(ApiKey, key_id)
         row.revoked_at = row.revoked_at or now()
-    known = _remembered.setdefault(database, {})
-    for hashed in [each for each, one in known.items() if one.found.api_key_id == key_id]:
-        del known[hashed]
+    cached = _cache.setdefault(database, {})
+    for key_hash in [each for each, entry in cached.items() if entry.found.api_key_id == key_id]:
+        del cached[key_hash]
 
 
 async def find_key(database: Database, key: str) -> FoundKey | None:
-    """Return whose key this is and what it may do; None if it does not exist or was revoked."""
-    if not key.startswith(PREFIX) or len(key) > _LONGEST:
+    """Return the owner and rights of a key; None if it does not exist or was revoked."""
+    if not key.startswith(PREFIX) or len(key) > _MAX_LENGTH:
         return None
-    hashed = _hash(key)
-    # Only keys that exist are remembered, so guessing cannot fill the memory.
-    known = _remembered.setdefault(database, {})
-    remembered = known.get(hashed)
-    if remembered is not None and remembered.until > monotonic():
-        return remembered.found
-    found = await _stored(database, hashed)
+    key_hash = _hash(key)
+    # Only valid keys are cached, so that guessing cannot fill the memory.
+    cached = _cache.setdefault(database, {})
+    entry = cached.get(key_hash)
+    if entry is not None and entry.expires_at > monotonic():
+        return entry.found
+    found = await _find_stored(database, key_hash)
     if found is None:
-        known.pop(hashed, None)
+        cached.pop(key_hash, None)
         return None
-    known[hashed] = _Remembered(found, monotonic() + REMEMBERED)
+    cached[key_hash] = _CacheEntry(found, monotonic() + CACHE_SECONDS)
     return found
 
 
-async def _stored(database: Database, hashed: bytes) -> FoundKey | None:
+async def _find_stored(database: Database, key_hash: bytes) -> FoundKey | None:
     async with database.unscoped() as session:
-        ids = (await session.execute(_FIND, {"hash": hashed})).one_or_none()
+        ids = (await session.execute(_FIND, {"hash": key_hash})).one_or_none()
     if ids is None:
         return None
     async with database.tenant(ids.business_id) as session:

@@ -1,4 +1,4 @@
-"""The audit trail: a row per tool call, written down before the call is answered."""
+"""The audit trail: one row per tool call, written before the result is returned."""
 
 import asyncio
 import hashlib
@@ -16,18 +16,18 @@ from config.text import clean
 
 Row = Mapping[str, Any]
 
-_LONGEST_TOOL = 128  # characters
-_LONGEST_OUTCOME = 32
+_MAX_TOOL = 128  # characters
+_MAX_OUTCOME = 32
 
 
 def audit_row(
     claims: Claims, server: str, tool: str, arguments: Mapping[str, Any], outcome: str, ms: float
 ) -> Row:
-    """Return a row of `audit`: who, what, how it ended; of the arguments only a digest.
+    """Return a row of the table `audit`, with a digest of the arguments.
 
-    A plain mapping: this is on the way of every call, and a model would take longer than all else.
+    It is a plain mapping because every call needs one, and a model would take most of the time.
     """
-    said = json.dumps(dict(arguments), sort_keys=True)
+    canonical = json.dumps(dict(arguments), sort_keys=True)
     return {
         "id": str(uuid4()),
         "business_id": str(claims.business_id),
@@ -36,17 +36,17 @@ def audit_row(
         "bot_id": str(claims.bot_id) if claims.bot_id else None,
         "conversation_id": str(claims.conversation_id) if claims.conversation_id else None,
         "server": server,
-        "tool": clean(tool)[:_LONGEST_TOOL],
-        "argument_digest": hashlib.sha256(said.encode()).hexdigest(),
-        "outcome": outcome[:_LONGEST_OUTCOME],
+        "tool": clean(tool)[:_MAX_TOOL],
+        "argument_digest": hashlib.sha256(canonical.encode()).hexdigest(),
+        "outcome": outcome[:_MAX_OUTCOME],
         "ms": ms,
     }
 
 
 class AuditTrail:
-    """Writes rows down. Those that come while one is being written go together in the next.
+    """Appends rows in batches: those that arrive during a write go together into the next one.
 
-    Each call waits for its own row, so none is answered that is not written down.
+    Each call waits for its own row, so that no result is returned without one.
     """
 
     def __init__(self, database: Database) -> None:
@@ -56,10 +56,10 @@ class AuditTrail:
         self._writer: asyncio.Task[None] | None = None
 
     async def append(self, business_id: UUID, row: Row) -> None:
-        """Write a row down.
+        """Append a row, and return when it has been written.
 
         Raises:
-            SQLAlchemyError: the database does not answer, or does not take it.
+            SQLAlchemyError: the database does not respond, or refuses the row.
         """
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(business_id, []).append((row, written))
@@ -68,7 +68,7 @@ class AuditTrail:
         await written
 
     async def aclose(self) -> None:
-        """Write what waits, and let the connection go."""
+        """Write the waiting rows, and close the connection."""
         if self._writer is not None:
             await self._writer
         if self._appender is not None:
@@ -85,7 +85,7 @@ class AuditTrail:
             except SQLAlchemyError as refused:
                 error = refused
             for _, written in batch:
-                if written.done():  # whoever waited was cut off
+                if written.done():  # the call was cancelled meanwhile
                     continue
                 if error is None:
                     written.set_result(None)

@@ -1,8 +1,8 @@
-"""Outgoing HTTP to addresses that others choose: public ones only, unless told otherwise.
+"""The egress guard: HTTP requests to URLs that users configure reach public addresses only.
 
-A name is resolved once, all its answers are checked, and the connection goes to one of them, so
-that a name cannot answer the check and the call differently. The URL keeps the name: the pool,
-the certificate and the Host header go by it.
+A host name is resolved once, all its addresses are checked, and the connection goes to one of
+them, so that a name cannot resolve differently for the check and for the request. The URL keeps
+the name, which the pool, the certificate and the Host header need.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ import httpx2
 from config.errors import UserError
 
 LIMITS = httpx2.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=60)
-_PATIENCE = 5  # seconds, for a look-up while somebody configures
+_LOOKUP_TIMEOUT = 5  # seconds, when a URL is checked
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _ANY_PORT = range(1, 65536)
 
-# No number at the end: resolvers read 2130706433, 0x7f.1 and 0177.1 as addresses.
+# Not with a number at the end: resolvers read 2130706433, 0x7f.1 and 0177.1 as addresses.
 _NAME = re.compile(r"([a-z0-9_-]+\.)*[a-z][a-z0-9-]*")
 
 # Lists of our own, because `is_global` differs between the Pythons that we support.
@@ -77,31 +77,32 @@ _ERRORS: Mapping[type[Exception], type[httpx2.TransportError]] = {
 
 
 class ForbiddenAddressError(httpx2.ConnectError):
-    """The request would go to an address that is not a public one."""
+    """The request would go to an address that is not public."""
 
 
 class ForbiddenUrlError(UserError):
-    """A configured URL cannot be used; the message says what to do."""
+    """A configured URL cannot be used; the message says how to fix it."""
 
 
 def guarded_transport(
     *, allow_private: bool = False, limits: httpx2.Limits | None = None
 ) -> httpx2.AsyncBaseTransport:
-    """Return a transport that connects to public addresses only, or to any if private are allowed.
+    """Return a transport that connects to public addresses only, unless `allow_private` is set.
 
-    Its requests raise ForbiddenAddressError and what other transports raise.
+    Its requests raise ForbiddenAddressError, besides the usual errors of a transport.
     """
     # httpcore2 declares this name twice, for installations without anyio.
     backend = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
     return GuardedTransport(
-        backend, tls=_trust(), allow_private=allow_private, limits=limits or LIMITS
+        backend, tls=_ssl_context(), allow_private=allow_private, limits=limits or LIMITS
     )
 
 
 async def check_url(url: str, *, allow_private: bool = False) -> None:
-    """Check that requests to a URL would be let through, if need be by resolving its host.
+    """Check that the guard lets requests to a URL through; this may resolve its host.
 
-    Raises: ForbiddenUrlError.
+    Raises:
+        ForbiddenUrlError: it does not.
     """
     try:
         parsed = httpx2.URL(url)
@@ -109,16 +110,16 @@ async def check_url(url: str, *, allow_private: bool = False) -> None:
         message = "This is not a URL: write it like https://api.example.com/v1."
         raise ForbiddenUrlError(message) from None
     try:
-        _check_form(parsed, allow_private=allow_private)
+        _check_url_form(parsed, allow_private=allow_private)
         if not allow_private:
             host = parsed.raw_host.decode("ascii")
-            await _resolve(host, _port(parsed), _PATIENCE, allow_private=False)
+            await _resolve(host, _port(parsed), _LOOKUP_TIMEOUT, allow_private=False)
     except (ForbiddenAddressError, httpcore2.ConnectError, httpcore2.ConnectTimeout) as refusal:
         raise ForbiddenUrlError(str(refusal)) from None
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
-    """Send requests through a pool whose connections the guard has let through."""
+    """A transport whose connections the guard checks."""
 
     def __init__(
         self,
@@ -139,8 +140,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request and return its answer, the body still to be read."""
-        _check_form(request.url, allow_private=self._allow_private)
+        """Send a request and return its response, with the body still to be read."""
+        _check_url_form(request.url, allow_private=self._allow_private)
         url = httpcore2.URL(
             scheme=request.url.raw_scheme,
             host=request.url.raw_host,
@@ -154,7 +155,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             content=request.stream,
             extensions=request.extensions,
         )
-        with _translated():
+        with _translate_errors():
             answer = await self._pool.handle_async_request(outgoing)
         extensions = cast("dict[str, Any]", answer.extensions)
         return httpx2.Response(
@@ -167,7 +168,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Connect to addresses that have been checked."""
+    """A network backend that connects to checked addresses only."""
 
     def __init__(self, inner: httpcore2.AsyncNetworkBackend, *, allow_private: bool) -> None:
         self._inner = inner
@@ -186,7 +187,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         deadline = None if timeout is None else clock() + timeout
 
         async def connect(address: str, candidates: int) -> httpcore2.AsyncNetworkStream:
-            # A dead address, such as IPv6 without a route, leaves the next its share of the time.
+            # A dead address, such as IPv6 without a route, must leave time for the next one.
             share = None if deadline is None else max(deadline - clock(), 0) / candidates
             return await self._inner.connect_tcp(
                 address, port, share, local_address, socket_options
@@ -205,7 +206,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> Never:
         """Refuse: a socket on this machine is not public."""
-        raise _refusal("A Unix socket", "use https or http")
+        raise _forbidden("A Unix socket", "use https or http")
 
 
 class _Body(httpx2.AsyncByteStream):
@@ -213,7 +214,7 @@ class _Body(httpx2.AsyncByteStream):
         self._answer = answer
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _translated():
+        with _translate_errors():
             async with aclosing(self._answer.aiter_stream()) as parts:
                 async for part in parts:
                     yield part
@@ -222,22 +223,22 @@ class _Body(httpx2.AsyncByteStream):
         await self._answer.aclose()
 
 
-def _check_form(url: httpx2.URL, *, allow_private: bool) -> None:
+def _check_url_form(url: httpx2.URL, *, allow_private: bool) -> None:
     # Built from parts: what stands before the @ and behind the ? may be secret.
     host = url.raw_host.decode("ascii")
     where = f"{url.scheme}://{host}:{_port(url)}"
     ports = _ANY_PORT if allow_private else _DEFAULT_PORTS.values()
     if url.scheme not in _DEFAULT_PORTS:
-        raise _refusal(where, "start it with https:// or http://")
+        raise _forbidden(where, "start it with https:// or http://")
     if url.userinfo:
-        raise _refusal(where, "leave the user name and the password out of it")
+        raise _forbidden(where, "leave the user name and the password out of it")
     if _port(url) not in ports:
-        raise _refusal(where, "use the usual port, 443 or 80")
-    if not host or not (allow_private or _is_plain(host)):
-        raise _refusal(where, "write the host as a name or as a plain IP address")
+        raise _forbidden(where, "use the usual port, 443 or 80")
+    if not host or not (allow_private or _is_plain_host(host)):
+        raise _forbidden(where, "write the host as a name or as a plain IP address")
 
 
-def _refusal(where: str, advice: str) -> ForbiddenAddressError:
+def _forbidden(where: str, advice: str) -> ForbiddenAddressError:
     return ForbiddenAddressError(f"{where} is not a public address: {advice}.")
 
 
@@ -245,7 +246,7 @@ def _port(url: httpx2.URL) -> int:
     return url.port if url.port is not None else _DEFAULT_PORTS.get(url.scheme, 0)
 
 
-def _is_plain(host: str) -> bool:
+def _is_plain_host(host: str) -> bool:
     if _NAME.fullmatch(host):
         return True
     try:
@@ -256,10 +257,10 @@ def _is_plain(host: str) -> bool:
 
 
 async def _resolve(
-    host: str, port: int, patience: float | None, *, allow_private: bool
+    host: str, port: int, max_seconds: float | None, *, allow_private: bool
 ) -> list[str]:
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(max_seconds):
             loop = asyncio.get_running_loop()
             answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except TimeoutError:
@@ -270,7 +271,7 @@ async def _resolve(
         raise httpcore2.ConnectError(message) from None
     addresses = [ip_address(answer[4][0]) for answer in answers]
     if not addresses or not (allow_private or all(map(_is_public, addresses))):
-        raise _refusal(host, "use one that the whole internet can reach")
+        raise _forbidden(host, "use one that the whole internet can reach")
     return [str(address) for address in dict.fromkeys(addresses)]
 
 
@@ -284,7 +285,7 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 @contextmanager
-def _translated() -> Generator[None]:
+def _translate_errors() -> Generator[None]:
     try:
         yield
     except tuple(_ERRORS) as error:
@@ -292,6 +293,6 @@ def _translated() -> Generator[None]:
 
 
 @cache
-def _trust() -> ssl.SSLContext:
+def _ssl_context() -> ssl.SSLContext:
     # 20 ms on the event loop, once per process instead of once per transport.
     return ssl.create_default_context()

@@ -1,9 +1,9 @@
-"""Seals what nobody may read in the database: AES-256-GCM, in an envelope.
+"""Envelope encryption with AES-256-GCM, for secrets in the database.
 
-Each record has a data key of its own, wrapped by a master key that has an id, so that a new master
-key costs a new wrapping per record and old ones can be dropped once all are rewrapped. What a
-record is bound to (its business, integration and key id) is authenticated with it: a sealed value
-that was copied to another row, or changed by one bit, does not open.
+Each record has a data key of its own, which is wrapped by a master key. Master keys have ids, so
+that an old one can be dropped once every record has been rewrapped under a new one. The text that
+a record is bound to (its business, integration and key id) is authenticated with it: a value that
+was copied to another row, or changed by one bit, cannot be decrypted.
 """
 
 import base64
@@ -21,32 +21,32 @@ from config.errors import UserError
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
-_FORM = 1
+_VERSION = 1
 
 Sealed = Mapping[str, Any]
 
 
 class SealError(Exception):
-    """A sealed value does not open: another key, another row, or it was changed."""
+    """A sealed value cannot be decrypted: it has another key or row, or it was changed."""
 
 
 class KeyringError(UserError):
-    """VAULT_KEYS cannot be used."""
+    """VAULT_KEYS is malformed."""
 
 
 @dataclass(frozen=True)
 class Keyring:
-    """The master keys by their ids; `current` seals, all of them open."""
+    """The master keys by their ids; `current` is the one that seals, and all of them open."""
 
     current: str
     keys: Mapping[str, bytes] = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `id:key,id:key`, keys in base64 and the current one first.
+        """Parse `id:key,id:key`: keys in base64, the current one first.
 
         Raises:
-            KeyringError: the text is something else; the message does not repeat it.
+            KeyringError: the text is malformed; the message does not repeat it.
         """
         keys: dict[str, bytes] = {}
         for part in text.split(","):
@@ -65,25 +65,25 @@ class Keyring:
 
     @staticmethod
     def new_key(kid: str) -> str:
-        """Return a new key as VAULT_KEYS takes it."""
+        """Return a new key in the format of VAULT_KEYS."""
         return f"{kid}:{base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()}"
 
     def seal(self, plain: Mapping[str, Any], bound_to: str) -> dict[str, Any]:
-        """Return `plain` sealed under the current key, bound to what `bound_to` names."""
+        """Return `plain` sealed under the current key and bound to the text `bound_to`."""
         data_key = secrets.token_bytes(_KEY_BYTES)
         kid = self.current
         return {
-            "v": _FORM,
+            "v": _VERSION,
             "kid": kid,
             "w": _encrypt(self.keys[kid], data_key, _aad(bound_to, kid)),
             "c": _encrypt(data_key, json.dumps(dict(plain)).encode(), bound_to.encode()),
         }
 
     def open(self, sealed: Sealed, bound_to: str) -> dict[str, Any]:
-        """Return what was sealed.
+        """Return the plain value of a sealed one.
 
         Raises:
-            SealError: it does not open here.
+            SealError: it cannot be decrypted with these keys and this binding.
         """
         plain: dict[str, Any] = json.loads(
             _decrypt(self._data_key(sealed, bound_to), sealed.get("c"), bound_to.encode())
@@ -91,10 +91,10 @@ class Keyring:
         return plain
 
     def rewrap(self, sealed: Sealed, bound_to: str) -> dict[str, Any] | None:
-        """Return the value under the current key; None where it is under it already.
+        """Return the value sealed under the current key; None if it is already.
 
         Raises:
-            SealError: it does not open here.
+            SealError: it cannot be decrypted with these keys and this binding.
         """
         if sealed.get("kid") == self.current:
             return None
@@ -102,7 +102,7 @@ class Keyring:
 
     def _data_key(self, sealed: Sealed, bound_to: str) -> bytes:
         kid = str(sealed.get("kid"))
-        if sealed.get("v") != _FORM or kid not in self.keys:
+        if sealed.get("v") != _VERSION or kid not in self.keys:
             raise SealError("It was sealed under a key that VAULT_KEYS no longer holds.")
         return _decrypt(self.keys[kid], sealed.get("w"), _aad(bound_to, kid))
 

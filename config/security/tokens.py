@@ -1,6 +1,6 @@
-"""Service tokens: who may call which server, for whom, and what, for a minute.
+"""Service tokens: for one minute they grant the tools of one server, on behalf of one business.
 
-An EdDSA JWT per server. The orchestrator holds the private key, the servers only the public one.
+They are EdDSA JWTs. The orchestrator has the private key, the servers only the public one.
 """
 
 import time
@@ -32,11 +32,14 @@ _REQUIRED = ["exp", "iat", "aud", "iss", "jti", "sub", "business_id", "grant"]
 
 
 class InvalidTokenError(Exception):
-    """A token that is not one of ours, not for this audience, or not of this minute."""
+    """A token is not ours, not for this audience, or not valid now."""
 
 
 class Grant(BaseModel):
-    """What the bearer may do on one server. `tools` of None means all but the denied ones."""
+    """The tools that the bearer may use on one server. None stands for all but the denied ones.
+
+    `confirm` are those that need the caller's confirmation; `integration` names the account.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -52,7 +55,7 @@ class Grant(BaseModel):
 
 
 class Claims(BaseModel):
-    """Whom a request acts for: one business, perhaps one bot and one conversation."""
+    """Whom a request acts for: a business, and where known a bot and a conversation."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -65,7 +68,7 @@ class Claims(BaseModel):
 
 @dataclass(frozen=True)
 class Signer:
-    """Mints tokens."""
+    """Mints tokens with a private key, in PEM."""
 
     private_key: str = field(repr=False)
 
@@ -86,7 +89,7 @@ class Signer:
         )
 
     def mint(self, audience: str, claims: Claims, *, lifetime: int = LIFETIME) -> str:
-        """Sign a token for one audience; servers refuse any that lives longer than a minute."""
+        """Return a signed token for one audience; servers refuse a lifetime above a minute."""
         now = int(time.time())
         body: dict[str, Any] = claims.model_dump(mode="json", exclude_none=True)
         body |= {"iss": ISSUER, "aud": audience, "iat": now, "exp": now + lifetime}
@@ -95,17 +98,17 @@ class Signer:
 
 @dataclass(frozen=True)
 class Verifier:
-    """Accepts one audience's tokens, signed with one key."""
+    """Verifies the tokens of one audience, with a public key in PEM."""
 
     public_key: str
     audience: str
     max_lifetime: int = LIFETIME
 
     def verify(self, token: str) -> Claims:
-        """Return the claims of a token that is valid now.
+        """Return the claims of a token.
 
         Raises:
-            InvalidTokenError: for every other token, without saying which rule it broke.
+            InvalidTokenError: it is not valid; the error does not say why.
         """
         if len(token) > _MAX_LENGTH:
             raise InvalidTokenError
@@ -128,7 +131,7 @@ class Verifier:
 
 @cache
 def _public_key(pem: str) -> Ed25519PublicKey:
-    """Return a key that is read once: every request of a process is verified with it."""
+    """Return the parsed key, cached because every request needs it."""
     key = load_pem_public_key(pem.encode())
     if not isinstance(key, Ed25519PublicKey):
         raise TypeError("SERVICE_TOKEN_PUBLIC_KEY must be an Ed25519 key in PEM form.")

@@ -1,4 +1,4 @@
-"""What a tool does to the world. Every tool declares one of these, so that a client can judge."""
+"""MCP annotations for what a tool does. Every tool declares one of these."""
 
 from mcp_types import ToolAnnotations
 
@@ -9,14 +9,14 @@ WRITES = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
 )
 RECORDS = ToolAnnotations(
-    # A write that is named by its caller, so that a repeat changes nothing.
+    # A write with a key of its caller's, so that a repeat changes nothing.
     read_only_hint=False,
     destructive_hint=False,
     idempotent_hint=True,
     open_world_hint=False,
 )
 CHANGES = ToolAnnotations(
-    # A write that puts what it is given in the place of what is there.
+    # A write that replaces what is stored.
     read_only_hint=False,
     destructive_hint=True,
     idempotent_hint=True,
@@ -27,8 +27,8 @@ DESTROYS = ToolAnnotations(
 )
 
 
-def guarded(effects: ToolAnnotations | None) -> bool:
-    """Say whether a call must not be sent again just like that."""
+def is_unsafe_to_repeat(effects: ToolAnnotations | None) -> bool:
+    """Say whether sending a call twice may do its work twice, or undo a later change."""
     if effects is None:
         return True
     return not (
@@ -36,11 +36,11 @@ def guarded(effects: ToolAnnotations | None) -> bool:
     )
 
 
-def changes(effects: ToolAnnotations | None) -> bool:
-    """Say whether a call replaces something, so that an earlier one no longer holds."""
+def is_replacement(effects: ToolAnnotations | None) -> bool:
+    """Say whether a call replaces something, as CHANGES does."""
     return effects is not None and bool(effects.destructive_hint and effects.idempotent_hint)
 
 
-def destroys(effects: ToolAnnotations | None) -> bool:
-    """Say whether a call takes something away, so that it may be made anew."""
+def is_removal(effects: ToolAnnotations | None) -> bool:
+    """Say whether a call takes something away, as DESTROYS does."""
     return effects is not None and bool(effects.destructive_hint and not effects.idempotent_hint)

@@ -1,21 +1,21 @@
-"""The one catalogue of failures that a model can see.
+"""The exceptions of tools: every failure that a model can see is one of these.
 
-Each says what happened, what to say to the caller, and what to do next. Every message may be read
-aloud, so none carries a secret, a vendor's body or what was typed.
+Each one says what happened, what to say to the caller, and what the model should do next. Every
+message may be read aloud, so it must not contain a secret, a vendor's response or user input.
 
 * ToolFailure
-  x Invalid           the arguments do not fit; other arguments may
-  x UnknownTool       there is no such tool for this caller
-  x NotFound          the caller named something that does not exist, or is not theirs
-  x Rejected          it was understood and refused; other arguments may succeed
-  x Conflict          it clashes with what is there, or was changed meanwhile
-  x Disconnected      the account's credentials are refused; a person must reconnect it
-  x Forbidden         the account may not do that; a person must give it the right
-  x RateLimited       too many requests for now
-  x Unavailable       it is down, slow or garbled; later may succeed
-  x TimedOut          no answer came in time
-  x OutcomeUnknown    a write was sent and its outcome is not known
-  x Fault             our own mistake
+  x Invalid           the arguments do not fit the schema; other arguments may
+  x UnknownTool       the tool does not exist for this caller
+  x NotFound          the record does not exist, or belongs to another caller
+  x Rejected          the request was understood and refused; other arguments may succeed
+  x Conflict          the request clashes with what is stored, or with a concurrent change
+  x Disconnected      the account's credentials were refused; a person must reconnect it
+  x Forbidden         the account lacks a permission; a person must grant it
+  x RateLimited       there were too many requests
+  x Unavailable       the system is down, slow or sends garbage; a later call may succeed
+  x TimedOut          no response came in time
+  x OutcomeUnknown    a write was sent, and whether it was done is not known
+  x Fault             a bug of ours
 """
 
 from typing import ClassVar
@@ -23,13 +23,17 @@ from typing import ClassVar
 from fastmcp.exceptions import ToolError
 from fastmcp.tools import ToolResult
 
-META = "antiphon"
+from config.protocol import META_KEY, ErrorKind
 
 
 class ToolFailure(ToolError):
-    """A tool did not do what it was asked."""
+    """Base of the failures below.
 
-    kind: ClassVar[str] = "fault"
+    `happened` is for the model; `say` is for the caller; `next` tells the model what to do. A
+    class has defaults for the last two.
+    """
+
+    kind: ClassVar[ErrorKind] = "fault"
     say: ClassVar[str] = "Sorry, something went wrong on our side."
     next: ClassVar[str] = "Do not retry. Offer an alternative."
 
@@ -39,11 +43,11 @@ class ToolFailure(ToolError):
         self.spoken = say or self.say
         self.advice = next or self.next
 
-    def result(self) -> ToolResult:
-        """Return what the client sees."""
+    def to_result(self) -> ToolResult:
+        """Return the failed result that the MCP client gets."""
         text = f"{self.happened} Tell the caller: {self.spoken} Next: {self.advice}"
         details = {"error": self.kind, "say": self.spoken}
-        return ToolResult(content=text, meta={META: details}, is_error=True)
+        return ToolResult(content=text, meta={META_KEY: details}, is_error=True)
 
 
 class Invalid(ToolFailure):
@@ -66,7 +70,7 @@ class UnknownTool(ToolFailure):
 
 
 class NotFound(ToolFailure):
-    """The thing asked for does not exist, or belongs to somebody else."""
+    """The record does not exist, or belongs to somebody else."""
 
     kind = "not_found"
     say = "I can't find that."
@@ -82,7 +86,7 @@ class Rejected(ToolFailure):
 
 
 class Conflict(ToolFailure):
-    """The request clashes with what is stored, or with a change made meanwhile."""
+    """The request clashes with what is stored, or with a concurrent change."""
 
     kind = "conflict"
     say = "That has just changed. Let me look again."
@@ -98,7 +102,7 @@ class Disconnected(ToolFailure):
 
 
 class Forbidden(ToolFailure):
-    """The account is known, and lacks the right to do this."""
+    """The account lacks the permission for this."""
 
     kind = "forbidden"
     say = "I'm not able to do that here."
@@ -106,7 +110,7 @@ class Forbidden(ToolFailure):
 
 
 class RateLimited(ToolFailure):
-    """Too many requests were made, by us or by everyone together."""
+    """There were too many requests, from this business or to the vendor."""
 
     kind = "rate_limited"
     say = "That system is very busy right now."
@@ -114,7 +118,7 @@ class RateLimited(ToolFailure):
 
 
 class Unavailable(ToolFailure):
-    """The system behind the tool cannot answer now."""
+    """The system behind the tool cannot respond now."""
 
     kind = "unavailable"
     say = "That system is not answering right now."
@@ -122,7 +126,7 @@ class Unavailable(ToolFailure):
 
 
 class TimedOut(ToolFailure):
-    """No answer came within the budget."""
+    """No response came within the time budget."""
 
     kind = "timeout"
     say = "That is taking too long."
@@ -130,7 +134,7 @@ class TimedOut(ToolFailure):
 
 
 class OutcomeUnknown(ToolFailure):
-    """A write may or may not have happened."""
+    """A write may or may not have been done."""
 
     kind = "outcome_unknown"
     say = "I can't tell yet whether that went through."
@@ -138,7 +142,7 @@ class OutcomeUnknown(ToolFailure):
 
 
 class Fault(ToolFailure):
-    """Our own mistake; its details are in the log only."""
+    """A bug of ours; only the log has the details."""
 
     def __init__(self) -> None:
         super().__init__("The tool failed.")

@@ -1,7 +1,7 @@
-"""OAuth tokens that expire: refreshed once per connection, whoever notices first.
+"""OAuth 2 access tokens: refreshed once per account, whichever request or process notices first.
 
 https://www.rfc-editor.org/rfc/rfc6749#section-6. A vendor that rotates refresh tokens accepts each
-of them once, so the new one is stored before anything is done with the token it came with.
+of them once, so the new one is saved before the access token that came with it is used.
 """
 
 import time
@@ -11,16 +11,19 @@ from dataclasses import dataclass, field
 import httpx2
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from config.protocol import CONNECT_BUDGET, READ_BUDGET
 from config.security.vault import Account, NoAccountError
 from toolkit.errors import Disconnected, ToolFailure, Unavailable
-from toolkit.http.client import CONNECT_BUDGET, READ_BUDGET
 from toolkit.tenancy import Credentials, LockedAccount, ToolCall
 
-_EARLY = 30.0  # seconds before it expires that a token is replaced
+_REFRESH_BEFORE_EXPIRY = 30.0  # seconds
 
 
 class OAuthCredentials(Credentials):
-    """What an authorised application holds for one tenant; tokens are replaced as they expire."""
+    """The secrets of an authorised application; the tokens are replaced as they expire.
+
+    `expires_at` is a Unix time; 0 means that it is not known.
+    """
 
     client_id: str
     client_secret: str
@@ -29,7 +32,7 @@ class OAuthCredentials(Credentials):
     expires_at: float = 0.0
 
 
-class _Tokens(BaseModel):
+class _TokenResponse(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     access_token: str
@@ -37,13 +40,13 @@ class _Tokens(BaseModel):
     expires_in: float | None = None
 
 
-class _Refusal(BaseModel):
+class _ErrorResponse(BaseModel):
     error: str = ""
 
 
 @dataclass(frozen=True)
 class OAuth(httpx2.Auth):
-    """Puts the account's access token on each request, and replaces it when it is refused."""
+    """Adds an account's access token to each request, and refreshes it when it is refused."""
 
     vendor: str
     token_url: str
@@ -54,53 +57,53 @@ class OAuth(httpx2.Auth):
     async def async_auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        """Send the request, and once more with a new token where the old one is refused."""
-        held = OAuthCredentials.model_validate(self.account.secrets)
-        token = held.access_token
-        expired = held.expires_at and time.time() > held.expires_at - _EARLY
-        if not token or expired:
-            token = await self._replaced(token)
-        response = yield self._with(request, token)
+        """Send the request, and once more with a new token if the vendor responds 401."""
+        credentials = OAuthCredentials.model_validate(self.account.secrets)
+        token = credentials.access_token
+        expiry = credentials.expires_at
+        if not token or (expiry and time.time() > expiry - _REFRESH_BEFORE_EXPIRY):
+            token = await self._replace_token(token)
+        response = yield self._authorize(request, token)
         if response.status_code == 401:
-            yield self._with(request, await self._replaced(token))
+            yield self._authorize(request, await self._replace_token(token))
 
-    def _with(self, request: httpx2.Request, token: str) -> httpx2.Request:
+    def _authorize(self, request: httpx2.Request, token: str) -> httpx2.Request:
         request.headers["Authorization"] = f"{self.scheme} {token}"
         return request
 
-    async def _replaced(self, stale: str) -> str:
-        """Return a token that is not `stale`: somebody else's new one, or our own."""
+    async def _replace_token(self, stale: str) -> str:
+        """Return a token other than `stale`: one that was saved meanwhile, or a new one."""
         failure: ToolFailure | None = None
         token = ""
         vault = self.call.runtime.vault
         try:
             async with (
                 self.call.runtime.lock(self.account.id),
-                vault.locked(self.call.business_id, self.account) as held,
+                vault.locked(self.call.business_id, self.account) as locked,
             ):
-                token = held.account.secrets.get("access_token", "")
+                token = locked.account.secrets.get("access_token", "")
                 if not token or token == stale:
                     try:
-                        token = await self._refresh(held)
+                        token = await self._refresh(locked)
                     except Disconnected as refused:
-                        failure = refused  # that it is revoked is to be stored nevertheless
-        except NoAccountError as gone:
-            raise Disconnected(str(gone)) from None
+                        failure = refused  # raised below, so that a revocation is still saved
+        except NoAccountError as error:
+            raise Disconnected(str(error)) from None
         if failure is not None:
             raise failure
         return token
 
-    async def _refresh(self, held: LockedAccount) -> str:
-        mine = OAuthCredentials.model_validate(held.account.secrets)
-        response = await self._ask(mine)
+    async def _refresh(self, locked: LockedAccount) -> str:
+        credentials = OAuthCredentials.model_validate(locked.account.secrets)
+        response = await self._request_token(credentials)
         if response.status_code in (400, 401):
-            if _error(response) == "invalid_grant":
-                held.revoke()
+            if _error_code(response) == "invalid_grant":
+                locked.revoke()
             raise Disconnected(f"The {self.vendor} account must be reconnected.")
         if response.status_code >= 300:
             raise Unavailable(f"{self.vendor} did not renew the account's access.")
         try:
-            new = _Tokens.model_validate_json(response.content)
+            new = _TokenResponse.model_validate_json(response.content)
         except ValidationError:
             raise Unavailable(f"{self.vendor} did not renew the account's access.") from None
         changed = {"access_token": new.access_token}
@@ -108,15 +111,15 @@ class OAuth(httpx2.Auth):
             changed["refresh_token"] = new.refresh_token
         if new.expires_in:
             changed["expires_at"] = str(time.time() + new.expires_in)
-        held.store({**held.account.secrets, **changed})
+        locked.store({**locked.account.secrets, **changed})
         return new.access_token
 
-    async def _ask(self, mine: OAuthCredentials) -> httpx2.Response:
+    async def _request_token(self, credentials: OAuthCredentials) -> httpx2.Response:
         form = {
             "grant_type": "refresh_token",
-            "refresh_token": mine.refresh_token,
-            "client_id": mine.client_id,
-            "client_secret": mine.client_secret,
+            "refresh_token": credentials.refresh_token,
+            "client_id": credentials.client_id,
+            "client_secret": credentials.client_secret,
         }
         timeout = httpx2.Timeout(READ_BUDGET, connect=CONNECT_BUDGET)
         try:
@@ -125,8 +128,8 @@ class OAuth(httpx2.Auth):
             raise Unavailable(f"{self.vendor} could not be reached.") from None
 
 
-def _error(response: httpx2.Response) -> str:
+def _error_code(response: httpx2.Response) -> str:
     try:
-        return _Refusal.model_validate_json(response.content).error
+        return _ErrorResponse.model_validate_json(response.content).error
     except ValidationError:
         return ""

@@ -1,4 +1,8 @@
-"""Whom a tool call acts for, and with what. The model never sees or chooses either."""
+"""The identity and resources of one tool call: claims, account, database, HTTP client.
+
+They come from the service token of the request and from the running server. The model neither
+sees nor chooses them.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping
@@ -23,7 +27,8 @@ from config.security.tokens import Claims, InvalidTokenError, Verifier
 from config.security.vault import Account, NoAccountError
 from toolkit.errors import Disconnected, OutcomeUnknown, Unavailable
 from toolkit.http.circuit_breaker import CircuitBreakers
-from toolkit.http.client import VendorConnection
+from toolkit.http.client import Timing, VendorConnection
+from toolkit.http.polling import FIRST_PAUSE
 from toolkit.http.sync_sdk import Threads
 from toolkit.http.ttl_cache import TtlCache
 
@@ -34,54 +39,54 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try at a write: its key, and whether an earlier one was lost without an answer."""
+    """One attempt at a write: its key, and whether an earlier attempt ended without a result."""
 
     key: str
     is_retry: bool = False
 
 
-attempt: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
+current_attempt: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
 
 
 class Credentials(BaseModel):
-    """Base of what a tenant gives to connect a vendor; its errors never show what was typed."""
+    """Base of the models of vendor credentials; validation errors do not show the input."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class LockedAccount(Protocol):
-    """An account that nobody else can change now."""
+    """An account that is locked against changes by other processes."""
 
     account: Account
 
     def store(self, secrets: Mapping[str, str]) -> Account:
-        """Replace its secrets; they are stored when it is let go."""
+        """Replace its secrets; they are saved when the lock is released."""
         ...
 
     def revoke(self) -> None:
-        """Note that the vendor no longer accepts it."""
+        """Mark it as no longer accepted by the vendor."""
         ...
 
 
 class Vault(Protocol):
-    """Where accounts are kept."""
+    """The store of vendor accounts."""
 
     async def account(self, server: str, claims: Claims) -> Account:
         """Return the account that the caller uses on `server`.
 
         Raises:
-            NoAccountError: there is none for them.
+            NoAccountError: the caller has none there.
         """
         ...
 
     async def provider(self, server: str, claims: Claims) -> str | None:
-        """Return whose tools the caller has on `server`; None where no account can be used."""
+        """Return the provider of the caller's account on `server`; None without an account."""
         ...
 
     def locked(
         self, business_id: UUID, account: Account
     ) -> AbstractAsyncContextManager[LockedAccount]:
-        """Hold an account as it is now, with everyone else waiting.
+        """Lock an account, and read it again under the lock.
 
         Raises:
             NoAccountError: it has been removed.
@@ -89,13 +94,16 @@ class Vault(Protocol):
         ...
 
 
-def _no_locks() -> WeakValueDictionary[object, asyncio.Lock]:
+def _new_locks() -> WeakValueDictionary[object, asyncio.Lock]:
     return WeakValueDictionary()
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a running server holds for all tenants."""
+    """The resources of a running server, shared by all tenants.
+
+    `standalone` are the claims of every request where the server runs without tokens, over stdio.
+    """
 
     client: httpx2.AsyncClient
     vault: Vault
@@ -106,15 +114,21 @@ class Runtime:
     breakers: CircuitBreakers = field(default_factory=CircuitBreakers)
     ttl_cache: TtlCache = field(default_factory=TtlCache)
     threads: Threads = field(default_factory=Threads)
-    _locks: WeakValueDictionary[object, asyncio.Lock] = field(default_factory=_no_locks)
+    first_poll_pause: float = FIRST_PAUSE  # seconds, after the first request for a job's state
+    timing: Timing = field(default_factory=Timing)
+    _locks: WeakValueDictionary[object, asyncio.Lock] = field(default_factory=_new_locks)
 
     def lock(self, what: object) -> asyncio.Lock:
-        """Return this process's lock on `what`, the same one for everybody who waits for it."""
+        """Return this process's lock for `what`."""
         return self._locks.setdefault(what, asyncio.Lock())
 
     @property
-    def records(self) -> Database:
-        """Return the database, for the providers that keep their records in it."""
+    def required_database(self) -> Database:
+        """Return the database.
+
+        Raises:
+            Disconnected: the server runs without one.
+        """
         if self.database is None:
             raise Disconnected("This server runs without a database.")
         return self.database
@@ -122,7 +136,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """One tool call: who asks, and what the server may use to answer."""
+    """One tool call: whom it acts for, and the resources of the server."""
 
     claims: Claims
     runtime: Runtime
@@ -130,24 +144,27 @@ class ToolCall:
 
     @property
     def business_id(self) -> UUID:
-        """Return the tenant."""
+        """Return the id of the tenant."""
         return self.claims.business_id
 
     @property
     def idempotency_key(self) -> str | None:
-        """Return what names this write, the same whenever it is repeated."""
+        """Return the key of this write, the same for every repeat; None for a read."""
         return self.attempt.key if self.attempt else None
 
     @property
     def is_retry(self) -> bool:
-        """Say whether an earlier try of this write was lost: it may have been done."""
+        """Say whether an earlier attempt at this write ended without a result.
+
+        It may have been done, so look for the record before creating it.
+        """
         return self.attempt is not None and self.attempt.is_retry
 
     def refuse_if_retry(self, vendor: str) -> None:
-        """Let a write go that cannot be looked for afterwards, unless it may have been done.
+        """Refuse to retry a write that the vendor cannot be asked about.
 
         Raises:
-            OutcomeUnknown: an earlier try was lost; doing it again could do it twice.
+            OutcomeUnknown: an earlier attempt ended without a result; this one could do it twice.
         """
         if self.is_retry:
             raise OutcomeUnknown(f"{vendor} cannot be asked whether it was done the first time.")
@@ -155,72 +172,72 @@ class ToolCall:
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
         """Open a transaction that sees this tenant's rows only."""
-        async with self.runtime.records.tenant(self.business_id) as session:
+        async with self.runtime.required_database.tenant(self.business_id) as session:
             yield session
 
     def vendor_connection(self, account: Account) -> VendorConnection:
-        """Return the way to the account's vendor."""
-        breaker = self.runtime.breakers.of(self.business_id, account.provider)
-        return VendorConnection(self.runtime.client, breaker)
+        """Return the HTTP client and the circuit breaker for an account's vendor."""
+        breaker = self.runtime.breakers.get(self.business_id, account.provider)
+        return VendorConnection(self.runtime.client, breaker, self.runtime.timing)
 
     async def cached(
         self,
         account: Account,
-        what: Hashable,
+        key: Hashable,
         seconds: float,
         fetch: Callable[[], Awaitable[T]],
     ) -> T:
-        """Return what this account's vendor said about `what` in the last `seconds`, or ask."""
-        key = (self.business_id, account.provider, account.id, what)
-        return await self.runtime.ttl_cache.get(key, seconds, fetch)
+        """Return what `fetch` returned for this account and key in the last `seconds`."""
+        cache_key = (self.business_id, account.provider, account.id, key)
+        return await self.runtime.ttl_cache.get(cache_key, seconds, fetch)
 
 
 class ProviderFactory(Protocol[P_co]):
-    """Opens one tenant's account: the provider class itself."""
+    """A provider class, called to open one tenant's account."""
 
     @property
     def credentials(self) -> type[Credentials]:
-        """Return what a tenant gives to connect."""
+        """Return the model of the secrets that an account needs."""
         ...
 
     @property
     def unsupported(self) -> Mapping[str, str]:
-        """Return the tools that the vendor has no counterpart for, each with the reason."""
+        """Return the tools that the vendor cannot support, each with the reason."""
         ...
 
     def __call__(self, account: Account, call: ToolCall, /) -> P_co:
-        """Validate the account and return the provider. Must not touch the network."""
+        """Validate the account and return the provider, without network access."""
         ...
 
 
 class CheckableProvider(Protocol):
-    """What every provider can do besides its tools."""
+    """A provider whose account can be checked."""
 
     async def check(self) -> None:
-        """Make one harmless request, to see that the account works.
+        """Make one request that changes nothing, to verify that the account works.
 
         Raises:
-            ToolFailure: it does not.
+            ToolFailure: it does not work.
         """
         ...
 
 
-def claims_of_request(runtime: Runtime) -> Claims:
-    """Return whom the current request acts for, from its verified token.
+def current_claims(runtime: Runtime) -> Claims:
+    """Return the claims of the current request's token.
 
     Raises:
-        Unavailable: there is none; the transport should have refused the request.
+        Unavailable: it has no token; the transport should have refused it.
     """
     token = get_access_token()
     if isinstance(token, VerifiedToken):
-        return token.verified
+        return token.service_claims
     if runtime.standalone is None:
         raise Unavailable("The request carries no identity.")
     return runtime.standalone
 
 
-def runtime_of(ctx: Context) -> Runtime:
-    """Return what the server that handles this request holds."""
+def current_runtime(ctx: Context) -> Runtime:
+    """Return the resources of the server that handles the current request."""
     runtime = ctx.lifespan_context["runtime"]
     if not isinstance(runtime, Runtime):
         raise TypeError("A server's lifespan must yield its Runtime.")
@@ -228,18 +245,18 @@ def runtime_of(ctx: Context) -> Runtime:
 
 
 def current_call(ctx: Context = CurrentContext()) -> ToolCall:
-    """Return the call being served; a dependency, absent from the tool's schema."""
-    runtime = runtime_of(ctx)
-    return ToolCall(claims_of_request(runtime), runtime, attempt.get())
+    """Return the current tool call. As a dependency, it is absent from the tool's schema."""
+    runtime = current_runtime(ctx)
+    return ToolCall(current_claims(runtime), runtime, current_attempt.get())
 
 
 CALL: ToolCall = Depends(current_call)
 
 
 def tenant_provider(providers: Mapping[str, ProviderFactory[P]]) -> Callable[..., Awaitable[P]]:
-    """Return a dependency that opens the calling tenant's own provider."""
+    """Return a dependency that opens the calling tenant's provider."""
 
-    async def provider_of_request(ctx: Context = CurrentContext()) -> P:
+    async def open_tenant_provider(ctx: Context = CurrentContext()) -> P:
         call = current_call(ctx)
         server = ctx.fastmcp.name
         try:
@@ -250,36 +267,36 @@ def tenant_provider(providers: Mapping[str, ProviderFactory[P]]) -> Callable[...
             raise Disconnected(f"No {server} account is connected.")
         return open_provider(providers[account.provider], account, call)
 
-    return provider_of_request
+    return open_tenant_provider
 
 
-def open_provider(connect: ProviderFactory[P], account: Account, call: ToolCall) -> P:
+def open_provider(factory: ProviderFactory[P], account: Account, call: ToolCall) -> P:
     """Return the provider of an account.
 
     Raises:
-        Disconnected: its credentials are not complete.
+        Disconnected: its credentials are incomplete.
     """
     try:
-        return connect(account, call)
+        return factory(account, call)
     except ValidationError:
         raise Disconnected(f"The {account.provider} account must be reconnected.") from None
 
 
 class VerifiedToken(AccessToken):
-    """A token whose claims have been read, and need not be read again."""
+    """An access token with the claims that were read from it."""
 
-    verified: Claims
+    service_claims: Claims
 
 
-class ServiceTokens(TokenVerifier):
-    """Lets in the bearers of tokens that were minted for this server within the last minute."""
+class ServiceTokenVerifier(TokenVerifier):
+    """Verifies service tokens, which are minted for one server and live for a minute."""
 
     def __init__(self, verifier: Verifier) -> None:
         super().__init__()
         self._verifier = verifier
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Return the token's claims, or None for a token that is not for this server, now."""
+        """Return the token with its claims; None if it is not valid for this server now."""
         try:
             claims = self._verifier.verify(token)
         except InvalidTokenError:
@@ -289,5 +306,5 @@ class ServiceTokens(TokenVerifier):
             client_id=claims.sub,
             scopes=[],
             claims={"sub": claims.sub},
-            verified=claims,
+            service_claims=claims,
         )

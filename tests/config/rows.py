@@ -82,9 +82,9 @@ def _sample(kind: object) -> Any:
 def row_of(table: Table, others: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return a row that refers to the rows already made."""
     row = {column.name: _sample(column.type) for column in table.columns}
-    for foreign in table.foreign_key_constraints:
-        for element in foreign.elements:
-            row[element.parent.name] = others[foreign.referred_table.name][element.column.name]
+    for constraint in table.foreign_key_constraints:
+        for element in constraint.elements:
+            row[element.parent.name] = others[constraint.referred_table.name][element.column.name]
     return row
 
 

@@ -23,7 +23,7 @@ from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
 from config.migrate import alembic_config, migrate
-from orchestrator.engines.postgres import Postgres, postgres
+from orchestrator.engines.postgres import Postgres, run_postgres
 from tests.conftest import ANY_PORT
 
 ANTIPHON = Path(sys.executable).with_name("antiphon")
@@ -33,7 +33,7 @@ ANTIPHON = Path(sys.executable).with_name("antiphon")
 async def empty(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Postgres]:
     """A PostgreSQL without a schema."""
     folder = tmp_path_factory.mktemp("empty")
-    async with postgres(folder, ANY_PORT, print, durable=False) as server:
+    async with run_postgres(folder, ANY_PORT, print, durable=False) as server:
         yield server
 
 

@@ -121,9 +121,9 @@ async def test_a_row_cannot_refer_to_another_tenants_row(
     loose = {
         f"{table.name}.{element.parent.name}"
         for table in schema.tables
-        for foreign in table.foreign_key_constraints
-        for element in foreign.elements
-        if foreign.referred_table.name != "business"
-        and "business_id" not in {column.name for column in foreign.columns}
+        for constraint in table.foreign_key_constraints
+        for element in constraint.elements
+        if constraint.referred_table.name != "business"
+        and "business_id" not in {column.name for column in constraint.columns}
     }
     assert loose == set()

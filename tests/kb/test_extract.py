@@ -1,14 +1,14 @@
 """Documents of every kind, friendly and hostile, become text or are refused."""
 
 import time
-from pathlib import PurePath
 
 import pytest
 
 from config.text import clean
-from kb.chunk import chunks, join_chunks
+from kb.chunk import join_chunks, split_text
 from kb.errors import UnreadableDocumentError
-from kb.extract import MARKDOWN, MAX_BYTES, PLAIN, Source, extract, mime_type
+from kb.extract import MAX_BYTES, extract
+from kb.sources.source import MARKDOWN, PLAIN, Source
 
 
 def text_of(data: bytes, mime_type: str = PLAIN) -> str:
@@ -45,12 +45,6 @@ def test_encodings_and_line_ends(data: bytes, text: str) -> None:
 def test_what_is_not_text_is_refused_by_name(data: bytes, reason: str) -> None:
     with pytest.raises(UnreadableDocumentError, match=f"a.txt: .*{reason}"):
         text_of(data)
-
-
-def test_only_known_types_are_read() -> None:
-    assert mime_type(PurePath("A.MD")) == MARKDOWN
-    with pytest.raises(UnreadableDocumentError, match=r"b\.exe: only \.txt, \.md"):
-        mime_type(PurePath("b.exe"))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +86,7 @@ def test_nothing_invisible_reaches_a_model(text: str, seen: str) -> None:
 def test_one_endless_line_takes_no_endless_time(word: str, mime_type: str) -> None:
     started = time.monotonic()
     source = Source("line", (word * 1_900_000)[:600_000].encode() + b" end", mime_type)
-    passages = chunks(extract(source), mime_type, 300, 0)
+    passages = split_text(extract(source), mime_type, 300, 0)
     assert time.monotonic() - started < 20
     assert all(len(passage) <= 300 for passage in passages)
     assert passages[-1].endswith("end")
@@ -102,8 +96,8 @@ def test_one_endless_line_takes_no_endless_time(word: str, mime_type: str) -> No
 def test_passages_fit_and_together_are_the_document(overlap: int) -> None:
     sentences = [f"Sentence number {n} is about thing {n * 7}." for n in range(60)]
     text = " ".join(sentences)
-    passages = chunks(text, PLAIN, 200, overlap)
-    assert passages == chunks(text, PLAIN, 200, overlap)
+    passages = split_text(text, PLAIN, 200, overlap)
+    assert passages == split_text(text, PLAIN, 200, overlap)
     assert all(0 < len(passage) <= 200 for passage in passages)
     whole = join_chunks(passages, overlap)
     assert [whole.count(sentence) for sentence in sentences] == [1] * 60
@@ -111,6 +105,6 @@ def test_passages_fit_and_together_are_the_document(overlap: int) -> None:
 
 def test_markdown_keeps_a_heading_with_what_follows() -> None:
     text = "# A\n\n" + "alpha " * 30 + "\n\n## B\n\n" + "beta " * 30
-    first, second = chunks(text, MARKDOWN, 250, 0)
+    first, second = split_text(text, MARKDOWN, 250, 0)
     assert first.startswith("# A\n\nalpha")
     assert second.startswith("## B\n\nbeta")

@@ -130,9 +130,9 @@ async def test_readers_see_the_old_version_until_the_new_one_is_whole(
     class Looking(Counting):
         """Looks at the stored passages, as another reader, whenever it is asked."""
 
-        async def query(self, text: str) -> list[float]:
+        async def embed_query(self, text: str) -> list[float]:
             seen.append(await rows(database, owner, "select text from chunk order by text"))
-            return await super().query(text)
+            return await super().embed_query(text)
 
     seen: list[list[dict[str, Any]]] = []
     looking = Looking()
@@ -176,7 +176,7 @@ async def test_a_document_that_cannot_be_found_is_failed_and_tried_again(
     database: Database, owner: Tenant, folder: Path
 ) -> None:
     class Blind(Counting):
-        async def passages(self, texts: Any) -> list[list[float]]:
+        async def embed_passages(self, texts: Any) -> list[list[float]]:
             return [[0.0] * 384 for _ in texts]
 
     one = {"name": "museum", "documents": ["rules.txt"]}
@@ -191,10 +191,10 @@ async def test_what_is_far_behind_the_best_is_left_out(
     database: Database, owner: Tenant, tmp_path: Path
 ) -> None:
     class Compass(Counting):
-        async def passages(self, texts: Any) -> list[list[float]]:
+        async def embed_passages(self, texts: Any) -> list[list[float]]:
             return [directions[text] for text in texts]
 
-        async def query(self, text: str) -> list[float]:
+        async def embed_query(self, text: str) -> list[float]:
             return directions.get(text, [1.0, 0.0])
 
     directions = {"east": [1.0, 0.0], "near": [0.9, 0.43], "away": [0.6, 0.8], "west": [-1.0, 0.0]}

@@ -22,7 +22,7 @@ from config.database import Database
 from config.security.tokens import Claims, Signer, server_audience
 from orchestrator.engines.ports import free_port
 from orchestrator.engines.postgres import Postgres
-from orchestrator.engines.process import Program, running
+from orchestrator.engines.process import Program, run_program
 from orchestrator.engines.valkey import Valkey
 from tests.conftest import Tenant, new_tenant
 from tests.crm.contract import CrmContract
@@ -38,24 +38,28 @@ from tests.scheduling.providers.housecallpro.test_provider import (
 )
 from tests.scheduling.providers.test_calcom import TestCalCom as CalComContract
 from tests.servicenow.double import ServiceNow
-from tests.servicenow.line import APPLICATION
+from tests.servicenow.harness import APPLICATION
 from tests.support.accounts import connect, lose_time
 from tests.support.processes import answering, held
 from tests.support.servers import VAULT_KEYS, Answer, Caller
 from tests.support.vendor_socket import Socket, listening
 from tests.support.vendors import Vendor
 from tests.tickets.contract import TicketsContract
-from tests.tickets.faults import arguments
 from tests.tickets.providers.freshdesk.test_provider import TestFreshdesk as FreshdeskContract
 from tests.tickets.providers.jira.test_provider import TestJira as JiraContract
 from tests.tickets.providers.zendesk.test_provider import TestZendesk as ZendeskContract
+from tests.tickets.tool_cases import valid_arguments
 
 SERVERS = ("scheduling", "crm", "tickets", "servicenow")
-CALENDARS: list[type[SchedulingContract]] = [AcuityContract, CalComContract, HousecallProContract]
-CRMS: list[type[CrmContract]] = [
+CALENDAR_CONTRACTS: list[type[SchedulingContract]] = [
+    AcuityContract,
+    CalComContract,
+    HousecallProContract,
+]
+CRM_CONTRACTS: list[type[CrmContract]] = [
     *(SalesforceContract, ZohoContract, HubSpotContract, LeadSquaredContract, SellDoContract)
 ]
-DESKS: list[type[TicketsContract]] = [ZendeskContract, JiraContract, FreshdeskContract]
+TICKET_CONTRACTS: list[type[TicketsContract]] = [ZendeskContract, JiraContract, FreshdeskContract]
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,10 @@ class Create:
 
     @classmethod
     def booking(cls, contract: SchedulingContract) -> Self:
-        """Return the create of a calendar; which time it is to be is not known yet."""
+        """Return the create of a calendar, without the time, which `prepare` chooses."""
         vendor = contract.new_vendor()
         account = (contract.provider, contract.secrets, contract.settings)
-        records = lambda: len(vendor.calendar.standing())  # noqa: E731 - a field
+        records = lambda: len(vendor.calendar.active_bookings())  # noqa: E731 - a field
         return cls(vendor, "scheduling", *account, "create_booking", ANN, records)
 
     @classmethod
@@ -89,18 +93,18 @@ class Create:
         """Return the create of a CRM."""
         vendor = contract.new_vendor()
         account = (contract.provider, contract.secrets, contract.settings)
-        values, blind = contract.creating("lead", {}), "lead" in contract.blind_for
-        records = lambda: len(vendor.held("lead"))  # noqa: E731 - a field
+        values, blind = contract.create_arguments("lead", {}), "lead" in contract.cannot_find_lost
+        records = lambda: len(vendor.records("lead"))  # noqa: E731 - a field
         return cls(vendor, "crm", *account, "create_lead", values, records, blind)
 
     @classmethod
     def ticket(cls, contract: TicketsContract) -> Self:
         """Return the create of a ticket desk."""
         vendor = contract.new_vendor()
-        values = arguments(vendor.seed())["create_ticket"]
+        values = valid_arguments(vendor.seed())["create_ticket"]
         account = (contract.provider, contract.secrets, contract.settings)
-        before, blind = len(vendor.held()), "create_ticket" in contract.blind
-        records = lambda: len(vendor.held()) - before  # noqa: E731 - a field
+        before, blind = len(vendor.list_tickets()), "create_ticket" in contract.blind
+        records = lambda: len(vendor.list_tickets()) - before  # noqa: E731 - a field
         return cls(vendor, "tickets", *account, "create_ticket", values, records, blind)
 
     @classmethod
@@ -113,8 +117,8 @@ class Create:
 
 
 @dataclass
-class Line:
-    """A tenant at one vendor, in one conversation, in the middle of a create."""
+class Harness:
+    """One conversation of a tenant at one vendor, in which a create is lost."""
 
     create: Create
     socket: Socket
@@ -123,7 +127,7 @@ class Line:
     arguments: Mapping[str, Any]
 
     @asynccontextmanager
-    async def called(self, url: str, signer: Signer) -> AsyncGenerator[Caller]:
+    async def open_client(self, url: str, signer: Signer) -> AsyncGenerator[Caller]:
         """Open an MCP client."""
         server = self.create.server
         token = signer.mint(server_audience(server), self.claims)
@@ -132,53 +136,53 @@ class Line:
             yield Caller(client)
 
     async def prepare(self, url: str, signer: Signer) -> None:
-        """Take the first time that is offered, where there are times; then be answered no more."""
+        """Choose a free time where the tool needs one; then silence the vendor."""
         if self.create.server == "scheduling":
-            async with self.called(url, signer) as caller:
+            async with self.open_client(url, signer) as caller:
                 offer = await caller.call("get_available_slots", service="piano", when="tomorrow")
             self.arguments = {**self.arguments, "slot": offer.data["offered"][0]["handle"]}
         self.socket.silent = True
 
-    async def do(self, url: str, signer: Signer) -> Answer:
+    async def call_tool(self, url: str, signer: Signer) -> Answer:
         """Call the tool."""
-        async with self.called(url, signer) as caller:
+        async with self.open_client(url, signer) as caller:
             return await caller.call(self.create.tool, **self.arguments)
 
     async def repeat(self, url: str, signer: Signer, database: Database) -> None:
-        """Call it again, and once more: the vendor has one record."""
+        """Call the tool twice more: the vendor still has one record."""
         self.socket.silent = False
         await lose_time(database, self.tenant)
-        again, replayed = await self.do(url, signer), await self.do(url, signer)
+        retried, replayed = await self.call_tool(url, signer), await self.call_tool(url, signer)
         who = self.create.provider
-        assert again.error == ("outcome_unknown" if self.create.blind else None), (who, again)
-        assert replayed.error == again.error, (who, replayed)
-        assert self.create.blind or replayed.data == again.data, (who, replayed)
+        assert retried.error == ("outcome_unknown" if self.create.blind else None), (who, retried)
+        assert replayed.error == retried.error, (who, replayed)
+        assert self.create.blind or replayed.data == retried.data, (who, replayed)
         assert self.create.is_done(), (who, self.create.records())
 
 
 @pytest_asyncio.fixture
-async def lines(database: Database) -> AsyncGenerator[list[Line]]:
+async def harnesses(database: Database) -> AsyncGenerator[list[Harness]]:
     """A tenant at each vendor."""
     creates = [
-        *(Create.booking(contract()) for contract in CALENDARS),
-        *(Create.lead(contract()) for contract in CRMS),
-        *(Create.ticket(contract()) for contract in DESKS),
+        *(Create.booking(contract()) for contract in CALENDAR_CONTRACTS),
+        *(Create.lead(contract()) for contract in CRM_CONTRACTS),
+        *(Create.ticket(contract()) for contract in TICKET_CONTRACTS),
         Create.incident(),
     ]
     sockets = [Socket(each.vendor, each.is_done) for each in creates]
     async with listening(*sockets) as urls:
-        lines: list[Line] = []
+        harnesses: list[Harness] = []
         for create, socket, url in zip(creates, sockets, urls, strict=True):
             tenant, settings = await new_tenant(database), {**create.settings, "base_url": url}
             account = (create.server, create.provider, create.secrets, settings)
             await connect(database, tenant, *account)
             claims = tenant.claims(conversation_id=uuid4())
-            lines.append(Line(create, socket, tenant, claims, create.arguments))
-        yield lines
+            harnesses.append(Harness(create, socket, tenant, claims, create.arguments))
+        yield harnesses
 
 
 async def test_each_vendor_holds_one_record_after_the_servers_were_killed(
-    lines: list[Line],
+    harnesses: list[Harness],
     tmp_path: Path,
     signer: Signer,
     postgres_server: Postgres,
@@ -202,16 +206,16 @@ async def test_each_vendor_holds_one_record_after_the_servers_were_killed(
         },
     )
     ready = answering(f"{url}/healthz")
-    async with held(running(program, ready)) as process:
-        await asyncio.gather(*(line.prepare(url, signer) for line in lines))
-        calls = [asyncio.create_task(line.do(url, signer)) for line in lines]
-        for line, call in zip(lines, calls, strict=True):
-            committed = asyncio.create_task(line.socket.committed.wait())
+    async with held(run_program(program, ready)) as process:
+        await asyncio.gather(*(harness.prepare(url, signer) for harness in harnesses))
+        calls = [asyncio.create_task(harness.call_tool(url, signer)) for harness in harnesses]
+        for harness, call in zip(harnesses, calls, strict=True):
+            committed = asyncio.create_task(harness.socket.committed.wait())
             await asyncio.wait([committed, call], return_when=asyncio.FIRST_COMPLETED)
-            assert committed.done(), (line.create.provider, call.result())
+            assert committed.done(), (harness.create.provider, call.result())
         os.killpg(process.pid, signal.SIGKILL)
         await asyncio.wait(calls)
         assert all(call.exception() is not None for call in calls)
-        assert all(line.create.is_done() for line in lines)
-    async with held(running(program, ready)):
-        await asyncio.gather(*(line.repeat(url, signer, database) for line in lines))
+        assert all(harness.create.is_done() for harness in harnesses)
+    async with held(run_program(program, ready)):
+        await asyncio.gather(*(harness.repeat(url, signer, database) for harness in harnesses))

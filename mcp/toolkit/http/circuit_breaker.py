@@ -1,4 +1,4 @@
-"""Spares a caller the wait for a vendor that does not answer, or has asked for patience."""
+"""Circuit breakers: requests fail at once while a vendor does not respond or limits us."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -7,63 +7,68 @@ from uuid import UUID
 
 from toolkit.errors import RateLimited, Unavailable
 
-_FAILURES = 5  # in a row
-_OPEN = 5.0  # seconds until one request may try again
-_LONGEST = 600.0  # seconds that a vendor's own wish for patience is believed
-_MOST = 10_000
+_FAILURE_THRESHOLD = 5  # failures in a row
+_OPEN_SECONDS = 5.0  # until a probe is let through
+_MAX_BACK_OFF = 600.0  # seconds; a vendor that asks for more is asked again sooner
+_MAX_BREAKERS = 10_000
 
 
 class CircuitBreaker:
-    """One business at one vendor: open after five failures in a row, then one probe at a time."""
+    """The breaker of one business at one vendor.
+
+    It opens after five failures in a row. Then it lets one request through every five seconds,
+    and closes when one of these succeeds. `clock` returns seconds.
+    """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._failures = 0
         self._open_until = 0.0
-        self._quiet_until = 0.0
+        self._back_off_until = 0.0
 
-    def enter(self, vendor: str) -> None:
-        """Let a request pass, or say why not.
+    def check(self, vendor: str) -> None:
+        """Let a request pass, or refuse it.
 
         Raises:
-            Limited: the vendor has asked to wait.
-            Unavailable: it has not been answering.
+            RateLimited: the vendor has asked us to wait.
+            Unavailable: the vendor has not been responding.
         """
         now = self._clock()
-        if now < self._quiet_until:
+        if now < self._back_off_until:
             raise RateLimited(f"{vendor} is limiting our requests.")
-        if self._failures < _FAILURES:
+        if self._failures < _FAILURE_THRESHOLD:
             return
         if now < self._open_until:
             raise Unavailable(f"{vendor} has not been answering.")
-        self._open_until = now + _OPEN  # this one is the probe; the others go on waiting
+        self._open_until = now + _OPEN_SECONDS  # this request is the probe; others still wait
 
-    def answered(self) -> None:
-        """Note that the vendor is there, whatever it said."""
+    def record_success(self) -> None:
+        """Note that the vendor responded, with whatever result."""
         self._failures = 0
 
-    def failed(self) -> None:
-        """Note that it was not, or was not itself."""
+    def record_failure(self) -> None:
+        """Note that the vendor did not respond, or failed."""
         self._failures += 1
-        if self._failures >= _FAILURES:
-            self._open_until = self._clock() + _OPEN
+        if self._failures >= _FAILURE_THRESHOLD:
+            self._open_until = self._clock() + _OPEN_SECONDS
 
-    def quiet_for(self, seconds: float) -> None:
-        """Ask nothing for as long as the vendor has asked for."""
-        self._quiet_until = max(self._quiet_until, self._clock() + min(seconds, _LONGEST))
+    def back_off(self, seconds: float) -> None:
+        """Refuse every request for as long as the vendor has asked, up to ten minutes."""
+        until = self._clock() + min(seconds, _MAX_BACK_OFF)
+        self._back_off_until = max(self._back_off_until, until)
 
 
 class CircuitBreakers:
-    """The breakers of a process, the least used forgotten."""
+    """The breakers of a process; the least recently used ones are dropped."""
 
     def __init__(self) -> None:
         self._breakers: OrderedDict[tuple[UUID, str], CircuitBreaker] = OrderedDict()
 
-    def of(self, business_id: UUID, provider: str) -> CircuitBreaker:
+    def get(self, business_id: UUID, provider: str) -> CircuitBreaker:
         """Return the breaker of one business at one provider."""
         key = business_id, provider
         breaker = self._breakers.setdefault(key, CircuitBreaker())
         self._breakers.move_to_end(key)
-        if len(self._breakers) > _MOST:
+        if len(self._breakers) > _MAX_BREAKERS:
             self._breakers.popitem(last=False)
         return breaker

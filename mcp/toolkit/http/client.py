@@ -1,7 +1,7 @@
-"""One vendor's HTTP API, seen through a client that every tenant shares.
+"""An HTTP client for one vendor's API, over the connections that all tenants share.
 
-Every failure becomes one of the catalogue, by its number and never by its text: what a vendor
-wrote into a body stays here.
+Every failure becomes an exception of `toolkit.errors`, chosen by the status code. What a vendor
+wrote into a body is never part of it.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import httpx2
 from opentelemetry.trace import SpanKind, get_tracer
 from pydantic import BaseModel
 
+from config.protocol import CONNECT_BUDGET, READ_BUDGET, WRITE_BUDGET
 from config.text import clean_all
 from toolkit.errors import (
     Conflict,
@@ -29,19 +30,15 @@ from toolkit.errors import (
     Unavailable,
 )
 from toolkit.http.circuit_breaker import CircuitBreaker
-from toolkit.http.retry import pause, retry_after
+from toolkit.http.retry import retry_after, sleep_before
 
 Model = TypeVar("Model", bound=BaseModel)
 Params = Mapping[str, str | int | bool | Sequence[str]]
 
-READ_BUDGET = 8.0  # seconds, everything that one call asks included
-WRITE_BUDGET = 15.0
-CONNECT_BUDGET = 1.0
-_GRACE = 0.25  # seconds
-_LARGEST = 5_000_000  # bytes of an answer
-_PAUSE = 0.1  # seconds before a read is tried again
-_READS = frozenset({"GET", "HEAD"})
-_REFUSALS: Mapping[int, tuple[type[ToolFailure], str]] = {
+_THREAD_GRACE = 0.25  # seconds
+_MAX_BODY_BYTES = 5_000_000
+_READ_METHODS = frozenset({"GET", "HEAD"})
+_STATUS_ERRORS: Mapping[int, tuple[type[ToolFailure], str]] = {
     401: (Disconnected, "{vendor} refused our credentials; the account must be reconnected."),
     403: (Forbidden, "{vendor} does not let this account do that."),
     404: (NotFound, "{vendor} has no such record."),
@@ -49,36 +46,45 @@ _REFUSALS: Mapping[int, tuple[type[ToolFailure], str]] = {
     410: (NotFound, "{vendor} has no such record."),
     429: (RateLimited, "{vendor} is limiting our requests."),
 }
-# Behind a gateway that gave up, a write may have happened.
-_UNCERTAIN = frozenset({500, 502, 504})
-_DROPPED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+# Behind a gateway that gave up, a write may have been done.
+_UNCERTAIN_STATUSES = frozenset({500, 502, 504})
+# They describe the body as it was transferred, not as it is after reading.
+_TRANSFER_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _tracer = get_tracer("antiphon.vendor")
 
 
-def thread_budget(*, writes: bool) -> float:
-    """Return for how many seconds a vendor's SDK may keep a thread.
+@dataclass(frozen=True)
+class Timing:
+    """How long requests may take, with their retries, and how long to wait between; in seconds."""
 
-    It is a little more than the wire allows, whose deadline is to come first: it is what the
-    breaker counts.
-    """
-    return (WRITE_BUDGET if writes else READ_BUDGET) + _GRACE
+    read_budget: float = READ_BUDGET
+    write_budget: float = WRITE_BUDGET
+    retry_pause: float = 0.1
+
+    def budget(self, *, writes: bool) -> float:
+        """Return the budget of a request that reads or writes."""
+        return self.write_budget if writes else self.read_budget
 
 
 @dataclass(frozen=True)
 class VendorConnection:
-    """One business's way to one vendor: the shared client, and the breaker of the two."""
+    """What a provider needs to reach its vendor: the shared client, and its circuit breaker."""
 
     client: httpx2.AsyncClient = field(repr=False)
     breaker: CircuitBreaker = field(repr=False)
+    timing: Timing = field(default_factory=Timing)
 
 
 @dataclass(frozen=True)
 class VendorApi:
-    """Sends requests within a caller's patience, and turns every failure into the catalogue's."""
+    """Sends requests to one vendor within the time budget of a tool call.
+
+    Reads are tried twice. A write is repeated only where the vendor refused it for its load.
+    """
 
     vendor: str
     base_url: str
-    wire: VendorConnection
+    connection: VendorConnection
     auth: httpx2.Auth | None = field(default=None, repr=False)
 
     async def call(
@@ -93,17 +99,17 @@ class VendorApi:
         headers: Mapping[str, str] | None = None,
         reads: bool | None = None,
     ) -> Model:
-        """Send one request and read the answer as `returns`.
+        """Send one request and return the response's JSON as a `returns`.
 
-        `path` is in segments because some of them are ids that a caller dictated. `reads` says
-        that a POST changes nothing, so that it may be sent again.
+        `path` is in segments, which are quoted, because a caller dictates ids. `reads` says that
+        a POST changes nothing, so that it may be repeated.
 
         Raises:
-            ToolFailure: whatever went wrong, in the catalogue's words.
+            ToolFailure: the request failed; the subclass says how.
         """
         if not {"", ".", ".."}.isdisjoint(path):
             raise NotFound(f"{self.vendor} has no such record.")
-        request = self.wire.client.build_request(
+        request = self.connection.client.build_request(
             method,
             "/".join([self.base_url, *(quote(part, safe="") for part in path)]),
             params=params,
@@ -111,59 +117,78 @@ class VendorApi:
             data=form,
             headers=headers,
         )
-        response = await self.exchange(request, reads=reads)
-        answer = self._json(response, reads=_reads(request, reads))
-        return self.read(answer, returns, reads=_reads(request, reads))
+        response = await self.send(request, reads=reads)
+        is_read = _is_read(request, reads)
+        return self.parse(self._parse_json(response, reads=is_read), returns, reads=is_read)
 
-    async def exchange(
-        self, request: httpx2.Request, *, reads: bool | None = None
-    ) -> httpx2.Response:
-        """Send a request, and return an answer that is not a refusal.
+    async def send(self, request: httpx2.Request, *, reads: bool | None = None) -> httpx2.Response:
+        """Send a request and return its response, whose status is below 300.
 
         Raises:
-            ToolFailure: whatever went wrong, in the catalogue's words.
+            ToolFailure: the request failed; the subclass says how.
         """
-        safe = _reads(request, reads)
-        budget = READ_BUDGET if safe else WRITE_BUDGET
+        is_read = _is_read(request, reads)
+        timing = self.connection.timing
+        budget = timing.budget(writes=not is_read)
         deadline = asyncio.get_running_loop().time() + budget
         request.extensions["timeout"] = httpx2.Timeout(budget, connect=CONNECT_BUDGET).as_dict()
-        for may_try_again in (True, False):
-            self.wire.breaker.enter(self.vendor)
+        for may_retry in (True, False):
+            self.connection.breaker.check(self.vendor)
             try:
-                response = await self._send(request, deadline)
+                response = await self._send_once(request, deadline)
             except (TimeoutError, httpx2.RequestError) as error:
-                self.wire.breaker.failed()
-                if may_try_again and safe and not isinstance(error, TimeoutError):
-                    await pause(_PAUSE, deadline, spread=_PAUSE)
+                self.connection.breaker.record_failure()
+                if may_retry and is_read and not isinstance(error, TimeoutError):
+                    await sleep_before(deadline, timing.retry_pause, jitter=timing.retry_pause)
                     continue
                 # These errors hold the request, and with it the credentials.
-                raise self._lost(error, safe=safe) from None
-            self._note(response.status_code)
-            if not may_try_again or not await self._waited(response, deadline, safe=safe):
-                self._refuse(response, safe=safe)
+                raise self._transport_failure(error, reads=is_read) from None
+            self._record_status(response.status_code)
+            if not may_retry or not await self._wait_to_retry(response, deadline, reads=is_read):
+                self._raise_for_status(response, reads=is_read)
                 return response
         raise AssertionError("unreachable: the second attempt returns or raises")
 
-    async def exchange_json(
+    async def send_json(
         self, request: httpx2.Request, *, reads: bool | None = None
     ) -> httpx2.Response:
-        """Send a request of a vendor's SDK, and return an answer that is JSON, or empty.
+        """Send a request of a vendor's SDK, and return a response whose body is JSON or empty.
 
         Raises:
-            ToolFailure: whatever went wrong, in the catalogue's words.
+            ToolFailure: the request failed; the subclass says how.
         """
-        response = await self.exchange(request, reads=reads)
+        response = await self.send(request, reads=reads)
         if not response.content:
             return response
-        answer = self._json(response, reads=_reads(request, reads))
+        document = self._parse_json(response, reads=_is_read(request, reads))
         return httpx2.Response(
             response.status_code,
             headers={**response.headers, "content-type": "application/json"},
-            content=json.dumps(answer).encode(),
+            content=json.dumps(document).encode(),
             request=request,
         )
 
-    async def _send(self, request: httpx2.Request, deadline: float) -> httpx2.Response:
+    def parse(self, document: object, returns: type[Model], *, reads: bool = True) -> Model:
+        """Validate the JSON of a response as a `returns`; `reads` says that it was read only.
+
+        Raises:
+            Unavailable: it has another form.
+            OutcomeUnknown: it has another form, and the request was a write.
+        """
+        try:
+            return returns.model_validate(document)
+        except (ValueError, RecursionError):  # pydantic's ValidationError is a ValueError
+            raise self._format_failure(reads=reads) from None
+
+    def thread_budget(self, *, writes: bool) -> float:
+        """Return for how many seconds a vendor's SDK may occupy a thread.
+
+        It is a little longer than the request's own budget: that deadline has to pass first,
+        because it is the one that the circuit breaker counts.
+        """
+        return self.connection.timing.budget(writes=writes) + _THREAD_GRACE
+
+    async def _send_once(self, request: httpx2.Request, deadline: float) -> httpx2.Response:
         span = _tracer.start_as_current_span(
             f"{self.vendor} {request.method}",
             kind=SpanKind.CLIENT,
@@ -178,89 +203,77 @@ class VendorApi:
         )
         with span as current:
             async with asyncio.timeout_at(deadline):
-                response = await self.wire.client.send(request, auth=self.auth, stream=True)
+                response = await self.connection.client.send(request, auth=self.auth, stream=True)
                 try:
-                    content = await self._content(response)
+                    content = await _read_body(response)
                 finally:
                     await response.aclose()
             current.set_attribute("http.response.status_code", response.status_code)
-        headers = [pair for pair in response.headers.multi_items() if pair[0] not in _DROPPED]
+        headers = [
+            (name, value)
+            for name, value in response.headers.multi_items()
+            if name not in _TRANSFER_HEADERS
+        ]
         return httpx2.Response(
             response.status_code, headers=headers, content=content, request=response.request
         )
 
-    async def _content(self, response: httpx2.Response) -> bytes:
-        content = bytearray()
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            if len(content) > _LARGEST:
-                raise httpx2.ReadError("The answer is larger than can be taken.")
-        return bytes(content)
-
-    def _note(self, status: int) -> None:
+    def _record_status(self, status: int) -> None:
         if status >= 500:
-            self.wire.breaker.failed()
+            self.connection.breaker.record_failure()
         elif status != 429:
-            self.wire.breaker.answered()
+            self.connection.breaker.record_success()
 
-    async def _waited(self, response: httpx2.Response, deadline: float, *, safe: bool) -> bool:
-        """Say whether to ask again, having waited for as long as the vendor wishes."""
+    async def _wait_to_retry(
+        self, response: httpx2.Response, deadline: float, *, reads: bool
+    ) -> bool:
+        """Say whether to send the request again, having waited for as long as the vendor asks."""
         status = response.status_code
         if status < 500 and status != 429:
             return False
-        wish = retry_after(response)
-        # What was refused for being too much has not been done, so even a write may come again.
-        if wish is None or status not in (429, 503):
-            return status >= 500 and safe and await pause(_PAUSE, deadline, spread=_PAUSE)
-        if await pause(wish, deadline, spread=_PAUSE):
+        pause = self.connection.timing.retry_pause
+        requested = retry_after(response)
+        # What was refused for the vendor's load has not been done, so a write may be repeated, too.
+        if requested is None or status not in (429, 503):
+            return status >= 500 and reads and await sleep_before(deadline, pause, jitter=pause)
+        if await sleep_before(deadline, requested, jitter=pause):
             return True
-        self.wire.breaker.quiet_for(wish)
+        self.connection.breaker.back_off(requested)
         return False
 
-    def _lost(self, error: Exception, *, safe: bool) -> ToolFailure:
-        """Return what it means that no answer came."""
-        unsent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
-        if not safe and not unsent:
-            return OutcomeUnknown(f"{self.vendor} did not say whether it was done.")
-        if isinstance(error, TimeoutError | httpx2.TimeoutException):
-            return TimedOut(f"{self.vendor} did not answer in time.")
-        return Unavailable(f"{self.vendor} could not be reached.")
-
-    def _refuse(self, response: httpx2.Response, *, safe: bool) -> None:
+    def _raise_for_status(self, response: httpx2.Response, *, reads: bool) -> None:
         status = response.status_code
         if status < 300:
             return
-        if status == 429 and (wish := retry_after(response)) is not None:
-            self.wire.breaker.quiet_for(wish)
-        if status in _UNCERTAIN and not safe:
+        if status == 429 and (requested := retry_after(response)) is not None:
+            self.connection.breaker.back_off(requested)
+        if status in _UNCERTAIN_STATUSES and not reads:
             raise OutcomeUnknown(f"{self.vendor} failed, and did not say whether it was done.")
         if status >= 500:
             raise Unavailable(f"{self.vendor} is having trouble.")
         if status < 400:
             raise Unavailable(f"{self.vendor} has moved; the account's address is not right.")
-        error, message = _REFUSALS.get(status, (Rejected, "{vendor} rejected the request."))
+        error, message = _STATUS_ERRORS.get(status, (Rejected, "{vendor} rejected the request."))
         raise error(message.format(vendor=self.vendor))
 
-    def read(self, answer: object, returns: type[Model], *, reads: bool = True) -> Model:
-        """Read what the vendor said as `returns`; `reads` says that nothing was to be changed.
-
-        Raises:
-            Unavailable: it is something else.
-            OutcomeUnknown: it is something else, and the answer to a write.
-        """
+    def _parse_json(self, response: httpx2.Response, *, reads: bool) -> Any:
         try:
-            return returns.model_validate(answer)
-        except (ValueError, RecursionError):  # pydantic's ValidationError is a ValueError
-            raise self._strange(reads=reads) from None
-
-    def _json(self, response: httpx2.Response, *, reads: bool) -> Any:
-        try:
-            # Much of it was typed by strangers: what nobody could see is dropped at the door.
+            # Much of it is user input: invisible characters are dropped before anybody reads it.
             return clean_all(json.loads(response.content or b"{}"))
         except (ValueError, RecursionError):
-            raise self._strange(reads=reads) from None
+            raise self._format_failure(reads=reads) from None
 
-    def _strange(self, *, reads: bool) -> ToolFailure:
+    def _transport_failure(self, error: Exception, *, reads: bool) -> ToolFailure:
+        """Return the failure that stands for a request without a response."""
+        unsent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
+        if not reads and not unsent:
+            return OutcomeUnknown(f"{self.vendor} did not say whether it was done.")
+        if isinstance(error, TimeoutError | httpx2.TimeoutException):
+            return TimedOut(f"{self.vendor} did not answer in time.")
+        return Unavailable(f"{self.vendor} could not be reached.")
+
+    def _format_failure(self, *, reads: bool) -> ToolFailure:
+        """Return the failure that stands for a response in an unexpected form."""
         if not reads:
             return OutcomeUnknown(
                 f"{self.vendor} took the request, and answered in a form we do not know."
@@ -281,5 +294,14 @@ class HeaderAuth(httpx2.Auth):
         yield request
 
 
-def _reads(request: httpx2.Request, reads: bool | None) -> bool:
-    return request.method in _READS if reads is None else reads
+def _is_read(request: httpx2.Request, reads: bool | None) -> bool:
+    return request.method in _READ_METHODS if reads is None else reads
+
+
+async def _read_body(response: httpx2.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _MAX_BODY_BYTES:
+            raise httpx2.ReadError("The answer is larger than can be taken.")
+    return bytes(body)

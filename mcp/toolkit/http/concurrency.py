@@ -1,4 +1,4 @@
-"""Several requests of one call at once, none of which goes on when the call has ended."""
+"""Concurrent requests of one call, none of which outlives the call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -8,29 +8,30 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 
-async def gather(asked: Iterable[Awaitable[T]]) -> list[T]:
-    """Return every answer, or raise the first failure when all have come back."""
-    found: list[T] = []
-    for answer in await asyncio.gather(*asked, return_exceptions=True):
-        if isinstance(answer, BaseException):
-            raise answer
-        found.append(answer)
-    return found
+async def gather(awaitables: Iterable[Awaitable[T]]) -> list[T]:
+    """Return every result in order. If any failed, raise the first failure once all have ended."""
+    results: list[T] = []
+    for result in await asyncio.gather(*awaitables, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+        results.append(result)
+    return results
 
 
 async def map_concurrently(
-    ask: Callable[[A], Awaitable[T]],
-    each_of: Sequence[A],
+    function: Callable[[A], Awaitable[T]],
+    items: Sequence[A],
     *,
-    at_once: int,
+    limit: int,
     first_alone: bool = False,
 ) -> list[T]:
-    """Ask for `at_once` at a time. Where one fails, all do, and no more are asked.
+    """Call `function` for every item, in batches of `limit`; after a failure no batch follows.
 
-    With `first_alone` only one can have been done where the first one's outcome is unknown.
+    With `first_alone` the first batch is one item, so that of writes with an unknown outcome only
+    one can have been done.
     """
-    first = 1 if first_alone else at_once
-    found = await gather(map(ask, each_of[:first]))
-    for n in range(first, len(each_of), at_once):
-        found += await gather(map(ask, each_of[n : n + at_once]))
-    return found
+    first = 1 if first_alone else limit
+    results = await gather(map(function, items[:first]))
+    for start in range(first, len(items), limit):
+        results += await gather(map(function, items[start : start + limit]))
+    return results

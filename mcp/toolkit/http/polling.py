@@ -1,4 +1,4 @@
-"""Vendors' own jobs: work that they take and finish later, followed while the caller waits."""
+"""Polls a vendor's asynchronous job while the caller waits."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,21 +6,28 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_FIRST = 0.25  # seconds between two looks; each pause is longer than the one before
-_LONGEST = 2.0
+FIRST_PAUSE = 0.25  # seconds between the first two requests; each pause doubles the one before
+_LONGEST_PAUSE = 2.0  # seconds
 
 
 async def poll_until(
-    look: Callable[[], Awaitable[T]], ended: Callable[[T], bool], *, budget: float
+    fetch: Callable[[], Awaitable[T]],
+    is_finished: Callable[[T], bool],
+    *,
+    budget: float,
+    first_pause: float = FIRST_PAUSE,
 ) -> T | None:
-    """Look at a job until it has ended; return None where it has not within `budget` seconds."""
+    """Fetch a job's state until it is finished; return None after `budget` seconds without that.
+
+    `first_pause` is in seconds; providers pass on `Runtime.first_poll_pause`.
+    """
     deadline = asyncio.get_running_loop().time() + budget
-    pause = _FIRST
+    pause = first_pause
     while True:
-        state = await look()
-        if ended(state):
+        state = await fetch()
+        if is_finished(state):
             return state
         if asyncio.get_running_loop().time() + pause >= deadline:
             return None
         await asyncio.sleep(pause)
-        pause = min(pause * 2, _LONGEST)
+        pause = min(pause * 2, _LONGEST_PAUSE)

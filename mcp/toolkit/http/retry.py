@@ -1,4 +1,4 @@
-"""How long to leave a vendor alone, and waiting for no longer than a caller does."""
+"""The pauses between attempts: a vendor's Retry-After, and sleeping within a deadline."""
 
 import asyncio
 import random
@@ -9,7 +9,7 @@ import httpx2
 
 
 def retry_after(response: httpx2.Response) -> float | None:
-    """Return the seconds that the vendor wishes to be left alone, from its header if it has one.
+    """Return the seconds in the Retry-After header; None without a usable one.
 
     https://www.rfc-editor.org/rfc/rfc9110#field.retry-after: seconds, or a date.
     """
@@ -25,9 +25,12 @@ def retry_after(response: httpx2.Response) -> float | None:
     return max(0.0, (aware - datetime.now(UTC)).total_seconds())
 
 
-async def pause(seconds: float, deadline: float, *, spread: float) -> bool:
-    """Wait, and up to `spread` seconds longer, and say so; where the deadline is sooner, do not."""
-    jittered = seconds + random.uniform(0, spread)  # noqa: S311 - spreads requests, hides nothing
+async def sleep_before(deadline: float, seconds: float, *, jitter: float) -> bool:
+    """Sleep for `seconds` and up to `jitter` more, and return True.
+
+    Where the loop's time would reach `deadline`, return False at once.
+    """
+    jittered = seconds + random.uniform(0, jitter)  # noqa: S311 - spreads requests, hides nothing
     if asyncio.get_running_loop().time() + jittered >= deadline:
         return False
     await asyncio.sleep(jittered)

@@ -1,7 +1,7 @@
-"""Vendors' synchronous SDKs in our asyncio servers: threads to wait in, our client to send with.
+"""Runs vendors' synchronous SDKs: in bounded threads, with requests sent by our async client.
 
-An SDK rides on `requests`. Its session gets an adapter that hands each request to the event loop,
-where the pool, the guard and the budgets of every other vendor are.
+Such an SDK is built on `requests`. Its session gets an adapter that hands each request over to
+the event loop, so that the connection pool, the egress guard and the time budgets apply to it.
 """
 
 import asyncio
@@ -24,86 +24,86 @@ from requests.adapters import HTTPAdapter
 
 from toolkit.errors import OutcomeUnknown, TimedOut, ToolFailure, Unavailable
 
-Exchange = Callable[[httpx2.Request], Awaitable[httpx2.Response]]
+Send = Callable[[httpx2.Request], Awaitable[httpx2.Response]]
 T = TypeVar("T")
 
-# About one connection only, or set anew for the content as it is sent.
-_NOT_PASSED_ON = (
+# They are about one connection, or are set anew for the body as it is sent.
+_DROPPED_REQUEST_HEADERS = (
     *("Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "TE", "Trailer"),
     *("Upgrade", "Transfer-Encoding", "Content-Length"),
 )
-# What httpx2 has undone by the time that requests looks.
-_UNDONE = ("content-encoding", "content-length", "transfer-encoding")
+# httpx2 has undone these encodings already.
+_DROPPED_RESPONSE_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
 
 
 @dataclass
 class _Run:
-    """One piece of work, as its thread and the event loop both see it."""
+    """One call of `Threads.run`, shared by its thread and the event loop."""
 
-    deadline: float
+    deadline: float  # of time.monotonic()
     writes: bool
-    flight: Future[httpx2.Response] | None = None
+    pending: Future[httpx2.Response] | None = None
 
-    def left(self) -> float:
+    def remaining(self) -> float:
         return self.deadline - time.monotonic()
 
-    def late(self) -> ToolFailure:
+    def deadline_failure(self) -> ToolFailure:
         if self.writes:
             return OutcomeUnknown("No answer came in time, and it may have been done.")
         return TimedOut("No answer came in time.")
 
     def perform(self, work: Callable[[], T]) -> T:
-        if self.left() <= 0:
+        if self.remaining() <= 0:
             raise TimedOut("Its turn did not come in time.")
         return work()
 
     def end(self) -> None:
-        # In this order: a thread sets its flight before it looks at the deadline.
+        # In this order: a thread sets `pending` before it looks at the deadline.
         self.deadline = 0
-        if self.flight is not None:
-            self.flight.cancel()
+        if self.pending is not None:
+            self.pending.cancel()
 
 
-_current: ContextVar[_Run] = ContextVar("current_run")
+_current_run: ContextVar[_Run] = ContextVar("current_run")
 
 
 class Threads:
-    """A bounded pool of threads for calls that block; each has a deadline of its own."""
+    """A bounded thread pool for blocking calls, each with its own deadline."""
 
     def __init__(self, workers: int = 16, waiting: int = 64) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="blocking")
-        self._places = threading.BoundedSemaphore(workers + waiting)
+        self._slots = threading.BoundedSemaphore(workers + waiting)
 
     async def run(self, work: Callable[[], T], *, budget: float, writes: bool = False) -> T:
-        """Run `work` in a thread, with the caller's context; `budget` is in seconds.
+        """Run `work` in a thread, with the caller's context variables; `budget` is in seconds.
 
-        At the deadline what the thread has on the wire is cancelled, and the thread abandoned.
+        At the deadline the thread's pending request is cancelled, and the thread is abandoned.
 
         Raises:
-            Unavailable: every thread is busy and the waiting room full.
-            TimedOut: the deadline came; work that had not begun by then never will.
-            OutcomeUnknown: the deadline came when work that `writes` had begun.
+            Unavailable: every thread is busy and the queue is full.
+            TimedOut: the deadline passed; work that had not begun will not begin any more.
+            OutcomeUnknown: the deadline passed after work that `writes` had begun.
         """
-        if not self._places.acquire(blocking=False):
+        if not self._slots.acquire(blocking=False):
             raise Unavailable("Too many requests to that system are being made at once.")
         run = _Run(time.monotonic() + budget, writes)
         context = copy_context()
-        context.run(_current.set, run)
+        context.run(_current_run.set, run)
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
-        def ended(_: Future[T]) -> None:
-            self._places.release()
+        def release(_: Future[T]) -> None:
+            self._slots.release()
             with suppress(RuntimeError):  # The loop may have closed since.
                 loop.call_soon_threadsafe(done.set)
 
         future = self._pool.submit(context.run, run.perform, work)
-        future.add_done_callback(ended)
+        future.add_done_callback(release)
         try:
             async with asyncio.timeout(budget):
                 await done.wait()
         except TimeoutError:
             if not future.cancel() and not future.done():
-                raise run.late() from None
+                raise run.deadline_failure() from None
         finally:
             future.cancel()
             run.end()
@@ -112,26 +112,26 @@ class Threads:
         return future.result()
 
     def close(self) -> None:
-        """Take up nothing more; what runs ends by itself, which Python's exit waits for."""
+        """Start no more work; what runs ends by itself, and Python's exit waits for it."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def session(exchange: Exchange, *, budget: float) -> requests.Session:
-    """Return a session that sends through `exchange` on the loop that is running now.
+def sync_session(send: Send, *, budget: float) -> requests.Session:
+    """Return a session whose requests are sent by `send`, on the loop that is running now.
 
-    It is for `Threads.run`, whose deadline holds for all of its requests together; `budget` is how
-    many seconds a single one may take. Nothing is taken from the environment, and a redirect is
-    an answer like any other. An SDK with a session of its own can mount this one's adapter.
+    Use it within `Threads.run`, whose deadline covers all of its requests; `budget` is how many
+    seconds one of them may take. The environment is not read, and redirects are not followed. An
+    SDK that has a session of its own can mount this one's adapter.
     """
-    new, adapter = requests.Session(), _Adapter(exchange, asyncio.get_running_loop(), budget)
-    new.trust_env = False
-    new.mount("https://", adapter)
-    new.mount("http://", adapter)
-    return new
+    session, adapter = requests.Session(), _Adapter(send, asyncio.get_running_loop(), budget)
+    session.trust_env = False
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
 
 
-class _Answer(requests.Response):
-    """A response that no session follows elsewhere."""
+class _Response(requests.Response):
+    """A response whose redirects no session follows."""
 
     @property
     def is_redirect(self) -> bool:
@@ -139,38 +139,39 @@ class _Answer(requests.Response):
 
 
 class _Adapter(HTTPAdapter):
-    """Sends what requests has prepared on an event loop in another thread."""
+    """Sends the requests of a session on an event loop in another thread."""
 
-    def __init__(self, exchange: Exchange, loop: asyncio.AbstractEventLoop, budget: float) -> None:
+    def __init__(self, send: Send, loop: asyncio.AbstractEventLoop, budget: float) -> None:
         super().__init__()
-        self._exchange, self._loop, self._budget = exchange, loop, budget
-        self._loops_thread = threading.get_ident()
+        self._send, self._loop, self._budget = send, loop, budget
+        self._loop_thread = threading.get_ident()
 
-    def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> _Answer:
-        """Send `request` and wait for its answer; timeouts and proxies of the SDK do not count.
+    def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> _Response:
+        """Send `request` and wait for its response; the SDK's timeouts and proxies are ignored.
 
         Raises:
-            requests.exceptions.RequestException: it cannot be sent, or no answer came.
-            ToolFailure: from the exchange as it is, or because the deadline came.
+            requests.exceptions.RequestException: it could not be sent, or no response came.
+            ToolFailure: `send` raised it, or the deadline passed.
         """
-        if threading.get_ident() == self._loops_thread:
+        if threading.get_ident() == self._loop_thread:
             raise RuntimeError("This would block the event loop: call the SDK in Threads.run.")
-        answer = _Answer()
-        vars(answer).update(vars(self.build_response(request, self._sent(_prepared(request)))))
-        return answer
+        response = _Response()
+        received = self._send_on_loop(_to_httpx2(request))
+        vars(response).update(vars(self.build_response(request, received)))
+        return response
 
-    def _sent(self, request: httpx2.Request) -> urllib3.HTTPResponse:
-        run = _current.get(None) or _Run(time.monotonic() + self._budget, writes=False)
-        if run.left() <= 0:
-            raise run.late()
-        flight = asyncio.run_coroutine_threadsafe(self._fly(request), self._loop)
-        run.flight = flight
+    def _send_on_loop(self, request: httpx2.Request) -> urllib3.HTTPResponse:
+        run = _current_run.get(None) or _Run(time.monotonic() + self._budget, writes=False)
+        if run.remaining() <= 0:
+            raise run.deadline_failure()
+        pending = asyncio.run_coroutine_threadsafe(self._send_and_read(request), self._loop)
+        run.pending = pending
         try:
-            # Not `run.left()`: the loop cancels the flight then, and is to be the first to know.
-            return _received(flight.result(self._budget if run.left() > 0 else 0))
+            # Not `run.remaining()`: at the deadline the loop cancels, and is to be the first.
+            return _to_urllib3(pending.result(self._budget if run.remaining() > 0 else 0))
         except (TimeoutError, CancelledError):
-            flight.cancel()
-            failure: Exception = run.late()
+            pending.cancel()
+            failure: Exception = run.deadline_failure()
         except httpx2.TimeoutException as error:
             failure = requests.exceptions.Timeout(type(error).__name__)
         except httpx2.HTTPError as error:
@@ -178,27 +179,27 @@ class _Adapter(HTTPAdapter):
         # Raised out here it has no context, which would hold the request and its credentials.
         raise failure
 
-    async def _fly(self, request: httpx2.Request) -> httpx2.Response:
-        response = await self._exchange(request)
+    async def _send_and_read(self, request: httpx2.Request) -> httpx2.Response:
+        response = await self._send(request)
         await response.aread()
         return response
 
 
-def _prepared(request: requests.PreparedRequest) -> httpx2.Request:
+def _to_httpx2(request: requests.PreparedRequest) -> httpx2.Request:
     try:
         headers = httpx2.Headers(dict(request.headers), encoding="latin-1")
-        for name in _NOT_PASSED_ON:
+        for name in _DROPPED_REQUEST_HEADERS:
             headers.pop(name, None)
         headers["Accept-Encoding"] = "gzip, deflate"  # These httpx2 can undo wherever it runs.
         method, url = str(request.method), str(request.url)
-        return httpx2.Request(method, url, headers=headers, content=_content(request.body))
+        return httpx2.Request(method, url, headers=headers, content=_read_body(request.body))
     except (httpx2.InvalidURL, UnicodeError) as error:
         failure = requests.exceptions.RequestException(type(error).__name__)
     raise failure
 
 
-def _content(body: Any) -> bytes:
-    """Return the whole body, read in this thread: an async client refuses one that blocks."""
+def _read_body(body: Any) -> bytes:
+    """Read the whole body in this thread: an async client refuses one that blocks."""
     match body:
         case None:
             return b""
@@ -207,15 +208,15 @@ def _content(body: Any) -> bytes:
         case bytes() | bytearray():
             return bytes(body)
         case _ if hasattr(body, "read"):
-            return _content(body.read())
+            return _read_body(body.read())
         case _:
-            return b"".join(map(_content, body))
+            return b"".join(map(_read_body, body))
 
 
-def _received(response: httpx2.Response) -> urllib3.HTTPResponse:
+def _to_urllib3(response: httpx2.Response) -> urllib3.HTTPResponse:
     headers, message = urllib3.HTTPHeaderDict(), HTTPMessage()
     for name, value in response.headers.multi_items():
-        if name.lower() not in _UNDONE:
+        if name.lower() not in _DROPPED_RESPONSE_HEADERS:
             headers.add(name, value)
             message.add_header(name, value)
     # A session looks for cookies in the message of http.client's response.

@@ -1,4 +1,4 @@
-"""What a vendor said that holds for a while: asked once, however many calls need it at a time."""
+"""A TTL cache for vendor metadata with one fetch in flight per key."""
 
 import asyncio
 from collections import OrderedDict
@@ -8,28 +8,28 @@ from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
-_MOST = 10_000
+_MAX_ENTRIES = 10_000
 
 
 class TtlCache:
-    """Answers by key, each for as long as it was said to hold. A failure is not kept."""
+    """Values by key, each with its own lifetime. A failed fetch is not cached."""
 
     def __init__(self) -> None:
-        self._answers: OrderedDict[Hashable, tuple[float, asyncio.Future[Any]]] = OrderedDict()
+        # The first element is the time at which the entry expires.
+        self._entries: OrderedDict[Hashable, tuple[float, asyncio.Future[Any]]] = OrderedDict()
 
     async def get(self, key: Hashable, seconds: float, fetch: Callable[[], Awaitable[T]]) -> T:
-        """Return what is kept under `key`, else fetch it and keep it for `seconds`."""
-        kept = self._answers.get(key)
-        if kept is None or kept[0] < monotonic():
-            answer = asyncio.ensure_future(fetch())
-            kept = monotonic() + seconds, answer
-            self._answers[key] = kept
-            if len(self._answers) > _MOST:
-                self._answers.popitem(last=False)
+        """Return the cached value of `key`, or fetch it and cache it for `seconds`."""
+        entry = self._entries.get(key)
+        if entry is None or entry[0] < monotonic():
+            entry = monotonic() + seconds, asyncio.ensure_future(fetch())
+            self._entries[key] = entry
+            if len(self._entries) > _MAX_ENTRIES:
+                self._entries.popitem(last=False)
         try:
-            # One who hangs up takes the answer from nobody else.
-            return cast(T, await asyncio.shield(kept[1]))
+            # Shielded: a caller that is cancelled must not cancel the fetch of the others.
+            return cast(T, await asyncio.shield(entry[1]))
         except BaseException:
-            if kept[1].done() and self._answers.get(key) is kept:
-                del self._answers[key]
+            if entry[1].done() and self._entries.get(key) is entry:
+                del self._entries[key]
             raise

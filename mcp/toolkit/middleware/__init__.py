@@ -1,5 +1,5 @@
 """The middleware of every server.
 
-A tool call passes audit, failures, rate limit, authorization, results, confirmation and
-idempotency, in this order.
+A tool call passes audit, failures, rate_limit, authorization, results, confirmation and
+idempotency, in this order; its result passes them in the opposite order.
 """

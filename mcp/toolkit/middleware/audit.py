@@ -1,4 +1,4 @@
-"""One row per tool call: who, what, how it ended; never what was said."""
+"""Middleware for the audit trail: one row per tool call, without its arguments."""
 
 import logging
 import time
@@ -9,15 +9,15 @@ from fastmcp.tools import ToolResult
 from mcp_types import CallToolRequestParams
 from sqlalchemy.exc import SQLAlchemyError
 
+from config.protocol import META_KEY
 from config.security.audit import AuditTrail, audit_row
-from toolkit.errors import META
-from toolkit.tenancy import claims_of_request, runtime_of
+from toolkit.tenancy import current_claims, current_runtime
 
 logger = logging.getLogger("antiphon.audit")
 
 
 class AuditMiddleware(Middleware):
-    """Appends a row for every call, also for those that fail."""
+    """Appends a row for every call, also for a failed one."""
 
     def __init__(self, trail: AuditTrail | None) -> None:
         self._trail = trail
@@ -27,7 +27,7 @@ class AuditMiddleware(Middleware):
         context: MiddlewareContext[CallToolRequestParams],
         call_next: CallNext[CallToolRequestParams, ToolResult],
     ) -> ToolResult:
-        """Answer the call, and write down that it happened, however it ended."""
+        """Run the tool, and append a row with its outcome before the result is returned."""
         started = time.perf_counter()
         outcome = "cut_off"  # the client went away, or a protocol error passes through
         try:
@@ -37,28 +37,28 @@ class AuditMiddleware(Middleware):
         finally:
             ms = (time.perf_counter() - started) * 1000
             if self._trail is not None and context.fastmcp_context is not None:
-                await _write_down(self._trail, context.fastmcp_context, context, outcome, ms)
+                await _append_row(self._trail, context.fastmcp_context, context, outcome, ms)
 
 
-async def _write_down(
+async def _append_row(
     trail: AuditTrail,
     ctx: Context,
     context: MiddlewareContext[CallToolRequestParams],
     outcome: str,
     ms: float,
 ) -> None:
-    claims = claims_of_request(runtime_of(ctx))
+    claims = current_claims(current_runtime(ctx))
     message = context.message
     row = audit_row(claims, ctx.fastmcp.name, message.name, message.arguments or {}, outcome, ms)
     try:
         await trail.append(claims.business_id, row)
     except SQLAlchemyError:
-        # What was done was done: that it cannot be written down must not unsay it.
+        # The call has been made: an audit trail that is down must not turn it into a failure.
         logger.exception("a tool call could not be written down", extra={"tool": row["tool"]})
 
 
 def _outcome(result: ToolResult) -> str:
     if result.is_error:
-        details = (result.meta or {}).get(META, {})
+        details = (result.meta or {}).get(META_KEY, {})
         return str(details.get("error", "fault"))
     return str((result.structured_content or {}).get("status", "ok"))

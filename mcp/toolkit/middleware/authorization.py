@@ -1,4 +1,4 @@
-"""Listing and calling are both filtered by the grant in the caller's token."""
+"""Middleware for authorization: tools are listed and called as the token's grant allows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,19 +8,20 @@ from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import Tool, ToolResult
 from mcp_types import CallToolRequestParams, ListToolsRequest
 
+from config.confirmation import add_code_argument
+from config.protocol import DETAILS_KEY
 from config.security.tokens import Grant
 from toolkit.errors import UnknownTool
-from toolkit.middleware.confirmation import with_code
-from toolkit.tenancy import ProviderFactory, claims_of_request, runtime_of
+from toolkit.tenancy import ProviderFactory, current_claims, current_runtime
 
-DETAILS_KEY = "antiphon/details"
-NAMED_ONLY = "named-only"  # a tool so powerful that a grant of all tools does not mean it
+# The tag of a tool that is granted only by its name, not by a grant of all tools.
+NAMED_ONLY = "named-only"
 
 
 class Authorization(Middleware):
-    """Shows and runs only what the caller may use and their vendor can do.
+    """Lists and runs the tools that the caller is granted and the caller's provider supports.
 
-    The rest does not exist for them.
+    For the caller, the other tools do not exist.
     """
 
     def __init__(
@@ -34,13 +35,15 @@ class Authorization(Middleware):
         context: MiddlewareContext[ListToolsRequest],
         call_next: CallNext[ListToolsRequest, Sequence[Tool]],
     ) -> Sequence[Tool]:
-        """List the granted tools; those that are confirmed first also take a code."""
-        grant = _grant(context.fastmcp_context)
-        able = await self._able(context.fastmcp_context)
-        tools = [tool for tool in await call_next(context) if able(tool) and _may(grant, tool)]
-        if not _wants_details(context.fastmcp_context):
+        """List the granted tools; those that need confirmation also take a code."""
+        ctx = context.fastmcp_context
+        grant = _grant(ctx)
+        supports = await self._supports(ctx)
+        listed = await call_next(context)
+        tools = [tool for tool in listed if supports(tool) and _allows(grant, tool)]
+        if not _wants_details(ctx):
             tools = [tool.model_copy(update={"meta": None, "tags": set()}) for tool in tools]
-        return [with_code(tool) if tool.name in grant.confirm else tool for tool in tools]
+        return [_with_code(tool) if tool.name in grant.confirm else tool for tool in tools]
 
     async def on_call_tool(
         self,
@@ -50,31 +53,35 @@ class Authorization(Middleware):
         """Run a granted tool."""
         ctx = context.fastmcp_context
         tool = self._tools.get(context.message.name)
-        if not tool or not _may(_grant(ctx), tool) or not (await self._able(ctx))(tool):
+        if not tool or not _allows(_grant(ctx), tool) or not (await self._supports(ctx))(tool):
             raise UnknownTool
         return await call_next(context)
 
-    async def _able(self, ctx: Context | None) -> Callable[[Tool], bool]:
-        """Return what says whether the caller's provider has a counterpart for a tool."""
+    async def _supports(self, ctx: Context | None) -> Callable[[Tool], bool]:
+        """Return a predicate of the tools that the caller's provider supports."""
         if ctx is None or not self._providers:
             return lambda _: True
-        runtime = runtime_of(ctx)
-        name = await runtime.vault.provider(ctx.fastmcp.name, claims_of_request(runtime))
+        runtime = current_runtime(ctx)
+        name = await runtime.vault.provider(ctx.fastmcp.name, current_claims(runtime))
         provider = self._providers.get(name or "")
         if provider is None:
             return lambda _: False
         return lambda tool: tool.name not in provider.unsupported
 
 
-def _may(grant: Grant, tool: Tool) -> bool:
+def _allows(grant: Grant, tool: Tool) -> bool:
     if NAMED_ONLY in tool.tags and tool.name not in (grant.tools or ()):
         return False
     reads = tool.annotations is not None and bool(tool.annotations.read_only_hint)
     return grant.allows(tool.name) and (reads or grant.write)
 
 
+def _with_code(tool: Tool) -> Tool:
+    return tool.model_copy(update={"parameters": add_code_argument(tool.parameters)})
+
+
 def _wants_details(ctx: Context | None) -> bool:
-    """Say whether the client asks for profile and examples, which some would show to a model."""
+    """Say whether the client asks for tool metadata, which some clients would show a model."""
     request = ctx.request_context if ctx else None
     return bool(request and (request.meta or {}).get(DETAILS_KEY))
 
@@ -82,4 +89,4 @@ def _wants_details(ctx: Context | None) -> bool:
 def _grant(ctx: Context | None) -> Grant:
     if ctx is None:
         raise UnknownTool
-    return claims_of_request(runtime_of(ctx)).grant
+    return current_claims(current_runtime(ctx)).grant

@@ -1,4 +1,4 @@
-"""Turns every failure of a tool call into an answer from the catalogue of errors."""
+"""Middleware for failures: every exception of a tool call becomes a failed result."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,9 +23,9 @@ from toolkit.errors import (
 
 
 class Failures(Middleware):
-    """Turns every failure of a call into an answer from the catalogue.
+    """Returns the result of a `ToolFailure`, also for the exceptions of FastMCP and the database.
 
-    `writing` are the tools that do their work twice if they are called twice.
+    `writing` are the names of the tools that are unsafe to repeat.
     """
 
     def __init__(self, writing: frozenset[str]) -> None:
@@ -36,45 +36,45 @@ class Failures(Middleware):
         context: MiddlewareContext[CallToolRequestParams],
         call_next: CallNext[CallToolRequestParams, ToolResult],
     ) -> ToolResult:
-        """Answer the call, or say what went wrong with it."""
+        """Run the tool; a failure is a result, too."""
         try:
             return await call_next(context)
         except ToolFailure as failure:
-            return failure.result()
+            return failure.to_result()
         except ValidationError as error:
-            return Invalid(_what_does_not_fit(error)).result()
+            return Invalid(_describe_invalid(error)).to_result()
         except NotFoundError:
-            return UnknownTool().result()
+            return UnknownTool().to_result()
         except UNREACHABLE:
-            return _unreachable_records().result()
+            return _unreachable_database().to_result()
         except ToolError as error:
             tool = context.message.name
-            return _masked(error, tool, tool in self._writing).result()
+            return _unmask(error, tool, tool in self._writing).to_result()
 
 
-def _masked(error: ToolError, tool: str, writes: bool) -> ToolFailure:
-    """Say what FastMCP has masked: its own deadline, the database, or a mistake of ours."""
+def _unmask(error: ToolError, tool: str, writes: bool) -> ToolFailure:
+    """Return what FastMCP has masked: the tool's timeout, a lost database, or a bug."""
     cause = error.__cause__
     if isinstance(cause, MCPError):
         late = f"{tool} did not finish in time."
         return OutcomeUnknown(late) if writes else TimedOut(late)
-    return _unreachable_records() if isinstance(cause, UNREACHABLE) else Fault()
+    return _unreachable_database() if isinstance(cause, UNREACHABLE) else Fault()
 
 
-def _unreachable_records() -> ToolFailure:
+def _unreachable_database() -> ToolFailure:
     return Unavailable("The records cannot be reached.")
 
 
-def _what_does_not_fit(error: ValidationError) -> str:
-    """Name each argument that does not fit and why, but never its value."""
+def _describe_invalid(error: ValidationError) -> str:
+    """Name the arguments that do not fit and say why, without their values."""
     cause = error.__cause__
     if not isinstance(cause, pydantic.ValidationError):
         return "The arguments do not fit."
     details = cause.errors(include_url=False, include_context=False, include_input=False)
-    return " ".join(_complaint(detail) for detail in details[:3])
+    return " ".join(_describe_detail(detail) for detail in details[:3])
 
 
-def _complaint(detail: Mapping[str, Any]) -> str:
+def _describe_detail(detail: Mapping[str, Any]) -> str:
     name = ".".join(str(part) for part in detail["loc"]) or "arguments"
     match detail["type"]:
         case "missing" | "missing_argument":

@@ -1,4 +1,4 @@
-"""How many calls a business may make on a server in a minute: one tenant cannot starve the rest."""
+"""Middleware for rate limits: how many calls a business may make on a server in a minute."""
 
 import asyncio
 import logging
@@ -12,70 +12,70 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from toolkit.errors import RateLimited
-from toolkit.tenancy import claims_of_request, runtime_of
+from toolkit.tenancy import current_claims, current_runtime
 
 logger = logging.getLogger("antiphon.limits")
 
 _MINUTE = 60
-_TOO_MANY = "This business has made too many calls within a minute."
+_MESSAGE = "This business has made too many calls within a minute."
 
 
 class RateLimit(Middleware):
-    """Counts each business's calls in the cache, for all replicas of a server together.
+    """Counts each business's calls in the cache, for all replicas of a server.
 
-    `writing` are the tools that wait for the count; a read goes on beside it, and is not answered
-    where it was one too many.
+    The tools in `writing` wait for the count. Others run while the call is counted; their result
+    is dropped where the call was one too many.
     """
 
     def __init__(self, writing: frozenset[str]) -> None:
         self._writing = writing
         self._minute = 0
-        self._full: set[UUID] = set()  # who is known to have had their fill in this minute
+        self._exhausted: set[UUID] = set()  # businesses that have no calls left in this minute
 
     async def on_call_tool(
         self,
         context: MiddlewareContext[CallToolRequestParams],
         call_next: CallNext[CallToolRequestParams, ToolResult],
     ) -> ToolResult:
-        """Answer the call, unless there were too many."""
+        """Run the tool, unless there were too many calls."""
         ctx = context.fastmcp_context
-        if ctx is None or (cache := runtime_of(ctx).cache) is None:
+        if ctx is None or (cache := current_runtime(ctx).cache) is None:
             return await call_next(context)
-        runtime = runtime_of(ctx)
-        business_id, minute = claims_of_request(runtime).business_id, int(time.time()) // _MINUTE
-        self._begin(minute)
-        if business_id in self._full:
-            raise RateLimited(_TOO_MANY)
+        runtime = current_runtime(ctx)
+        business_id, minute = current_claims(runtime).business_id, int(time.time()) // _MINUTE
+        self._start_minute(minute)
+        if business_id in self._exhausted:
+            raise RateLimited(_MESSAGE)
         key = f"calls:{ctx.fastmcp.name}:{business_id}:{minute}"
-        counting = asyncio.ensure_future(_counted(cache, key))
+        counting = asyncio.ensure_future(_count_call(cache, key))
         try:
             if context.message.name in self._writing:
                 self._check(business_id, await counting, runtime.calls_per_minute)
-            answer = await call_next(context)
+            result = await call_next(context)
             self._check(business_id, await counting, runtime.calls_per_minute)
-            return answer
+            return result
         finally:
             counting.cancel()
 
-    def _begin(self, minute: int) -> None:
+    def _start_minute(self, minute: int) -> None:
         if minute != self._minute:
             self._minute = minute
-            self._full.clear()
+            self._exhausted.clear()
 
-    def _check(self, business_id: UUID, count: int, most: int) -> None:
-        if count > most:
-            self._full.add(business_id)
-            raise RateLimited(_TOO_MANY)
+    def _check(self, business_id: UUID, count: int, limit: int) -> None:
+        if count > limit:
+            self._exhausted.add(business_id)
+            raise RateLimited(_MESSAGE)
 
 
-async def _counted(cache: Redis, key: str) -> int:
+async def _count_call(cache: Redis, key: str) -> int:
     try:
-        async with cache.pipeline(transaction=False) as counting:
-            counting.incr(key)
-            counting.expire(key, 2 * _MINUTE, nx=True)
-            count, _ = await counting.execute()
+        async with cache.pipeline(transaction=False) as pipeline:
+            pipeline.incr(key)
+            pipeline.expire(key, 2 * _MINUTE, nx=True)
+            count, _ = await pipeline.execute()
     except RedisError:
-        # A cache that is down must not silence every phone line.
+        # Without the cache, calls go uncounted rather than unanswered.
         logger.warning("calls are not being counted: the cache does not answer")
         return 0
     return int(count)

@@ -1,11 +1,11 @@
-"""Tries an account with one real, harmless request, before it is stored or when somebody asks."""
+"""Checks a vendor account by one request that changes nothing."""
 
 from contextlib import aclosing
 from uuid import UUID
 
 import httpx2
 
-from config.constellation import constellation, load
+from config.constellation import constellation, load_object
 from config.database import Database
 from config.errors import UserError
 from config.security.egress import check_url
@@ -18,32 +18,32 @@ from toolkit.tenancy import CheckableProvider, ProviderFactory, Runtime, ToolCal
 
 
 class RefusedAccountError(UserError):
-    """An account that cannot be used as it is."""
+    """An account cannot be used as it is."""
 
 
 class AccountCheck:
-    """Tries accounts of one deployment."""
+    """Checks accounts with the settings of one deployment."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     def fields(self, server: str, provider: str) -> dict[str, bool]:
-        """Return the names of the secrets that a provider takes, and whether each is needed.
+        """Return the names of a provider's secrets, each with whether it is required.
 
         Raises:
             RefusedAccountError: there is no such provider.
         """
-        fields = provider_of(server, provider).credentials.model_fields
+        fields = find_provider(server, provider).credentials.model_fields
         return {name: field.is_required() for name, field in fields.items()}
 
     async def __call__(self, server: str, account: Account, business_id: UUID) -> None:
-        """Make one harmless request with the account.
+        """Make one request with the account that changes nothing.
 
         Raises:
             RefusedAccountError: it is incomplete, its address is not a public one, or the vendor
                 refuses it.
         """
-        provider = provider_of(server, account.provider)
+        provider = find_provider(server, account.provider)
         await self._check_address(account)
         database = Database(required("DATABASE_URL", self._settings.database_url), pool_size=1)
         async with aclosing(database), vendor_client(self._settings) as client:
@@ -58,16 +58,16 @@ class AccountCheck:
         return Runtime(client, DatabaseVault(database, keyring(self._settings)), database)
 
 
-def provider_of(server: str, name: str) -> ProviderFactory[CheckableProvider]:
-    """Return how a provider of a server is opened.
+def find_provider(server: str, name: str) -> ProviderFactory[CheckableProvider]:
+    """Return a provider class of a server.
 
     Raises:
-        RefusedAccountError: there is no such server, or no such provider of it.
+        RefusedAccountError: there is no such server, or it has no such provider.
     """
     known = constellation().servers
     if server not in known:
         raise RefusedAccountError(f"There is no server {server!r}; there are {', '.join(known)}.")
-    spec: ServerSpec = load(known[server])
+    spec: ServerSpec = load_object(known[server])
     providers = {key: value for key, value in spec.providers.items() if key != "builtin"}
     if name not in providers:
         offered = ", ".join(providers) or "none that need an account"
@@ -76,24 +76,24 @@ def provider_of(server: str, name: str) -> ProviderFactory[CheckableProvider]:
 
 
 async def _check(
-    connect: ProviderFactory[CheckableProvider],
+    factory: ProviderFactory[CheckableProvider],
     account: Account,
     business_id: UUID,
     runtime: Runtime,
 ) -> None:
     missing = [
         name
-        for name, field in connect.credentials.model_fields.items()
+        for name, field in factory.credentials.model_fields.items()
         if field.is_required() and not account.secrets.get(name)
     ]
     if missing:
         raise RefusedAccountError(
-            f"{account.provider} needs {', '.join(connect.credentials.model_fields)}; "
+            f"{account.provider} needs {', '.join(factory.credentials.model_fields)}; "
             f"{', '.join(missing)} is missing."
         )
     call = ToolCall(Claims(sub="trial", business_id=business_id), runtime)
     try:
-        provider = open_provider(connect, account, call)
+        provider = open_provider(factory, account, call)
         await provider.check()
     except ToolFailure as failure:
         raise RefusedAccountError(

@@ -1,4 +1,4 @@
-"""Builds a server from its tools: the only place that knows how servers are wired."""
+"""Builds MCP servers from their tools, with middleware, database, cache and HTTP client."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 from fastmcp import FastMCP
+from fastmcp.server.middleware import Middleware
 from fastmcp.tools import FunctionTool
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,30 +16,31 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from config.cache import connect
+from config.confirmation import NEEDS_CONFIRMATION_SCHEMA
 from config.database import Database
+from config.protocol import CONNECT_BUDGET, META_KEY, READ_BUDGET
 from config.security.audit import AuditTrail
 from config.security.egress import guarded_transport
 from config.security.tokens import Verifier, server_audience
 from config.security.vault import DatabaseVault, keyring
 from config.settings import Settings, required
-from toolkit.effects import guarded
-from toolkit.errors import META
-from toolkit.http.client import CONNECT_BUDGET, READ_BUDGET
+from toolkit.effects import is_unsafe_to_repeat
 from toolkit.middleware.audit import AuditMiddleware
 from toolkit.middleware.authorization import Authorization
-from toolkit.middleware.confirmation import NEEDS_CONFIRMATION_SCHEMA, Confirmation
+from toolkit.middleware.confirmation import Confirmation
 from toolkit.middleware.failures import Failures
 from toolkit.middleware.idempotency import Idempotency
 from toolkit.middleware.rate_limit import RateLimit
 from toolkit.middleware.results import CompactResults
-from toolkit.tenancy import CheckableProvider, ProviderFactory, Runtime, ServiceTokens
+from toolkit.tenancy import CheckableProvider, ProviderFactory, Runtime, ServiceTokenVerifier
 
 
 @dataclass(frozen=True)
 class ServerSpec:
     """One MCP server: its name, its tools, and the providers behind them.
 
-    Without providers it keeps its own records, for every business.
+    A server without providers keeps the records of every business itself. `extras` adds what is
+    not a tool, such as prompts and resources.
     """
 
     name: str
@@ -48,10 +50,10 @@ class ServerSpec:
         default_factory=dict[str, ProviderFactory[CheckableProvider]]
     )
     warm_up: Callable[[], Awaitable[None]] | None = None
-    extras: Callable[[FastMCP[Any]], None] | None = None  # what is not a tool
+    extras: Callable[[FastMCP[Any]], None] | None = None
 
     def catalogue(self) -> dict[str, Any]:
-        """Return providers and tools as the catalogue shows them."""
+        """Return the providers and tools as `antiphon catalogue` shows them."""
         return {
             "providers": list(self.providers) or ["builtin"],
             "tools": [FunctionTool.from_function(tool).name for tool in self.tools],
@@ -64,23 +66,21 @@ class ServerSpec:
 
 
 class ServerTool(FunctionTool):
-    """A tool without FastMCP's own metadata, which some clients copy into the model's schema."""
+    """A tool without FastMCP's own metadata, which some clients pass on to the model."""
 
     def get_meta(self) -> dict[str, Any]:
-        """Return only what the tool itself declares: its profile and its examples."""
+        """Return the metadata that the tool itself declares: its profile and its examples."""
         meta = dict(self.meta or {})
         if "voice" in self.tags:
-            meta[META] = {**meta.get(META, {}), "profile": "voice"}
+            meta[META_KEY] = {**meta.get(META_KEY, {}), "profile": "voice"}
         return meta
 
 
 def build_server(
     spec: ServerSpec, runtime: Runtime, *, verifier: Verifier | None = None
 ) -> FastMCP[Any]:
-    """Return a server whose tools act for the tenant named by the caller's token."""
-    tools = [_tool(function) for function in spec.tools]
-    by_name = {tool.name: tool for tool in tools}
-    writing = frozenset(tool.name for tool in tools if guarded(tool.annotations))
+    """Return a server whose tools act for the tenant in the caller's token."""
+    tools = [_build_tool(function) for function in spec.tools]
     trail = AuditTrail(runtime.database) if runtime.database else None
 
     @asynccontextmanager
@@ -93,17 +93,8 @@ def build_server(
         spec.name,
         version=version("antiphon"),
         instructions=spec.instructions,
-        auth=ServiceTokens(verifier) if verifier else None,
-        # Outermost first.
-        middleware=[
-            AuditMiddleware(trail),
-            Failures(writing),
-            RateLimit(writing),
-            Authorization(spec.providers, by_name),
-            CompactResults(),
-            Confirmation(),
-            Idempotency(by_name),
-        ],
+        auth=ServiceTokenVerifier(verifier) if verifier else None,
+        middleware=_middleware(spec, tools, trail),
         tools=tools,
         lifespan=lifespan,
         mask_error_details=True,
@@ -120,18 +111,36 @@ def build_server(
     return server
 
 
-def _tool(function: Callable[..., Awaitable[Any]]) -> FunctionTool:
+def _middleware(
+    spec: ServerSpec, tools: Sequence[FunctionTool], trail: AuditTrail | None
+) -> list[Middleware]:
+    """Return the middleware of a server, outermost first."""
+    by_name = {tool.name: tool for tool in tools}
+    writing = frozenset(tool.name for tool in tools if is_unsafe_to_repeat(tool.annotations))
+    return [
+        AuditMiddleware(trail),
+        Failures(writing),
+        RateLimit(writing),
+        Authorization(spec.providers, by_name),
+        CompactResults(),
+        Confirmation(),
+        Idempotency(by_name),
+    ]
+
+
+def _build_tool(function: Callable[..., Awaitable[Any]]) -> FunctionTool:
+    """Return a tool whose output schema allows a result that asks for confirmation."""
     tool = ServerTool.from_function(function)
-    if not guarded(tool.annotations):
+    if not is_unsafe_to_repeat(tool.annotations):
         return tool
     own = dict(tool.output_schema or {"type": "object"})
     shared = {"$defs": own.pop("$defs")} if "$defs" in own else {}  # referred to from the top
-    answers = [own, dict(NEEDS_CONFIRMATION_SCHEMA)]
-    return tool.model_copy(update={"output_schema": {"type": "object", "anyOf": answers, **shared}})
+    results = [own, dict(NEEDS_CONFIRMATION_SCHEMA)]
+    return tool.model_copy(update={"output_schema": {"type": "object", "anyOf": results, **shared}})
 
 
 def create_app(servers: Mapping[str, FastMCP[Any]], allowed_hosts: Sequence[str] = ()) -> Starlette:
-    """Return one app that serves each server at `/<name>/mcp`, stateless."""
+    """Return an app that serves each server at `/<name>/mcp`, without sessions."""
     apps = {
         name: server.http_app(
             path="/mcp",
@@ -159,7 +168,7 @@ async def _healthz(_: Request) -> Response:
 
 
 def vendor_client(settings: Settings) -> httpx2.AsyncClient:
-    """Return the client that all vendors of all tenants are reached with."""
+    """Return a client for requests to vendors; it connects to public addresses only."""
     return httpx2.AsyncClient(
         transport=guarded_transport(allow_private=settings.allow_private_hosts),
         timeout=httpx2.Timeout(READ_BUDGET, connect=CONNECT_BUDGET),
@@ -171,7 +180,7 @@ def vendor_client(settings: Settings) -> httpx2.AsyncClient:
 
 @asynccontextmanager
 async def server_app(specs: Sequence[ServerSpec], settings: Settings) -> AsyncGenerator[Starlette]:
-    """Yield the app of these servers, with the database and the cache that the settings name."""
+    """Yield an app that serves these servers with the database and cache from the settings."""
     public_key = required("SERVICE_TOKEN_PUBLIC_KEY", settings.service_token_public_key)
     database = Database(required("DATABASE_URL", settings.database_url))
     cache = connect(required("REDIS_URL", settings.redis_url))

@@ -1,1 +1,1 @@
-"""What callers say about times and numbers, and how they are told."""
+"""Spoken language: understanding times, numbers and names, and phrasing replies."""

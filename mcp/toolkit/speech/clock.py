@@ -1,4 +1,4 @@
-"""The business's own clock, on which its callers' days and times are."""
+"""A clock in the business's time zone, which reads and phrases its callers' days and times."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -13,16 +13,16 @@ from config.columns import now
 from config.tables import Business
 from toolkit.errors import Rejected
 from toolkit.speech import phrases
-from toolkit.speech.times import moment
+from toolkit.speech.times import local_datetime
 from toolkit.speech.when import TimeRequest, parse_when
 from toolkit.tenancy import ToolCall, current_call
 
-_HOLDS = 300.0  # seconds
+_TIME_ZONE_TTL = 300.0  # seconds
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Reads what callers say about time. `now` is on the business's clock."""
+    """Reads and phrases days and times; `now` is in the business's time zone."""
 
     now: datetime
 
@@ -32,53 +32,55 @@ class Clock:
         zone = self.now.tzinfo
         return zone if isinstance(zone, ZoneInfo) else ZoneInfo("UTC")
 
-    def day(self, text: str) -> date:
-        """Return the one day that is meant.
+    def parse_day(self, text: str) -> date:
+        """Return the day that `text` names.
 
         Raises:
-            Rejected: none is, or several are.
+            Rejected: it names none, or several.
         """
-        wish = self._wish(text)
-        if wish is None or len(wish.days) != 1:
-            raise _open_question("day", "For which day?")
-        return wish.days[0]
+        request = self._parse(text)
+        if request is None or len(request.days) != 1:
+            raise _ambiguous("day", "For which day?")
+        return request.days[0]
 
-    def moment(self, text: str) -> datetime:
-        """Return the one moment that is meant.
+    def parse_datetime(self, text: str) -> datetime:
+        """Return the day and time that `text` names.
 
         Raises:
-            Rejected: the day or the time is left open.
+            Rejected: it leaves one of the two open.
         """
-        wish = self._wish(text)
-        if wish is not None and len(wish.days) == 1 and wish.daytime.at is not None:
-            found = moment(wish.days[0], wish.daytime.at, self.zone)
-            if found is not None:
-                return found
-        raise _open_question("moment", "For which day and time?")
+        request = self._parse(text)
+        if request is not None and len(request.days) == 1 and request.daytime.at is not None:
+            start = local_datetime(request.days[0], request.daytime.at, self.zone)
+            if start is not None:
+                return start
+        raise _ambiguous("moment", "For which day and time?")
 
-    def start(self, text: str) -> datetime:
-        """Return the one moment that is meant, or the beginning of the one day.
+    def parse_start(self, text: str) -> datetime:
+        """Return the day and time that `text` names, or the beginning of the day without a time.
 
         Raises:
-            Rejected: the day is left open.
+            Rejected: it leaves the day open.
         """
-        wish = self._wish(text)
-        if wish is not None and wish.daytime.at is not None:
-            return self.moment(text)
-        found = moment(self.day(text), time.min, self.zone)
-        return found or datetime.combine(self.day(text), time(1), self.zone)
+        request = self._parse(text)
+        if request is not None and request.daytime.at is not None:
+            return self.parse_datetime(text)
+        day = self.parse_day(text)
+        # In some time zones the clocks go forward at midnight: that day begins at one.
+        midnight = local_datetime(day, time.min, self.zone)
+        return midnight or datetime.combine(day, time(1), self.zone)
 
-    def said(self, when: date | datetime) -> str:
-        """Return `Thursday`, or `Thursday at ten thirty in the morning`, as on this clock."""
+    def describe(self, when: date | datetime) -> str:
+        """Return `Thursday`, or `Thursday at ten thirty in the morning`."""
         if isinstance(when, datetime):
-            return phrases.label(when.astimezone(self.zone), self.now.date())
+            return phrases.datetime_label(when.astimezone(self.zone), self.now.date())
         return phrases.day_label(when, self.now.date())
 
-    def _wish(self, text: str) -> TimeRequest | None:
+    def _parse(self, text: str) -> TimeRequest | None:
         return parse_when(text, self.now, self.zone)
 
 
-def _open_question(what: str, say: str) -> Rejected:
+def _ambiguous(what: str, say: str) -> Rejected:
     return Rejected(
         f"It is not clear which {what} is meant.",
         say=say,
@@ -86,13 +88,13 @@ def _open_question(what: str, say: str) -> Rejected:
     )
 
 
-async def open_clock(ctx: Context = CurrentContext()) -> Clock:
-    """Return the clock of the calling business; UTC where a server runs without a database."""
+async def business_clock(ctx: Context = CurrentContext()) -> Clock:
+    """Return the clock of the calling business; in UTC where a server has no database."""
     call = current_call(ctx)
     if call.runtime.database is None:
         return Clock(now().astimezone(ZoneInfo("UTC")))
     key = (call.business_id, "time zone")
-    zone = await call.runtime.ttl_cache.get(key, _HOLDS, lambda: _time_zone(call))
+    zone = await call.runtime.ttl_cache.get(key, _TIME_ZONE_TTL, lambda: _time_zone(call))
     return Clock(now().astimezone(ZoneInfo(zone)))
 
 
@@ -102,4 +104,4 @@ async def _time_zone(call: ToolCall) -> str:
         return (await session.execute(query)).scalar_one()
 
 
-CLOCK: Clock = Depends(open_clock)
+CLOCK: Clock = Depends(business_clock)

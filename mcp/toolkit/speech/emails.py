@@ -1,20 +1,20 @@
-"""E-mail addresses as callers say them, and as they are written down."""
+"""E-mail addresses as callers say them, and as they are written."""
 
 import re
 
 _SIGNS = {"at": "@", "dot": ".", "underscore": "_", "dash": "-", "hyphen": "-", "plus": "+"}
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_BEFORE = re.compile(
+_INTRODUCTION = re.compile(
     r"^(?:(?:my|the) )?(?:e-?mail )?(?:address )?(?:is |it's |it is )", re.IGNORECASE
 )
 
 
-def email_address(said: str) -> str | None:
+def spoken_email(text: str) -> str | None:
     """Return the address in `tom@acme.com` or `Tom at acme dot com`; None for any other words."""
-    text = _BEFORE.sub("", " ".join(said.split())).rstrip(" .,!?")
+    text = _INTRODUCTION.sub("", " ".join(text.split())).rstrip(" .,!?")
     if _EMAIL.fullmatch(text):
         return text
     if "@" in text:
-        return None  # A name stands before it, say, which is no part of it.
+        return None  # Other words stand around it, and it is not clear which belong to it.
     written = "".join(_SIGNS.get(word, word) for word in text.lower().split())
     return written if _EMAIL.fullmatch(written) else None

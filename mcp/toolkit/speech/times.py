@@ -1,4 +1,4 @@
-"""Times of day: the part of a day that a caller means, and moments in UTC and in time zones."""
+"""Times of day as callers say them, and local times as datetimes."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _PARTS = {
     "lunch": (time(11, 30), time(14)),
 }
 _PART = re.compile(rf"\b({'|'.join(_PARTS)})")
-_REWRITTEN: tuple[tuple[str, str], ...] = (
+_REWRITES: tuple[tuple[str, str], ...] = (
     (r"\bafter lunch\b", "after 13:00"),
     (r"\bafter (?:work|school)\b", "after 17:00"),
     (r"\bbefore lunch\b", "before 12:00"),
@@ -47,7 +47,7 @@ _BARE = re.compile(r"(?<!for )(?<!number )\b([2-9]|1\d|2[0-3])(?=\s*$| in the | 
 
 @dataclass(frozen=True)
 class PartOfDay:
-    """A part of the day [earliest, latest), or a time of it."""
+    """A part of the day, `earliest` to before `latest`, or the exact time `at`."""
 
     earliest: time = time.min
     latest: time | None = None
@@ -55,8 +55,8 @@ class PartOfDay:
 
 
 @dataclass(frozen=True)
-class _Clock:
-    """Tells which half of the day a bare hour is in."""
+class _HourReader:
+    """Reads hours, and decides between morning and afternoon by opening hours and context."""
 
     opens: time
     closes: time
@@ -82,41 +82,44 @@ class _Clock:
 
 
 def parse_part_of_day(said: str, opens: time, closes: time) -> PartOfDay:
-    """Return the part of the day that is meant; the whole day if none is named."""
-    for pattern, replacement in _REWRITTEN:
+    """Return the part of the day that `said` names, or the whole day.
+
+    A bare hour is taken to be within the opening hours where it can be.
+    """
+    for pattern, replacement in _REWRITES:
         said = re.sub(pattern, replacement, said)
     said = _MINUTES_TO.sub(_minutes_to, said)
     part = _PART.search(said)
-    clock = _Clock(opens, closes, part[1] if part else None)
+    reader = _HourReader(opens, closes, part[1] if part else None)
     earliest, latest = _PARTS[part[1]] if part else (time.min, None)
     if match := _RANGE.search(said):
-        first, last = clock.read(*match.groups()[:3]), clock.read(*match.groups()[3:])
+        first, last = reader.read(*match.groups()[:3]), reader.read(*match.groups()[3:])
         if first and last and first < last:
             return PartOfDay(first, last)
-    after = _first(clock, said, _AFTER, _OR_LATER)
-    before = _first(clock, said, _BEFORE, _OR_EARLIER)
+    after = _first(reader, said, _AFTER, _OR_LATER)
+    before = _first(reader, said, _BEFORE, _OR_EARLIER)
     if after or before:
         return PartOfDay(max(earliest, after or time.min), before or latest)
-    if at := _at(clock, said):
+    if at := _at(reader, said):
         return PartOfDay(at=at)
     return PartOfDay(earliest, latest)
 
 
-def _at(clock: _Clock, said: str) -> time | None:
+def _at(reader: _HourReader, said: str) -> time | None:
     if exact := _EXACT.search(said):
         hour, minute, half, plain_hour, plain_half = exact.groups()
-        return clock.read(hour or plain_hour, minute, half or plain_half)
-    if at := _first(clock, said, _AT):
+        return reader.read(hour or plain_hour, minute, half or plain_half)
+    if at := _first(reader, said, _AT):
         return at
     bare = _BARE.search(said)
-    return clock.read(bare[1], None, None) if bare else None
+    return reader.read(bare[1], None, None) if bare else None
 
 
-def _first(clock: _Clock, said: str, *patterns: re.Pattern[str]) -> time | None:
+def _first(reader: _HourReader, said: str, *patterns: re.Pattern[str]) -> time | None:
     for pattern in patterns:
         if match := pattern.search(said):
             hour, minute, half = match.groups()
-            return clock.read(hour, minute, half)
+            return reader.read(hour, minute, half)
     return None
 
 
@@ -125,13 +128,13 @@ def _minutes_to(match: re.Match[str]) -> str:
     return f"{(int(match[2]) - 2) % 12 + 1}:{60 - minutes}"
 
 
-def utc(moment: datetime) -> str:
+def format_utc(when: datetime) -> str:
     """Return `2026-11-26T09:00:00Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def moment(day: date, at: time, zone: ZoneInfo) -> datetime | None:
-    """Return a local time as a moment; None where the clocks skip it."""
+def local_datetime(day: date, at: time, zone: ZoneInfo) -> datetime | None:
+    """Return a day and time in a zone; None for a time that the zone's clocks skip."""
     start = datetime.combine(day, at, zone)
     exists = datetime.fromtimestamp(start.timestamp(), zone).time() == at
     return start if exists else None

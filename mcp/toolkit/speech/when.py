@@ -1,6 +1,6 @@
-"""A caller's words, such as "Thursday after three", as days and a part of the day.
+"""Parses when a caller wants to come: "Thursday after three" becomes days and a part of the day.
 
-Nothing is guessed: where no day is named, none is returned, and the caller is asked.
+Nothing is guessed: where no day is named, there is no result, and the caller is asked.
 """
 
 import re
@@ -9,18 +9,18 @@ from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from toolkit.speech.days import SOON, parse_days
-from toolkit.speech.numbers import with_digits
+from toolkit.speech.numbers import words_to_digits
 from toolkit.speech.times import PartOfDay, parse_part_of_day
 
-_LONGEST = 300  # characters that are read at all
-_YEARS = range(-50, 6)  # from now; any other was misheard
+_MAX_LENGTH = 300  # characters that are read
+_YEARS = range(-50, 6)  # from now; any other year was misheard
 _GREETING = re.compile(r"\bgood (?:morning|afternoon|evening|day)\b")
 _SOONEST = re.compile(
     r"\b(?:asap|as soon as|as early as|soonest|earliest|right away|straight ?away|immediately|now"
     r"|(?:first|next) (?:available|free|possible|opening|slot|appointment|time))\b"
 )
 _ANY = re.compile(r"\b(?:any ?(?:time|day|(?=morning|afternoon|evening))|when ?ever)")
-_CLEANED: tuple[tuple[str, str], ...] = (
+_REWRITES: tuple[tuple[str, str], ...] = (
     (r"\b([ap])\.? ?m\b\.?", r"\1m"),
     (r"o'clock", "o clock"),
     (r"['\u2019]", ""),
@@ -34,14 +34,17 @@ _CLEANED: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True)
 class TimeRequest:
-    """When a caller would like to come."""
+    """The days and the part of the day that a caller asks for.
+
+    `soonest` says that the caller wants the first time there is.
+    """
 
     days: tuple[date, ...]
     daytime: PartOfDay
     soonest: bool = False
 
     def includes(self, start: datetime) -> bool:
-        """Say whether a local time is one that was asked for; an exact time means its day."""
+        """Say whether a local time fits; a request for an exact time fits the whole day."""
         earliest, latest = self.daytime.earliest, self.daytime.latest
         at = start.time()
         return start.date() in self.days and earliest <= at and (latest is None or at < latest)
@@ -50,16 +53,17 @@ class TimeRequest:
 def parse_when(
     text: str, now: datetime, zone: ZoneInfo, opens: time = time(8), closes: time = time(18)
 ) -> TimeRequest | None:
-    """Return when the caller would like to come; None if no day is to be heard in it."""
+    """Return the days and times that `text` names, in words or in ISO 8601; None without a day."""
     today = now.astimezone(zone).date()
-    wish = _written(text.strip(), zone) or _spoken(text[:_LONGEST], today, opens, closes)
-    if wish is None or not wish.days:
+    request = _parse_iso(text.strip(), zone)
+    request = request or _parse_spoken(text[:_MAX_LENGTH], today, opens, closes)
+    if request is None or not request.days:
         return None
-    return wish if wish.days[-1].year - today.year in _YEARS else None
+    return request if request.days[-1].year - today.year in _YEARS else None
 
 
-def _spoken(text: str, today: date, opens: time, closes: time) -> TimeRequest | None:
-    said = _plain(text)
+def _parse_spoken(text: str, today: date, opens: time, closes: time) -> TimeRequest | None:
+    said = _normalize(text)
     soonest = _SOONEST.search(said) is not None
     if reading := parse_days(said, today):
         days, rest = reading
@@ -72,8 +76,8 @@ def _spoken(text: str, today: date, opens: time, closes: time) -> TimeRequest | 
     return TimeRequest(days, daytime, soonest)
 
 
-def _written(text: str, zone: ZoneInfo) -> TimeRequest | None:
-    """Read ISO 8601; a time without an offset is one of the calendar's zone."""
+def _parse_iso(text: str, zone: ZoneInfo) -> TimeRequest | None:
+    """Read ISO 8601; a time without an offset is in `zone`."""
     try:
         start = datetime.fromisoformat(text)
     except ValueError:
@@ -86,8 +90,8 @@ def _written(text: str, zone: ZoneInfo) -> TimeRequest | None:
     return TimeRequest((start.date(),), PartOfDay(at=at if at != time.min else None))
 
 
-def _plain(text: str) -> str:
+def _normalize(text: str) -> str:
     said = text.lower()
-    for pattern, replacement in _CLEANED:
+    for pattern, replacement in _REWRITES:
         said = re.sub(pattern, replacement, said)
-    return with_digits(_GREETING.sub(" ", said)).strip()
+    return words_to_digits(_GREETING.sub(" ", said)).strip()

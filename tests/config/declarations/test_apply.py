@@ -11,13 +11,12 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from sqlalchemy import text
 
-from config.bots import CHANGES, Bot, cache_key, load
+from config.bots import CHANGES_CHANNEL, Bot, cache_key, load_bot
 from config.cache import connect
-from config.constellation import sections
 from config.database import Database
 from config.declarations.apply import apply
-from config.declarations.schema import DeclarationError, read
-from config.declarations.section import Change
+from config.declarations.schema import DeclarationError, read_declaration
+from config.declarations.section import Change, sections
 from tests.config.conftest import Write
 from tests.conftest import Tenant
 
@@ -62,7 +61,7 @@ async def _ids(database: Database, declaration: str, bot: str = "reception") -> 
 async def _stored(
     database: Database, cache: Redis, declaration: str, name: str = "reception"
 ) -> Bot:
-    return await load(database, cache, *await _ids(database, declaration, name))
+    return await load_bot(database, cache, *await _ids(database, declaration, name))
 
 
 async def _next_message(channel: PubSub) -> str:
@@ -78,9 +77,9 @@ async def _announcements(cache: Redis) -> AsyncGenerator[list[str]]:
     heard: list[str] = []
     end = uuid4().hex
     async with cache.pubsub() as channel:
-        await channel.subscribe(CHANGES)
+        await channel.subscribe(CHANGES_CHANNEL)
         yield heard
-        await cache.publish(CHANGES, end)
+        await cache.publish(CHANGES_CHANNEL, end)
         while (message := await _next_message(channel)) != end:
             heard.append(message)
 
@@ -92,7 +91,7 @@ def _said(changes: list[Change]) -> list[str]:
 async def test_the_first_time_adds_and_the_second_changes_nothing(
     database: Database, cache: Redis, shop: str, write: Write
 ) -> None:
-    declaration = read(write(shop), sections())
+    declaration = read_declaration(write(shop), sections())
     added = _said(await apply(database, cache, declaration, sections()))
     assert added[0] == f"add business {_slug(shop)}"
     assert added[-2:] == ["add bot reception", "add bot evening"]
@@ -102,7 +101,7 @@ async def test_the_first_time_adds_and_the_second_changes_nothing(
 async def test_what_is_declared_is_what_a_call_gets(
     database: Database, cache: Redis, shop: str, write: Write
 ) -> None:
-    await apply(database, cache, read(write(shop), sections()), sections())
+    await apply(database, cache, read_declaration(write(shop), sections()), sections())
     bot = await _stored(database, cache, shop)
     assert (bot.business_name, bot.time_zone) == ("Corner Books", "Europe/Berlin")
     assert bot.llm == ("openai/gpt-4.1-mini", "auto")
@@ -134,9 +133,9 @@ async def test_a_change_is_named_counted_and_heard(
     after: str,
     detail: str,
 ) -> None:
-    await apply(database, cache, read(write(shop), sections()), sections())
+    await apply(database, cache, read_declaration(write(shop), sections()), sections())
     first = await _stored(database, cache, shop)
-    changed = read(write(shop.replace(before, after)), sections())
+    changed = read_declaration(write(shop.replace(before, after)), sections())
     async with _announcements(cache) as heard:
         changes = await apply(database, cache, changed, sections())
     assert _said(changes) == [f"change bot reception: {detail}"]
@@ -152,7 +151,7 @@ async def test_a_server_that_nobody_knows_is_refused_with_its_line(
 ) -> None:
     path = write(shop.replace("      knowledge: {}", "      planning: {}"))
     with pytest.raises(DeclarationError, match="there are crm, tickets") as refused:
-        await apply(database, cache, read(path, sections()), sections())
+        await apply(database, cache, read_declaration(path, sections()), sections())
     assert str(refused.value).startswith(f"{path}:14: bots.0.servers.planning: is not a server")
     async with database.unscoped() as session:
         query = text("select find_business(:slug)")
@@ -164,7 +163,7 @@ async def test_denied_tools_and_policies_are_stored(
 ) -> None:
     use = "{denied_tools: [cancel_booking], policy: {create_booking: {duplicates: reject}}}"
     path = write(shop.replace("      knowledge: {}", f"      knowledge: {use}"))
-    await apply(database, cache, read(path, sections()), sections())
+    await apply(database, cache, read_declaration(path, sections()), sections())
     bot = await _stored(database, cache, shop)
     assert bot.servers["knowledge"].denied_tools == ("cancel_booking",)
     assert bot.policy("knowledge", "create_booking").duplicates == "reject"
@@ -174,9 +173,9 @@ async def test_denied_tools_and_policies_are_stored(
 async def test_the_time_zone_of_the_business_reaches_its_bots(
     database: Database, cache: Redis, shop: str, write: Write
 ) -> None:
-    await apply(database, cache, read(write(shop), sections()), sections())
+    await apply(database, cache, read_declaration(write(shop), sections()), sections())
     assert (await _stored(database, cache, shop)).time_zone == "Europe/Berlin"
-    moved = read(write(shop.replace("Europe/Berlin", "Europe/Paris")), sections())
+    moved = read_declaration(write(shop.replace("Europe/Berlin", "Europe/Paris")), sections())
     changes = await apply(database, cache, moved, sections())
     assert _said(changes)[0] == f"change business {_slug(shop)}: time_zone"
     assert (await _stored(database, cache, shop)).time_zone == "Europe/Paris"
@@ -185,7 +184,7 @@ async def test_the_time_zone_of_the_business_reaches_its_bots(
 async def test_a_dry_run_says_the_same_and_changes_nothing(
     database: Database, cache: Redis, shop: str, write: Write
 ) -> None:
-    declaration = read(write(shop), sections())
+    declaration = read_declaration(write(shop), sections())
     would = await apply(database, cache, declaration, sections(), dry_run=True)
     query = text("select find_business(:slug)")
     async with database.unscoped() as session:
@@ -193,7 +192,7 @@ async def test_a_dry_run_says_the_same_and_changes_nothing(
     assert await apply(database, cache, declaration, sections()) == would
 
     before = await _stored(database, cache, shop)
-    changed = read(write(shop.replace("the phone", "politely")), sections())
+    changed = read_declaration(write(shop.replace("the phone", "politely")), sections())
     async with _announcements(cache) as heard:
         would = await apply(database, cache, changed, sections(), dry_run=True)
     assert _said(would) == ["change bot reception: system_prompt"]
@@ -207,7 +206,7 @@ async def test_a_file_is_applied_whole_or_not_at_all(
 ) -> None:
     path = write(f"{shop}    knowledge_base: nowhere\n")
     with pytest.raises(DeclarationError, match="neither stored nor declared") as refused:
-        await apply(database, cache, read(path, sections()), sections())
+        await apply(database, cache, read_declaration(path, sections()), sections())
     assert str(refused.value).startswith(f"{path}: bot evening names")
     async with database.unscoped() as session:
         query = text("select find_business(:slug)")
@@ -217,9 +216,9 @@ async def test_a_file_is_applied_whole_or_not_at_all(
 async def test_the_difference_never_shows_a_value(
     database: Database, cache: Redis, shop: str, write: Write
 ) -> None:
-    await apply(database, cache, read(write(shop), sections()), sections())
+    await apply(database, cache, read_declaration(write(shop), sections()), sections())
     changed = shop.replace("the phone", "sk_live_canary").replace("Corner", "sk_live_canary")
-    changes = await apply(database, cache, read(write(changed), sections()), sections())
+    changes = await apply(database, cache, read_declaration(write(changed), sections()), sections())
     assert len(changes) == 2
     assert "canary" not in str(changes)
 
@@ -227,29 +226,30 @@ async def test_the_difference_never_shows_a_value(
 async def test_a_bot_keeps_its_id_and_what_is_not_declared_stays(
     database: Database, cache: Redis, shop: str, write: Write
 ) -> None:
-    await apply(database, cache, read(write(shop), sections()), sections())
+    await apply(database, cache, read_declaration(write(shop), sections()), sections())
     ids = await _ids(database, shop, "evening")
     without = shop.split("  - name: evening")[0]
-    assert await apply(database, cache, read(write(without), sections()), sections()) == []
+    unchanged = read_declaration(write(without), sections())
+    assert await apply(database, cache, unchanged, sections()) == []
     assert await _ids(database, shop, "evening") == ids
 
 
 async def test_one_tenants_declaration_does_not_touch_another(
     database: Database, cache: Redis, tenant: Tenant, shop: str, write: Write
 ) -> None:
-    before = await load(database, cache, tenant.business_id, tenant.bot_id)
+    before = await load_bot(database, cache, tenant.business_id, tenant.bot_id)
     same_name = shop.replace("name: reception", f"name: {before.name}")
-    await apply(database, cache, read(write(same_name), sections()), sections())
+    await apply(database, cache, read_declaration(write(same_name), sections()), sections())
     await cache.delete(cache_key(tenant.business_id, tenant.bot_id))
-    assert await load(database, cache, tenant.business_id, tenant.bot_id) == before
+    assert await load_bot(database, cache, tenant.business_id, tenant.bot_id) == before
 
 
 async def test_two_who_apply_at_once_end_with_one_of_each(
     database: Database, cache: Redis, shop: str, write: Write
 ) -> None:
-    declaration = read(write(shop), sections())
+    declaration = read_declaration(write(shop), sections())
     await apply(database, cache, declaration, sections())
-    changed = read(write(shop.replace("the phone", "politely")), sections())
+    changed = read_declaration(write(shop.replace("the phone", "politely")), sections())
     await asyncio.gather(*(apply(database, cache, changed, sections()) for _ in range(4)))
     business_id, bot_id = await _ids(database, shop)
     async with database.tenant(business_id) as session:
@@ -262,7 +262,7 @@ async def test_two_who_apply_at_once_end_with_one_of_each(
 async def test_without_a_cache_it_is_stored_all_the_same(
     database: Database, cache: Redis, shop: str, write: Write
 ) -> None:
-    await apply(database, None, read(write(shop), sections()), sections())
+    await apply(database, None, read_declaration(write(shop), sections()), sections())
     assert (await _stored(database, cache, shop)).name == "reception"
 
 
@@ -271,7 +271,7 @@ async def test_a_cache_that_is_down_does_not_undo_it(
 ) -> None:
     down = connect("redis://127.0.0.1:1/0")
     said: list[str] = []
-    declaration = read(write(shop), sections())
+    declaration = read_declaration(write(shop), sections())
     changes = await apply(database, down, declaration, sections(), progress=said.append)
     await down.aclose()
     assert _said(changes)[-1] == "add bot evening"

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from config.constellation import sections
-from config.declarations.schema import Declaration, DeclarationError, json_schema, read
+from config.declarations.schema import Declaration, DeclarationError, json_schema, read_declaration
+from config.declarations.section import sections
 from tests.config.conftest import Write
 
 CANARY = "sk_live_canary"
@@ -81,7 +81,7 @@ WRONG: Mapping[str, tuple[str, str, int, str]] = {
 
 
 def _read(path: Path) -> Declaration:
-    return read(path, sections())
+    return read_declaration(path, sections())
 
 
 def _complaint(path: Path) -> str:
@@ -100,9 +100,9 @@ def test_a_right_declaration_is_read(write: Write) -> None:
 
 
 def test_anchors_and_merged_keys_work(write: Write) -> None:
-    again = RIGHT + "  - {<<: *bot, name: evening}\n"
+    merged = RIGHT + "  - {<<: *bot, name: evening}\n"
     declaration = _read(
-        write(again.replace("  - name: reception", "  - &bot\n    name: reception"))
+        write(merged.replace("  - name: reception", "  - &bot\n    name: reception"))
     )
     assert [bot.name for bot in declaration.bots] == ["reception", "evening"]
     assert declaration.bots[0].servers == declaration.bots[1].servers

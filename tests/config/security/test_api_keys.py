@@ -11,13 +11,13 @@ from sqlalchemy.exc import NoResultFound
 from config.database import Database
 from config.security import api_keys
 from config.security.api_keys import (
+    CACHE_SECONDS,
     PREFIX,
-    REMEMBERED,
     FoundKey,
     Rights,
     create_key,
     find_key,
-    keys_of,
+    list_keys,
     revoke_key,
 )
 from config.security.tokens import Grant
@@ -77,7 +77,7 @@ async def test_a_revoked_key_is_forgotten_in_time(
     assert found is not None
     await _revoke(database, found)
     assert await find_key(database, key) == found
-    later = time.monotonic() + REMEMBERED + 1
+    later = time.monotonic() + CACHE_SECONDS + 1
     monkeypatch.setattr(api_keys, "monotonic", lambda: later)
     assert await find_key(database, key) is None
 
@@ -119,7 +119,8 @@ async def test_a_key_brings_its_rights(database: Database, tenant: Tenant) -> No
     found = await find_key(database, key)
     assert found is not None
     assert found.rights == rights
-    stored = [each for each in await keys_of(database, tenant.business_id) if each.name == "brings"]
+    listed = await list_keys(database, tenant.business_id)
+    stored = [each for each in listed if each.name == "brings"]
     assert [(each.id, each.rights) for each in stored] == [(found.api_key_id, rights)]
 
 
@@ -159,14 +160,14 @@ NOTHING = Grant(tools=(), write=False)
     ],
 )
 def test_rights_only_ever_narrow_a_grant(rights: Rights, grant: Grant, left: Grant) -> None:
-    assert rights.narrowed("desk", grant) == left
+    assert rights.narrow("desk", grant) == left
 
 
 def test_a_key_is_limited_by_any_of_its_rights() -> None:
     limits = [Rights(bots=()), Rights(servers=()), Rights(tools=()), Rights(read_only=True)]
-    assert all(rights.limited for rights in limits)
-    assert not Rights().limited
+    assert all(rights.is_limited for rights in limits)
+    assert not Rights().is_limited
     bot_id = uuid4()
-    assert Rights().includes(bot_id)
-    assert Rights(bots=(bot_id,)).includes(bot_id)
-    assert not Rights(bots=(uuid4(),)).includes(bot_id)
+    assert Rights().includes_bot(bot_id)
+    assert Rights(bots=(bot_id,)).includes_bot(bot_id)
+    assert not Rights(bots=(uuid4(),)).includes_bot(bot_id)

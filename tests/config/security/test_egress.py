@@ -152,9 +152,10 @@ class World(httpcore2.AsyncNetworkBackend):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    key, nobody, now = generate_private_key(SECP256R1()), x509.Name([]), datetime.now(UTC)
+    key, no_name, now = generate_private_key(SECP256R1()), x509.Name([]), datetime.now(UTC)
+    tomorrow = now + timedelta(1)
     names = x509.SubjectAlternativeName([x509.DNSName(NAME)])
-    builder = x509.CertificateBuilder(nobody, nobody, key.public_key(), 1, now, now + timedelta(1))
+    builder = x509.CertificateBuilder(no_name, no_name, key.public_key(), 1, now, tomorrow)
     signed = builder.add_extension(names, critical=True).sign(key, SHA256()).public_bytes(PEM)
     path = tmp_path_factory.mktemp("guard") / "site.pem"
     path.write_bytes(signed + key.private_bytes(PEM, PrivateFormat.PKCS8, NoEncryption()))

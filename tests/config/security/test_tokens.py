@@ -9,9 +9,9 @@ import pytest_asyncio
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
-from config.constellation import constellation, load
+from config.bot_settings import ServerUse
+from config.constellation import constellation, load_object
 from config.database import Database
-from config.declarations.schema import ServerUse
 from config.security.tokens import (
     LIFETIME,
     Claims,
@@ -103,7 +103,7 @@ def test_no_two_tokens_are_alike(signer: Signer) -> None:
 
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
-    specs = [load(dotted) for dotted in constellation().servers.values()]
+    specs = [load_object(dotted) for dotted in constellation().servers.values()]
     async with held(serve(specs, signer, database, cache)) as servers:
         yield servers
 

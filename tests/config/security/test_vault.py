@@ -8,8 +8,9 @@ import pytest
 from config.database import Database
 from config.declarations.section import ApplyContext, Change
 from config.errors import UserError
-from config.integrations import IntegrationError, IntegrationInput, check, remove, rotate, store
+from config.integrations import IntegrationError, IntegrationInput, check, remove, store
 from config.security.encryption import Keyring
+from config.security.key_rotation import rotate_all
 from config.security.vault import Account, DatabaseVault, NoAccountError
 from config.settings import MissingSettingError
 from tests.conftest import Tenant, fetch, new_tenant
@@ -21,8 +22,8 @@ CALCOM = IntegrationInput(
 )
 
 
-class Trials:
-    """A vendor that accepts every account, but for those it is told of."""
+class FakeAccountCheck:
+    """An account check that accepts every account, unless it is told to refuse."""
 
     def __init__(self) -> None:
         self.accounts: list[Account] = []
@@ -37,35 +38,41 @@ class Trials:
 async def stored(
     database: Database,
     tenant: Tenant,
-    given: IntegrationInput,
+    integration: IntegrationInput,
     *,
-    trial: Trials | None = None,
+    account_check: FakeAccountCheck | None = None,
     keyring: Keyring = KEYRING,
     dry_run: bool = False,
 ) -> Change | None:
     async with database.tenant(tenant.business_id) as session:
         applying = ApplyContext(
-            session, tenant.business_id, "UTC", Path(), dry_run, keyring, trial or Trials()
+            session,
+            tenant.business_id,
+            "UTC",
+            Path(),
+            dry_run,
+            keyring,
+            account_check or FakeAccountCheck(),
         )
-        return await store(applying, given)
+        return await store(applying, integration)
 
 
 async def test_an_account_is_tried_sealed_and_opened_for_its_business(
     database: Database, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     tenant = await new_tenant(database)
-    trial = Trials()
-    change = await stored(database, tenant, CALCOM, trial=trial)
+    account_check = FakeAccountCheck()
+    change = await stored(database, tenant, CALCOM, account_check=account_check)
     assert change == Change("add", "integration main")
-    assert [each.secrets for each in trial.accounts] == [{"api_key": CANARY}]
+    assert [each.secrets for each in account_check.accounts] == [{"api_key": CANARY}]
 
     vault = DatabaseVault(database, KEYRING)
     account = await vault.account("scheduling", tenant.claims())
     assert (account.provider, account.secrets) == ("calcom", {"api_key": CANARY})
     assert account.base_url("https://api.cal.com") == "https://cal.test"
     assert CANARY not in repr(account)
-    foreign = await vault.account("scheduling", other_tenant.claims(integration="main"))
-    assert foreign == Account("builtin", "main")
+    other_account = await vault.account("scheduling", other_tenant.claims(integration="main"))
+    assert other_account == Account("builtin", "main")
     assert await vault.account("tickets", tenant.claims()) == Account("builtin")
 
     (row,) = await fetch(database, tenant, "select * from business_integration")
@@ -74,28 +81,28 @@ async def test_an_account_is_tried_sealed_and_opened_for_its_business(
 
 
 async def test_what_is_unchanged_is_not_tried_again(database: Database) -> None:
-    tenant, trial = await new_tenant(database), Trials()
+    tenant, account_check = await new_tenant(database), FakeAccountCheck()
     await stored(database, tenant, CALCOM)
-    assert await stored(database, tenant, CALCOM, trial=trial) is None
-    assert trial.accounts == []
+    assert await stored(database, tenant, CALCOM, account_check=account_check) is None
+    assert account_check.accounts == []
     other = IntegrationInput("main", "scheduling", "calcom", {"api_key": "new"}, {})
-    change = await stored(database, tenant, other, trial=trial)
+    change = await stored(database, tenant, other, account_check=account_check)
     assert change == Change("change", "integration main", "settings, secrets")
-    assert len(trial.accounts) == 1
+    assert len(account_check.accounts) == 1
 
 
 async def test_what_the_vendor_refuses_is_not_stored(database: Database) -> None:
-    tenant, trial = await new_tenant(database), Trials()
-    trial.refused = True
+    tenant, account_check = await new_tenant(database), FakeAccountCheck()
+    account_check.refused = True
     with pytest.raises(UserError, match="refused"):
-        await stored(database, tenant, CALCOM, trial=trial)
+        await stored(database, tenant, CALCOM, account_check=account_check)
     assert await fetch(database, tenant, "select * from business_integration") == []
 
 
 async def test_a_dry_run_asks_nobody(database: Database) -> None:
-    tenant, trial = await new_tenant(database), Trials()
-    await stored(database, tenant, CALCOM, trial=trial, dry_run=True)
-    assert trial.accounts == []
+    tenant, account_check = await new_tenant(database), FakeAccountCheck()
+    await stored(database, tenant, CALCOM, account_check=account_check, dry_run=True)
+    assert account_check.accounts == []
 
 
 async def test_an_account_for_some_bots_is_no_other_bot_s(database: Database) -> None:
@@ -144,14 +151,14 @@ async def test_a_disabled_or_removed_account_is_gone(database: Database) -> None
 
 async def test_rotated_secrets_are_kept_and_are_no_difference(database: Database) -> None:
     tenant, vault = await new_tenant(database), DatabaseVault(database, KEYRING)
-    given = IntegrationInput("main", "scheduling", "calcom", {"refresh_token": "first"}, {})
-    await stored(database, tenant, given)
+    integration = IntegrationInput("main", "scheduling", "calcom", {"refresh_token": "first"}, {})
+    await stored(database, tenant, integration)
     account = await vault.account("scheduling", tenant.claims())
-    async with vault.locked(tenant.business_id, account) as held:
-        held.store({"refresh_token": "second"})
+    async with vault.locked(tenant.business_id, account) as locked:
+        locked.store({"refresh_token": "second"})
     renewed = await vault.account("scheduling", tenant.claims())
     assert renewed.secrets == {"refresh_token": "second"}
-    assert await stored(database, tenant, given) is None
+    assert await stored(database, tenant, integration) is None
     assert (await vault.account("scheduling", tenant.claims())).secrets == renewed.secrets
 
 
@@ -159,8 +166,8 @@ async def test_a_revoked_account_says_so_until_it_is_connected_again(database: D
     tenant, vault = await new_tenant(database), DatabaseVault(database, KEYRING)
     await stored(database, tenant, CALCOM)
     account = await vault.account("scheduling", tenant.claims())
-    async with vault.locked(tenant.business_id, account) as held:
-        held.revoke()
+    async with vault.locked(tenant.business_id, account) as locked:
+        locked.revoke()
     with pytest.raises(NoAccountError, match="must be reconnected"):
         await vault.account("scheduling", tenant.claims())
     change = await stored(database, tenant, CALCOM)
@@ -188,15 +195,15 @@ async def test_keys_are_rotated_while_accounts_are_used(database: Database) -> N
         )
     old = Keyring(KEYRING.current, KEYRING.keys)
     both = Keyring("k2", {"k2": Keyring.parse(Keyring.new_key("k2")).keys["k2"], **old.keys})
-    first = await rotate(database, both)
+    first = await rotate_all(database, both)
     assert first.done >= 2
-    assert await rotate(database, both) == (0, first.lost)
+    assert await rotate_all(database, both) == (0, first.lost)
     new = DatabaseVault(database, Keyring("k2", {"k2": both.keys["k2"]}))
     for name in ("one", "two"):
         account = await new.account("scheduling", tenant.claims(integration=name))
         assert account.secrets == {"api_key": name}
     back = Keyring("k1", both.keys)
-    await rotate(database, back)  # other tests' accounts are opened with the first key
+    await rotate_all(database, back)  # other tests' accounts are opened with the first key
 
 
 async def test_without_keys_nothing_is_stored_or_opened(database: Database) -> None:
@@ -211,10 +218,10 @@ async def test_without_keys_nothing_is_stored_or_opened(database: Database) -> N
 
 
 async def test_a_stored_account_can_be_tried(database: Database) -> None:
-    tenant, trial = await new_tenant(database), Trials()
+    tenant, account_check = await new_tenant(database), FakeAccountCheck()
     await stored(database, tenant, CALCOM)
     async with database.tenant(tenant.business_id) as session:
-        await check(session, tenant.business_id, "main", KEYRING, trial)
-        assert trial.accounts[0].secrets == {"api_key": CANARY}
+        await check(session, tenant.business_id, "main", KEYRING, account_check)
+        assert account_check.accounts[0].secrets == {"api_key": CANARY}
         with pytest.raises(IntegrationError, match="'other'"):
-            await check(session, tenant.business_id, "other", KEYRING, trial)
+            await check(session, tenant.business_id, "other", KEYRING, account_check)

@@ -1,4 +1,4 @@
-"""What a vendor may answer that is no answer, and what that means for a read and for a write."""
+"""Responses of a vendor that cannot be used, for reads and for writes."""
 
 from collections.abc import AsyncGenerator, Callable
 
@@ -12,31 +12,31 @@ from config.security.tokens import Signer
 from tests.conftest import Tenant, new_tenant
 from tests.support.processes import held
 from tests.support.servers import Servers, serve
-from tests.toolkit.vendors import THINGS, connect
+from tests.toolkit.things_server import THINGS, connect
 
 Answer = Callable[[httpx2.Request], httpx2.Response]
 
 
-class Vendor:
-    """Answers whatever it is told to."""
+class FakeVendor:
+    """A vendor whose responses a test chooses."""
 
     def __init__(self) -> None:
-        self.asked = 0
-        self.answer: Answer = lambda _: httpx2.Response(200, json={"name": "thing"})
+        self.requests = 0
+        self.respond: Answer = lambda _: httpx2.Response(200, json={"name": "thing"})
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
-        self.asked += 1
-        return self.answer(request)
+        self.requests += 1
+        return self.respond(request)
 
 
 @pytest.fixture
-def vendor() -> Vendor:
-    return Vendor()
+def vendor() -> FakeVendor:
+    return FakeVendor()
 
 
 @pytest_asyncio.fixture
 async def servers(
-    vendor: Vendor, signer: Signer, database: Database, cache: Redis
+    vendor: FakeVendor, signer: Signer, database: Database, cache: Redis
 ) -> AsyncGenerator[Servers]:
     transport = httpx2.MockTransport(vendor)
     async with held(serve([THINGS], signer, database, cache, vendors=transport)) as servers:
@@ -69,9 +69,9 @@ NO_ANSWERS: dict[str, Answer] = {
 
 @pytest.mark.parametrize("name", NO_ANSWERS)
 async def test_what_is_no_answer_is_never_taken_for_one(
-    name: str, servers: Servers, vendor: Vendor, connected: Tenant
+    name: str, servers: Servers, vendor: FakeVendor, connected: Tenant
 ) -> None:
-    vendor.answer = NO_ANSWERS[name]
+    vendor.respond = NO_ANSWERS[name]
     async with servers.connect("things", connected.claims()) as caller:
         assert (await caller.call("read_thing", name="a")).error == "unavailable"
         # It may have been done: nobody may say that it was not.
@@ -79,25 +79,25 @@ async def test_what_is_no_answer_is_never_taken_for_one(
 
 
 async def test_a_read_is_tried_twice_and_a_write_once(
-    servers: Servers, vendor: Vendor, connected: Tenant
+    servers: Servers, vendor: FakeVendor, connected: Tenant
 ) -> None:
     def break_off(request: httpx2.Request) -> httpx2.Response:
         raise httpx2.ReadError("canary", request=request)
 
-    vendor.answer = break_off
+    vendor.respond = break_off
     async with servers.connect("things", connected.claims()) as caller:
         assert (await caller.call("read_thing", name="a")).error == "unavailable"
-        assert vendor.asked == 2
+        assert vendor.requests == 2
         assert (await caller.call("write_thing", name="a")).error == "outcome_unknown"
-        assert vendor.asked == 3
+        assert vendor.requests == 3
 
 
 async def test_a_write_that_never_left_was_not_done(
-    servers: Servers, vendor: Vendor, connected: Tenant
+    servers: Servers, vendor: FakeVendor, connected: Tenant
 ) -> None:
     def unreachable(request: httpx2.Request) -> httpx2.Response:
         raise httpx2.ConnectError("canary", request=request)
 
-    vendor.answer = unreachable
+    vendor.respond = unreachable
     async with servers.connect("things", connected.claims()) as caller:
         assert (await caller.call("write_thing", name="a")).error == "unavailable"

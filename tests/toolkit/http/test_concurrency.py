@@ -8,22 +8,22 @@ from toolkit.errors import NotFound, ToolFailure, Unavailable
 from toolkit.http.concurrency import gather, map_concurrently
 
 
-class Vendor:
-    """Answers with ten times the number, a moment later; knows who asked together."""
+class FakeVendor:
+    """A vendor that returns ten times a number, a moment later, and counts concurrent requests."""
 
     def __init__(self, failing: dict[int, ToolFailure] | None = None) -> None:
         self.failing = failing or {}
-        self.asked: list[int] = []
+        self.requested: list[int] = []
         self.answered: list[int] = []
-        self.turns: list[int] = []
+        self.batches: list[int] = []
         self._open = 0
 
     async def __call__(self, number: int) -> int:
         if not self._open:
-            self.turns.append(0)
-        self.turns[-1] += 1
+            self.batches.append(0)
+        self.batches[-1] += 1
         self._open += 1
-        self.asked.append(number)
+        self.requested.append(number)
         await asyncio.sleep(0)
         self._open -= 1
         if number in self.failing:
@@ -34,13 +34,13 @@ class Vendor:
 
 
 async def test_answers_come_in_the_order_of_the_questions() -> None:
-    vendor = Vendor()
+    vendor = FakeVendor()
     assert await gather(vendor(each) for each in (3, 1, 2)) == [30, 10, 20]
     assert await gather(vendor(each) for each in range(0)) == []
 
 
 async def test_the_first_failure_is_told_when_all_have_come_back() -> None:
-    vendor = Vendor({1: Unavailable("down"), 2: NotFound("none")})
+    vendor = FakeVendor({1: Unavailable("down"), 2: NotFound("none")})
     with pytest.raises(Unavailable):
         await gather(vendor(each) for each in (1, 2, 3))
     assert vendor.answered == [3]
@@ -60,17 +60,17 @@ async def test_the_first_failure_is_told_when_all_have_come_back() -> None:
 async def test_only_so_many_are_asked_at_once(
     count: int, first_alone: bool, turns: list[int]
 ) -> None:
-    vendor = Vendor()
-    answers = await map_concurrently(vendor, range(count), at_once=2, first_alone=first_alone)
+    vendor = FakeVendor()
+    answers = await map_concurrently(vendor, range(count), limit=2, first_alone=first_alone)
     assert answers == [number * 10 for number in range(count)]
-    assert vendor.turns == turns
+    assert vendor.batches == turns
 
 
 async def test_no_more_are_asked_after_a_failure() -> None:
-    vendor = Vendor({1: NotFound("none")})
+    vendor = FakeVendor({1: NotFound("none")})
     with pytest.raises(NotFound):
-        await map_concurrently(vendor, range(6), at_once=2)
-    assert vendor.asked == [0, 1]
+        await map_concurrently(vendor, range(6), limit=2)
+    assert vendor.requested == [0, 1]
     with pytest.raises(NotFound):
-        await map_concurrently(vendor, [1, 2], at_once=2, first_alone=True)
-    assert vendor.asked == [0, 1, 1]
+        await map_concurrently(vendor, [1, 2], limit=2, first_alone=True)
+    assert vendor.requested == [0, 1, 1]

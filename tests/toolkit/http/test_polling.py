@@ -8,8 +8,8 @@ import pytest
 from toolkit.http.polling import poll_until
 
 
-class Slept:
-    """Time that passes when somebody sleeps."""
+class FakeLoop:
+    """A loop whose time passes only by sleeping."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -24,34 +24,34 @@ class Slept:
 
 
 @pytest.fixture
-def slept(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slept]:
-    slept = Slept()
+def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLoop]:
+    loop = FakeLoop()
     with monkeypatch.context() as patch:
-        patch.setattr(asyncio, "get_running_loop", lambda: slept)
-        patch.setattr(asyncio, "sleep", slept.sleep)
-        yield slept
+        patch.setattr(asyncio, "get_running_loop", lambda: loop)
+        patch.setattr(asyncio, "sleep", loop.sleep)
+        yield loop
 
 
-async def test_it_is_looked_at_until_it_has_ended(slept: Slept) -> None:
+async def test_it_is_looked_at_until_it_has_ended(loop: FakeLoop) -> None:
     states = iter(["waiting", "working", "working", "done", "never looked at"])
 
     async def look() -> str:
         return next(states)
 
     assert await poll_until(look, lambda state: state == "done", budget=10) == "done"
-    assert slept.pauses == sorted(slept.pauses)
-    assert len(slept.pauses) == 3
+    assert loop.pauses == sorted(loop.pauses)
+    assert len(loop.pauses) == 3
 
 
-async def test_what_has_ended_is_not_waited_for(slept: Slept) -> None:
+async def test_what_has_ended_is_not_waited_for(loop: FakeLoop) -> None:
     async def look() -> str:
         return "done"
 
     assert await poll_until(look, lambda state: state == "done", budget=0) == "done"
-    assert slept.pauses == []
+    assert loop.pauses == []
 
 
-async def test_it_is_left_alone_when_the_budget_is_spent(slept: Slept) -> None:
+async def test_it_is_left_alone_when_the_budget_is_spent(loop: FakeLoop) -> None:
     looks = 0
 
     async def look() -> int:
@@ -60,12 +60,12 @@ async def test_it_is_left_alone_when_the_budget_is_spent(slept: Slept) -> None:
         return looks
 
     assert await poll_until(look, lambda _: False, budget=8) is None
-    assert sum(slept.pauses) < 8
-    assert 4 <= looks == len(slept.pauses) + 1
-    assert max(slept.pauses) == 2.0
+    assert sum(loop.pauses) < 8
+    assert 4 <= looks == len(loop.pauses) + 1
+    assert max(loop.pauses) == 2.0
 
 
-async def test_a_look_that_fails_ends_it(slept: Slept) -> None:
+async def test_a_look_that_fails_ends_it(loop: FakeLoop) -> None:
     async def look() -> str:
         raise LookupError
 

@@ -1,4 +1,4 @@
-"""A vendor's synchronous SDK among our coroutines, played by `requests` itself."""
+"""Synchronous SDKs in threads, with plain `requests` as the SDK."""
 
 import asyncio
 import gzip
@@ -14,9 +14,9 @@ import pytest
 import requests
 
 from toolkit.errors import NotFound, OutcomeUnknown, TimedOut, ToolFailure, Unavailable
-from toolkit.http import client as vendors
 from toolkit.http.circuit_breaker import CircuitBreaker
-from toolkit.http.sync_sdk import Threads, session
+from toolkit.http.client import Timing, VendorApi, VendorConnection
+from toolkit.http.sync_sdk import Threads, sync_session
 
 URL = "https://vendor.example/v1/things"
 CANARY = "sk_live_canary"
@@ -33,21 +33,21 @@ def threads() -> Threads:
     return Threads(workers=1, waiting=1)
 
 
-async def ask(work: Work[T], vendor: Callable[[httpx2.Request], httpx2.Response]) -> T:
+async def run_with(work: Work[T], vendor: Callable[[httpx2.Request], httpx2.Response]) -> T:
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(vendor))
     # Streamed, so that the adapter has to read what an exchange has left unread.
-    http = session(lambda request: client.send(request, stream=True), budget=LONG)
+    http = sync_session(lambda request: client.send(request, stream=True), budget=LONG)
     return await Threads(1).run(lambda: work(http), budget=LONG)
 
 
-async def sent(work: Work[Any]) -> httpx2.Request:
+async def sent_request(work: Work[Any]) -> httpx2.Request:
     received = asyncio.Queue[httpx2.Request]()
 
     def vendor(request: httpx2.Request) -> httpx2.Response:
         received.put_nowait(request)
         return httpx2.Response(204)
 
-    await ask(work, vendor)
+    await run_with(work, vendor)
     return received.get_nowait()
 
 
@@ -66,6 +66,17 @@ class Hanging:
             self.cancelled.set()
 
 
+class CountingBreaker(CircuitBreaker):
+    """A circuit breaker that counts the failures that it was told of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failures = 0
+
+    def record_failure(self) -> None:
+        self.failures += 1
+
+
 def assert_clean(error: BaseException) -> None:
     assert (error.__cause__, error.__context__) == (None, None)
     assert CANARY not in f"{error} {error!r} {error.args} {vars(error)}"
@@ -76,7 +87,9 @@ async def test_get(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     params = {"q": "SELECT Id WHERE Name = 'Zoë'", "n": ["1", "2"]}
     headers = {"X-Name": "Zoë", "Accept-Encoding": "br", "Proxy-Authorization": "x", "TE": "x"}
-    request = await sent(lambda http: http.get(f"{URL}/a%2Fb", params=params, headers=headers))
+    request = await sent_request(
+        lambda http: http.get(f"{URL}/a%2Fb", params=params, headers=headers)
+    )
     assert (request.method, request.content) == ("GET", b"")
     assert request.url.raw_path.startswith(b"/v1/things/a%2Fb?")
     assert request.url.params.multi_items() == [("q", params["q"]), ("n", "1"), ("n", "2")]
@@ -99,14 +112,18 @@ async def test_get(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ],
 )
 async def test_post(body: dict[str, Any], content: bytes, kind: str | None) -> None:
-    request = await sent(lambda http: http.post(URL, headers={"Content-Length": "99"}, **body))
+    request = await sent_request(
+        lambda http: http.post(URL, headers={"Content-Length": "99"}, **body)
+    )
     assert (request.content, request.headers.get("Content-Type")) == (content, kind)
     assert request.headers["Content-Length"] == str(len(content))
 
 
 async def test_multipart_upload() -> None:
     file = ("notes.txt", io.BytesIO(b"hello"), "text/plain")
-    request = await sent(lambda http: http.post(URL, data={"to": "a"}, files={"file": file}))
+    request = await sent_request(
+        lambda http: http.post(URL, data={"to": "a"}, files={"file": file})
+    )
     assert request.headers["Content-Type"].startswith("multipart/form-data; boundary=")
     assert b'name="to"\r\n\r\na\r\n' in request.content
     assert b'filename="notes.txt"\r\nContent-Type: text/plain\r\n\r\nhello\r\n' in request.content
@@ -117,7 +134,9 @@ async def test_answer() -> None:
     headers += [("Set-Cookie", "a=1; Path=/"), ("Set-Cookie", "b=2; Path=/")]
     made = httpx2.Response(201, headers=headers, content="Zoë".encode("utf-16"))
 
-    answer, jar = await ask(lambda http: (http.get(f"{URL}?q=1"), http.cookies), lambda _: made)
+    answer, jar = await run_with(
+        lambda http: (http.get(f"{URL}?q=1"), http.cookies), lambda _: made
+    )
     assert jar.get_dict() == answer.cookies.get_dict() == {"a": "1", "b": "2"}
     assert (answer.status_code, answer.reason, answer.text) == (201, "Created", "Zoë")
     assert answer.headers["x-MANY"] == "1, 2"
@@ -131,16 +150,16 @@ async def test_compressed_and_chunked_answer_is_undone_once() -> None:
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
     headers |= {"Content-Length": "9", "Transfer-Encoding": "chunked"}
     zipped = httpx2.Response(200, headers=headers, content=chunks())
-    answer = await ask(lambda http: http.get(URL), lambda _: zipped)
+    answer = await run_with(lambda http: http.get(URL), lambda _: zipped)
     assert answer.json() == {"name": "Zoë"}
     assert {name.lower() for name in answer.headers} == {"content-type"}
 
 
 async def test_answer_read_raw_and_empty() -> None:
     content = httpx2.Response(200, content=b"abcde")
-    answer = await ask(lambda http: http.get(URL, stream=True), lambda _: content)
+    answer = await run_with(lambda http: http.get(URL, stream=True), lambda _: content)
     assert [answer.raw.read(2), *answer.iter_content(2)] == [b"ab", b"cd", b"e"]
-    empty = await ask(lambda http: http.delete(URL), lambda _: httpx2.Response(204))
+    empty = await run_with(lambda http: http.delete(URL), lambda _: httpx2.Response(204))
     assert (empty.status_code, empty.reason, empty.content) == (204, "No Content", b"")
 
 
@@ -151,11 +170,11 @@ async def test_redirect_is_an_answer(status: int) -> None:
         return httpx2.Response(status, headers={"Location": f"{URL}/new"})
 
     def work(http: requests.Session) -> list[requests.Response]:
-        foreign = requests.Session()  # of an SDK that brings its own
-        foreign.mount("https://", http.get_adapter(URL))
-        return [http.get(URL), http.get(URL, allow_redirects=False), foreign.get(URL)]
+        own_session = requests.Session()  # of an SDK that brings its own
+        own_session.mount("https://", http.get_adapter(URL))
+        return [http.get(URL), http.get(URL, allow_redirects=False), own_session.get(URL)]
 
-    for answer in await ask(work, vendor):
+    for answer in await run_with(work, vendor):
         assert (answer.status_code, answer.headers["location"]) == (status, f"{URL}/new")
 
 
@@ -166,7 +185,7 @@ async def test_catalogue_passes_unchanged() -> None:
         raise failure
 
     with pytest.raises(NotFound) as caught:
-        await ask(lambda http: http.get(URL), vendor)
+        await run_with(lambda http: http.get(URL), vendor)
     assert caught.value is failure
     assert_clean(failure)
 
@@ -178,14 +197,14 @@ async def test_transport_error_holds_no_secret(kind: type[httpx2.RequestError]) 
 
     expected = requests.Timeout if kind is httpx2.ReadTimeout else requests.ConnectionError
     with pytest.raises(expected, match=kind.__name__) as caught:
-        await ask(lambda http: http.post(URL, headers={"Key": CANARY}, data=CANARY), vendor)
+        await run_with(lambda http: http.post(URL, headers={"Key": CANARY}, data=CANARY), vendor)
     assert_clean(caught.value)
 
 
 @pytest.mark.parametrize("asked", [{"headers": {"Key": f"“{CANARY}”"}}, {"params": CANARY * 9999}])
 async def test_what_cannot_be_sent_holds_no_secret(asked: dict[str, Any]) -> None:
     with pytest.raises(requests.exceptions.RequestException) as caught:
-        await sent(lambda http: http.get(URL, **asked))
+        await sent_request(lambda http: http.get(URL, **asked))
     assert_clean(caught.value)
 
 
@@ -193,7 +212,7 @@ async def test_what_cannot_be_sent_holds_no_secret(asked: dict[str, Any]) -> Non
 async def test_deadline(threads: Threads, writes: bool, failure: type[ToolFailure]) -> None:
     """All requests share it: an abandoned SDK that tries again is told so, and asks nobody."""
     hanging, failures = Hanging(), list[type[ToolFailure]]()
-    http = session(hanging, budget=LONG)
+    http = sync_session(hanging, budget=LONG)
 
     def stubborn() -> None:
         for _ in range(3):
@@ -212,28 +231,25 @@ async def test_deadline(threads: Threads, writes: bool, failure: type[ToolFailur
 
 @pytest.mark.parametrize(("writes", "failure"), [(False, TimedOut), (True, OutcomeUnknown)])
 async def test_a_vendor_that_hangs_is_noted(
-    threads: Threads, writes: bool, failure: type[ToolFailure], monkeypatch: pytest.MonkeyPatch
+    threads: Threads, writes: bool, failure: type[ToolFailure]
 ) -> None:
-    """The wire's deadline comes before the thread's, which would cancel what the breaker counts."""
-    monkeypatch.setattr(vendors, "READ_BUDGET", SHORT)
-    monkeypatch.setattr(vendors, "WRITE_BUDGET", SHORT)
-    counted = list[str]()
-    breaker = CircuitBreaker()
-    monkeypatch.setattr(breaker, "failed", lambda: counted.append("failed"))
+    """The request's deadline comes before the thread's, which the breaker would not count."""
+    breaker = CountingBreaker()
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(Hanging()))
-    api = vendors.VendorApi("Vendor", URL, vendors.VendorConnection(client, breaker))
-    budget = vendors.thread_budget(writes=writes)
-    http = session(api.exchange_json, budget=budget)
+    timing = Timing(read_budget=SHORT, write_budget=SHORT)
+    api = VendorApi("Vendor", URL, VendorConnection(client, breaker, timing))
+    budget = api.thread_budget(writes=writes)
+    http = sync_session(api.send_json, budget=budget)
     with pytest.raises(failure):
         await threads.run(
             lambda: http.request("POST" if writes else "GET", URL), budget=budget, writes=writes
         )
-    assert counted == ["failed"]
+    assert breaker.failures == 1
 
 
 async def test_exchange_is_cancelled_with_its_call_or_its_own_budget(threads: Threads) -> None:
     hanging, slow = Hanging(), Hanging()
-    http, impatient = session(hanging, budget=LONG), session(slow, budget=SHORT)
+    http, impatient = sync_session(hanging, budget=LONG), sync_session(slow, budget=SHORT)
     call = asyncio.create_task(threads.run(lambda: http.get(URL), budget=LONG))
     await hanging.begun.wait()
     call.cancel()
@@ -283,7 +299,7 @@ async def test_loop_goes_on_while_threads_wait() -> None:
         at_once -= 1
         return httpx2.Response(200, json={"n": request.url.params["n"]})
 
-    http = session(exchange, budget=LONG)
+    http = sync_session(exchange, budget=LONG)
 
     def call(n: int) -> Callable[[], int]:
         return lambda: int(http.get(URL, params={"n": n}).json()["n"])
@@ -296,7 +312,7 @@ async def test_context_goes_along(threads: Threads) -> None:
     async def exchange(_: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, text=caller.get())
 
-    http = session(exchange, budget=LONG)
+    http = sync_session(exchange, budget=LONG)
     caller.set("me")
     seen = await threads.run(lambda: (caller.get(), http.get(URL).text), budget=LONG)
     assert seen == ("me", "me")
@@ -308,7 +324,7 @@ async def test_failures_of_the_work_and_of_its_caller(threads: Threads) -> None:
     with pytest.raises(RuntimeError, match="StopIteration"):
         await threads.run(lambda: next(iter(())), budget=LONG)
     with pytest.raises(RuntimeError, match=r"Threads\.run"):  # on the loop's own thread
-        session(Hanging(), budget=LONG).get(URL)
+        sync_session(Hanging(), budget=LONG).get(URL)
 
 
 async def test_closing_ends_what_waits(threads: Threads) -> None:

@@ -42,10 +42,10 @@ async def wrap(gift: str, ctx: Context = CurrentContext()) -> Gift | InputRequir
 async def test_an_ask_is_not_taken_for_the_work(
     signer: Signer, database: Database, cache: Redis, tenant: Tenant
 ) -> None:
-    asked: list[str] = []
+    questions: list[str] = []
 
     async def choose(message: str, *_: Any) -> ElicitResult[dict[str, str]]:
-        asked.append(message)
+        questions.append(message)
         return ElicitResult(action="accept", content={"paper": "red"})
 
     token = signer.mint(server_audience("gifts"), tenant.claims(conversation_id=uuid4()))
@@ -56,7 +56,7 @@ async def test_an_ask_is_not_taken_for_the_work(
         )
         async with Client(transport, elicitation_handler=choose) as client:
             first = await client.call_tool("wrap", {"gift": "a book"})
-            again = await client.call_tool("wrap", {"gift": "a book"})
-    assert first.structured_content == again.structured_content == {"wrapped": "a book"}
+            second = await client.call_tool("wrap", {"gift": "a book"})
+    assert first.structured_content == second.structured_content == {"wrapped": "a book"}
     assert done == ["a book"]
-    assert asked == ["Which paper?"]
+    assert questions == ["Which paper?"]

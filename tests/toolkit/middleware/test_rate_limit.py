@@ -14,7 +14,7 @@ from config.security.tokens import Signer
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.support.processes import held
 from tests.support.servers import Servers, serve
-from tests.toolkit.vendors import THINGS, connect
+from tests.toolkit.things_server import THINGS, connect
 
 MOST = 3
 

@@ -12,7 +12,7 @@ from config.security.tokens import Signer
 from tests.conftest import Tenant, fetch
 from tests.support.processes import held
 from tests.support.servers import Servers, serve
-from tests.toolkit.notes import SPEC, done
+from tests.toolkit.notes_server import SPEC, written
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -71,26 +71,26 @@ async def test_what_is_not_granted_does_not_exist(servers: Servers, tenant: Tena
 
 
 async def test_a_repeated_write_is_replayed(servers: Servers, tenant: Tenant) -> None:
-    done.clear()
+    written.clear()
     async with servers.connect("notes", tenant.claims(conversation_id=uuid4())) as caller:
         first = await caller.call("write_note", name="once")
         second = await caller.call("write_note", name="once")
     assert first == second
     assert first.data == {"say": "Written.", "text": "once"}
-    assert len(done) == 1
+    assert len(written) == 1
 
 
 async def test_without_a_conversation_only_a_sent_key_makes_a_repeat(
     servers: Servers, tenant: Tenant
 ) -> None:
-    done.clear()
+    written.clear()
     async with servers.connect("notes", tenant.claims()) as caller:
         for _ in range(2):
             await caller.call("write_note", name="again")
         for _ in range(2):
             await caller.call("write_note", name="keyed", key="one")
         await caller.call("write_note", name="keyed", key="two")
-    assert [entry.split()[1] for entry in done] == ["again", "again", "keyed", "keyed"]
+    assert [entry.split()[1] for entry in written] == ["again", "again", "keyed", "keyed"]
 
 
 async def test_a_refused_write_may_be_tried_again(servers: Servers, tenant: Tenant) -> None:
@@ -100,7 +100,7 @@ async def test_a_refused_write_may_be_tried_again(servers: Servers, tenant: Tena
 
 
 async def test_a_write_is_read_back_before_it_is_done(servers: Servers, tenant: Tenant) -> None:
-    done.clear()
+    written.clear()
     claims = tenant.claims(conversation_id=uuid4(), confirm=("write_note",))
     async with servers.connect("notes", claims) as caller:
         schema = (await caller.tools())["write_note"].input_schema
@@ -111,17 +111,17 @@ async def test_a_write_is_read_back_before_it_is_done(servers: Servers, tenant: 
         code = asked["confirmation_code"]
         other = await caller.call("write_note", name="gin", confirmation_code=code)
         assert other.data["status"] == "needs_confirmation"
-        assert done == []
+        assert written == []
         code = (await caller.call("write_note", name="tea")).data["confirmation_code"]
         answer = await caller.call("write_note", name="tea", confirmation_code=code)
         assert answer.data["say"] == "Written."
-        assert len(done) == 1
+        assert len(written) == 1
 
 
 async def test_a_code_is_worth_nothing_in_another_conversation(
     servers: Servers, tenant: Tenant
 ) -> None:
-    done.clear()
+    written.clear()
     here, there = (
         tenant.claims(conversation_id=uuid4(), confirm=("write_note",)) for _ in range(2)
     )
@@ -130,7 +130,7 @@ async def test_a_code_is_worth_nothing_in_another_conversation(
     async with servers.connect("notes", there) as caller:
         answer = await caller.call("write_note", name="tea", confirmation_code=code)
     assert answer.data["status"] == "needs_confirmation"
-    assert done == []
+    assert written == []
 
 
 async def test_every_call_leaves_a_row_without_its_content(

@@ -1,4 +1,4 @@
-"""A server by itself, over stdio, as a desktop client starts it."""
+"""A server over stdio, as a desktop client starts it."""
 
 import os
 import subprocess
@@ -12,12 +12,12 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
 from scheduling.server import SERVER
-from toolkit.server.stdio import account_of
+from toolkit.server.stdio import account_from_environment
 
 CANARY = "canary-7f3a9"
 
 
-class _CalCom(BaseHTTPRequestHandler):
+class FakeCalCom(BaseHTTPRequestHandler):
     """Enough of Cal.com for a client to find a free day."""
 
     def do_GET(self) -> None:
@@ -41,7 +41,7 @@ class _CalCom(BaseHTTPRequestHandler):
 @pytest.fixture
 def calcom() -> Generator[str]:
     """Where the vendor listens."""
-    with HTTPServer(("127.0.0.1", 0), _CalCom) as server:
+    with HTTPServer(("127.0.0.1", 0), FakeCalCom) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -80,10 +80,10 @@ async def test_it_serves_the_tools_of_the_account_that_the_environment_describes
     ],
 )
 def test_it_says_which_variable_is_missing(environment: dict[str, str], missing: str) -> None:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     ended = subprocess.run(
         [sys.executable, "-m", "scheduling", "--stdio"],
-        env=kept | environment,
+        env=base | environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -95,6 +95,8 @@ def test_it_says_which_variable_is_missing(environment: dict[str, str], missing:
 
 
 def test_the_account_is_read_and_not_shown() -> None:
-    account = account_of(SERVER, {"SCHEDULING_PROVIDER": "calcom", "CALCOM_API_KEY": CANARY})
+    account = account_from_environment(
+        SERVER, {"SCHEDULING_PROVIDER": "calcom", "CALCOM_API_KEY": CANARY}
+    )
     assert account.secrets == {"api_key": CANARY}
     assert CANARY not in repr(account)

@@ -16,7 +16,7 @@ from config.security.tokens import Signer
 from tests.conftest import Tenant, fetch
 from tests.support.processes import held
 from tests.support.servers import Servers, serve
-from tests.toolkit.notes import SPEC, done
+from tests.toolkit.notes_server import SPEC, written
 
 NAMES = ["read_note", "write_note", "dawdle", "write_slowly"]
 
@@ -96,7 +96,7 @@ async def test_a_write_that_is_cut_off_is_not_called_undone(
     servers: Servers, tenant: Tenant, database: Database
 ) -> None:
     """Its deadline passes while it writes: nobody knows, so it is neither repeated nor denied."""
-    done.clear()
+    written.clear()
     claims = tenant.claims(conversation_id=uuid4())
     async with servers.connect("notes", claims) as caller:
         for _ in range(2):
@@ -108,7 +108,7 @@ async def test_a_write_that_is_cut_off_is_not_called_undone(
         id=claims.conversation_id,
     )
     assert [row["outcome"] for row in rows] == ["outcome_unknown"] * 2
-    assert done == ["slowly"]
+    assert written == ["slowly"]
 
 
 async def test_records_that_cannot_be_reached_are_no_mistake_of_ours(

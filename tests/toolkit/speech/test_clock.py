@@ -42,13 +42,13 @@ TUESDAY = Clock(datetime(2026, 11, 24, 15, 30, tzinfo=BERLIN))
     ],
 )
 def test_a_day_is_understood(said: str, day: date) -> None:
-    assert TUESDAY.day(said) == day
+    assert TUESDAY.parse_day(said) == day
 
 
 @pytest.mark.parametrize("said", ["", "soon", "whenever", "this week", "0000-00-00", "9999-01-01"])
 def test_a_day_that_is_left_open_is_asked_for(said: str) -> None:
     with pytest.raises(Rejected) as asked:
-        TUESDAY.day(said)
+        TUESDAY.parse_day(said)
     assert asked.value.spoken == "For which day?"
 
 
@@ -63,8 +63,8 @@ def test_a_day_that_is_left_open_is_asked_for(said: str) -> None:
     ],
 )
 def test_a_moment_is_understood(said: str, moment: str) -> None:
-    assert TUESDAY.moment(said).isoformat() == moment
-    assert TUESDAY.start(said) == TUESDAY.moment(said)
+    assert TUESDAY.parse_datetime(said).isoformat() == moment
+    assert TUESDAY.parse_start(said) == TUESDAY.parse_datetime(said)
 
 
 @pytest.mark.parametrize(
@@ -74,22 +74,22 @@ def test_a_moment_is_understood(said: str, moment: str) -> None:
 def test_a_moment_that_is_left_open_is_asked_for(said: str) -> None:
     """Where the clocks skip it there is no such moment, either."""
     with pytest.raises(Rejected) as asked:
-        TUESDAY.moment(said)
+        TUESDAY.parse_datetime(said)
     assert asked.value.spoken == "For which day and time?"
 
 
 def test_a_day_may_stand_for_its_beginning() -> None:
-    assert TUESDAY.start("tomorrow").isoformat() == "2026-11-25T00:00:00+01:00"
+    assert TUESDAY.parse_start("tomorrow").isoformat() == "2026-11-25T00:00:00+01:00"
     with pytest.raises(Rejected):
-        TUESDAY.start("soon")
+        TUESDAY.parse_start("soon")
     # In Lebanon that day begins at one.
     beirut = Clock(datetime(2026, 3, 20, 12, tzinfo=ZoneInfo("Asia/Beirut")))
-    assert beirut.start("2026-03-29").isoformat() == "2026-03-29T01:00:00+03:00"
+    assert beirut.parse_start("2026-03-29").isoformat() == "2026-03-29T01:00:00+03:00"
 
 
 def test_times_are_said_as_on_this_clock() -> None:
-    assert TUESDAY.said(date(2026, 11, 26)) == "Thursday"
-    assert TUESDAY.said(datetime.fromisoformat("2026-11-26T09:30:00+00:00")) == (
+    assert TUESDAY.describe(date(2026, 11, 26)) == "Thursday"
+    assert TUESDAY.describe(datetime.fromisoformat("2026-11-26T09:30:00+00:00")) == (
         "Thursday at ten thirty in the morning"
     )
     assert Clock(datetime.fromisoformat("2026-11-24T15:30:00+00:00")).zone.key == "UTC"
@@ -131,9 +131,9 @@ async def set_zone(database: Database, tenant: Tenant, zone: str) -> None:
 
 
 async def test_without_a_database_the_clock_is_utc(tenant: Tenant, database: Database) -> None:
-    async with httpx2.AsyncClient() as nobody:
+    async with httpx2.AsyncClient() as client_of_vendors:
         vault = DatabaseVault(database, KEYRING)
-        runtime = Runtime(nobody, vault, standalone=tenant.claims())
+        runtime = Runtime(client_of_vendors, vault, standalone=tenant.claims())
         async with Client(build_server(SPEC, runtime)) as client:
             result = await client.call_tool("look", {})
     assert result.structured_content is not None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from toolkit.speech.emails import email_address
+from toolkit.speech.emails import spoken_email
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from toolkit.speech.emails import email_address
     ],
 )
 def test_an_address_is_heard(said: str, written: str) -> None:
-    assert email_address(said) == written
+    assert spoken_email(said) == written
 
 
 @pytest.mark.parametrize(
@@ -39,4 +39,4 @@ def test_an_address_is_heard(said: str, written: str) -> None:
     ],
 )
 def test_other_words_are_no_address(said: str) -> None:
-    assert email_address(said) is None
+    assert spoken_email(said) is None

@@ -3,14 +3,14 @@
 import pytest
 
 from toolkit.speech.people import (
+    as_phone_number,
     digits,
     fold,
+    is_same_number,
     is_similar,
-    likeness,
-    number_in,
-    same_number,
     significant_digits,
-    sounds_like,
+    similar_prefixes,
+    similarity,
 )
 
 
@@ -31,8 +31,8 @@ from toolkit.speech.people import (
     ],
 )
 def test_two_ways_of_writing_a_number_are_one_line(one: str, other: str) -> None:
-    assert same_number(one, other)
-    assert same_number(other, one)
+    assert is_same_number(one, other)
+    assert is_same_number(other, one)
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_two_ways_of_writing_a_number_are_one_line(one: str, other: str) -> None
     ],
 )
 def test_two_numbers_are_two_lines(one: str, other: str) -> None:
-    assert not same_number(one, other)
-    assert not same_number(other, one)
+    assert not is_same_number(one, other)
+    assert not is_same_number(other, one)
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def test_another_name_is_not_alike(said: str, written: str) -> None:
 
 
 def test_the_liker_name_is_told_from_the_less_like() -> None:
-    assert likeness("Tom Hill", "Tom Hill") == likeness("Hill", "Tom Hill") == 1
-    assert likeness("Tom Hill", "Tom Hall") > likeness("Tom Hill", "Tim Hallmann")
-    assert likeness("Tom Hill", "") == 0
-    assert 1 > likeness("Catherine", "Katherine Brandt") > likeness("Catherine", "Karin Brandt")
+    assert similarity("Tom Hill", "Tom Hill") == similarity("Hill", "Tom Hill") == 1
+    assert similarity("Tom Hill", "Tom Hall") > similarity("Tom Hill", "Tim Hallmann")
+    assert similarity("Tom Hill", "") == 0
+    assert 1 > similarity("Catherine", "Katherine Brandt") > similarity("Catherine", "Karin Brandt")
 
 
 def test_names_are_looked_for_by_how_they_may_begin() -> None:
-    assert sounds_like(["catherine", "tom"], 2) == [
+    assert similar_prefixes(["catherine", "tom"], 2) == [
         "ca",
         "do",
         "ga",
@@ -113,9 +113,9 @@ def test_names_are_looked_for_by_how_they_may_begin() -> None:
         "xa",
         "za",
     ]
-    assert sounds_like(["tom", "dora"], 1) == ["d", "t"]
-    assert sounds_like(["łukasz"], 2) == ["łu"]
-    assert sounds_like([], 2) == []
+    assert similar_prefixes(["tom", "dora"], 1) == ["d", "t"]
+    assert similar_prefixes(["łukasz"], 2) == ["łu"]
+    assert similar_prefixes([], 2) == []
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_names_are_looked_for_by_how_they_may_begin() -> None:
     ],
 )
 def test_a_number_is_told_from_other_words(text: str, number: str | None) -> None:
-    assert number_in(text) == number
+    assert as_phone_number(text) == number
 
 
 def test_a_number_is_looked_for_by_its_end() -> None:

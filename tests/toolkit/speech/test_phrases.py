@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from toolkit.speech.numbers import number_words, phone_number, with_digits
-from toolkit.speech.phrases import label, times
+from toolkit.speech.numbers import number_words, spoken_phone_number, words_to_digits
+from toolkit.speech.phrases import datetime_label, join_times
 
 BERLIN = ZoneInfo("Europe/Berlin")
 TODAY = date(2026, 11, 24)
@@ -29,7 +29,7 @@ def at(text: str, zone: ZoneInfo = BERLIN) -> datetime:
     ],
 )
 def test_a_time_is_said_as_a_person_would(start: str, said: str) -> None:
-    assert label(at(start), TODAY) == said
+    assert datetime_label(at(start), TODAY) == said
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_time_is_said_as_a_person_would(start: str, said: str) -> None:
     ],
 )
 def test_times_of_a_day_are_said_in_one_breath(hours: list[str], said: str) -> None:
-    assert times([at(f"2026-11-26T{hour}") for hour in hours], TODAY) == said
+    assert join_times([at(f"2026-11-26T{hour}") for hour in hours], TODAY) == said
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,13 @@ def test_times_of_a_day_are_said_in_one_breath(hours: list[str], said: str) -> N
     ],
 )
 def test_a_phone_number_is_digits(said: str, number: str | None) -> None:
-    assert phone_number(said) == number
+    assert spoken_phone_number(said) == number
 
 
 def test_every_number_can_be_said_and_read_again() -> None:
-    assert [with_digits(number_words(number)) for number in range(60)] == [
+    assert [words_to_digits(number_words(number)) for number in range(60)] == [
         str(n) for n in range(60)
     ]
-    assert with_digits("the twenty third, twelfth and fortieth") == "the 23rd, 12th and fortieth"
+    assert (
+        words_to_digits("the twenty third, twelfth and fortieth") == "the 23rd, 12th and fortieth"
+    )

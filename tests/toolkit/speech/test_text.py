@@ -2,7 +2,7 @@
 
 import pytest
 
-from toolkit.speech.text import cut, shorten
+from toolkit.speech.text import capitalize, cut, shorten
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,8 @@ def test_a_text_is_cut_to_bytes(text: str, size: int, cut_to: str) -> None:
 def test_a_text_is_shortened_to_characters(text: str, length: int, shortened_to: str) -> None:
     assert shorten(text, length) == shortened_to
     assert len(shortened_to) <= length
+
+
+def test_a_sentence_begins_with_a_capital_letter() -> None:
+    assert capitalize("ticket INC 7, No light") == "Ticket INC 7, No light"
+    assert capitalize("") == ""

@@ -1,4 +1,4 @@
-"""A server with one tool and one vendor, for what every vendor's server has."""
+"""A server of things at one vendor, for tests of what every provider does."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -26,8 +26,8 @@ class _Thing(BaseModel):
     name: str
 
 
-class Vendor:
-    """A tenant's account at a vendor with OAuth."""
+class ThingsProvider:
+    """A tenant's things at a vendor with OAuth."""
 
     credentials: ClassVar[type[Credentials]] = OAuthCredentials
     unsupported: ClassVar[Mapping[str, str]] = {"erase_thing": "The vendor forgets nothing."}
@@ -41,7 +41,7 @@ class Vendor:
         )
 
     async def check(self) -> None:
-        """Read whose account it is."""
+        """Read the account."""
         await self._api.call("GET", ("me",), _Thing)
 
     async def read(self, name: str) -> str:
@@ -49,12 +49,12 @@ class Vendor:
         return (await self._api.call("GET", ("things", name), _Thing)).name
 
     async def write(self, name: str) -> str:
-        """Write a thing, of which the vendor cannot be asked afterwards."""
+        """Write a thing, which cannot be found again afterwards."""
         self._call.refuse_if_retry("Vendor")
         return (await self._api.call("POST", ("things",), _Thing, json={"name": name})).name
 
 
-VENDOR: Vendor = Depends(tenant_provider({"vendor": Vendor}))
+PROVIDER: ThingsProvider = Depends(tenant_provider({"vendor": ThingsProvider}))
 
 
 class Thing(Result):
@@ -62,24 +62,26 @@ class Thing(Result):
 
 
 @tool(title="Read a thing", annotations=READS, timeout=8.0)
-async def read_thing(name: str, vendor: Vendor = VENDOR) -> Thing:
+async def read_thing(name: str, provider: ThingsProvider = PROVIDER) -> Thing:
     """Read a thing."""
-    return Thing(name=await vendor.read(name))
+    return Thing(name=await provider.read(name))
 
 
 @tool(title="Write a thing", annotations=WRITES, timeout=15.0)
-async def write_thing(name: str, vendor: Vendor = VENDOR) -> Thing:
+async def write_thing(name: str, provider: ThingsProvider = PROVIDER) -> Thing:
     """Write a thing."""
-    return Thing(name=await vendor.write(name))
+    return Thing(name=await provider.write(name))
 
 
 @tool(title="Erase a thing", annotations=WRITES)
-async def erase_thing(name: str, vendor: Vendor = VENDOR) -> Thing:
+async def erase_thing(name: str, provider: ThingsProvider = PROVIDER) -> Thing:
     """Erase a thing."""
     return Thing(name=name)
 
 
-THINGS = ServerSpec("things", "Things.", (read_thing, write_thing, erase_thing), {"vendor": Vendor})
+THINGS = ServerSpec(
+    "things", "Things.", (read_thing, write_thing, erase_thing), {"vendor": ThingsProvider}
+)
 SECRETS = {
     "client_id": "app",
     "client_secret": "canary-secret",

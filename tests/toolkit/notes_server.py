@@ -1,4 +1,4 @@
-"""A server of notes, for what every server does whatever its tools."""
+"""A server of notes, for tests of what every server does whatever its tools."""
 
 import asyncio
 from typing import Annotated
@@ -13,7 +13,7 @@ from toolkit.middleware.results import Result
 from toolkit.server.build import ServerSpec
 from toolkit.tenancy import CALL, ToolCall
 
-done: list[str] = []
+written: list[str] = []
 Name = Annotated[str, Field(max_length=20)]
 
 
@@ -40,7 +40,7 @@ async def write_note(name: Name, call: ToolCall = CALL) -> Note:
     if name == "refused":
         raise NotFound("There is no such note.")
     confirm(f"I will write {name}. Shall I?")
-    done.append(f"{call.business_id} {name}")
+    written.append(f"{call.business_id} {name}")
     return Note(say="Written.", text=name)
 
 
@@ -54,7 +54,7 @@ async def dawdle() -> Note:
 @tool(title="Write slowly", annotations=WRITES, timeout=0.05)
 async def write_slowly() -> Note:
     """Write, and take too long."""
-    done.append("slowly")
+    written.append("slowly")
     await asyncio.Event().wait()
     return Note(text="never")
 

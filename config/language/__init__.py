@@ -1,0 +1,1 @@
+"""Words that the agent and the servers share: numbers, months and weekdays in English."""

@@ -1,0 +1,39 @@
+"""What the agent and the MCP servers have to agree on: meta keys, error kinds, time budgets.
+
+The orchestrator may not import `toolkit`, so both sides take these values from here.
+"""
+
+from typing import Literal
+
+# Keys of `_meta`. The first is used on results (`error`, `say`) and on tools (`profile`,
+# `examples`, `handles`); the other two on requests.
+META_KEY = "antiphon"
+DETAILS_KEY = "antiphon/details"  # tools/list: return the tools' own metadata, too
+IDEMPOTENCY_KEY = "antiphon/idempotency_key"  # tools/call: the name of a write
+
+# Seconds that one tool call may take, with everything that it asks of a vendor.
+READ_BUDGET = 8.0
+WRITE_BUDGET = 15.0
+CONNECT_BUDGET = 1.0
+
+# `error` in a failed result. `toolkit.errors` says what each one means.
+ErrorKind = Literal[
+    "conflict",
+    "disconnected",
+    "fault",
+    "forbidden",
+    "invalid",
+    "not_found",
+    "outcome_unknown",
+    "rate_limited",
+    "rejected",
+    "timeout",
+    "unavailable",
+    "unknown_tool",
+]
+
+# `status` of a result that asks for agreement, the field and argument with its code, and how many
+# seconds that code can be used. `config.confirmation` issues and redeems the codes.
+NEEDS_CONFIRMATION = "needs_confirmation"
+CONFIRMATION_CODE = "confirmation_code"
+CONFIRMATION_LIFETIME = 120
