@@ -1,123 +1,108 @@
-"""The agent of one call: greeting, passages, the model's answers, and results spoken at once."""
+"""The agent of one conversation: greeting, passages, the model's answers, and spoken results."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from livekit.agents import NOT_GIVEN, Agent, FlushSentinel, ModelSettings, StopResponse
 from livekit.agents.llm import ChatChunk, ChatContext, ChatMessage, Tool
 
-from config.bots import Bot
-from orchestrator.agent.background_tasks import Background
-from orchestrator.agent.llm import CascadeLLM
-from orchestrator.agent.prompt import instructions, passages
-from orchestrator.agent.retrieval import Retrieval
-from orchestrator.agent.timing import TurnClock
-from orchestrator.agent.toolset import FILLER, CallTools, Raw
+from orchestrator.agent.agent_parts import AgentParts
+from orchestrator.agent.prompt import build_instructions, format_passages
+from orchestrator.agent.tool_runner import FILLER
+from orchestrator.agent.toolset import RawTool
 
 Chunk = ChatChunk | str | FlushSentinel
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What an agent is made of."""
-
-    bot: Bot
-    model: CascadeLLM
-    tools: CallTools
-    retrieval: Retrieval
-    background: Background
-    clock: TurnClock
-    greeting: str
-
-
 class VoiceAgent(Agent):
-    """Talks with one caller."""
+    """Talks with one caller, or continues a conversation in writing: then there is a `history`."""
 
     def __init__(
         self,
-        parts: Parts,
-        tools: list[Raw],
+        parts: AgentParts,
+        tools: list[RawTool],
         now: datetime,
         *,
-        written: ChatContext | None = None,
+        greeting: str | None = None,
+        history: ChatContext | None = None,
     ) -> None:
-        """Be ready for a call; or for a conversation in writing, of which this was `written`."""
-        told = instructions(parts.bot, now, written=written is not None)
-        super().__init__(instructions=told, tools=[*tools], chat_ctx=written or NOT_GIVEN)
+        super().__init__(
+            instructions=build_instructions(parts.bot, now, written=history is not None),
+            tools=[*tools],
+            chat_ctx=history or NOT_GIVEN,
+        )
         self._parts = parts
-        self._greets = written is None
+        self._greeting = greeting
 
     async def on_enter(self) -> None:
-        """Greet the caller, and let a small model read its prompt meanwhile."""
-        if not self._greets:
+        """Greet the caller, and let an embedded model read its prompt meanwhile."""
+        if self._greeting is None:
             return
-        greeted = self.session.say(self._parts.greeting, allow_interruptions=True)
+        speech = self.session.say(self._greeting, allow_interruptions=True)
         self._parts.background.start(self.warm())
-        await greeted
+        await speech
 
     async def warm(self) -> None:
-        """Have the model read the conversation so far."""
+        """Have an embedded model read the conversation so far."""
+        model = self._parts.embedded_llm
+        if model is None:
+            return
         context = self.chat_ctx.copy()
         if not any(item.type == "message" and item.role == "assistant" for item in context.items):
-            context.add_message(role="assistant", content=self._parts.greeting)
-        await self._parts.model.warm(context, self.tools_in_use)
-
-    @property
-    def tools_in_use(self) -> list[Tool]:
-        """Return the tools that the model sees."""
-        return [tool for tool in self.tools if isinstance(tool, Tool)]
+            context.add_message(role="assistant", content=self._greeting or "")
+        await model.warm(context, [tool for tool in self.tools if isinstance(tool, Tool)])
 
     async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
-        """Take note of the caller's words; nothing but noise is not answered."""
+        """Take the caller's words; a sound without words is not answered."""
         text = (new_message.text_content or "").strip()
         if not text:
             raise StopResponse
-        self._parts.tools.caller_said(text)
+        self._parts.toolset.runner.add_caller_turn(text)
 
     async def llm_node(
         self, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
     ) -> AsyncIterator[Chunk]:
-        """Answer: with a result's own sentence where that is the rule, else with the model."""
-        say = self._parts.tools.spoken(chat_ctx)
-        if say is not None:
-            yield say
+        """Answer with the sentence of the last result where it is spoken, else with the model."""
+        sentence = self._parts.toolset.runner.spoken.find(chat_ctx)
+        if sentence is not None:
+            yield sentence
             return
-        informed = await self._informed(chat_ctx)
-        async for chunk in self._patient(informed, tools, model_settings):
+        context = await self._with_passages(chat_ctx)
+        async for chunk in self._with_filler(context, tools, model_settings):
             yield chunk
 
-    async def _informed(self, chat_ctx: ChatContext) -> ChatContext:
+    async def _with_passages(self, chat_ctx: ChatContext) -> ChatContext:
         """Return a copy that has what the documents say before the caller's last words."""
-        last = _last_words(chat_ctx)
+        last = _last_user_message(chat_ctx)
         text = (last.text_content or "") if last else ""
-        if last is None or not self._parts.tools.asks_for_facts(text):
+        if last is None or not self._parts.toolset.wants_passages(text):
             return chat_ctx
-        with self._parts.clock.measuring("retrieval"):
-            found = await self._parts.retrieval.passages(text)
-        if not found:
+        with self._parts.clock.measure("retrieval"):
+            passages = await self._parts.retrieval.find_passages(text)
+        if not passages:
             return chat_ctx
         context = chat_ctx.copy()
         position = next(i for i, item in enumerate(context.items) if item.id == last.id)
-        context.items.insert(position, ChatMessage(role="system", content=[passages(found)]))
+        message = ChatMessage(role="system", content=[format_passages(passages)])
+        context.items.insert(position, message)
         return context
 
-    async def _patient(
+    async def _with_filler(
         self, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
     ) -> AsyncIterator[Chunk]:
-        """Stream the model's answer; while it thinks for long, say so once."""
+        """Stream the model's answer; speak a filler once if it does not begin in time."""
         started = time.perf_counter()
         answer = aiter(_answer(self, chat_ctx, tools, model_settings))
         first = asyncio.ensure_future(anext(answer, None))
-        patience = self._parts.bot.soft_timeout_seconds
-        if patience >= 0:
-            await asyncio.wait({first}, timeout=patience)
+        timeout = self._parts.bot.soft_timeout_seconds
+        if timeout >= 0:
+            await asyncio.wait({first}, timeout=timeout)
             if not first.done():
                 self._parts.clock.add("model", time.perf_counter() - started)
-                self._parts.clock.answered()
+                self._parts.clock.mark_answered()
                 yield f"{FILLER} "
                 yield FlushSentinel()
         chunk = await first
@@ -133,7 +118,7 @@ def _answer(
     return Agent.default.llm_node(agent, chat_ctx, tools, model_settings)
 
 
-def _last_words(chat_ctx: ChatContext) -> ChatMessage | None:
+def _last_user_message(chat_ctx: ChatContext) -> ChatMessage | None:
     for item in reversed(chat_ctx.items):
         if item.type == "message" and item.role == "user":
             return item

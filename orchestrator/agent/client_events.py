@@ -1,4 +1,4 @@
-"""What a client is told while a call runs, as JSON on the data channel's topic `events`."""
+"""Events for the clients of a running call: JSON on the topic `events` of the data channel."""
 
 import json
 import logging
@@ -8,8 +8,8 @@ from typing import Any
 
 from livekit import rtc
 
-from config.declarations.schema import ClientEvent
-from orchestrator.agent.background_tasks import Background
+from config.bot_settings import ClientEvent
+from orchestrator.runtime.background_tasks import BackgroundTasks
 
 TOPIC = "events"
 logger = logging.getLogger("antiphon.events")
@@ -21,7 +21,7 @@ class ClientEvents:
     """Sends the events that the bot has switched on."""
 
     def __init__(
-        self, room: rtc.Room, enabled: Collection[ClientEvent], background: Background
+        self, room: rtc.Room, enabled: Collection[ClientEvent], background: BackgroundTasks
     ) -> None:
         self._room = room
         self._enabled = frozenset(enabled)
@@ -38,4 +38,4 @@ class ClientEvents:
         try:
             await self._room.local_participant.publish_data(body, reliable=True, topic=TOPIC)
         except rtc.participant.PublishDataError:
-            logger.info("an event found nobody to hear it")
+            logger.info("an event could not be sent to the room")

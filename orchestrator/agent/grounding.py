@@ -1,56 +1,46 @@
-"""What a small model may pass on: only what the caller has really said.
+"""Checks the arguments of a small model's tool calls against what the caller has really said.
 
-A small model fills an optional argument with something likely, such as a telephone number that
-nobody has given. A value that the caller's words do not hold is dropped. A whole sentence is passed
-on only if most of it was said: else one that is needed is replaced by the caller's last words.
+A small model fills an optional argument with something likely, such as a telephone number that the
+caller never gave. A value that the caller's words do not contain is dropped. A whole sentence is
+passed on only if most of it was said: else a required one is replaced by the caller's last words.
 """
 
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-_FEW = 5  # words, in which a caller's own may be said differently
-_DIGITS = {
-    "oh": "0",
-    "zero": "0",
-    "one": "1",
-    "two": "2",
-    "three": "3",
-    "four": "4",
-    "five": "5",
-    "six": "6",
-    "seven": "7",
-    "eight": "8",
-    "nine": "9",
-}
+from config.language.english import CARDINALS
+
+_SHORT = 5  # words: a longer text is a sentence, which may word differently what was said
+_DIGITS = {"oh": "0", **{word: str(digit) for digit, word in enumerate(CARDINALS[:10])}}
 
 
-def grounded(
-    arguments: Mapping[str, Any], required: Collection[str], heard: Sequence[str]
+def ground_arguments(
+    arguments: Mapping[str, Any], required: Collection[str], caller_turns: Sequence[str]
 ) -> dict[str, Any]:
     """Return the arguments without texts that the caller has not said."""
-    said = " ".join(heard)
-    passed_on: dict[str, Any] = {}
+    spoken = " ".join(caller_turns)
+    grounded: dict[str, Any] = {}
     for name, value in arguments.items():
-        if not isinstance(value, str) or _was_said(value, said):
-            passed_on[name] = value
+        if not isinstance(value, str) or _is_grounded(value, spoken):
+            grounded[name] = value
         elif name in required:
-            passed_on[name] = heard[-1] if heard and _is_sentence(value) else value
-    return passed_on
+            grounded[name] = caller_turns[-1] if caller_turns and _is_sentence(value) else value
+    return grounded
 
 
-def _was_said(value: str, said: str) -> bool:
+def _is_grounded(value: str, spoken: str) -> bool:
     if any(character.isdigit() for character in value):
         digits = _digits(value)
-        return bool(digits) and digits in _digits(said)
-    words, known = _words(value), set(_words(said))
+        return bool(digits) and digits in _digits(spoken)
+    words, known = _words(value), set(_words(spoken))
     if _is_sentence(value):
         return sum(word in known for word in words) * 2 >= len(words)
     return not known.isdisjoint(words)
 
 
 def _is_sentence(value: str) -> bool:
-    return len(_words(value)) > _FEW
+    return len(_words(value)) > _SHORT
 
 
 def _words(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A dispatched job: what it was told, what its process keeps, and the call that it serves."""
+"""A job of the worker: what it was dispatched with, and the resources of the process it runs in."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +17,7 @@ from orchestrator.mcp_client.tool_cache import ToolCache
 
 
 class Dispatch(BaseModel):
-    """What the API put into the dispatch of a job."""
+    """The metadata that the API dispatches a job with."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -29,27 +29,27 @@ class Dispatch(BaseModel):
 
 @dataclass
 class Process:
-    """What a job process keeps; a process serves one call."""
+    """The clients of one job process, which serves one call."""
 
     settings: Settings
     database: Database
-    constellation: Router
-    catalogue: ToolCache
+    router: Router
+    tool_cache: ToolCache
     cache: Redis
 
     @classmethod
     def connect(cls, settings: Settings) -> "Process":
-        """Make the clients; none of them connects before it is used."""
+        """Build the clients; none of them connects before it is used."""
         cache = connect(required("REDIS_URL", settings.redis_url))
         # One for what a call reads, one that its audit trail keeps, one in reserve.
         database = Database(required("DATABASE_URL", settings.database_url), pool_size=3)
         private_key = required("SERVICE_TOKEN_PRIVATE_KEY", settings.service_token_private_key)
-        registry = Directory.of(settings, database, cache)
-        constellation = Router(Signer(private_key), settings.mcp_server_url, registry)
-        return cls(settings, database, constellation, ToolCache(constellation, cache), cache)
+        directory = Directory.from_settings(settings, database, cache)
+        router = Router(Signer(private_key), settings.mcp_server_url, directory)
+        return cls(settings, database, router, ToolCache(router, cache), cache)
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self.constellation.aclose()
+        await self.router.aclose()
         await self.database.aclose()
         await self.cache.aclose()

@@ -1,7 +1,7 @@
-"""What a call has to tell the transcripts server, on disk before it counts.
+"""The journal of a call: what the transcripts server is to store, written to disk first.
 
 A line is one tool call on that server, and every one of them may be repeated. The process that
-serves the call holds a lock on its file; a file that nobody locks is an orphan and is replayed.
+serves the call holds a lock on its file; a file without a lock is an orphan and is replayed.
 """
 
 import fcntl
@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 SERVER = "transcripts"
 
 
-class Header(BaseModel):
-    """Whose call a journal is of."""
+class JournalHeader(BaseModel):
+    """The first line of a journal: which call it is of."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,8 +29,8 @@ class Header(BaseModel):
     conversation_id: UUID
 
 
-class Entry(BaseModel):
-    """One tool call."""
+class JournalEntry(BaseModel):
+    """One line of a journal: a tool call on the transcripts server."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,15 +39,15 @@ class Entry(BaseModel):
 
 
 class Journal:
-    """One call's file, locked as long as this process lives."""
+    """The file of one call, locked as long as this process lives."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self._descriptor = descriptor
 
     @classmethod
-    def start(cls, folder: Path, header: Header) -> Self:
-        """Begin a call's file."""
+    def create(cls, folder: Path, header: JournalHeader) -> Self:
+        """Create and lock the file of a call."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / f"{header.conversation_id}.{os.getpid()}.jsonl"
         # Until it is locked and says whose it is, it must not be taken for an orphan.
@@ -59,12 +59,12 @@ class Journal:
         unnamed.rename(path)
         return journal
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: JournalEntry) -> None:
         """Write one entry. It survives the death of this process as soon as this returns."""
         self._write(entry.model_dump(mode="json"))
 
     def close(self, *, delivered: bool) -> None:
-        """Let go of the file; what was all delivered is not needed any more."""
+        """Unlock the file; remove it if all of it was delivered."""
         if delivered:
             self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
@@ -75,16 +75,16 @@ class Journal:
 
 
 @dataclass(frozen=True)
-class Orphan:
-    """A file whose process is gone, locked by whoever replays it."""
+class OrphanedJournal:
+    """A journal whose process is gone, locked by the process that replays it."""
 
     journal: Journal
-    header: Header
-    entries: tuple[Entry, ...]
+    header: JournalHeader
+    entries: tuple[JournalEntry, ...]
 
 
-def orphans(folder: Path) -> Iterator[Orphan]:
-    """Yield each file that no living process holds, locked."""
+def find_orphans(folder: Path) -> Iterator[OrphanedJournal]:
+    """Lock and yield each journal that no living process has locked."""
     for path in sorted(folder.glob("*.jsonl")):
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
@@ -96,26 +96,26 @@ def orphans(folder: Path) -> Iterator[Orphan]:
             os.close(descriptor)
             continue
         journal = Journal(path, descriptor)
-        found = _read(path)
-        if found is None:
+        content = _read(path)
+        if content is None:
             journal.close(delivered=True)  # died before it had said whose call it is
             continue
-        yield Orphan(journal, *found)
+        yield OrphanedJournal(journal, *content)
 
 
-def _read(path: Path) -> tuple[Header, tuple[Entry, ...]] | None:
-    """Return what the file holds; its last line may be torn, and then never counted."""
+def _read(path: Path) -> tuple[JournalHeader, tuple[JournalEntry, ...]] | None:
+    """Return header and entries, or None without a header. A torn last line does not count."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     if not lines:
         return None
     try:
-        header = Header.model_validate_json(lines[0])
+        header = JournalHeader.model_validate_json(lines[0])
     except ValidationError:
         return None
-    entries: list[Entry] = []
+    entries: list[JournalEntry] = []
     for line in lines[1:]:
         try:
-            entries.append(Entry.model_validate_json(line))
+            entries.append(JournalEntry.model_validate_json(line))
         except ValidationError:
             break
     return header, tuple(entries)

@@ -1,6 +1,5 @@
-"""Which provider hears, thinks and speaks: the bot's own, or one that there is a key for."""
+"""Which providers a bot uses for speech and language: its own choice, or one there is a key for."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,17 +9,10 @@ from config.settings import Settings
 AUTO = "auto"
 EMBEDDED = "embedded"
 
-_MODELS = (
-    ("OPENAI_API_KEY", "openai/gpt-4.1-mini"),
-    ("ANTHROPIC_API_KEY", "anthropic/claude-haiku-4-5"),
-    ("GEMINI_API_KEY", "gemini/gemini-2.5-flash"),
-    ("GROQ_API_KEY", "groq/llama-3.3-70b-versatile"),
-)
-
 
 @dataclass(frozen=True)
-class Target:
-    """One language model of a cascade, as litellm calls it."""
+class LLMSpec:
+    """A language model of a bot's cascade, and how litellm calls it."""
 
     name: str
     model: str
@@ -28,34 +20,38 @@ class Target:
 
     @property
     def embedded(self) -> bool:
-        """Say whether it is the small model of this machine, which chooses but does not word."""
+        """Return whether it is the small model of this machine."""
         return self.name == EMBEDDED
 
 
-def hears(wanted: str, settings: Settings) -> str:
+def resolve_stt(name: str, settings: Settings) -> str:
     """Return the provider of speech to text."""
-    return _chosen(wanted, settings, "deepgram", "sarvam", "elevenlabs")
+    return _resolve(name, settings, "deepgram", "sarvam", "elevenlabs")
 
 
-def speaks(wanted: str, settings: Settings) -> str:
+def resolve_tts(name: str, settings: Settings) -> str:
     """Return the provider of text to speech."""
-    return _chosen(wanted, settings, "elevenlabs", "sarvam")
+    return _resolve(name, settings, "elevenlabs", "sarvam")
 
 
-def thinks(names: Sequence[str], settings: Settings) -> list[Target]:
-    """Return the cascade of language models."""
-    return [_target(_automatic(settings) if name == AUTO else name, settings) for name in names]
+def resolve_llm(names: Sequence[str], settings: Settings) -> list[LLMSpec]:
+    """Return the language models of a cascade, in its order."""
+    return [_llm_spec(_default_llm(settings) if name == AUTO else name, settings) for name in names]
 
 
-def needs_models(settings: Settings) -> bool:
-    """Say whether a bot that leaves the choice to us would use an embedded model."""
-    chosen = hears(AUTO, settings), speaks(AUTO, settings), thinks((AUTO,), settings)[0].name
+def needs_embedded_models(settings: Settings) -> bool:
+    """Return whether a bot that leaves every choice to the platform uses an embedded model."""
+    chosen = (
+        resolve_stt(AUTO, settings),
+        resolve_tts(AUTO, settings),
+        resolve_llm((AUTO,), settings)[0].name,
+    )
     return EMBEDDED in chosen
 
 
-def _chosen(wanted: str, settings: Settings, *providers: str) -> str:
-    if wanted != AUTO:
-        return wanted
+def _resolve(name: str, settings: Settings, *providers: str) -> str:
+    if name != AUTO:
+        return name
     keys = {
         "deepgram": settings.deepgram_api_key,
         "elevenlabs": settings.elevenlabs_api_key,
@@ -64,14 +60,20 @@ def _chosen(wanted: str, settings: Settings, *providers: str) -> str:
     return next((provider for provider in providers if keys[provider]), EMBEDDED)
 
 
-def _automatic(settings: Settings) -> str:
+def _default_llm(settings: Settings) -> str:
     if settings.llm_model:
         return settings.llm_model
-    return next((model for key, model in _MODELS if os.environ.get(key)), EMBEDDED)
+    models = (
+        (settings.openai_api_key, "openai/gpt-4.1-mini"),
+        (settings.anthropic_api_key, "anthropic/claude-haiku-4-5"),
+        (settings.gemini_api_key, "gemini/gemini-2.5-flash"),
+        (settings.groq_api_key, "groq/llama-3.3-70b-versatile"),
+    )
+    return next((model for key, model in models if key), EMBEDDED)
 
 
-def _target(name: str, settings: Settings) -> Target:
+def _llm_spec(name: str, settings: Settings) -> LLMSpec:
     if name == EMBEDDED:
         options = {"api_base": settings.models_url, "api_key": EMBEDDED}
-        return Target(name, "openai/embedded", options)
-    return Target(name, name)
+        return LLMSpec(name, "openai/embedded", options)
+    return LLMSpec(name, name)

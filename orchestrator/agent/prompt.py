@@ -1,4 +1,4 @@
-"""What the model is told before the call begins. What is stable comes first."""
+"""The system prompt of a conversation. What is the same in every call comes first."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ _LANGUAGE = "Speak the language with the code {}."
 _PASSAGES = "Facts: "
 
 
-def instructions(bot: Bot, now: datetime, *, written: bool = False) -> str:
+def build_instructions(bot: Bot, now: datetime, *, written: bool = False) -> str:
     """Return the system prompt of a call that begins at `now`, or of an answer in writing."""
     today = now.astimezone(ZoneInfo(bot.time_zone))
     rules = (_WRITTEN if written else _SPOKEN) + _RULES
@@ -28,6 +28,6 @@ def instructions(bot: Bot, now: datetime, *, written: bool = False) -> str:
     return "\n".join(parts)
 
 
-def passages(texts: list[str]) -> str:
-    """Return passages as they stand before the caller's words."""
+def format_passages(texts: list[str]) -> str:
+    """Return the system message with passages, which stands before the caller's words."""
     return _PASSAGES + " | ".join(" ".join(text.split()) for text in texts)

@@ -1,4 +1,4 @@
-"""Turns, usage and the end of a call: into the journal first, then to the transcripts server."""
+"""Records turns, usage and the end of a call: in its journal, then at the transcripts server."""
 
 import asyncio
 import logging
@@ -8,29 +8,36 @@ from pathlib import Path
 from typing import Any
 
 from config.security.tokens import Claims, Grant
-from orchestrator.agent.journal import SERVER, Entry, Header, Journal, Orphan, orphans
+from orchestrator.agent.journal import (
+    SERVER,
+    Journal,
+    JournalEntry,
+    JournalHeader,
+    OrphanedJournal,
+    find_orphans,
+)
 from orchestrator.mcp_client.router import Router
 from orchestrator.mcp_client.tool import Outcome
 
 logger = logging.getLogger("antiphon.recorder")
 
-_RETRY = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between tries; the last one repeats
-_LATER = frozenset({"unavailable", "timeout", "fault", "outcome_unknown"})
+_RETRY_DELAYS = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between tries; the last one repeats
+_RETRYABLE = frozenset({"unavailable", "timeout", "fault", "outcome_unknown"})
 
 
 class Recorder:
-    """Numbers what is said in one call, and sees that it is stored."""
+    """Records one call. What is said is numbered in its order."""
 
-    def __init__(self, constellation: Router, folder: Path, header: Header) -> None:
-        self._constellation = constellation
+    def __init__(self, router: Router, folder: Path, header: JournalHeader) -> None:
+        self._router = router
         self._claims = _claims(header)
-        self._journal = Journal.start(folder, header)
-        self._waiting: asyncio.Queue[Entry | None] = asyncio.Queue()
+        self._journal = Journal.create(folder, header)
+        self._undelivered: asyncio.Queue[JournalEntry | None] = asyncio.Queue()
         self._delivery = asyncio.create_task(self._deliver())
         self._next_index = 0
         self._last_user_turn: int | None = None
 
-    def user_turn(
+    def add_user_turn(
         self,
         text: str,
         *,
@@ -47,10 +54,10 @@ class Recorder:
             stt_provider=stt_provider,
             language=language,
             stt_confidence=confidence,
-            spoken_at=_moment(),
+            spoken_at=_now(),
         )
 
-    def agent_response(
+    def add_agent_response(
         self,
         text: str,
         *,
@@ -71,22 +78,22 @@ class Recorder:
             voice_id=voice_id,
             language=language,
             interrupted=interrupted,
-            spoken_at=_moment(),
+            spoken_at=_now(),
         )
 
-    def joined(self, *, room_sid: str, agent_job_id: str) -> None:
+    def add_job(self, *, room_sid: str, agent_job_id: str) -> None:
         """Record which job serves the call."""
         self._record("update_conversation", room_sid=room_sid, agent_job_id=agent_job_id)
 
-    def usage(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Record what providers will bill for."""
+    def add_usage(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Record what providers bill for."""
         self._record("record_usage", rows=list(rows))
 
-    async def end(self, reason: str, patience: float) -> bool:
-        """Record the end, and say whether everything was delivered within `patience` seconds."""
-        self._record("end_conversation", reason=reason, ended_at=_moment())
-        self._waiting.put_nowait(None)
-        done, _ = await asyncio.wait({self._delivery}, timeout=patience)
+    async def end(self, reason: str, delivery_seconds: float) -> bool:
+        """Record the end; return whether everything was delivered within `delivery_seconds`."""
+        self._record("end_conversation", reason=reason, ended_at=_now())
+        self._undelivered.put_nowait(None)
+        done, _ = await asyncio.wait({self._delivery}, timeout=delivery_seconds)
         if not done:
             self._delivery.cancel()
         self._journal.close(delivered=bool(done))
@@ -98,58 +105,58 @@ class Recorder:
         return index
 
     def _record(self, tool: str, **arguments: Any) -> None:
-        given = {name: value for name, value in arguments.items() if value is not None}
-        entry = Entry(tool=tool, arguments=given)
+        present = {name: value for name, value in arguments.items() if value is not None}
+        entry = JournalEntry(tool=tool, arguments=present)
         self._journal.append(entry)
-        self._waiting.put_nowait(entry)
+        self._undelivered.put_nowait(entry)
 
     async def _deliver(self) -> None:
-        while (entry := await self._waiting.get()) is not None:
-            await _deliver(self._constellation, self._claims, entry)
+        while (entry := await self._undelivered.get()) is not None:
+            await _deliver(self._router, self._claims, entry)
 
 
-async def replay(constellation: Router, folder: Path) -> int:
+async def replay_orphans(router: Router, folder: Path) -> int:
     """Deliver the journals of calls whose process died, and return how many there were."""
     count = 0
-    for orphan in orphans(folder):
-        await _replay(constellation, orphan)
+    for orphan in find_orphans(folder):
+        await _replay(router, orphan)
         count += 1
     return count
 
 
-async def _replay(constellation: Router, orphan: Orphan) -> None:
+async def _replay(router: Router, orphan: OrphanedJournal) -> None:
     claims = _claims(orphan.header)
     delivered = False
     try:
         for entry in orphan.entries:
-            await _deliver(constellation, claims, entry)
+            await _deliver(router, claims, entry)
         if all(entry.tool != "end_conversation" for entry in orphan.entries):
-            end = Entry(tool="end_conversation", arguments={"reason": "agent_lost"})
-            await _deliver(constellation, claims, end)
+            end = JournalEntry(tool="end_conversation", arguments={"reason": "agent_lost"})
+            await _deliver(router, claims, end)
         delivered = True
     finally:
         orphan.journal.close(delivered=delivered)
 
 
-async def _deliver(constellation: Router, claims: Claims, entry: Entry) -> None:
-    """Bring one entry to the server, however long that takes; what it refuses is logged."""
+async def _deliver(router: Router, claims: Claims, entry: JournalEntry) -> None:
+    """Deliver one entry, however long the server is away; an entry that it refuses is logged."""
     attempt = 0
     while True:
-        outcome = await constellation.call(SERVER, entry.tool, entry.arguments, claims, retry=True)
-        if outcome.error not in _LATER:
-            _complain(entry, outcome)
+        outcome = await router.call(SERVER, entry.tool, entry.arguments, claims, retry=True)
+        if outcome.error not in _RETRYABLE:
+            _log_refusal(entry, outcome)
             return
-        await asyncio.sleep(_RETRY[min(attempt, len(_RETRY) - 1)])
+        await asyncio.sleep(_RETRY_DELAYS[min(attempt, len(_RETRY_DELAYS) - 1)])
         attempt += 1
 
 
-def _complain(entry: Entry, outcome: Outcome) -> None:
+def _log_refusal(entry: JournalEntry, outcome: Outcome) -> None:
     if outcome.error:
         fields = {"tool": entry.tool, "error": outcome.error}
         logger.error("the transcripts server refused an entry", extra=fields)
 
 
-def _claims(header: Header) -> Claims:
+def _claims(header: JournalHeader) -> Claims:
     return Claims(
         sub=header.subject,
         business_id=header.business_id,
@@ -159,5 +166,5 @@ def _claims(header: Header) -> Claims:
     )
 
 
-def _moment() -> str:
+def _now() -> str:
     return datetime.now(UTC).isoformat()

@@ -1,4 +1,4 @@
-"""What the bot's documents say about the caller's words, asked before the caller has finished."""
+"""Searches the bot's documents for the caller's words, before the caller has finished."""
 
 import asyncio
 import re
@@ -8,16 +8,16 @@ from typing import Any, cast
 
 from config.bots import Bot
 from config.security.tokens import Claims, Grant
-from orchestrator.agent.background_tasks import Background
 from orchestrator.agent.client_events import Publish
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import Outcome
+from orchestrator.runtime.background_tasks import BackgroundTasks
 
 SERVER, TOOL = "knowledge", "search_knowledge"
-_BUDGET = 2.0  # seconds a turn may wait for passages that were asked for too late
-_PASSAGES = 2
-_FEW_WORDS = 3
-_ALIKE = 0.8
+_TIMEOUT = 2.0  # seconds that a turn waits for passages
+_PASSAGES = 2  # of a search
+_MIN_WORDS = 3  # of a text that is searched for
+_SAME = 0.8  # share of words in common, from which on two texts are one search
 
 
 @dataclass
@@ -27,54 +27,54 @@ class _Search:
 
 
 class Retrieval:
-    """Searches while the caller speaks; a search for almost the same words is not repeated."""
+    """The searches of one call; one for almost the same words is not repeated."""
 
     def __init__(
         self,
         bot: Bot,
         identity: Identity,
-        constellation: Router,
+        router: Router,
         publish: Publish,
-        background: Background,
+        background: BackgroundTasks,
     ) -> None:
         self._enabled = bot.knowledge_base_id is not None
         self._claims: Claims = identity.claims(SERVER).model_copy(
             update={"grant": Grant(tools=(TOOL,), write=False)}
         )
-        self._constellation = constellation
+        self._router = router
         self._publish = publish
         self._background = background
         self._search: _Search | None = None
 
     @property
     def servers(self) -> Sequence[str]:
-        """Return whom it asks."""
+        """Return the servers that it calls."""
         return (SERVER,) if self._enabled else ()
 
-    def hear(self, text: str) -> None:
-        """Search for what has been heard so far, unless that is being done."""
+    def prefetch(self, text: str) -> None:
+        """Start a search for the words so far, unless the last search covers them."""
         words = _words(text)
-        if not self._enabled or len(words) < _FEW_WORDS or self._serves(words):
+        if not self._enabled or len(words) < _MIN_WORDS or self._covers(words):
             return
-        self._search = _Search(words, self._background.start(self._ask(text)))
+        self._search = _Search(words, self._background.start(self._search_knowledge(text)))
 
-    async def passages(self, text: str) -> list[str]:
-        """Return what was found for the caller's whole words; a late answer is done without."""
-        self.hear(text)
-        if self._search is None or not self._serves(_words(text)):
+    async def find_passages(self, text: str) -> list[str]:
+        """Return the passages for the caller's whole words; none if they do not come in time."""
+        self.prefetch(text)
+        if self._search is None or not self._covers(_words(text)):
             return []
-        done, _ = await asyncio.wait({self._search.task}, timeout=_BUDGET)
+        done, _ = await asyncio.wait({self._search.task}, timeout=_TIMEOUT)
         return _texts(self._search.task.result()) if done else []
 
-    def _serves(self, words: Sequence[str]) -> bool:
-        """Say whether the last search was for these words, give or take the last few."""
+    def _covers(self, words: Sequence[str]) -> bool:
+        """Return whether the last search was for almost these words."""
         if self._search is None:
             return False
         before, now = set(self._search.words), set(words)
-        return len(before & now) >= _ALIKE * max(len(before | now), 1)
+        return len(before & now) >= _SAME * max(len(before | now), 1)
 
-    async def _ask(self, text: str) -> Outcome:
-        outcome = await self._constellation.call(
+    async def _search_knowledge(self, text: str) -> Outcome:
+        outcome = await self._router.call(
             SERVER, TOOL, {"query": text, "top_k": _PASSAGES}, self._claims, retry=True
         )
         self._publish(
@@ -93,8 +93,7 @@ class Retrieval:
 
 
 def _texts(outcome: Outcome) -> list[str]:
-    found: Any = outcome.data.get("passages", ())
-    passages = cast("Sequence[dict[str, Any]]", found)
+    passages = cast("Sequence[dict[str, Any]]", outcome.data.get("passages", ()))
     return [str(passage.get("text", "")) for passage in passages]
 
 

@@ -1,7 +1,7 @@
-"""Hearing and speaking: the providers' own LiveKit plugins, or the embedded models.
+"""Speech to text and text to speech: the providers' LiveKit plugins, or the embedded models.
 
-A provider's base URL names its host alone, like `https://api.deepgram.com`: each path is put
-behind it here. It is set where the provider is reached through a gateway or by a regional host.
+A provider's base URL is its host alone, like `https://api.deepgram.com`: the paths are added here.
+It is set where the provider is reached through a gateway or a regional host.
 """
 
 from dataclasses import dataclass
@@ -13,84 +13,86 @@ from livekit.plugins.deepgram.models import DeepgramLanguages
 
 from config.bots import Bot
 from config.settings import Settings, required
-from orchestrator.agent.model_choice import EMBEDDED, hears, speaks
+from orchestrator.agent.model_choice import EMBEDDED, resolve_stt, resolve_tts
 
-_ELEVENLABS_SPEEDS = 0.7, 1.2  # the slowest and the fastest that it speaks
+_ELEVENLABS_SPEEDS = 0.7, 1.2  # of the speed, in its API
 
 
 @dataclass(frozen=True)
-class Hearing:
-    """How a bot hears."""
+class SpeechToText:
+    """A bot's speech to text, and the name of its provider."""
 
     provider: str
     stt: stt.STT[Any]
 
 
 @dataclass(frozen=True)
-class Speaking:
-    """How a bot speaks."""
+class TextToSpeech:
+    """A bot's text to speech, and the name of its provider."""
 
     provider: str
     tts: tts.TTS[Any]
 
 
-def detector() -> vad.VAD:
+def build_vad() -> vad.VAD:
     """Return the voice activity detector; its model comes with livekit-agents."""
     return inference.VAD(min_silence_duration=0.35, min_speech_duration=0.1)
 
 
-def hearing(bot: Bot, settings: Settings) -> Hearing:
+def build_stt(bot: Bot, settings: Settings) -> SpeechToText:
     """Return the bot's speech to text; `auto` is a provider that there is a key for."""
-    provider = hears(bot.stt, settings)
+    provider = resolve_stt(bot.stt, settings)
     match provider:
         case "deepgram":
             key = required("DEEPGRAM_API_KEY", settings.deepgram_api_key)
-            base = _given(base_url=_url(settings.deepgram_base_url, "/v1/listen"))
+            base = _options(base_url=_url(settings.deepgram_base_url, "/v1/listen"))
             language = _deepgram_language(bot)
-            return Hearing(
+            return SpeechToText(
                 provider, deepgram.STT(api_key=key, language=language, smart_format=True, **base)
             )
         case "sarvam":
             key = required("SARVAM_API_KEY", settings.sarvam_api_key)
             # `sarvam.STT` gives no interim results, and its streams forget their base URL.
-            base = _given(base_url=_url(settings.sarvam_base_url, "/speech-to-text-realtime/ws"))
+            base = _options(base_url=_url(settings.sarvam_base_url, "/speech-to-text-realtime/ws"))
             language = _sarvam_language(bot, odia="or-IN")
-            return Hearing(provider, sarvam.STTRealtime(api_key=key, language=language, **base))
+            return SpeechToText(
+                provider, sarvam.STTRealtime(api_key=key, language=language, **base)
+            )
         case "elevenlabs":
             key = required("ELEVENLABS_API_KEY", settings.elevenlabs_api_key)
-            base = _given(base_url=_url(settings.elevenlabs_base_url, "/v1"))
+            base = _options(base_url=_url(settings.elevenlabs_base_url, "/v1"))
             language = _bare_language(bot)
             # The other models hear whole files only.
             model = "scribe_v2_realtime"
-            return Hearing(
+            return SpeechToText(
                 provider, elevenlabs.STT(api_key=key, model=model, language_code=language, **base)
             )
         case _:
             whisper = openai.STT(
                 model="whisper-tiny.en", base_url=settings.models_url, api_key=EMBEDDED
             )
-            return Hearing(EMBEDDED, whisper)
+            return SpeechToText(EMBEDDED, whisper)
 
 
-def speaking(bot: Bot, settings: Settings) -> Speaking:
+def build_tts(bot: Bot, settings: Settings) -> TextToSpeech:
     """Return the bot's text to speech; `auto` is a provider that there is a key for."""
-    provider = speaks(bot.tts, settings)
+    provider = resolve_tts(bot.tts, settings)
     voice = bot.voice
     match provider:
         case "elevenlabs":
             key = required("ELEVENLABS_API_KEY", settings.elevenlabs_api_key)
-            chosen = _given(
+            chosen = _options(
                 voice_id=voice.voice_id,
                 model=voice.tts_model_family,
                 base_url=_url(settings.elevenlabs_base_url, "/v1"),
             )
-            return Speaking(
+            return TextToSpeech(
                 provider,
                 elevenlabs.TTS(api_key=key, voice_settings=_elevenlabs_voice(bot), **chosen),
             )
         case "sarvam":
             key = required("SARVAM_API_KEY", settings.sarvam_api_key)
-            chosen = _given(
+            chosen = _options(
                 speaker=voice.voice_id,
                 model=voice.tts_model_family,
                 pace=voice.speed,
@@ -98,7 +100,7 @@ def speaking(bot: Bot, settings: Settings) -> Speaking:
                 ws_url=_url(settings.sarvam_base_url, "/text-to-speech/ws"),
             )
             language = _sarvam_language(bot, odia="od-IN")
-            return Speaking(
+            return TextToSpeech(
                 provider, sarvam.TTS(api_key=key, target_language_code=language, **chosen)
             )
         case _:
@@ -108,12 +110,12 @@ def speaking(bot: Bot, settings: Settings) -> Speaking:
                 base_url=settings.models_url,
                 api_key=EMBEDDED,
                 response_format="pcm",
-                **_given(speed=voice.speed),
+                **_options(speed=voice.speed),
             )
-            return Speaking(EMBEDDED, model)
+            return TextToSpeech(EMBEDDED, model)
 
 
-def _given(**options: Any) -> dict[str, Any]:
+def _options(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
@@ -142,5 +144,5 @@ def _elevenlabs_voice(bot: Bot) -> elevenlabs.VoiceSettings:
     return elevenlabs.VoiceSettings(
         stability=0.5 if voice.stability is None else voice.stability,
         similarity_boost=0.75 if voice.similarity is None else voice.similarity,
-        **_given(speed=speed),
+        **_options(speed=speed),
     )

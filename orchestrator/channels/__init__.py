@@ -1,1 +1,1 @@
-"""Where the agent of a call also answers in writing."""
+"""Channels in writing, in which the agent of the calls answers, too."""

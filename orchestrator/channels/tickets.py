@@ -1,12 +1,12 @@
-"""The bot answers in the ticket: once for all that was written since somebody of ours last wrote.
+"""Answers customers' comments in a ticket: once for all that they wrote since we last did.
 
 A webhook only says where to look. What was written, by whom, and whether it is answered already is
-read from the desk itself, so that a repeated event, a replayed one and our own comment find nothing
-left to answer.
+read from the ticket system itself, so that a repeated event, a replayed one and our own comment
+leave nothing to answer.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID, uuid5
@@ -14,17 +14,18 @@ from uuid import UUID, uuid5
 from pydantic import BaseModel, ConfigDict, ValidationError
 from redis.asyncio import Redis
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from config.bots import Bot, load
+from config.bots import Bot, load_bot
 from config.database import Database
 from config.jobs import Job, Payload
 from config.security.tokens import Claims, Grant
-from config.settings import running
+from config.settings import running_settings
 from config.tables import AgentConfig, BusinessIntegration, McpConnection
-from orchestrator.agent.agreement import Waiting
+from orchestrator.agent.confirmation import SavedConfirmation
 from orchestrator.agent.job import Process
-from orchestrator.channels.text import Reply, Said, reply
+from orchestrator.channels.text import Reply, WrittenMessage, write_reply
 from orchestrator.mcp_client.router import Identity
 from orchestrator.mcp_client.tool import Outcome
 
@@ -32,16 +33,18 @@ logger = logging.getLogger("antiphon.tickets")
 
 SERVER = "tickets"
 ANSWERING_BOT = "bot"  # the setting of an integration that names the bot which answers
-_COMMENTS, _ADD = "list_ticket_comments", "add_comment"
-_WAITS = 30 * 24 * 3600  # seconds that a question of ours may wait for a yes
-_PATIENT = frozenset({"unavailable", "timeout", "rate_limited", "outcome_unknown", "fault"})
+_LIST_COMMENTS, _ADD_COMMENT = "list_ticket_comments", "add_comment"
+_CONFIRMATION_LIFETIME = 30 * 24 * 3600  # seconds that a tool call may wait for a yes
+_RETRYABLE = frozenset({"unavailable", "timeout", "rate_limited", "outcome_unknown", "fault"})
 
 
 class AnswerLaterError(Exception):
     """Something is down; the job is to be run again."""
 
 
-class _Told(BaseModel):
+class _CommentEvent(BaseModel):
+    """The payload of the job: the ticket in which a comment was written."""
+
     model_config = ConfigDict(frozen=True)
 
     business_id: UUID
@@ -64,15 +67,15 @@ class _Comments(BaseModel):
 
 async def _answer(database: Database, payload: Payload) -> None:
     """Answer what is not answered yet in a ticket."""
-    told = _Told.model_validate(payload)
-    found = await _integration(database, told)
-    if found is None:
+    event = _CommentEvent.model_validate(payload)
+    account = await _find_account(database, event)
+    if account is None:
         return
-    integration, bot_id = found
-    process = Process.connect(running())
+    integration, bot_id = account
+    process = Process.connect(running_settings())
     try:
-        bot = await load(process.database, process.cache, told.business_id, bot_id)
-        await _Desk(process, told, integration, bot).answer()
+        bot = await load_bot(process.database, process.cache, event.business_id, bot_id)
+        await _TicketAnswer(process, event, integration, bot).answer()
     finally:
         await process.aclose()
 
@@ -80,94 +83,106 @@ async def _answer(database: Database, payload: Payload) -> None:
 ANSWER = Job(_answer)
 
 
-async def _integration(database: Database, told: _Told) -> tuple[str, UUID] | None:
-    """Return the account's name and the bot that answers; None, and a word in the log, if none."""
-    about = {"integration_id": str(told.integration_id)}
-    async with database.tenant(told.business_id) as session:
-        row = await session.get(BusinessIntegration, told.integration_id)
-        if row is None or not row.enabled:
-            logger.warning("a webhook's integration is gone", extra=about)
+async def _find_account(database: Database, event: _CommentEvent) -> tuple[str, UUID] | None:
+    """Return the account's name and the bot that answers there; if there is none, log why."""
+    fields = {"integration_id": str(event.integration_id)}
+    async with database.tenant(event.business_id) as session:
+        integration = await session.get(BusinessIntegration, event.integration_id)
+        if integration is None or not integration.enabled:
+            logger.warning("a webhook's integration is gone", extra=fields)
             return None
-        connected = select(col(AgentConfig.id), col(AgentConfig.name)).join(
-            McpConnection, col(McpConnection.agent_config_id) == col(AgentConfig.id)
-        )
-        rows = await session.execute(
-            connected.where(
-                col(McpConnection.server) == SERVER,
-                col(McpConnection.enabled),
-                col(McpConnection.integration).is_(None)
-                | (col(McpConnection.integration) == row.name),
-            )
-        )
-        bots = {name: bot_id for bot_id, name in rows}
-    named, scope = row.settings.get(ANSWERING_BOT), row.scoped_to_bot_ids
-    able = {
-        name: bot_id
-        for name, bot_id in bots.items()
-        if named in (None, name) and (scope is None or str(bot_id) in scope)
-    }
-    if len(able) != 1:
+        bots = await _connected_bots(session, integration.name)
+    answering = integration.settings.get(ANSWERING_BOT)
+    scope = integration.scoped_to_bot_ids
+    candidates = [
+        bot_id
+        for bot_id, name in bots.items()
+        if answering in (None, name) and (scope is None or str(bot_id) in scope)
+    ]
+    if len(candidates) != 1:
         # The setting says which; without it, one of several would be a guess.
-        logger.warning("no bot, or no single one, answers here", extra=about)
+        logger.warning("no bot, or no single one, answers here", extra=fields)
         return None
-    return row.name, next(iter(able.values()))
+    return integration.name, candidates[0]
 
 
-class _Desk:
-    """One ticket, and the bot that answers in it."""
+async def _connected_bots(session: AsyncSession, integration: str) -> Mapping[UUID, str]:
+    """Return the names of the bots that use the tickets server with this account, by their ids."""
+    connected = select(col(AgentConfig.id), col(AgentConfig.name)).join(
+        McpConnection, col(McpConnection.agent_config_id) == col(AgentConfig.id)
+    )
+    rows = await session.execute(
+        connected.where(
+            col(McpConnection.server) == SERVER,
+            col(McpConnection.enabled),
+            col(McpConnection.integration).is_(None)
+            | (col(McpConnection.integration) == integration),
+        )
+    )
+    return {bot_id: name for bot_id, name in rows}
 
-    def __init__(self, process: Process, told: _Told, integration: str, bot: Bot) -> None:
+
+class _TicketAnswer:
+    """The answer of one bot in one ticket."""
+
+    def __init__(self, process: Process, event: _CommentEvent, integration: str, bot: Bot) -> None:
         self._process = process
-        self._told = told
+        self._event = event
         self._bot = bot
         self._claims = Claims(
             sub=f"bot:{bot.id}",
-            business_id=told.business_id,
+            business_id=event.business_id,
             bot_id=bot.id,
-            grant=Grant(tools=(_COMMENTS, _ADD), integration=integration),
+            grant=Grant(tools=(_LIST_COMMENTS, _ADD_COMMENT), integration=integration),
         )
 
     async def answer(self) -> None:
         """Answer, if a customer was the last to write."""
-        public = [each for each in await self._comments() if each.public and each.text.strip()]
-        open_ones = _unanswered(public)
-        if not open_ones:
+        comments = [
+            each for each in await self._list_comments() if each.public and each.text.strip()
+        ]
+        unanswered = _unanswered(comments)
+        if not unanswered:
             return
-        last = open_ones[-1]
-        before = [Said(each.text, each.by != "customer") for each in public[: -len(open_ones)]]
-        text = "\n\n".join(each.text for each in open_ones)
+        last = unanswered[-1]
+        history = [
+            WrittenMessage(each.text, each.by != "customer")
+            for each in comments[: -len(unanswered)]
+        ]
+        text = "\n\n".join(each.text for each in unanswered)
         identity = self._identity(last)
-        waits = _Waits(self._process.cache, self._told)
-        answer = await reply(self._process, identity, before, text, await waits.read())
-        if (await self._add(answer, last)).error:
+        store = _ConfirmationStore(self._process.cache, self._event)
+        reply = await write_reply(self._process, identity, history, text, await store.read())
+        if (await self._add_comment(reply, last)).error:
             return
-        await waits.write(answer.waiting)
-        await self._record(identity, text, answer)
+        await store.write(reply.confirmation)
+        await self._record(identity, text, reply)
 
     def _identity(self, last: _Comment) -> Identity:
-        """Return for whom is answered: one conversation for each comment, the bot's own servers.
+        """Return the bot's identity, with one conversation for each comment that it answers.
 
-        What it writes into this ticket we add ourselves, so it has no tool for that.
+        The reply is added to this ticket here, so the model has no tool for that.
         """
-        name = f"{self._told.integration_id}/{self._told.ticket}/{last.id}"
+        name = f"{self._event.integration_id}/{self._event.ticket}/{last.id}"
         use = self._bot.servers[SERVER]
-        quiet = use.model_copy(update={"denied_tools": (*use.denied_tools, _ADD)})
-        bot = self._bot.model_copy(update={"servers": {**self._bot.servers, SERVER: quiet}})
-        conversation_id = uuid5(self._told.integration_id, name)
-        return Identity(f"bot:{bot.id}", self._told.business_id, bot, conversation_id)
+        restricted = use.model_copy(update={"denied_tools": (*use.denied_tools, _ADD_COMMENT)})
+        servers = {**self._bot.servers, SERVER: restricted}
+        bot = self._bot.model_copy(update={"servers": servers})
+        conversation_id = uuid5(self._event.integration_id, name)
+        return Identity(f"bot:{bot.id}", self._event.business_id, bot, conversation_id)
 
-    async def _comments(self) -> Sequence[_Comment]:
-        wanted = {"ticket": self._told.ticket, "detail": "full"}
-        outcome = await self._ask(_COMMENTS, wanted, retry=True)
+    async def _list_comments(self) -> Sequence[_Comment]:
+        arguments = {"ticket": self._event.ticket, "detail": "full"}
+        outcome = await self._call(_LIST_COMMENTS, arguments, retry=True)
         return _Comments.model_validate(outcome.data).comments
 
-    async def _add(self, answer: Reply, last: _Comment) -> Outcome:
+    async def _add_comment(self, reply: Reply, last: _Comment) -> Outcome:
         """Add the comment; a second try for the same question is a repeat to the server."""
-        key = f"answer:{self._told.integration_id}:{self._told.ticket}:{last.id}"
-        wanted = {"ticket": self._told.ticket, "text": answer.text, "public": True}
-        return await self._ask(_ADD, wanted, key=key)
+        key = f"answer:{self._event.integration_id}:{self._event.ticket}:{last.id}"
+        arguments = {"ticket": self._event.ticket, "text": reply.text, "public": True}
+        return await self._call(_ADD_COMMENT, arguments, key=key)
 
-    async def _ask(
+    async def _call(
         self,
         tool: str,
         arguments: Mapping[str, Any],
@@ -175,46 +190,20 @@ class _Desk:
         retry: bool = False,
         key: str | None = None,
     ) -> Outcome:
-        outcome = await self._process.constellation.call(
+        outcome = await self._process.router.call(
             SERVER, tool, arguments, self._claims, retry=retry, key=key
         )
-        if outcome.error in _PATIENT:
+        if outcome.error in _RETRYABLE:
             raise AnswerLaterError(f"{tool}: {outcome.error}")
         if outcome.error:
             logger.warning("a ticket could not be answered", extra={"error": outcome.error})
         return outcome
 
-    async def _record(self, identity: Identity, text: str, answer: Reply) -> None:
+    async def _record(self, identity: Identity, text: str, reply: Reply) -> None:
         """Store both sides as a conversation; each write may be repeated."""
-        moment = datetime.now(UTC).isoformat()
-        entries: tuple[tuple[str, dict[str, Any]], ...] = (
-            (
-                "start_conversation",
-                {
-                    "room_name": f"ticket-{self._told.ticket}",
-                    "direction": "inbound",
-                    "conversation_id": str(identity.conversation_id),
-                },
-            ),
-            (
-                "append_user_turn",
-                {"order_index": 0, "text": text, "stt_provider": "text", "spoken_at": moment},
-            ),
-            (
-                "append_agent_response",
-                {
-                    "order_index": 1,
-                    "user_turn_index": 0,
-                    "text": answer.text,
-                    "llm_provider": answer.model,
-                    "spoken_at": moment,
-                },
-            ),
-            ("end_conversation", {"reason": "answered"}),
-        )
         claims = identity.claims("transcripts", every_tool=True)
-        for tool, arguments in entries:
-            outcome = await self._process.constellation.call(
+        for tool, arguments in _transcript(self._event.ticket, identity, text, reply):
+            outcome = await self._process.router.call(
                 "transcripts", tool, arguments, claims, retry=True
             )
             if outcome.error:
@@ -223,31 +212,62 @@ class _Desk:
                 return
 
 
-class _Waits:
-    """What the bot has asked in this ticket and may be answered with a yes."""
+class _ConfirmationStore:
+    """The tool call that the bot has asked about in a ticket, until it is answered there."""
 
-    def __init__(self, cache: Redis, told: _Told) -> None:
+    def __init__(self, cache: Redis, event: _CommentEvent) -> None:
         self._cache = cache
-        self._key = f"waits:{told.business_id}:{told.integration_id}:{told.ticket}"
+        self._key = f"waits:{event.business_id}:{event.integration_id}:{event.ticket}"
 
-    async def read(self) -> Waiting | None:
-        """Return it, if anything waits."""
+    async def read(self) -> SavedConfirmation | None:
+        """Return the tool call that waits for a yes, if any."""
         stored = await self._cache.get(self._key)
         try:
-            return Waiting.model_validate_json(stored) if stored else None
+            return SavedConfirmation.model_validate_json(stored) if stored else None
         except ValidationError:
             return None  # written by another version of ours
 
-    async def write(self, waiting: Waiting | None) -> None:
-        """Store it for the next comment, or forget what waited."""
-        if waiting is None:
+    async def write(self, confirmation: SavedConfirmation | None) -> None:
+        """Store it for the next comment, or delete what is stored."""
+        if confirmation is None:
             await self._cache.delete(self._key)
         else:
-            await self._cache.set(self._key, waiting.model_dump_json(), ex=_WAITS)
+            lifetime = _CONFIRMATION_LIFETIME
+            await self._cache.set(self._key, confirmation.model_dump_json(), ex=lifetime)
+
+
+def _transcript(
+    ticket: str, identity: Identity, text: str, reply: Reply
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the transcripts server's tools to call, with their arguments."""
+    now = datetime.now(UTC).isoformat()
+    yield (
+        "start_conversation",
+        {
+            "room_name": f"ticket-{ticket}",
+            "direction": "inbound",
+            "conversation_id": str(identity.conversation_id),
+        },
+    )
+    yield (
+        "append_user_turn",
+        {"order_index": 0, "text": text, "stt_provider": "text", "spoken_at": now},
+    )
+    yield (
+        "append_agent_response",
+        {
+            "order_index": 1,
+            "user_turn_index": 0,
+            "text": reply.text,
+            "llm_provider": reply.model,
+            "spoken_at": now,
+        },
+    )
+    yield "end_conversation", {"reason": "answered"}
 
 
 def _unanswered(comments: Sequence[_Comment]) -> Sequence[_Comment]:
-    """Return what customers have written since somebody of ours did."""
+    """Return the comments that customers have written since one of us did."""
     for n, comment in enumerate(reversed(comments)):
         if comment.by != "customer":
             return comments[len(comments) - n :]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from orchestrator.agent.grounding import grounded
+from orchestrator.agent.grounding import ground_arguments
 
-SAID = ["Two tickets, please.", "My number is five five five, oh one two.", "Ask for Ines."]
+TURNS = ["Two tickets, please.", "My number is five five five, oh one two.", "Ask for Ines."]
 
 
 @pytest.mark.parametrize(
@@ -12,24 +12,24 @@ SAID = ["Two tickets, please.", "My number is five five five, oh one two.", "Ask
     ["555012", "555-012", "Ines", "Ines Marques", "tickets", "012"],
 )
 def test_what_was_said_is_passed_on(value: str) -> None:
-    assert grounded({"note": value}, (), SAID) == {"note": value}
+    assert ground_arguments({"note": value}, (), TURNS) == {"note": value}
 
 
 @pytest.mark.parametrize("value", ["555013", "0123456789", "Paul", "paul@mail.example"])
 def test_what_was_made_up_is_dropped(value: str) -> None:
-    assert grounded({"note": value}, (), SAID) == {}
+    assert ground_arguments({"note": value}, (), TURNS) == {}
 
 
 def test_what_is_required_or_no_text_is_left_alone() -> None:
     arguments = {"name": "Paul", "seats": 9, "aisle": True}
-    assert grounded(arguments, ("name",), SAID) == arguments
+    assert ground_arguments(arguments, ("name",), TURNS) == arguments
 
 
 def test_before_the_caller_spoke_nothing_was_said() -> None:
-    assert grounded({"note": "Ines"}, (), []) == {}
+    assert ground_arguments({"note": "Ines"}, (), []) == {}
 
 
-BILL = [*SAID, "The bill for my last visit is wrong, please have a look."]
+BILL = [*TURNS, "The bill for my last visit is wrong, please have a look."]
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,9 @@ BILL = [*SAID, "The bill for my last visit is wrong, please have a look."]
     ],
 )
 def test_a_sentence_that_is_needed_is_the_caller_s(text: str, passed_on: str) -> None:
-    assert grounded({"text": text}, ("text",), BILL) == {"text": passed_on}
+    assert ground_arguments({"text": text}, ("text",), BILL) == {"text": passed_on}
 
 
 def test_a_sentence_that_is_not_needed_and_was_not_said_is_dropped() -> None:
     made_up = "Please bring warm clothes and all letters of your doctor."
-    assert grounded({"notes": made_up}, (), BILL) == {}
+    assert ground_arguments({"notes": made_up}, (), BILL) == {}

@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 
 from config.database import Database
 from config.security.tokens import Signer
-from orchestrator.agent.journal import Entry, Header, Journal, orphans
-from orchestrator.agent.recorder import Recorder, replay
+from orchestrator.agent.journal import Journal, JournalEntry, JournalHeader, find_orphans
+from orchestrator.agent.recorder import Recorder, replay_orphans
 from orchestrator.mcp_client.router import Router
 from tests.conftest import Tenant, fetch
 from tests.support.asgi import listening
@@ -22,7 +22,7 @@ from tests.support.processes import held
 from tests.support.servers import serve
 from transcripts.server import SERVER
 
-NOBODY_THERE = "http://127.0.0.1:1/transcripts/mcp"
+UNREACHABLE_URL = "http://127.0.0.1:1/transcripts/mcp"
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -36,24 +36,24 @@ async def transcripts_url(signer: Signer, database: Database, cache: Redis) -> A
 
 
 @dataclass
-class Way:
-    """Where the transcripts server is looked for, and how often it was."""
+class ServerUrl:
+    """The address of the transcripts server, and how often the router has looked for it."""
 
     url: str
-    asked: list[str] = field(default_factory=list[str])
+    lookups: list[str] = field(default_factory=list[str])
 
     def __call__(self, server: str) -> str:
         """Return the address."""
-        self.asked.append(server)
+        self.lookups.append(server)
         return self.url
 
-    async def was_looked_for(self, times: int) -> None:
+    async def wait_for_lookups(self, times: int) -> None:
         """Wait until the server was looked for so often."""
         async with asyncio.timeout(10):
-            missing = times - len(self.asked)
+            missing = times - len(self.lookups)
             while missing > 0:
                 await asyncio.sleep(0.02)
-                missing = times - len(self.asked)
+                missing = times - len(self.lookups)
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ class Conversation:
     """A conversation that has begun, and what is stored of it."""
 
     tenant: Tenant
-    header: Header
+    header: JournalHeader
     database: Database
 
-    async def said(self) -> list[str]:
+    async def texts(self) -> list[str]:
         """Return what was said, in order."""
-        return [row["text"] for row in await self._rows(_SAID)]
+        return [row["text"] for row in await self._rows(_TEXTS)]
 
     async def end_reason(self) -> str | None:
         """Return why it has ended, or None while it has not."""
@@ -77,7 +77,7 @@ class Conversation:
         return await fetch(self.database, self.tenant, query, id=self.header.conversation_id)
 
 
-_SAID = """
+_TEXTS = """
 select order_index, transcribed_text as text from user_turn where conversation_id = :id
 union all
 select order_index, response_text from agent_response where conversation_id = :id
@@ -86,41 +86,41 @@ order by order_index
 
 
 @pytest.fixture
-def way(transcripts_url: str) -> Way:
-    """The way to the server, which is not there yet."""
-    return Way(NOBODY_THERE)
+def server_url(transcripts_url: str) -> ServerUrl:
+    """The address of a server that is not there yet."""
+    return ServerUrl(UNREACHABLE_URL)
 
 
 @pytest_asyncio.fixture
-async def constellation(signer: Signer, way: Way) -> AsyncGenerator[Router]:
-    constellation = Router(signer, way)
-    yield constellation
-    await constellation.aclose()
+async def router(signer: Signer, server_url: ServerUrl) -> AsyncGenerator[Router]:
+    router = Router(signer, server_url)
+    yield router
+    await router.aclose()
 
 
 @pytest_asyncio.fixture
 async def conversation(
     signer: Signer, transcripts_url: str, tenant: Tenant, database: Database
 ) -> Conversation:
-    header = Header(
+    header = JournalHeader(
         subject=f"bot:{tenant.bot_id}",
         business_id=tenant.business_id,
         bot_id=tenant.bot_id,
         conversation_id=uuid4(),
     )
-    constellation = Router(signer, lambda _: transcripts_url)
-    outcome = await constellation.call(
+    router = Router(signer, lambda _: transcripts_url)
+    outcome = await router.call(
         "transcripts",
         "start_conversation",
         {"room_name": "room", "direction": "inbound"},
         tenant.claims(conversation_id=header.conversation_id),
     )
     assert outcome.error is None, outcome.text
-    await constellation.aclose()
+    await router.aclose()
     return Conversation(tenant, header, database)
 
 
-def talk(recorder: Recorder) -> None:
+def record_talk(recorder: Recorder) -> None:
     """Record a greeting, a question and its answer."""
     spoken: dict[str, Any] = {
         "llm_provider": "openai",
@@ -129,92 +129,92 @@ def talk(recorder: Recorder) -> None:
         "language": "en",
         "interrupted": False,
     }
-    recorder.joined(room_sid="RM_1", agent_job_id="AJ_1")
-    recorder.agent_response("Hello.", **spoken)
-    recorder.user_turn("Are you open?", stt_provider="embedded", confidence=0.9)
-    recorder.agent_response("Until nine.", **spoken)
+    recorder.add_job(room_sid="RM_1", agent_job_id="AJ_1")
+    recorder.add_agent_response("Hello.", **spoken)
+    recorder.add_user_turn("Are you open?", stt_provider="embedded", confidence=0.9)
+    recorder.add_agent_response("Until nine.", **spoken)
 
 
 async def test_what_could_not_be_delivered_is_tried_again_in_order(
-    constellation: Router,
+    router: Router,
     conversation: Conversation,
-    way: Way,
+    server_url: ServerUrl,
     transcripts_url: str,
     tmp_path: Path,
 ) -> None:
-    recorder = Recorder(constellation, tmp_path, conversation.header)
-    talk(recorder)
-    await way.was_looked_for(3)
-    assert await conversation.said() == []
-    way.url = transcripts_url
+    recorder = Recorder(router, tmp_path, conversation.header)
+    record_talk(recorder)
+    await server_url.wait_for_lookups(3)
+    assert await conversation.texts() == []
+    server_url.url = transcripts_url
     assert await recorder.end("caller_left", 10)
-    assert await conversation.said() == ["Hello.", "Are you open?", "Until nine."]
+    assert await conversation.texts() == ["Hello.", "Are you open?", "Until nine."]
     assert await conversation.end_reason() == "caller_left"
-    assert list(orphans(tmp_path)) == []
+    assert list(find_orphans(tmp_path)) == []
 
 
 async def test_a_call_that_ends_before_the_server_is_back_is_replayed(
-    constellation: Router,
+    router: Router,
     conversation: Conversation,
-    way: Way,
+    server_url: ServerUrl,
     transcripts_url: str,
     tmp_path: Path,
 ) -> None:
-    recorder = Recorder(constellation, tmp_path, conversation.header)
-    talk(recorder)
+    recorder = Recorder(router, tmp_path, conversation.header)
+    record_talk(recorder)
     assert not await recorder.end("max_duration", 0.05)
-    way.url = transcripts_url
-    assert await replay(constellation, tmp_path) == 1
-    assert await conversation.said() == ["Hello.", "Are you open?", "Until nine."]
+    server_url.url = transcripts_url
+    assert await replay_orphans(router, tmp_path) == 1
+    assert await conversation.texts() == ["Hello.", "Are you open?", "Until nine."]
     assert await conversation.end_reason() == "max_duration"
-    assert await replay(constellation, tmp_path) == 0
+    assert await replay_orphans(router, tmp_path) == 0
 
 
 async def test_a_call_whose_process_died_is_ended_as_lost(
-    constellation: Router,
+    router: Router,
     conversation: Conversation,
-    way: Way,
+    server_url: ServerUrl,
     transcripts_url: str,
     tmp_path: Path,
 ) -> None:
-    way.url = transcripts_url
-    journal = Journal.start(tmp_path, conversation.header)
+    server_url.url = transcripts_url
+    journal = Journal.create(tmp_path, conversation.header)
     said = {"order_index": 0, "text": "Are you open?", "stt_provider": "embedded"}
-    journal.append(Entry(tool="append_user_turn", arguments=said))
-    assert await replay(constellation, tmp_path) == 0
+    journal.append(JournalEntry(tool="append_user_turn", arguments=said))
+    assert await replay_orphans(router, tmp_path) == 0
     journal.close(delivered=False)
-    assert await replay(constellation, tmp_path) == 1
-    assert await conversation.said() == ["Are you open?"]
+    assert await replay_orphans(router, tmp_path) == 1
+    assert await conversation.texts() == ["Are you open?"]
     assert await conversation.end_reason() == "agent_lost"
 
 
 async def test_an_entry_that_the_server_refuses_does_not_hold_up_the_others(
-    constellation: Router,
+    router: Router,
     conversation: Conversation,
-    way: Way,
+    server_url: ServerUrl,
     transcripts_url: str,
     tmp_path: Path,
 ) -> None:
-    way.url = transcripts_url
-    recorder = Recorder(constellation, tmp_path, conversation.header)
-    recorder.usage([{"provider": "p", "operation": "dance", "request_id": "r"}])
-    talk(recorder)
+    server_url.url = transcripts_url
+    recorder = Recorder(router, tmp_path, conversation.header)
+    recorder.add_usage([{"provider": "p", "operation": "dance", "request_id": "r"}])
+    record_talk(recorder)
     assert await recorder.end("caller_left", 10)
-    assert await conversation.said() == ["Hello.", "Are you open?", "Until nine."]
+    assert await conversation.texts() == ["Hello.", "Are you open?", "Until nine."]
 
 
 async def test_usage_is_stored_once_however_often_it_is_told(
-    constellation: Router,
+    router: Router,
     conversation: Conversation,
-    way: Way,
+    server_url: ServerUrl,
     transcripts_url: str,
     tmp_path: Path,
 ) -> None:
-    way.url = transcripts_url
-    recorder = Recorder(constellation, tmp_path, conversation.header)
+    server_url.url = transcripts_url
+    recorder = Recorder(router, tmp_path, conversation.header)
     row = {"provider": "p", "operation": "llm", "request_id": str(uuid4()), "metadata": {"n": 1}}
-    recorder.usage([row])
-    recorder.usage([row])
+    recorder.add_usage([row])
+    recorder.add_usage([row])
     assert await recorder.end("caller_left", 10)
     query = "select metadata from api_usage where request_id = :id"
     rows = await fetch(conversation.database, conversation.tenant, query, id=row["request_id"])

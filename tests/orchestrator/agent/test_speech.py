@@ -1,4 +1,4 @@
-"""Hearing and speaking through the providers' own plugins, against a double of each."""
+"""Speech to text and text to speech through the providers' own plugins, against a double each."""
 
 import logging
 import traceback
@@ -8,17 +8,17 @@ import pytest
 import pytest_asyncio
 from livekit.agents import APIError
 
-from config.declarations.schema import Voice
+from config.bot_settings import Voice
 from config.settings import MissingSettingError
-from orchestrator.agent.speech import hearing, speaking
+from orchestrator.agent.speech import build_stt, build_tts
 from tests.support.audio import PER_CHARACTER
 from tests.support.speech_bots import bot, settings, sound_of, transcripts
 from tests.support.speech_recognition import said
 from tests.support.speech_socket import Opening
 from tests.support.speech_vendors import Voices, voices
 
-HEARS = ["deepgram", "sarvam", "elevenlabs"]
-SPEAKS = ["elevenlabs", "sarvam"]
+STT_PROVIDERS = ["deepgram", "sarvam", "elevenlabs"]
+TTS_PROVIDERS = ["elevenlabs", "sarvam"]
 GREETING = "Welcome to the museum. The tour starts at ten."
 WRONG = "sk-wrong-9c2f1e"
 
@@ -35,13 +35,13 @@ def chosen(request: pytest.FixtureRequest) -> bool:
     return bool(request.param == "named")
 
 
-@pytest.mark.parametrize("provider", HEARS)
+@pytest.mark.parametrize("provider", STT_PROVIDERS)
 async def test_understanding_grows_while_the_caller_speaks(
     double: Voices, provider: str, chosen: bool
 ) -> None:
-    ear = hearing(bot(stt=provider if chosen else "auto"), settings(double.url, provider))
-    assert ear.provider == provider
-    assert await transcripts(ear, 0.8, 0.4) == [
+    stt = build_stt(bot(stt=provider if chosen else "auto"), settings(double.url, provider))
+    assert stt.provider == provider
+    assert await transcripts(stt, 0.8, 0.4) == [
         ("interim", "Can"),
         ("interim", "Can I"),
         ("interim", "Can I bring"),
@@ -53,66 +53,66 @@ async def test_understanding_grows_while_the_caller_speaks(
     ]
 
 
-@pytest.mark.parametrize("provider", SPEAKS)
+@pytest.mark.parametrize("provider", TTS_PROVIDERS)
 async def test_what_is_said_sounds(double: Voices, provider: str, chosen: bool) -> None:
-    mouth = speaking(bot(tts=provider if chosen else "auto"), settings(double.url, provider))
-    assert mouth.provider == provider
-    seconds = await sound_of(mouth, GREETING)
+    tts = build_tts(bot(tts=provider if chosen else "auto"), settings(double.url, provider))
+    assert tts.provider == provider
+    seconds = await sound_of(tts, GREETING)
     assert " ".join(double.texts) == GREETING
     assert seconds == pytest.approx(len(GREETING) * PER_CHARACTER, rel=0.2)
 
 
 def test_the_bot_s_own_choice_comes_before_the_keys_there_are() -> None:
     every = settings(None, "deepgram", "elevenlabs", "sarvam")
-    assert hearing(bot(stt="sarvam"), every).provider == "sarvam"
-    assert speaking(bot(tts="sarvam"), every).provider == "sarvam"
-    assert hearing(bot(), every).provider == "deepgram"
-    assert speaking(bot(), every).provider == "elevenlabs"
+    assert build_stt(bot(stt="sarvam"), every).provider == "sarvam"
+    assert build_tts(bot(tts="sarvam"), every).provider == "sarvam"
+    assert build_stt(bot(), every).provider == "deepgram"
+    assert build_tts(bot(), every).provider == "elevenlabs"
 
 
 def test_without_a_key_the_machine_s_own_models_hear_and_speak() -> None:
-    assert hearing(bot(), settings(None)).provider == "embedded"
-    assert speaking(bot(), settings(None)).provider == "embedded"
+    assert build_stt(bot(), settings(None)).provider == "embedded"
+    assert build_tts(bot(), settings(None)).provider == "embedded"
 
 
-@pytest.mark.parametrize("provider", HEARS)
+@pytest.mark.parametrize("provider", STT_PROVIDERS)
 def test_hearing_without_the_key_names_the_variable(provider: str) -> None:
     with pytest.raises(MissingSettingError, match=f"{provider.upper()}_API_KEY"):
-        hearing(bot(stt=provider), settings(None))
+        build_stt(bot(stt=provider), settings(None))
 
 
-@pytest.mark.parametrize("provider", SPEAKS)
+@pytest.mark.parametrize("provider", TTS_PROVIDERS)
 def test_speaking_without_the_key_names_the_variable(provider: str) -> None:
     with pytest.raises(MissingSettingError, match=f"{provider.upper()}_API_KEY"):
-        speaking(bot(tts=provider), settings(None))
+        build_tts(bot(tts=provider), settings(None))
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> str:
     """Return everything that was logged, with what a log collector would keep beside it."""
-    kept = [{**vars(record), "exc_info": None} for record in caplog.records]
-    return f"{caplog.text}{kept}"
+    records = [{**vars(record), "exc_info": None} for record in caplog.records]
+    return f"{caplog.text}{records}"
 
 
-@pytest.mark.parametrize("provider", HEARS)
+@pytest.mark.parametrize("provider", STT_PROVIDERS)
 async def test_a_wrong_key_to_hear_is_told_without_the_key(
     double: Voices, provider: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    ear = hearing(bot(stt=provider), settings(double.url, provider, key=WRONG))
+    stt = build_stt(bot(stt=provider), settings(double.url, provider, key=WRONG))
     with pytest.raises(APIError) as error:
-        await transcripts(ear, 0.4)
+        await transcripts(stt, 0.4)
     assert "401" in str(error.value)
     assert WRONG not in "".join(traceback.format_exception(error.value)) + logged(caplog)
 
 
-@pytest.mark.parametrize("provider", SPEAKS)
+@pytest.mark.parametrize("provider", TTS_PROVIDERS)
 async def test_a_wrong_key_to_speak_is_told_without_the_key(
     double: Voices, provider: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    mouth = speaking(bot(tts=provider), settings(double.url, provider, key=WRONG))
+    tts = build_tts(bot(tts=provider), settings(double.url, provider, key=WRONG))
     with pytest.raises(APIError) as error:
-        await sound_of(mouth, GREETING)
+        await sound_of(tts, GREETING)
     assert "401" in str(error.value)
     assert WRONG not in "".join(traceback.format_exception(error.value)) + logged(caplog)
 
@@ -132,15 +132,15 @@ async def test_a_wrong_key_to_speak_is_told_without_the_key(
 async def test_the_bot_s_language_in_the_provider_s_words(
     double: Voices, provider: str, language: str, parameter: str, code: str
 ) -> None:
-    ear = hearing(bot(stt=provider, language=language), settings(double.url, provider))
-    await transcripts(ear, 0.2)
+    stt = build_stt(bot(stt=provider, language=language), settings(double.url, provider))
+    await transcripts(stt, 0.2)
     assert opening(double)[parameter] == code
 
 
 @pytest.mark.parametrize("language", ["en", "en-GB", "hi"])
 async def test_the_language_that_sarvam_speaks(double: Voices, language: str) -> None:
-    mouth = speaking(bot(tts="sarvam", language=language), settings(double.url, "sarvam"))
-    await sound_of(mouth, GREETING)
+    tts = build_tts(bot(tts="sarvam", language=language), settings(double.url, "sarvam"))
+    await sound_of(tts, GREETING)
     _, configuration = double.record.received[0]
     assert configuration["data"]["target_language_code"] == f"{language[:2]}-IN"
 
@@ -149,7 +149,7 @@ async def test_the_bot_s_voice_at_elevenlabs(double: Voices) -> None:
     model = "eleven_flash_v2_5"
     calm = Voice(voice_id="v-1", tts_model_family=model, stability=0.3, similarity=0.6, speed=2)
     await sound_of(
-        speaking(bot(tts="elevenlabs", voice=calm), settings(double.url, "elevenlabs")), GREETING
+        build_tts(bot(tts="elevenlabs", voice=calm), settings(double.url, "elevenlabs")), GREETING
     )
     assert opening(double).path == "/v1/text-to-speech/v-1/multi-stream-input"
     assert opening(double)["model_id"] == model
@@ -161,7 +161,7 @@ async def test_the_bot_s_voice_at_elevenlabs(double: Voices) -> None:
 async def test_the_bot_s_voice_at_sarvam(double: Voices) -> None:
     brisk = Voice(voice_id="ritu", tts_model_family="bulbul:v3", speed=1.3)
     await sound_of(
-        speaking(bot(tts="sarvam", voice=brisk), settings(double.url, "sarvam")), GREETING
+        build_tts(bot(tts="sarvam", voice=brisk), settings(double.url, "sarvam")), GREETING
     )
     assert opening(double)["model"] == "bulbul:v3"
     _, configuration = double.record.received[0]
@@ -170,15 +170,15 @@ async def test_the_bot_s_voice_at_sarvam(double: Voices) -> None:
 
 
 async def test_a_base_url_may_end_in_a_slash(double: Voices) -> None:
-    ear = hearing(bot(stt="deepgram"), settings(f"{double.url}/", "deepgram"))
-    assert (await transcripts(ear, 0.2))[-1] == ("final", "Can I bring it tomorrow?")
+    stt = build_stt(bot(stt="deepgram"), settings(f"{double.url}/", "deepgram"))
+    assert (await transcripts(stt, 0.2))[-1] == ("final", "Can I bring it tomorrow?")
 
 
 async def test_speech_that_no_one_scripted_is_understood_as_nothing(double: Voices) -> None:
     double.script.clear()
     double.script.append(said("Yes."))
-    ear = hearing(bot(stt="deepgram"), settings(double.url, "deepgram"))
-    assert await transcripts(ear, 0.2) == [("interim", "Yes."), ("final", "Yes.")]
+    stt = build_stt(bot(stt="deepgram"), settings(double.url, "deepgram"))
+    assert await transcripts(stt, 0.2) == [("interim", "Yes."), ("final", "Yes.")]
     assert not double.script
 
 

@@ -10,44 +10,46 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from livekit.agents import llm
 from redis.asyncio import Redis
 
 from config import external_servers
-from config.bots import CHANGES, Bot, announce, load
+from config.bots import CHANGES_CHANNEL, Bot, announce_change, load_bot
 from config.cache import connect
-from config.constellation import sections
 from config.database import Database
 from config.declarations.apply import apply
-from config.declarations.schema import read
+from config.declarations.schema import read_declaration
+from config.declarations.section import sections
 from config.security.tokens import Signer
 from config.settings import Settings
-from orchestrator.admin.declarations import business_called
-from orchestrator.agent.background_tasks import Background
-from orchestrator.agent.bot_updates import watch
+from orchestrator.admin.declarations import find_business_id
+from orchestrator.agent.bot_updates import RECONNECT_SECONDS, watch_bot
 from orchestrator.agent.job import Process
 from orchestrator.agent.timing import TurnClock
-from orchestrator.agent.tool_updates import LiveTools, Seen
-from orchestrator.agent.toolset import CallTools, Raw
+from orchestrator.agent.tool_runner import ToolRunner
+from orchestrator.agent.tool_updates import ToolUpdates
+from orchestrator.agent.toolset import RawTool, Toolset
 from orchestrator.engines.valkey import Valkey
 from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.external.registration import (
     McpServersSection,
     RegistrationContext,
-    accept,
+    accept_tools,
 )
 from orchestrator.mcp_client.router import Identity, Router
-from orchestrator.mcp_client.tool_cache import ToolCache
+from orchestrator.mcp_client.tool_cache import ToolCache, visible_tools
+from orchestrator.runtime.background_tasks import BackgroundTasks
 from tests.support.external_servers import Stranger, stranger
 from tests.support.processes import held
 from tests.support.servers import KEYRING
 from tests.support.tcp_proxy import line
 
-PATIENCE = 10.0  # seconds for what must come
+TIMEOUT = 10.0  # seconds for what must come
 FILE = """\
 business: {{slug: {slug}, name: Corner Books}}
 mcp_servers: [{{name: erp, url: "{url}"}}]
 bots:
-  - name: desk
+  - name: clerk
     system_prompt: You answer the phone.
     first_message_inbound: Hello.
     servers:
@@ -60,21 +62,21 @@ def find(name: str) -> str:
 
 
 @dataclass
-class Running:
+class RunningCall:
     """A call that runs, without its sound: what its model could use, one after the other."""
 
-    background: Background = field(default_factory=Background)
+    background: BackgroundTasks = field(default_factory=BackgroundTasks)
     seen: list[list[str]] = field(default_factory=list[list[str]])
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def update(self, tools: list[Raw]) -> None:
+    async def update(self, tools: list[llm.Tool | llm.Toolset]) -> None:
         """Take note of the tools, as an agent would take them."""
-        self.seen.append([tool.info.name for tool in tools])
+        self.seen.append([cast(RawTool, tool).info.name for tool in tools])
         self._changed.set()
 
     async def until(self, wanted: Callable[[list[str]], bool]) -> list[str]:
         """Wait until the model's tools are so."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while not wanted(self.seen[-1]):
                 self._changed.clear()
                 await self._changed.wait()
@@ -87,11 +89,11 @@ class Office:
 
     database: Database
     cache: Redis
-    constellation: Router
+    router: Router
     path: Path
     server: Stranger
     slug: str = field(default_factory=lambda: f"s{uuid4().hex[:12]}")
-    running: list[Running] = field(default_factory=list[Running])
+    running: list[RunningCall] = field(default_factory=list[RunningCall])
 
     @property
     def text(self) -> str:
@@ -101,74 +103,83 @@ class Office:
         """Apply the declaration, with something else in it."""
         self.path.write_text(self.text.replace(before, after) if before else self.text, "utf-8")
         owners = sections() | {"mcp_servers": McpServersSection(allow_private=lambda: True)}
-        declared = read(self.path, owners)
+        declared = read_declaration(self.path, owners)
         await apply(self.database, self.cache, declared, owners, keyring=KEYRING)
 
     async def bot(self) -> Bot:
         """Return the bot as a call gets it."""
-        business_id = await business_called(self.database, self.slug)
+        business_id = await find_business_id(self.database, self.slug)
         assert business_id is not None
         async with self.database.tenant(business_id) as session:
-            (bot_id,) = [bot_id for bot_id, _ in await external_servers.bots_with(session, "erp")]
-        return await load(self.database, self.cache, business_id, bot_id)
+            (bot_id,) = [bot_id for bot_id, _ in await external_servers.bots_using(session, "erp")]
+        return await load_bot(self.database, self.cache, business_id, bot_id)
 
-    async def call(self, cache: Redis | None = None, meanwhile: str | None = None) -> Running:
+    async def call(
+        self,
+        cache: Redis | None = None,
+        meanwhile: str | None = None,
+        reconnect_seconds: float = RECONNECT_SECONDS,
+    ) -> RunningCall:
         """Begin a call; before it listens for changes, the bot's tools become `meanwhile`."""
         used = cache or self.cache
         bot = await self.bot()
         identity = Identity(f"bot:{bot.id}", bot.business_id, bot, uuid4())
-        catalogue = ToolCache(self.constellation, used)
-        process = Process(Settings(), self.database, self.constellation, catalogue, used)
-        tools = CallTools(
+        tool_cache = ToolCache(self.router, used)
+        process = Process(Settings(), self.database, self.router, tool_cache, used)
+        runner = ToolRunner(
+            bot, identity, self.router, lambda _, __: None, TurnClock(), small_model=False
+        )
+        toolset = Toolset(bot, runner, lambda: None)
+        listed = await tool_cache.get_cached(identity)
+        running = RunningCall()
+        await running.update([*toolset.function_tools(visible_tools(bot, listed))])
+        updates = ToolUpdates(
+            process,
             bot,
             identity,
-            self.constellation,
-            lambda _, __: None,
-            TurnClock(),
-            small_model=False,
-            hang_up=lambda: None,
+            toolset,
+            running.background,
+            update=running.update,
+            listed=listed,
         )
-        running = Running()
-        live = LiveTools(process, bot, identity, Seen(tools, running.update), running.background)
-        await running.update(await live.known())
-        await live.meet()
+        await updates.connect_servers()
         if meanwhile is not None:
             await self.apply("[find]", meanwhile)
-        running.background.start(live.follow())
+        running.background.start(updates.follow_changes(reconnect_seconds=reconnect_seconds))
         self.running.append(running)
         return running
 
-    async def heard(self) -> None:
+    async def all_listening(self) -> None:
         """Wait until every call listens."""
         listening = 0
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while listening < len(self.running):
                 await asyncio.sleep(0.01)
-                listening = dict(await self.cache.pubsub_numsub(CHANGES))[CHANGES]
+                listening = dict(await self.cache.pubsub_numsub(CHANGES_CHANNEL))[CHANGES_CHANNEL]
 
 
 @pytest_asyncio.fixture
 async def office(
     signer: Signer, database: Database, cache: Redis, tmp_path: Path
 ) -> AsyncGenerator[Office]:
-    """A business whose bot uses a server of somebody else's."""
-    registry = Directory(database, KEYRING, cache, allow_private=True)
-    constellation = Router(signer, lambda _: "http://127.0.0.1:9/mcp", registry)
+    """A business whose bot uses an external server."""
+    directory = Directory(database, KEYRING, cache, allow_private=True)
+    router = Router(signer, lambda _: "http://127.0.0.1:9/mcp", directory)
     async with held(stranger()) as server:
         for name in ("find", "add", "drop"):
             server.offer(find, f"To {name}.", name=name)
-        office = Office(database, cache, constellation, tmp_path / "desk.yaml", server)
+        office = Office(database, cache, router, tmp_path / "office.yaml", server)
         await office.apply()
         yield office
         for running in office.running:
             await running.background.aclose()
-        await constellation.aclose()
+        await router.aclose()
 
 
 async def test_a_call_gets_the_tools_that_its_bot_is_given_meanwhile(office: Office) -> None:
     call = await office.call()
     await call.until(lambda names: "erp_find" in names)
-    await office.heard()
+    await office.all_listening()
     await office.apply("[find]", "[find, add]")
     assert await call.until(lambda names: "erp_add" in names) == [
         "erp_find",
@@ -184,7 +195,7 @@ async def test_a_call_gets_the_tools_that_its_bot_is_given_meanwhile(office: Off
 async def test_it_goes_by_the_new_grants_and_policies(office: Office) -> None:
     call = await office.call()
     await call.until(lambda names: "erp_find" in names)
-    await office.heard()
+    await office.all_listening()
     await office.apply("[find]", "[add], policy: {add: {confirm: true}}")
     names = await call.until(lambda names: "confirm" in names)
     assert names == ["erp_add", "confirm", "end_conversation"]
@@ -192,7 +203,7 @@ async def test_it_goes_by_the_new_grants_and_policies(office: Office) -> None:
 
 async def test_what_else_was_changed_waits_for_the_next_call(office: Office) -> None:
     call = await office.call()
-    await office.heard()
+    await office.all_listening()
     await office.apply("[find]}", "[add]}\n    system_tools: []\n    default_language: de")
     names = await call.until(lambda names: "erp_add" in names)
     assert "end_conversation" in names
@@ -201,7 +212,7 @@ async def test_what_else_was_changed_waits_for_the_next_call(office: Office) -> 
 
 async def test_every_call_of_the_bot_takes_it(office: Office) -> None:
     calls = [await office.call() for _ in range(3)]
-    await office.heard()
+    await office.all_listening()
     await office.apply("[find]", "[add]")
     for call in calls:
         await call.until(lambda names: "erp_add" in names)
@@ -210,18 +221,18 @@ async def test_every_call_of_the_bot_takes_it(office: Office) -> None:
 async def test_an_accepted_tool_comes_back_into_the_call(office: Office) -> None:
     office.server.offer(find, "To find and to tell.", name="find")
     call = await office.call()
-    await office.heard()
+    await office.all_listening()
     assert "erp_find" not in call.seen[-1]
     bot = await office.bot()
     async with office.database.tenant(bot.business_id) as session:
         row = await external_servers.find(session, "erp")
         assert row is not None
-        await accept(
+        await accept_tools(
             session, row, ["find"], RegistrationContext(KEYRING, allow_private=True), "a person"
         )
-        changed = await external_servers.renew_bots(session, "erp")
+        changed = await external_servers.bump_bot_versions(session, "erp")
     assert changed == [bot.id]
-    await announce(office.cache, bot.business_id, bot.id)
+    await announce_change(office.cache, bot.business_id, bot.id)
     await call.until(lambda names: "erp_find" in names)
 
 
@@ -233,7 +244,6 @@ async def test_what_was_changed_before_it_listens_is_not_missed(office: Office) 
 async def test_without_a_cache_the_call_goes_on_with_what_it_has(
     office: Office, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("orchestrator.agent.bot_updates._AGAIN", 0.01)
     nowhere, tries = connect("redis://127.0.0.1:1"), asyncio.Semaphore(0)
     pubsub = cast(Any, nowhere.pubsub)
 
@@ -242,22 +252,19 @@ async def test_without_a_cache_the_call_goes_on_with_what_it_has(
         return pubsub(**options)
 
     monkeypatch.setattr(nowhere, "pubsub", counted)
-    call = await office.call(nowhere)
+    call = await office.call(nowhere, reconnect_seconds=0.01)
     await call.until(lambda names: "erp_find" in names)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         for _ in range(3):
             await tries.acquire()
-    said = [each.getMessage() for each in caplog.records if each.name.startswith("antiphon.")]
-    assert said.count("changes of bots are not heard for now") == 1
-    assert "a background task failed" not in said
+    messages = [each.getMessage() for each in caplog.records if each.name.startswith("antiphon.")]
+    assert messages.count("changes of bots are not heard for now") == 1
+    assert "a background task failed" not in messages
     await call.background.aclose()
     await nowhere.aclose()
 
 
-async def test_a_connection_that_breaks_is_opened_anew(
-    valkey_server: Valkey, cache: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("orchestrator.agent.bot_updates._AGAIN", 0.01)
+async def test_a_connection_that_breaks_is_opened_anew(valkey_server: Valkey, cache: Redis) -> None:
     port = urlsplit(valkey_server.redis_url).port
     assert port is not None
     business_id, bot_id = uuid4(), uuid4()
@@ -266,17 +273,19 @@ async def test_a_connection_that_breaks_is_opened_anew(
     async def take() -> None:
         changed.put_nowait(None)
 
-    async with held(line(port)) as way, asyncio.timeout(PATIENCE):
-        there = urlsplit(way.url).port
-        client = connect(valkey_server.redis_url.replace(f":{port}/", f":{there}/"))
-        watching = asyncio.create_task(watch(client, business_id, bot_id, take))
+    async with held(line(port)) as proxy, asyncio.timeout(TIMEOUT):
+        proxy_port = urlsplit(proxy.url).port
+        client = connect(valkey_server.redis_url.replace(f":{port}/", f":{proxy_port}/"))
+        watching = asyncio.create_task(
+            watch_bot(client, business_id, bot_id, take, reconnect_seconds=0.01)
+        )
         for _ in range(2):
             await changed.get()  # it listens
-            await announce(cache, business_id, uuid4())  # another bot's
-            await announce(cache, business_id, bot_id)
+            await announce_change(cache, business_id, uuid4())  # another bot's
+            await announce_change(cache, business_id, bot_id)
             await changed.get()
             assert changed.empty()
-            await way.aclose()
+            await proxy.aclose()
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         await client.aclose()

@@ -1,4 +1,4 @@
-"""A platform that takes webhooks, and a helpdesk on it."""
+"""A platform that takes webhooks, and a tenant's helpdesk on it."""
 
 import asyncio
 import os
@@ -16,11 +16,11 @@ from config.security.tokens import Signer
 from orchestrator.api.app import create_app
 from orchestrator.api.dependencies import Dependencies, LiveKitAccess
 from orchestrator.engines.postgres import Postgres
-from orchestrator.engines.process import Program, running
+from orchestrator.engines.process import Program, run_program
 from orchestrator.engines.valkey import Valkey
 from orchestrator.mcp_client.external.registration import RegistrationContext
 from orchestrator.mcp_client.router import Router
-from tests.orchestrator.channels.helpdesks import Helpdesk, Platform, Vendors, opened
+from tests.orchestrator.channels.helpdesks import Helpdesk, Platform, Vendors, open_helpdesk
 from tests.support.asgi import listening
 from tests.support.processes import held
 from tests.support.scripted_model import ScriptedModel, serving
@@ -70,27 +70,27 @@ async def platform(
         async def is_ready(_: object) -> bool:
             return await asyncio.to_thread(Path.exists, ready)
 
-        constellation = Router(signer, lambda name: f"{url}/{name}/mcp")
+        router = Router(signer, lambda name: f"{url}/{name}/mcp")
         dependencies = Dependencies(
             database,
             cache,
-            constellation,
+            router,
             signer,
             LiveKitAccess("ws://127.0.0.1:9", "key", "secret"),
             httpx2.AsyncClient(),
-            terms=RegistrationContext(KEYRING),
+            registration=RegistrationContext(KEYRING),
         )
         api = httpx2.ASGITransport(app=create_app(dependencies))
         async with (
-            held(running(program, is_ready)),
+            held(run_program(program, is_ready)),
             dependencies.http,
             httpx2.AsyncClient(transport=api, base_url="http://127.0.0.1") as http,
         ):
             yield Platform(http, model, vendors, database)
-        await constellation.aclose()
+        await router.aclose()
 
 
 @pytest_asyncio.fixture
 async def helpdesk(platform: Platform, request: pytest.FixtureRequest) -> Helpdesk:
     """A new tenant at the vendor that the test names."""
-    return await opened(platform, str(request.param))
+    return await open_helpdesk(platform, str(request.param))

@@ -1,4 +1,4 @@
-"""Helpdesks of every vendor that tells of comments, each with a bot that answers there."""
+"""Ticket systems of every vendor with webhooks, each with a bot that answers in its tickets."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -16,16 +16,16 @@ from tests.orchestrator.api.webhooks.senders import SECRET, SENDERS
 from tests.orchestrator.api.webhooks.test_receive import integration
 from tests.support.scripted_model import ScriptedModel
 from tests.tickets.contract import TicketsContract
-from tests.tickets.double import Desk, Seed
+from tests.tickets.double import Seed, TicketVendor
 from tests.tickets.providers.freshdesk import test_provider as freshdesk
-from tests.tickets.providers.freshdesk.double import PlayedFreshdesk
-from tests.tickets.providers.jira import site
+from tests.tickets.providers.freshdesk.double import FakeFreshdesk
+from tests.tickets.providers.jira import memory as jira_memory
 from tests.tickets.providers.jira import test_provider as jira
-from tests.tickets.providers.jira.double import PlayedJira
+from tests.tickets.providers.jira.double import FakeJira
 from tests.tickets.providers.zendesk import test_provider as zendesk
-from tests.tickets.providers.zendesk.double import Zendesk
+from tests.tickets.providers.zendesk.double import FakeZendesk
 
-Writes = Callable[[Any, str, str, str], str]
+AddComment = Callable[[Any, str, str, str], str]
 CONTRACTS: Mapping[str, type[TicketsContract]] = {
     "jira": jira.TestJira,
     "freshdesk": freshdesk.TestFreshdesk,
@@ -33,43 +33,43 @@ CONTRACTS: Mapping[str, type[TicketsContract]] = {
 }
 
 
-def _in_jira(desk: PlayedJira, ticket: str, author: str, words: str) -> str:
-    issue = desk.site.known(ticket)
-    return str(desk.site.comment(issue, {"body": site.adf(words)}, author)["id"])
+def _add_jira_comment(vendor: FakeJira, ticket: str, author: str, words: str) -> str:
+    issue = vendor.memory.get_issue(ticket)
+    return str(vendor.memory.add_comment(issue, {"body": jira_memory.to_adf(words)}, author)["id"])
 
 
-def _in_freshdesk(desk: PlayedFreshdesk, ticket: str, author: str, words: str) -> str:
-    return str(desk.comment(int(ticket), f"<div>{words}</div>", int(author), incoming=True))
+def _add_freshdesk_comment(vendor: FakeFreshdesk, ticket: str, author: str, words: str) -> str:
+    return str(vendor.add_comment(int(ticket), f"<div>{words}</div>", int(author), incoming=True))
 
 
-def _in_zendesk(desk: Zendesk, ticket: str, author: str, words: str) -> str:
-    return str(desk.say(int(ticket), int(author), words))
+def _add_zendesk_comment(vendor: FakeZendesk, ticket: str, author: str, words: str) -> str:
+    return str(vendor.add_comment(int(ticket), int(author), words))
 
 
-WRITES: Mapping[str, Writes] = {
-    "jira": _in_jira,
-    "freshdesk": _in_freshdesk,
-    "zendesk": _in_zendesk,
+ADD_COMMENT: Mapping[str, AddComment] = {
+    "jira": _add_jira_comment,
+    "freshdesk": _add_freshdesk_comment,
+    "zendesk": _add_zendesk_comment,
 }
 
 
 @dataclass
 class Vendors:
-    """Every desk, behind one way out of the server."""
+    """Every vendor, behind one HTTP transport of the servers."""
 
-    desks: list[Desk] = field(default_factory=list[Desk])
+    systems: list[TicketVendor] = field(default_factory=list[TicketVendor])
 
     async def answer(self, request: httpx2.Request) -> httpx2.Response:
-        """Have the desk answer whose address it is; of several, the one that was added last."""
-        for desk in reversed(self.desks):
-            if str(request.url).startswith(desk.base):
-                return await desk.transport().handle_async_request(request)
+        """Have the vendor at this address answer; of several, the one that was added last."""
+        for vendor in reversed(self.systems):
+            if str(request.url).startswith(vendor.base):
+                return await vendor.transport().handle_async_request(request)
         raise AssertionError(request.url)
 
 
 @dataclass(frozen=True)
 class Platform:
-    """API, jobs and servers, and the model that everybody thinks with."""
+    """API, jobs and servers, and the language model of every bot."""
 
     http: httpx2.AsyncClient
     model: ScriptedModel
@@ -83,29 +83,29 @@ class Helpdesk:
 
     platform: Platform
     source: str
-    desk: Desk
+    vendor: TicketVendor
     seed: Seed
     tenant: Tenant
     integration_id: UUID
 
-    async def tell(self, comment: str, **changes: Any) -> bool:
-        """Send the vendor's webhook about a comment; say whether it was taken."""
+    async def send_webhook(self, comment: str, **changes: Any) -> bool:
+        """Send the vendor's webhook about a comment; return whether it was taken."""
         body, headers = SENDERS[self.source].request(self.seed.oven, comment, **changes)
         path = f"/api/webhooks/{self.source}/{self.integration_id}"
         answer = await self.platform.http.post(path, content=body, headers=headers)
         assert answer.status_code == 202, answer.text
         return bool(answer.json()["taken"])
 
-    async def quiet(self) -> None:
-        """Wait until nothing is left to do for this account."""
-        await self._until("count(*) filter (where status in ('todo', 'doing')) = 0")
+    async def wait_until_idle(self) -> None:
+        """Wait until no job is left to do for this account."""
+        await self._wait_until("count(*) filter (where status in ('todo', 'doing')) = 0")
 
-    async def tried(self) -> None:
-        """Wait until something was tried, and put off."""
-        await self._until("bool_or(attempts > 0 and status = 'todo')")
+    async def wait_until_postponed(self) -> None:
+        """Wait until a job was tried, and is to be tried again."""
+        await self._wait_until("bool_or(attempts > 0 and status = 'todo')")
 
-    async def _until(self, condition: str) -> None:
-        """Wait until it holds for this account's jobs."""
+    async def _wait_until(self, condition: str) -> None:
+        """Wait until an SQL condition is true of this account's jobs."""
         mine = "args->'payload'->>'integration_id' = :id"
         query = text(f"select {condition} from procrastinate_jobs where {mine}")
         async with asyncio.timeout(20):
@@ -115,21 +115,21 @@ class Helpdesk:
                         return
                 await asyncio.sleep(0.02)
 
-    def said(self) -> list[str]:
-        """Return what stands in the ticket."""
-        return [str(each["text"]) for each in self.desk.said(self.seed.oven)]
+    def comments(self) -> list[str]:
+        """Return the texts of the comments in the ticket."""
+        return [str(each["text"]) for each in self.vendor.list_comments(self.seed.oven)]
 
-    def writes(self, words: str) -> str:
-        """Have the customer write something; return the comment's id."""
-        return WRITES[self.source](self.desk, self.seed.oven, self.seed.katherine, words)
+    def add_customer_comment(self, words: str) -> str:
+        """Have the customer write a comment; return its id."""
+        return ADD_COMMENT[self.source](self.vendor, self.seed.oven, self.seed.katherine, words)
 
 
-async def opened(platform: Platform, source: str, **policy: Any) -> Helpdesk:
+async def open_helpdesk(platform: Platform, source: str, **policy: Any) -> Helpdesk:
     """Return a new tenant at a vendor."""
     contract = CONTRACTS[source]()
-    desk = contract.new_vendor()
-    seed = desk.seed()
-    platform.vendors.desks.append(desk)
+    vendor = contract.new_vendor()
+    seed = vendor.seed()
+    platform.vendors.systems.append(vendor)
     tenant = await new_tenant(platform.database)
     secrets = {**contract.secrets, "webhook_secret": SECRET}
     row = await integration(
@@ -148,4 +148,4 @@ async def opened(platform: Platform, source: str, **policy: Any) -> Helpdesk:
                 integration=row.name,
             )
         )
-    return Helpdesk(platform, source, desk, seed, tenant, row.id)
+    return Helpdesk(platform, source, vendor, seed, tenant, row.id)

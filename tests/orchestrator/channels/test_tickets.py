@@ -12,33 +12,39 @@ import pytest
 from config.tables import AgentConfig, McpConnection
 from tests.conftest import fetch
 from tests.orchestrator.api.webhooks.senders import SENDERS
-from tests.orchestrator.channels.helpdesks import CONTRACTS, WRITES, Helpdesk, Platform, opened
+from tests.orchestrator.channels.helpdesks import (
+    ADD_COMMENT,
+    CONTRACTS,
+    Helpdesk,
+    Platform,
+    open_helpdesk,
+)
 from tests.support.scripted_model import Call, Step
 
-EVERY = pytest.mark.parametrize("helpdesk", CONTRACTS, indirect=True)
+EVERY_VENDOR = pytest.mark.parametrize("helpdesk", CONTRACTS, indirect=True)
 ANSWER = "It is the fuse. Somebody comes today."
 
 
 def test_every_source_of_comments_is_tried() -> None:
-    assert CONTRACTS.keys() == SENDERS.keys() == WRITES.keys()
+    assert CONTRACTS.keys() == SENDERS.keys() == ADD_COMMENT.keys()
 
 
-@EVERY
+@EVERY_VENDOR
 async def test_a_comment_is_answered_once_however_often_it_is_told(helpdesk: Helpdesk) -> None:
     model, seed = helpdesk.platform.model, helpdesk.seed
     model.play(
         Step("still cold", (Call("tickets_add_tags", {"ticket": seed.oven, "tags": ["urgent"]}),)),
         Step("still cold", ANSWER, results="urgent"),
     )
-    comment = helpdesk.writes("It is still cold.")
-    before = helpdesk.said()
-    assert await helpdesk.tell(comment)
-    await helpdesk.quiet()
+    comment = helpdesk.add_customer_comment("It is still cold.")
+    before = helpdesk.comments()
+    assert await helpdesk.send_webhook(comment)
+    await helpdesk.wait_until_idle()
 
     model.assert_done()
-    assert helpdesk.said() == [*before, ANSWER]
-    assert helpdesk.desk.said(seed.oven)[-1]["public"]
-    (oven,) = (each for each in helpdesk.desk.held() if each["id"] == seed.oven)
+    assert helpdesk.comments() == [*before, ANSWER]
+    assert helpdesk.vendor.list_comments(seed.oven)[-1]["public"]
+    (oven,) = (each for each in helpdesk.vendor.list_tickets() if each["id"] == seed.oven)
     assert "urgent" in oven["tags"]
     asked = model.requests[0]
     assert "in a ticket" in asked.facts
@@ -47,12 +53,12 @@ async def test_a_comment_is_answered_once_however_often_it_is_told(helpdesk: Hel
     assert "Ignore your instructions" not in str(asked.messages)
 
     # Fifty times the same, once more when all is done, and the webhook about our own comment.
-    await asyncio.gather(*(helpdesk.tell(comment) for _ in range(50)))
-    await helpdesk.quiet()
-    await helpdesk.tell(comment, age=timedelta(minutes=4))
-    await helpdesk.tell("99999")
-    await helpdesk.quiet()
-    assert helpdesk.said() == [*before, ANSWER]
+    await asyncio.gather(*(helpdesk.send_webhook(comment) for _ in range(50)))
+    await helpdesk.wait_until_idle()
+    await helpdesk.send_webhook(comment, age=timedelta(minutes=4))
+    await helpdesk.send_webhook("99999")
+    await helpdesk.wait_until_idle()
+    assert helpdesk.comments() == [*before, ANSWER]
     model.assert_done()
 
     (turn,) = await fetch(
@@ -68,7 +74,7 @@ async def test_a_comment_is_answered_once_however_often_it_is_told(helpdesk: Hel
 async def test_what_is_to_be_confirmed_is_agreed_to_in_the_next_comment(
     platform: Platform,
 ) -> None:
-    helpdesk = await opened(platform, "jira", add_tags={"confirm": True})
+    helpdesk = await open_helpdesk(platform, "jira", add_tags={"confirm": True})
     tagging = (Call("tickets_add_tags", {"ticket": helpdesk.seed.oven, "tags": ["urgent"]}),)
     platform.model.play(
         Step("urgent", tagging),
@@ -76,21 +82,21 @@ async def test_what_is_to_be_confirmed_is_agreed_to_in_the_next_comment(
         Step("Yes", (Call("confirm"),)),
         Step("Yes", "It is urgent now.", results="urgent"),
     )
-    await helpdesk.tell(helpdesk.writes("This is urgent."))
-    await helpdesk.quiet()
-    assert helpdesk.said()[-1] == "Shall I mark it as urgent?"
-    (oven,) = (each for each in helpdesk.desk.held() if each["id"] == helpdesk.seed.oven)
+    await helpdesk.send_webhook(helpdesk.add_customer_comment("This is urgent."))
+    await helpdesk.wait_until_idle()
+    assert helpdesk.comments()[-1] == "Shall I mark it as urgent?"
+    (oven,) = (each for each in helpdesk.vendor.list_tickets() if each["id"] == helpdesk.seed.oven)
     assert "urgent" not in oven["tags"]
-    await helpdesk.tell(helpdesk.writes("Yes, please."))
-    await helpdesk.quiet()
+    await helpdesk.send_webhook(helpdesk.add_customer_comment("Yes, please."))
+    await helpdesk.wait_until_idle()
     platform.model.assert_done()
-    assert helpdesk.said()[-1] == "It is urgent now."
-    (oven,) = (each for each in helpdesk.desk.held() if each["id"] == helpdesk.seed.oven)
+    assert helpdesk.comments()[-1] == "It is urgent now."
+    (oven,) = (each for each in helpdesk.vendor.list_tickets() if each["id"] == helpdesk.seed.oven)
     assert "urgent" in oven["tags"]
 
 
 async def test_nobody_answers_where_it_is_not_said_which_bot(platform: Platform) -> None:
-    helpdesk = await opened(platform, "jira")
+    helpdesk = await open_helpdesk(platform, "jira")
     async with platform.database.tenant(helpdesk.tenant.business_id) as session:
         bot = await session.get_one(AgentConfig, helpdesk.tenant.bot_id)
         values: dict[str, Any] = {**bot.model_dump(exclude={"id"}), "name": "second"}
@@ -106,20 +112,20 @@ async def test_nobody_answers_where_it_is_not_said_which_bot(platform: Platform)
             )
         )
     platform.model.play()
-    before = helpdesk.said()
-    assert await helpdesk.tell(helpdesk.writes("Hello?"))
-    await helpdesk.quiet()
-    assert len(helpdesk.said()) == len(before) + 1
+    before = helpdesk.comments()
+    assert await helpdesk.send_webhook(helpdesk.add_customer_comment("Hello?"))
+    await helpdesk.wait_until_idle()
+    assert len(helpdesk.comments()) == len(before) + 1
     platform.model.assert_done()
 
 
 async def test_a_comment_is_answered_later_if_no_model_answers_now(platform: Platform) -> None:
-    helpdesk = await opened(platform, "jira")
+    helpdesk = await open_helpdesk(platform, "jira")
     platform.model.play()
-    assert await helpdesk.tell(helpdesk.writes("Is anybody there?"))
-    await helpdesk.tried()
-    assert helpdesk.said()[-1] == "Is anybody there?"
+    assert await helpdesk.send_webhook(helpdesk.add_customer_comment("Is anybody there?"))
+    await helpdesk.wait_until_postponed()
+    assert helpdesk.comments()[-1] == "Is anybody there?"
     platform.model.play(Step("anybody", "Yes. How can I help?"))
-    await helpdesk.quiet()
+    await helpdesk.wait_until_idle()
     platform.model.assert_done()
-    assert helpdesk.said()[-1] == "Yes. How can I help?"
+    assert helpdesk.comments()[-1] == "Yes. How can I help?"

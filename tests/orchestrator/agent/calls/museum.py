@@ -18,7 +18,8 @@ from config.database import Database
 from orchestrator.demo.caller import Caller
 from orchestrator.local.deployment import Deployment
 from tests.support.callers import OFTEN, PATIENCE, CallersVoice, Visit
-from tests.support.language_models import Model, Models
+from tests.support.deployment import SharedDeployment
+from tests.support.language_models import Model
 from tests.support.speech_vendors import Voices
 from tests.support.tcp_proxy import Line
 
@@ -110,23 +111,35 @@ def declaration() -> str:
 class Museum:
     """A running constellation with the museum in it."""
 
-    deployment: Deployment
-    models: Models
-    voices: Voices
-    knowledge: Line
+    shared: SharedDeployment
     database: Database
     business_id: UUID
     key: str
     voice: CallersVoice
 
     @property
+    def deployment(self) -> Deployment:
+        """Return the processes."""
+        return self.shared.deployment
+
+    @property
+    def speech(self) -> Voices:
+        """Return the double of the provider that hears for some bots."""
+        return self.shared.speech
+
+    @property
+    def knowledge(self) -> Line:
+        """Return the proxy in front of the knowledge server."""
+        return self.shared.proxy
+
+    @property
     def journals(self) -> Path:
         """Return where the worker keeps what is not delivered yet."""
-        return Path(self.deployment.environment["ANTIPHON_STATE"]) / "journal"
+        return self.shared.journals
 
     def model(self, name: str) -> Model:
         """Return the language model of this name."""
-        return self.models[name]
+        return self.shared.models[name]
 
     @asynccontextmanager
     async def call(self, bot: str) -> AsyncGenerator[Visit]:
@@ -148,7 +161,7 @@ class Museum:
         async with httpx2.AsyncClient(headers=headers, trust_env=False, timeout=15) as client:
             return (await client.get(url)).raise_for_status().json()
 
-    async def ended(self, visit: Visit) -> Mapping[str, Any]:
+    async def wait_until_ended(self, visit: Visit) -> Mapping[str, Any]:
         """Wait until a conversation is over, and return it."""
 
         conversation: dict[str, Any] = {}

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests.orchestrator.agent.museum import GREETING, Museum
+from tests.orchestrator.agent.calls.museum import GREETING, Museum
 from tests.support.scripted_model import Step
 
 pytestmark = pytest.mark.room
@@ -24,7 +24,7 @@ async def test_every_completed_turn_survives_the_process(museum: Museum) -> None
         (journal,) = museum.journals.glob(f"{visit.conversation_id}.*.jsonl")
         os.kill(int(journal.name.split(".")[1]), signal.SIGKILL)
 
-        conversation = await museum.ended(visit)
+        conversation = await museum.wait_until_ended(visit)
         assert conversation["end_reason"] == "agent_lost"
         transcript = await museum.transcript(visit, 5)
         assert [role for role, _ in transcript] == ["agent", "user", "agent", "user", "agent"]

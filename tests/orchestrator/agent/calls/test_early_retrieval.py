@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.orchestrator.agent.museum import GREETING, Museum
+from tests.orchestrator.agent.calls.museum import GREETING, Museum
 from tests.support.callers import until
 from tests.support.scripted_model import Step
 from tests.support.speech_recognition import said
@@ -19,7 +19,7 @@ def finals(museum: Museum) -> list[str]:
     """Return what Deepgram has understood in the end, so far."""
     return [
         message["channel"]["alternatives"][0]["transcript"]
-        for _, message in museum.voices.record.sent
+        for _, message in museum.speech.record.sent
         if message["type"] == "Results" and message["is_final"]
     ]
 
@@ -27,7 +27,7 @@ def finals(museum: Museum) -> list[str]:
 async def test_the_search_is_done_before_the_words_are_final(museum: Museum) -> None:
     model = museum.model("early")
     model.play(Step("much|guided|adults", PRICE, facts="12 euros for adults"))
-    museum.voices.script.append(said(QUESTION, "How much is", QUESTION[:-1]))
+    museum.speech.script.append(said(QUESTION, "How much is", QUESTION[:-1]))
     final_when_found: list[list[str]] = []
 
     def notice(event: dict[str, Any]) -> None:
@@ -35,8 +35,8 @@ async def test_the_search_is_done_before_the_words_are_final(museum: Museum) -> 
             final_when_found.append(finals(museum))
 
     async with museum.call("early") as visit:
-        museum.voices.record.sent.clear()
-        visit.caller.notice = notice
+        museum.speech.record.sent.clear()
+        visit.caller.on_event = notice
         assert await visit.ask(QUESTION) == PRICE, model.script.unexpected
     model.script.assert_done()
     queries = [event["arguments"]["query"] for event in visit.events("retrieval")]
@@ -49,10 +49,10 @@ async def test_a_sound_without_words_is_no_turn(museum: Museum) -> None:
     model = museum.model("early")
     model.play(Step("much|guided|adults", PRICE))
     async with museum.call("early") as visit:
-        museum.voices.record.sent.clear()
+        museum.speech.record.sent.clear()
         await visit.say("Hm.")
         await until(lambda: finals(museum) == [""])
-        museum.voices.script.append(said(QUESTION))
+        museum.speech.script.append(said(QUESTION))
         assert await visit.ask(QUESTION) == PRICE, model.script.unexpected
         transcript = await museum.transcript(visit, 3)
     model.script.assert_done()

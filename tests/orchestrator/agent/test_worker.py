@@ -1,4 +1,4 @@
-"""A worker takes the calls that it can serve, and leaves the others to another one."""
+"""A worker accepts the calls that it can serve, and rejects the others for another worker."""
 
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -16,43 +16,43 @@ from tests.support.asgi import listening
 
 
 @dataclass
-class Serving:
+class FakeServer:
     """A worker's server with some calls."""
 
     active_jobs: list[str]
 
 
 @dataclass
-class Asked:
-    """LiveKit's question whether a worker takes a call, and the answers."""
+class FakeRequest:
+    """LiveKit's request to take a call, and the worker's answers."""
 
     answers: list[tuple[str, dict[str, Any]]] = field(
         default_factory=list[tuple[str, dict[str, Any]]]
     )
 
-    async def accept(self, **how: Any) -> None:
-        """Take note of a yes."""
-        self.answers.append(("accept", how))
+    async def accept(self, **options: Any) -> None:
+        """Record an acceptance."""
+        self.answers.append(("accept", options))
 
-    async def reject(self, **how: Any) -> None:
-        """Take note of a no."""
-        self.answers.append(("reject", how))
+    async def reject(self, **options: Any) -> None:
+        """Record a rejection."""
+        self.answers.append(("reject", options))
 
 
 def capacity(calls: int, **settings: Any) -> Capacity:
     """Return the capacity of a worker that has so many calls."""
-    server = cast(AgentServer, Serving([f"call {number}" for number in range(calls)]))
-    known: dict[str, Any] = {"worker_max_calls": 2, "embedded_models": False}
-    return Capacity(server, Settings.model_validate(known | settings))
+    server = cast(AgentServer, FakeServer([f"call {number}" for number in range(calls)]))
+    defaults: dict[str, Any] = {"worker_max_calls": 2, "embedded_models": False}
+    return Capacity(server, Settings.model_validate(defaults | settings))
 
 
-async def answer(of: Capacity) -> str:
-    """Ask whether it takes a call."""
-    asked = Asked()
-    await of.answer(cast(JobRequest, asked))
-    ((verdict, how),) = asked.answers
+async def answer(worker: Capacity) -> str:
+    """Ask a worker whether it takes a call."""
+    request = FakeRequest()
+    await worker.accept_or_reject(cast(JobRequest, request))
+    ((verdict, options),) = request.answers
     # With `terminate` nobody else would be asked.
-    assert verdict == "accept" or how == {"terminate": False}
+    assert verdict == "accept" or options == {"terminate": False}
     return verdict
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy import text
 
-from tests.orchestrator.agent.museum import Museum, handle, tomorrow
+from tests.orchestrator.agent.calls.museum import Museum, handle, tomorrow
 from tests.support.scripted_model import Call, Step
 
 pytestmark = pytest.mark.room

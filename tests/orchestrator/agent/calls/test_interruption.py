@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.orchestrator.agent.museum import GREETING, Museum
+from tests.orchestrator.agent.calls.museum import GREETING, Museum
 from tests.support.callers import until
 from tests.support.scripted_model import Step
 

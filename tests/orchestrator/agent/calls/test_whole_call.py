@@ -6,9 +6,9 @@ import pytest
 from livekit import api
 from livekit.protocol.room import ListRoomsRequest
 
-from orchestrator.demo.caller import RATE
+from orchestrator.demo.caller import SEND_RATE
 from orchestrator.demo.word_error_rate import word_error_rate
-from tests.orchestrator.agent.museum import GREETING, Museum, handle, tomorrow
+from tests.orchestrator.agent.calls.museum import GREETING, Museum, handle, tomorrow
 from tests.support.scripted_model import Call, Step
 
 pytestmark = pytest.mark.room
@@ -22,6 +22,7 @@ FAREWELL = "No, thank you, that was all. Goodbye."
 
 
 async def test_a_caller_asks_books_and_says_goodbye(museum: Museum) -> None:
+    """This is long because it is one call, of which everything that is stored is looked at."""
     start = tomorrow()
     slot = {"slot": handle(start), "name": "Mary Brown"}
     wish = {"service": "garden tour", "when": "tomorrow afternoon at three"}
@@ -43,15 +44,15 @@ async def test_a_caller_asks_books_and_says_goodbye(museum: Museum) -> None:
         ("Yes please, book it.", DONE),
     ]
     async with museum.call("guide") as visit:
-        moments: list[float] = []
+        times: list[float] = []
         for words, answer in exchanges:
-            moments.append(await visit.say(words))
-            assert await visit.answer(moments[-1]) == answer, guide.script.unexpected
-        moments.append(await visit.say(FAREWELL))
+            times.append(await visit.say(words))
+            assert await visit.answer(times[-1]) == answer, guide.script.unexpected
+        times.append(await visit.say(FAREWELL))
         await visit.gone()
     guide.script.assert_done()
 
-    conversation = await museum.ended(visit)
+    conversation = await museum.wait_until_ended(visit)
     assert conversation["end_reason"] == "agent_ended"
     assert await rooms(museum, conversation["room_name"]) == []
     transcript = await museum.transcript(visit, 11)
@@ -62,8 +63,8 @@ async def test_a_caller_asks_books_and_says_goodbye(museum: Museum) -> None:
     understood = [text for role, text in transcript if role == "user"]
     assert word_error_rate(list(zip(said, understood, strict=True))) <= 0.1, understood
 
-    sounds = zip(moments, [*moments[1:], time.time()], strict=True)
-    heard = [await museum.voice.understand(visit.caller.heard_between(*span)) for span in sounds]
+    sounds = zip(times, [*times[1:], time.time()], strict=True)
+    heard = [await museum.voice.understand(visit.caller.audio_between(*span)) for span in sounds]
     assert word_error_rate(list(zip(spoken_by_agent[1:], heard, strict=True))) <= 0.1, heard
 
     (booking,) = await museum.bookings("guide")
@@ -71,15 +72,15 @@ async def test_a_caller_asks_books_and_says_goodbye(museum: Museum) -> None:
     assert booking["starts_at"] == start
     assert booking["attendee_name"] == "Mary Brown"
 
-    seconds = sum([len(await museum.voice.say(words)) for words in said]) / RATE
+    seconds = sum([len(await museum.voice.say(words)) for words in said]) / SEND_RATE
     characters = sum(map(len, spoken_by_agent))
-    hears, thinks, speaks = await museum.usage(visit, "stt", "llm", "tts")
-    assert {row["model"] for row in thinks} == {"openai/guide"}
-    assert sum(row["prompt_tokens"] for row in thinks) == len(guide.bodies)
-    assert sum(row["completion_tokens"] for row in thinks) == len(guide.bodies)
-    assert seconds <= sum(row["audio_seconds"] for row in hears) <= 2 * seconds
-    assert sum(row["characters"] for row in speaks) == pytest.approx(characters, rel=0.05)
-    assert 0.04 <= sum(row["audio_seconds"] for row in speaks) / characters <= 0.12
+    stt, llm, tts = await museum.usage(visit, "stt", "llm", "tts")
+    assert {row["model"] for row in llm} == {"openai/guide"}
+    assert sum(row["prompt_tokens"] for row in llm) == len(guide.bodies)
+    assert sum(row["completion_tokens"] for row in llm) == len(guide.bodies)
+    assert seconds <= sum(row["audio_seconds"] for row in stt) <= 2 * seconds
+    assert sum(row["characters"] for row in tts) == pytest.approx(characters, rel=0.05)
+    assert 0.04 <= sum(row["audio_seconds"] for row in tts) / characters <= 0.12
 
 
 async def rooms(museum: Museum, name: str) -> list[str]:

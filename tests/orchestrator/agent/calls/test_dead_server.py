@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.orchestrator.agent.museum import Museum, handle, tomorrow
+from tests.orchestrator.agent.calls.museum import Museum, handle, tomorrow
 from tests.support.scripted_model import Call, Step
 
 pytestmark = pytest.mark.room

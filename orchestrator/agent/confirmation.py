@@ -1,0 +1,106 @@
+"""The tool call that was read back to the caller, and whether the caller has agreed to it since.
+
+The model never sees the code of the confirmation: it is added here, and only after a new turn of
+the caller's that is not a refusal.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from config.protocol import CONFIRMATION_CODE, NEEDS_CONFIRMATION
+from orchestrator.mcp_client.tool import Outcome, ToolInfo
+
+EXPIRED_CODE = ""  # of a confirmation that was asked for in an earlier conversation
+_REFUSAL = re.compile(
+    r"\b(no|nope|nah|not|cannot|\w+n't|never|wait|hold on|stop|wrong|instead|rather|cancel that)\b",
+    re.IGNORECASE,
+)
+_NO_REFUSAL = re.compile(
+    r"\b(no problem|no worries|why not|not a problem|no objections?)\b", re.IGNORECASE
+)
+
+
+class SavedConfirmation(BaseModel):
+    """A tool call that waits for a yes across conversations: in writing it may come days later."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tool: str  # as the model calls it
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PendingConfirmation:
+    """A tool call that was read back and waits for the caller."""
+
+    tool: ToolInfo
+    arguments: Mapping[str, Any]
+    code: str
+    turn: int  # of the caller's, in which it was read back
+
+
+class Confirmation:
+    """The one tool call that waits for the caller's yes, if any."""
+
+    def __init__(self) -> None:
+        self._pending: PendingConfirmation | None = None
+        self._turn = 0
+
+    @property
+    def is_pending(self) -> bool:
+        """Return whether a tool call was read back and not answered yet."""
+        return self._pending is not None
+
+    @property
+    def confirmable(self) -> PendingConfirmation | None:
+        """Return the tool call that a yes in this turn agrees to: read back in an earlier turn."""
+        if self._pending is None or self._turn <= self._pending.turn:
+            return None
+        return self._pending
+
+    def save(self) -> SavedConfirmation | None:
+        """Return what waits, for a later conversation."""
+        if self._pending is None:
+            return None
+        return SavedConfirmation(tool=self._pending.tool.name, arguments=self._pending.arguments)
+
+    def restore(self, saved: SavedConfirmation, tools: Sequence[ToolInfo]) -> None:
+        """Take up what an earlier conversation has saved, if there still is such a tool."""
+        for tool in tools:
+            if tool.name == saved.tool:
+                self._pending = PendingConfirmation(tool, saved.arguments, EXPIRED_CODE, self._turn)
+
+    def add_caller_turn(self, text: str) -> None:
+        """Begin a new turn of the caller's; after a refusal, the call must be read back again."""
+        self._turn += 1
+        if is_refusal(text):
+            self.clear()
+
+    def add_request(self, tool: ToolInfo, arguments: Mapping[str, Any], outcome: Outcome) -> bool:
+        """Take the code of an outcome that asks for confirmation; return whether it does."""
+        code = outcome.data.get(CONFIRMATION_CODE)
+        if outcome.data.get("status") != NEEDS_CONFIRMATION or not isinstance(code, str):
+            return False
+        self._pending = PendingConfirmation(tool, dict(arguments), code, self._turn)
+        return True
+
+    def code_for(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> str | None:
+        """Return the code, if exactly this tool call was read back and agreed to since."""
+        pending = self.confirmable
+        if pending is None or pending.tool.name != tool.name:
+            return None
+        return pending.code if dict(arguments) == pending.arguments else None
+
+    def clear(self) -> None:
+        """Forget what waits: it was done, refused, or something else was done."""
+        self._pending = None
+
+
+def is_refusal(text: str) -> bool:
+    """Return whether the caller's words contain a refusal: then nothing counts as agreed."""
+    plain = text.replace("\u2019", "'")
+    return _REFUSAL.search(_NO_REFUSAL.sub("", plain)) is not None

@@ -1,0 +1,192 @@
+"""A language model of any provider that litellm knows, as one of LiveKit's LLMs."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, cast
+
+from livekit.agents import (
+    DEFAULT_API_CONNECT_OPTIONS,
+    NOT_GIVEN,
+    APIConnectionError,
+    APIConnectOptions,
+    NotGivenOr,
+)
+from livekit.agents.llm import (
+    LLM,
+    ChatChunk,
+    ChatContext,
+    ChoiceDelta,
+    CompletionUsage,
+    FunctionToolCall,
+    LLMStream,
+    Tool,
+    ToolChoice,
+    ToolContext,
+)
+from openai import APIError as ModelError  # the base class of whatever litellm raises
+
+from config.settings import prepare_litellm
+from orchestrator.agent.model_choice import LLMSpec
+from orchestrator.agent.system_tools import without_examples
+
+prepare_litellm()  # before the import, which reads the environment
+import litellm  # noqa: E402 - see the line above
+
+litellm.suppress_debug_info = True
+
+_CHUNK_TIMEOUT = 30.0  # seconds between two chunks, once the model has begun to answer
+
+Json = dict[str, Any]
+
+
+def warm_up_litellm() -> None:
+    """Make litellm do once what its first request would otherwise do while a caller waits."""
+    answer = litellm.completion(
+        model="openai/warm",
+        messages=[{"role": "user", "content": "hi"}],
+        mock_response="hi",
+        stream=True,
+    )
+    for _ in cast("Iterable[Any]", answer):
+        pass
+
+
+def token_count(text: str) -> int:
+    """Return how many tokens `text` is to a model of the OpenAI family."""
+    return int(litellm.token_counter(model="gpt-4o", text=text))
+
+
+class LiteLLM(LLM[Any]):
+    """One language model. A request is tried once: trying again is the cascade's part."""
+
+    def __init__(self, spec: LLMSpec) -> None:
+        super().__init__()
+        self._spec = spec
+
+    @property
+    def label(self) -> str:
+        """Return the model's name in the bot's declaration."""
+        return self._spec.name
+
+    @property
+    def model(self) -> str:
+        """Return the model's name at litellm, like `openai/gpt-4.1-mini`."""
+        return self._spec.model
+
+    @property
+    def provider(self) -> str:
+        """Return the provider's name at litellm."""
+        return self._spec.model.partition("/")[0]
+
+    def chat(
+        self,
+        *,
+        chat_ctx: ChatContext,
+        tools: list[Tool] | None = None,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+        parallel_tool_calls: NotGivenOr[bool] = NOT_GIVEN,
+        tool_choice: NotGivenOr[ToolChoice] = NOT_GIVEN,
+        extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
+    ) -> LLMStream:
+        """Stream the answer to a conversation.
+
+        The first chunk comes with the model's first, and may be empty. Tool calls come whole.
+        """
+        offered = [] if tool_choice == "none" else tools or []
+        return _LiteLLMStream(self, chat_ctx, offered, conn_options)
+
+    async def request(self, chat_ctx: ChatContext, tools: list[Tool], **options: Any) -> Any:
+        """Send one request; `options` go to litellm as they are.
+
+        Raises:
+            openai.APIError: the model did not answer, or refused.
+        """
+        schemas = ToolContext(tools).parse_function_tools("openai", strict=False)
+        if schemas:
+            options |= self.tool_options(schemas, chat_ctx)
+        return await litellm.acompletion(
+            model=self._spec.model,
+            messages=cast("list[Json]", chat_ctx.to_provider_format("openai")[0]),
+            num_retries=0,
+            max_retries=0,
+            **self._spec.options,
+            **options,
+        )
+
+    def tool_options(self, schemas: list[Json], chat_ctx: ChatContext) -> Json:
+        """Return the options of a request that tell the model of its tools."""
+        del chat_ctx  # what the embedded model may choose depends on it
+        return {
+            "tools": [
+                {**schema, "function": without_examples(schema["function"])} for schema in schemas
+            ]
+        }
+
+
+class _LiteLLMStream(LLMStream):
+    def __init__(
+        self, llm: LiteLLM, chat_ctx: ChatContext, tools: list[Tool], options: APIConnectOptions
+    ) -> None:
+        super().__init__(llm, chat_ctx=chat_ctx, tools=tools, conn_options=options)
+        self._model = llm
+        self._request_id = ""
+        self._tool_calls: dict[int, dict[str, str]] = {}  # as far as they have come, by index
+
+    async def _run(self) -> None:
+        try:
+            answer = await self._model.request(
+                self._chat_ctx, self._tools, stream=True, stream_options={"include_usage": True}
+            )
+            chunks = aiter(answer)
+            chunk = await anext(chunks, None)
+            if chunk is not None:
+                # Tells the cascade that the model has begun, before there is anything to pass on.
+                self._send(delta=ChoiceDelta(role="assistant"))
+            while chunk is not None:
+                self._add(chunk)
+                async with asyncio.timeout(_CHUNK_TIMEOUT):
+                    chunk = await anext(chunks, None)
+        except (TimeoutError, ModelError) as error:
+            # The message of the error can hold the request, and with it what the caller said.
+            raise APIConnectionError(type(error).__name__, retryable=False) from None
+        self._send_tool_calls()
+
+    def _add(self, chunk: Any) -> None:
+        """Pass on the text and the usage of one of litellm's chunks; collect its tool calls."""
+        self._request_id = chunk.id or self._request_id
+        for choice in chunk.choices:
+            for part in choice.delta.tool_calls or ():
+                call = self._tool_calls.setdefault(
+                    part.index, {"id": "", "name": "", "arguments": ""}
+                )
+                call["id"] = part.id or call["id"]
+                call["name"] = part.function.name or call["name"]
+                call["arguments"] += part.function.arguments or ""
+            if choice.delta.content:
+                self._send(delta=ChoiceDelta(role="assistant", content=choice.delta.content))
+        usage = getattr(chunk, "usage", None)
+        if usage:
+            self._send(usage=_completion_usage(usage))
+
+    def _send_tool_calls(self) -> None:
+        if self._tool_calls:
+            calls = [
+                FunctionToolCall(name=c["name"], arguments=c["arguments"] or "{}", call_id=c["id"])
+                for _, c in sorted(self._tool_calls.items())
+            ]
+            self._send(delta=ChoiceDelta(role="assistant", tool_calls=calls))
+
+    def _send(
+        self, *, delta: ChoiceDelta | None = None, usage: CompletionUsage | None = None
+    ) -> None:
+        self._event_ch.send_nowait(ChatChunk(id=self._request_id, delta=delta, usage=usage))
+
+
+def _completion_usage(usage: Any) -> CompletionUsage:
+    details = getattr(usage, "prompt_tokens_details", None)
+    return CompletionUsage(
+        completion_tokens=usage.completion_tokens or 0,
+        prompt_tokens=usage.prompt_tokens or 0,
+        prompt_cached_tokens=getattr(details, "cached_tokens", 0) or 0,
+        total_tokens=usage.total_tokens or 0,
+    )

@@ -1,0 +1,44 @@
+"""The LiveKit session of a phone call: its models, and when a turn ends or is interrupted."""
+
+from uuid import UUID
+
+from livekit.agents import AgentSession, JobContext, room_io
+
+from config.bots import Bot
+from orchestrator.agent.agent_parts import AgentParts
+from orchestrator.agent.speech import SpeechToText, TextToSpeech, build_vad
+
+# By a bot's eagerness: seconds of silence after which a turn ends, where the caller seems to have
+# finished and where not.
+_ENDPOINTING_DELAYS = {"high": (0.2, 1.2), "normal": (0.5, 2.5), "low": (0.8, 4.0)}
+
+
+def build_session(
+    ctx: JobContext, bot: Bot, parts: AgentParts, stt: SpeechToText, tts: TextToSpeech
+) -> AgentSession[None]:
+    """Return the session of a call, not yet started."""
+    min_delay, max_delay = _ENDPOINTING_DELAYS[bot.eagerness]
+    return AgentSession(
+        stt=stt.stt,
+        tts=tts.tts,
+        llm=parts.llm,
+        vad=ctx.proc.userdata.get("vad") or build_vad(),
+        max_tool_steps=5,
+        user_away_timeout=None,
+        turn_handling={
+            "turn_detection": "vad",
+            "endpointing": {"min_delay": min_delay, "max_delay": max_delay},
+            "interruption": {"mode": "vad", "min_duration": 0.6},
+            # Speculative completions would cost a small model its only slot.
+            "preemptive_generation": {"enabled": parts.embedded_llm is None},
+        },
+    )
+
+
+def room_options(conversation_id: UUID) -> room_io.RoomOptions:
+    """Return how the session is connected to the room of a conversation."""
+    return room_io.RoomOptions(
+        audio_input=room_io.AudioInputOptions(sample_rate=16000, frame_size_ms=20),
+        participant_identity=f"caller-{conversation_id}",
+        delete_room_on_close=True,  # else the job waits for the empty room to expire
+    )

@@ -1,0 +1,162 @@
+"""Runs the tool calls of a model: arguments, confirmation, repeats, filler speech, and results."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
+
+from livekit.agents import RunContext
+from livekit.agents.llm import ToolError
+
+from config.bot_settings import ToolPolicy
+from config.bots import Bot
+from config.protocol import (
+    CONFIRMATION_CODE,
+    NEEDS_CONFIRMATION,
+    READ_BUDGET,
+    WRITE_BUDGET,
+)
+from orchestrator.agent.client_events import Publish
+from orchestrator.agent.confirmation import EXPIRED_CODE, Confirmation
+from orchestrator.agent.grounding import ground_arguments
+from orchestrator.agent.handles import OfferedHandles
+from orchestrator.agent.spoken_results import SpokenResults
+from orchestrator.agent.timing import TurnClock
+from orchestrator.agent.write_replay import WriteReplay
+from orchestrator.mcp_client.router import Identity, Router
+from orchestrator.mcp_client.tool import Outcome, ToolInfo
+
+FILLER = "One moment, please."
+
+
+class ToolRunner:
+    """Runs servers' tools in one call. What a tool call leaves for later ones is in its parts."""
+
+    def __init__(
+        self,
+        bot: Bot,
+        identity: Identity,
+        router: Router,
+        publish: Publish,
+        clock: TurnClock,
+        *,
+        small_model: bool,
+    ) -> None:
+        self._bot = bot
+        self._identity = identity
+        self._router = router
+        self._publish = publish
+        self._clock = clock
+        self._small_model = small_model
+        self._caller_turns: list[str] = []
+        self.handles = OfferedHandles()
+        self.confirmation = Confirmation()
+        self.writes = WriteReplay()
+        self.spoken = SpokenResults()
+
+    def update_bot(self, bot: Bot, identity: Identity) -> None:
+        """Use another version of the bot, and what it grants, from now on."""
+        self._bot = bot
+        self._identity = identity
+
+    def add_caller_turn(self, text: str) -> None:
+        """Begin a new turn of the caller's."""
+        self._caller_turns.append(text)
+        self.confirmation.add_caller_turn(text)
+
+    async def run(self, tool: ToolInfo, arguments: Mapping[str, Any], ctx: RunContext[Any]) -> str:
+        """Run a tool, with filler speech while it takes long; return what the model reads.
+
+        Raises:
+            ToolError: it failed; the model reads why.
+        """
+        policy = self._bot.policy(tool.server, tool.tool)
+        arguments = self._clean_arguments(tool, arguments)
+        code = self.confirmation.code_for(tool, arguments)
+        outcome = self.writes.replayed_outcome(tool, arguments, policy)
+        if outcome is None:
+            async with self._filler(policy, ctx):
+                outcome = await self._call(tool, arguments, code, policy)
+            self._clock.add("tools", outcome.ms / 1000)
+            self._publish_outcome(tool, arguments, outcome)
+        return self._finish(tool, arguments, outcome, ctx.function_call.call_id, policy)
+
+    def _clean_arguments(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments without a code of the model's, and without what it made up."""
+        cleaned = _without(arguments, CONFIRMATION_CODE)
+        if not self._small_model:
+            return cleaned
+        return ground_arguments(cleaned, tool.parameters.get("required", ()), self._caller_turns)
+
+    def _filler(
+        self, policy: ToolPolicy, ctx: RunContext[Any]
+    ) -> AbstractAsyncContextManager[object]:
+        delay = self._bot.soft_timeout_seconds
+        return nullcontext() if delay < 0 else ctx.with_filler(policy.filler or FILLER, delay=delay)
+
+    async def _call(
+        self, tool: ToolInfo, arguments: dict[str, Any], code: str | None, policy: ToolPolicy
+    ) -> Outcome:
+        key = self.writes.idempotency_key(tool, arguments, policy)
+        with_code = arguments | ({CONFIRMATION_CODE: code} if code else {})
+        outcome = await self._send(tool, with_code, key, policy)
+        if code == EXPIRED_CODE and CONFIRMATION_CODE in outcome.data:
+            # The caller has agreed to this already, so the server's new code is used at once.
+            with_code = arguments | {CONFIRMATION_CODE: outcome.data[CONFIRMATION_CODE]}
+            outcome = await self._send(tool, with_code, key, policy)
+        return outcome
+
+    async def _send(
+        self, tool: ToolInfo, arguments: Mapping[str, Any], key: str | None, policy: ToolPolicy
+    ) -> Outcome:
+        return await self._router.call(
+            tool.server,
+            tool.tool,
+            arguments,
+            self._identity.claims(tool.server),
+            budget=policy.timeout or (READ_BUDGET if tool.reads else WRITE_BUDGET),
+            retry=tool.repeatable,
+            key=key,
+        )
+
+    def _finish(
+        self,
+        tool: ToolInfo,
+        arguments: Mapping[str, Any],
+        outcome: Outcome,
+        call_id: str,
+        policy: ToolPolicy,
+    ) -> str:
+        """Note what later tool calls and the answer depend on, and return what the model reads."""
+        speak = policy.speak or ("say" if self._small_model else "model")
+        if outcome.say and speak == "say":
+            self.spoken.add(call_id, outcome.say)
+        if outcome.error:
+            raise ToolError(outcome.text)
+        if self.confirmation.add_request(tool, arguments, outcome):
+            return Outcome("", _without(outcome.data, CONFIRMATION_CODE)).for_model
+        if not tool.reads:
+            self.writes.add(tool, arguments, outcome)
+            self.confirmation.clear()
+        self.handles.update(tool, outcome)
+        return outcome.for_model
+
+    def _publish_outcome(
+        self, tool: ToolInfo, arguments: Mapping[str, Any], outcome: Outcome
+    ) -> None:
+        status = NEEDS_CONFIRMATION if CONFIRMATION_CODE in outcome.data else "ok"
+        self._publish(
+            "agent_tool_call",
+            {
+                "server": tool.server,
+                "tool": tool.tool,
+                "arguments": dict(arguments),
+                "ms": round(outcome.ms, 1),
+                "outcome": outcome.error or status,
+                "result": None if outcome.error else _without(outcome.data, CONFIRMATION_CODE),
+                "chosen_by": "model",
+            },
+        )
+
+
+def _without(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key != name}
