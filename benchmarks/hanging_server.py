@@ -1,4 +1,4 @@
-"""What a server that accepts and never answers costs a call: the time to its greeting.
+"""Measures what a server that accepts and never answers costs a call: the time to its greeting.
 
 Run: `python -m benchmarks.hanging_server [CALLS]`
 """
@@ -11,29 +11,29 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.fake_servers import hanging_server, model_server
 from benchmarks.figures import heading, percentile
-from benchmarks.wire import hanging_server, model_server
 from config.settings import Settings
-from orchestrator.admin.declarations import applied
+from orchestrator.admin.declarations import apply_file
 from orchestrator.demo.caller import Caller
-from orchestrator.local.deployment import Plan, deployed
+from orchestrator.local.deployment import Plan, run_deployment
 
 _DECLARATION = Path(__file__).with_name("museum.yaml")
 _BUSINESS = "harbour-museum"
 _BOTS = ("answering", "answering-again", "answering-and-hanging")
-_PATIENCE = 30.0  # seconds
+_GREETING_TIMEOUT = 30.0  # seconds
 _REST = 2.0  # seconds in which the worker prepares the next process
 
 
 async def main(calls: int) -> None:
-    """Call three bots: two are alike, the third has a server more, which hangs."""
+    """Call three bots: two are alike, the third has one more server, which hangs."""
     order = random.Random(0)
     greetings: dict[str, list[float]] = {bot: [] for bot in _BOTS}
     async with model_server() as models, hanging_server() as hanging:
         servers = json.dumps({"knowledge": f"{hanging}/knowledge/mcp"})
         extra = {"MODELS_URL": models, "MCP_URLS": servers, "WORKER_MAX_CALLS": "4"}
-        async with deployed(Settings(), Plan(folder=None, extra=extra), _quiet) as deployment:
-            await applied(deployment.settings, _DECLARATION)
+        async with run_deployment(Settings(), Plan(folder=None, extra=extra), _quiet) as deployment:
+            await apply_file(deployment.settings, _DECLARATION)
             for bot in _BOTS:  # the servers' first requests, and what a bot's first call caches
                 await _greeting(deployment.api_url, bot)
             print(f"hanging_server: {calls} calls a bot, in a random order; {heading()}")
@@ -49,11 +49,11 @@ async def main(calls: int) -> None:
 
 
 def _compare(greetings: Mapping[str, Sequence[float]], percent: float) -> None:
-    first, again, hanging = (greetings[bot] for bot in _BOTS)
-    chance = percentile(again, percent) - percentile(first, percent)
-    cost = percentile(hanging, percent) - percentile([*first, *again], percent)
-    alike = f"{chance:+.0f} ms between the two that are alike"
-    print(f"p{percent}: {cost:+.0f} ms with the hanging server, {alike}")
+    first, second, hanging = (greetings[bot] for bot in _BOTS)
+    chance = percentile(second, percent) - percentile(first, percent)
+    cost = percentile(hanging, percent) - percentile([*first, *second], percent)
+    control = f"{chance:+.0f} ms between the two that are alike"
+    print(f"p{percent}: {cost:+.0f} ms with the hanging server, {control}")
 
 
 def _quiet(_: str) -> None:
@@ -65,7 +65,7 @@ async def _greeting(api_url: str, bot: str) -> float:
     caller = Caller()
     started = time.time()
     await caller.call(api_url, _BUSINESS, bot)
-    heard = await caller.reply(started, _PATIENCE)
+    heard = await caller.wait_for_reply(started, _GREETING_TIMEOUT)
     await caller.hang_up()
     await asyncio.sleep(_REST)
     assert heard is not None, f"{bot} did not answer"

@@ -1,4 +1,4 @@
-"""A server with one tool that asks its vendor once: what else a call of it costs is ours."""
+"""An MCP server with one tool, which makes one vendor request; the rest of a call is overhead."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
@@ -18,13 +18,13 @@ NAME, TOOL, PROVIDER = "parcels", "get_parcel", "courier"
 
 
 class CourierCredentials(Credentials):
-    """What a tenant would paste in."""
+    """Credentials of the fictional vendor."""
 
     api_key: SecretStr
 
 
 class CourierParcel(BaseModel):
-    """A parcel in the vendor's words."""
+    """A parcel as the vendor returns it."""
 
     number: str
     status: str
@@ -33,7 +33,7 @@ class CourierParcel(BaseModel):
 
 
 class Parcel(Result):
-    """A parcel in ours."""
+    """A parcel as the tool returns it."""
 
     number: str
     status: str
@@ -43,7 +43,7 @@ class Parcel(Result):
 
 
 class Courier:
-    """A tenant's account at the vendor."""
+    """The provider: one account at the vendor."""
 
     credentials: ClassVar[type[Credentials]] = CourierCredentials
     unsupported: ClassVar[Mapping[str, str]] = {}
@@ -58,11 +58,11 @@ class Courier:
         )
 
     async def check(self) -> None:
-        """Ask for a parcel."""
+        """Request a parcel."""
         await self.parcel("P-1")
 
     async def parcel(self, number: str) -> CourierParcel:
-        """Return a parcel: one request."""
+        """Return a parcel; makes one request."""
         return await self._api.call("GET", ("v1", "parcels", number), CourierParcel)
 
 

@@ -1,6 +1,6 @@
-"""The processes that benchmarks meet: a vendor's stub, servers of ours, and a bare fastmcp server.
+"""Processes that benchmarks call: a stub of a vendor, our servers, and a bare fastmcp server.
 
-Each is started as `python -m benchmarks.peers NAME`; the environment says where it is to listen.
+Each is started as `python -m benchmarks.peers NAME`; `PEER_PORT` is the port to listen on.
 """
 
 import asyncio
@@ -18,24 +18,24 @@ import httpx2
 from fastmcp import FastMCP
 
 from benchmarks.parcels import SERVER, CourierParcel
-from config.constellation import constellation, load
+from config.constellation import constellation, load_object
 from config.settings import settings
 from orchestrator.cli.terminal import run
 from orchestrator.engines.ports import free_port
-from orchestrator.engines.process import Process, Program, running
-from orchestrator.runtime.gc_tuning import keep_for_good
+from orchestrator.engines.process import Process, Program, run_program
+from orchestrator.runtime.gc_tuning import freeze_heap
 from orchestrator.runtime.serving import serve_app
 
-VENDOR_TAKES = 0.03  # seconds
+VENDOR_DELAY = 0.03  # seconds
 POOL = httpx2.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=60)
 CALENDARS = tuple(f"calendar{number}" for number in range(1, 11))
 _COUNT = "/count"
 
 
 class _Stub(asyncio.Protocol):
-    """Answers every request on a connection after 30 ms, at as little expense as possible."""
+    """Answers every request after `VENDOR_DELAY`, with as little work as possible."""
 
-    asked = 0
+    requests = 0
     _transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -45,16 +45,16 @@ class _Stub(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         path = unquote(data.split(b" ", 2)[1].decode())
         if path == _COUNT:
-            self._answer({"asked": _Stub.asked})
+            self._answer({"requests": _Stub.requests})
             return
-        _Stub.asked += 1
+        _Stub.requests += 1
         parcel = {
             "number": path.rpartition("/")[2],
             "status": "on its way",
             "place": "Hamburg",
             "expected": "tomorrow",
         }
-        asyncio.get_running_loop().call_later(VENDOR_TAKES, self._answer, parcel)
+        asyncio.get_running_loop().call_later(VENDOR_DELAY, self._answer, parcel)
 
     def _answer(self, content: Mapping[str, Any]) -> None:
         body = json.dumps(content).encode()
@@ -69,14 +69,14 @@ async def _stub(port: int) -> None:
 
 
 async def _ours(port: int) -> None:
-    """Serve as `antiphon mcp` does, with every part that it has in production."""
-    async with load(constellation().serve)([SERVER], settings()) as app:
-        keep_for_good()
+    """Serve as `antiphon mcp` does, with all middleware of production."""
+    async with load_object(constellation().serve)([SERVER], settings()) as app:
+        freeze_heap()
         await serve_app(app, "127.0.0.1", port)
 
 
 async def _bare(port: int) -> None:
-    """Serve the same tool with fastmcp alone: no token, no tenant, no trace of the call."""
+    """Serve the same tool with fastmcp alone: no token, no tenant, no audit."""
     server: FastMCP[Any] = FastMCP("bare")
     vendor = os.environ["VENDOR_URL"]
     async with httpx2.AsyncClient(limits=POOL, trust_env=False) as client:
@@ -93,16 +93,16 @@ async def _bare(port: int) -> None:
 
 
 async def _calendars(port: int) -> None:
-    """Serve the scheduling server under many names, as so many servers."""
-    scheduling = load(constellation().servers["scheduling"])
+    """Serve the scheduling server under ten names, as ten servers."""
+    scheduling = load_object(constellation().servers["scheduling"])
     specs = [replace(scheduling, name=name) for name in CALENDARS]
-    async with load(constellation().serve)(specs, settings()) as app:
+    async with load_object(constellation().serve)(specs, settings()) as app:
         await serve_app(app, "127.0.0.1", port)
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A running process, and where it listens."""
+    """A running process, and the URL at which it serves."""
 
     url: str
     process: Process
@@ -110,23 +110,23 @@ class Peer:
 
 @dataclass(frozen=True)
 class Peers:
-    """All three that a tool call may meet."""
+    """The three processes of the benchmark `tool_call`."""
 
     stub: Peer
     ours: Peer
     bare: Peer
 
-    async def asked(self) -> int:
-        """Return how many requests the vendor has had."""
+    async def vendor_requests(self) -> int:
+        """Return how many requests the vendor has received."""
         async with httpx2.AsyncClient(trust_env=False) as client:
-            return int((await client.get(self.stub.url + _COUNT)).json()["asked"])
+            return int((await client.get(self.stub.url + _COUNT)).json()["requests"])
 
 
 @asynccontextmanager
 async def peer(
     name: str, port: int, path: str, environment: Mapping[str, str], logs: Path
 ) -> AsyncGenerator[Peer]:
-    """Start one process; `environment` has what it needs."""
+    """Start one process with these additional environment variables."""
     program = Program(
         name=name,
         command=[sys.executable, "-m", "benchmarks.peers", name],
@@ -134,7 +134,7 @@ async def peer(
         env={**os.environ, **environment, "PEER_PORT": str(port)},
         deadline=60,
     )
-    async with running(program, lambda _: _listens(port)) as process:
+    async with run_program(program, lambda _: _listens(port)) as process:
         yield Peer(f"http://127.0.0.1:{port}{path}", process)
 
 
@@ -142,7 +142,7 @@ async def peer(
 async def peers(
     environment: Mapping[str, str], logs: Path, stub_port: int
 ) -> AsyncGenerator[Peers]:
-    """Start what a tool call meets."""
+    """Start the three processes of the benchmark `tool_call`."""
     async with (
         peer("stub", stub_port, "", environment, logs) as stub,
         peer("ours", free_port(), "/{server}/mcp", environment, logs) as ours,
@@ -166,5 +166,5 @@ def _serve(name: str) -> Coroutine[Any, Any, None]:
 
 
 if __name__ == "__main__":
-    # Both servers on the loop that `antiphon mcp` has.
+    # The servers run on the event loop that `antiphon mcp` has.
     run(_serve(sys.argv[1]), serving=sys.argv[1] != "stub")

@@ -1,4 +1,4 @@
-"""Processor time of other processes, which a busy machine changes far less than milliseconds."""
+"""Processor time of processes, which load on the machine changes far less than wall time."""
 
 import os
 import time
@@ -11,22 +11,24 @@ _PARENT, _USER, _SYSTEM, _USER_ENDED, _SYSTEM_ENDED = 1, 11, 12, 13, 14
 
 
 class Meter:
-    """What this process and those named, with their children, have used since it was made."""
+    """Measures the processor time of this process, and of others with their children."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._pids = pids
         self._before = processor_seconds(pids)
-        self._own = time.process_time()  # last, and below first: reading costs, too
+        self._own = (
+            time.process_time()
+        )  # last here and first in `used`: reading /proc takes time, too
 
     def used(self) -> dict[str, float]:
-        """Return seconds by name; this process is `client`."""
+        """Return seconds since the meter was created, by name; this process is `client`."""
         own = time.process_time() - self._own
         after = processor_seconds(self._pids)
         return {"client": own} | {name: after[name] - self._before[name] for name in after}
 
 
 def processor_seconds(pids: Mapping[str, int]) -> dict[str, float]:
-    """Return what each process and its children have used so far, in seconds."""
+    """Return the seconds of processor time of each process and its children."""
     stats = {int(entry.name): _stat(entry) for entry in Path("/proc").glob("[0-9]*")}
     used = {name: 0 for name in pids}
     for name, pid in pids.items():

@@ -1,4 +1,4 @@
-"""Recall and latency of the local embedding on a short list of facts, for each chunk size.
+"""Measures recall and latency of the local embedding on a list of facts, for each chunk size.
 
 Run: `python benchmarks/retrieval.py`
 """
@@ -8,9 +8,9 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from kb.chunk import chunks
-from kb.embed import LOCAL, Embedder, Vector, embedder
-from kb.extract import MARKDOWN
+from kb.chunk import split_text
+from kb.embed import LOCAL, Embedder, Vector, get_embedder
+from kb.sources.source import MARKDOWN
 
 SIZES = (150, 200, 250, 300, 350, 400, 600)
 
@@ -63,7 +63,7 @@ treasure hunt and cake.
 The shop gives refunds within thirty days on presentation of the receipt.
 """
 
-# What a caller says, and words of the passage that answers it.
+# What a caller says, and words of the passage with the answer.
 QUESTIONS = (
     ("when do you open in the morning", "ten in the morning"),
     ("can I come on a Monday", "On Mondays"),
@@ -93,14 +93,14 @@ QUESTIONS = (
 
 async def main() -> None:
     """Print one line per chunk size."""
-    model = embedder(LOCAL)
-    await model.query("warm")
+    model = get_embedder(LOCAL)
+    await model.embed_query("warm")
     vectors, times = await _questions(model)
     print(f"{len(QUESTIONS)} questions, {statistics.median(times):.0f} ms each (median)")
     print("size  passages  recall@1  recall@3  characters@3")
     for size in SIZES:
-        passages = chunks(DOCUMENT, MARKDOWN, size, 0)
-        embedded = await model.passages(passages)
+        passages = split_text(DOCUMENT, MARKDOWN, size, 0)
+        embedded = await model.embed_passages(passages)
         ranks: list[int] = []
         length = 0
         for (_, answer), vector in zip(QUESTIONS, vectors, strict=True):
@@ -117,7 +117,7 @@ async def _questions(model: Embedder) -> tuple[list[Vector], list[float]]:
     times: list[float] = []
     for question, _ in QUESTIONS:
         started = time.perf_counter()
-        vectors.append(await model.query(question))
+        vectors.append(await model.embed_query(question))
         times.append((time.perf_counter() - started) * 1000)
     return vectors, times
 

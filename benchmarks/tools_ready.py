@@ -1,4 +1,4 @@
-"""How soon a session has its tools, and what its first call costs: ours, LiveKit's own client.
+"""Measures how soon a session has its tools, and its first calls: our client and LiveKit's.
 
 With 1, 6 and 13 servers, and with one of 6 and 13 hanging: it accepts and never answers.
 
@@ -18,38 +18,38 @@ from pathlib import Path
 
 from sqlalchemy import text
 
+from benchmarks.fake_servers import hanging_server
 from benchmarks.figures import heading, spread
 from benchmarks.peers import CALENDARS, peer
 from benchmarks.tool_sessions import GREETING, HANGING, Job, Timing, run
-from benchmarks.wire import hanging_server
-from config.bots import Bot, load
-from config.declarations.schema import ServerUse
+from config.bot_settings import ServerUse
+from config.bots import Bot, load_bot
 from config.security.tokens import Signer
 from config.settings import Settings, required
-from orchestrator.admin.declarations import applied, stores
+from orchestrator.admin.declarations import apply_file, open_stores
 from orchestrator.agent.worker import PRELOAD
 from orchestrator.engines.ports import free_port
-from orchestrator.local.deployment import Deployment, Plan, deployed
+from orchestrator.local.deployment import Deployment, Plan, run_deployment
 from orchestrator.mcp_client.router import Router
 from orchestrator.mcp_client.tool_cache import ToolCache
 
 _DECLARATION = Path(__file__).with_name("museum.yaml")
 _BUSINESS, _BOT = "harbour-museum", "three-servers"
 _SIDES = ("ours", "livekit")
-_PATIENCE = 60.0  # seconds
+_SESSION_TIMEOUT = 60.0  # seconds
 
 
 @dataclass(frozen=True)
 class Case:
-    """How many servers the bot has, the hanging one among them."""
+    """The number of the bot's servers, including a hanging one."""
 
     servers: int
     hanging: bool = False
 
     def __str__(self) -> str:
         """Return a title."""
-        many = "1 server" if self.servers == 1 else f"{self.servers} servers"
-        return f"{many}, one hanging" if self.hanging else many
+        count = "1 server" if self.servers == 1 else f"{self.servers} servers"
+        return f"{count}, one hanging" if self.hanging else count
 
 
 _CASES = (Case(1), Case(6), Case(13), Case(6, hanging=True), Case(13, hanging=True))
@@ -61,8 +61,8 @@ async def main(samples: int) -> None:
     """Measure both sides in turn, each in a fresh process."""
     async with AsyncExitStack() as stack:
         plan = Plan(folder=None, worker=False)
-        deployment = await stack.enter_async_context(deployed(Settings(), plan, _quiet))
-        await applied(deployment.settings, _DECLARATION)
+        deployment = await stack.enter_async_context(run_deployment(Settings(), plan, _quiet))
+        await apply_file(deployment.settings, _DECLARATION)
         jobs = await _jobs(deployment, stack)
         processes = multiprocessing.get_context("forkserver")
         processes.set_forkserver_preload([*PRELOAD, "benchmarks.tool_sessions"])
@@ -83,7 +83,7 @@ def _quiet(_: str) -> None:
 
 
 async def _jobs(deployment: Deployment, stack: AsyncExitStack) -> dict[Case, Job]:
-    """Start the other servers, and return a job for each case, its lists of tools in the cache."""
+    """Start the other servers; return a job for each case, with its tool lists in the cache."""
     logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antiphon-")))
     calendars = await stack.enter_async_context(
         peer("calendars", free_port(), "/{server}/mcp", deployment.environment, logs)
@@ -103,30 +103,30 @@ async def _jobs(deployment: Deployment, stack: AsyncExitStack) -> dict[Case, Job
         # Lists are kept per version of a bot.
         bot = stored.model_copy(update={"servers": servers, "version": 1000 + number})
         jobs[case] = Job(settings, Signer(key), bot)
-        await _listed(jobs[case])
+        await _cache_tool_lists(jobs[case])
     return jobs
 
 
 async def _stored_bot(settings: Settings) -> Bot:
-    async with stores(settings) as (database, cache):
+    async with open_stores(settings) as (database, cache):
         async with database.unscoped() as session:
             query = text("select business_id, bot_id from find_bot(:business, :bot)")
-            found = await session.execute(query, {"business": _BUSINESS, "bot": _BOT})
-            row = found.one()
-        bot = await load(database, cache, row.business_id, row.bot_id)
+            result = await session.execute(query, {"business": _BUSINESS, "bot": _BOT})
+            row = result.one()
+        bot = await load_bot(database, cache, row.business_id, row.bot_id)
     first = {"scheduling": bot.servers["scheduling"]}
     return bot.model_copy(update={"servers": {**first, **bot.servers}})
 
 
-async def _listed(job: Job) -> None:
-    """Have the bot's lists of tools put into the cache, as its first call does."""
-    constellation = Router(job.signer, job.settings.mcp_server_url)
-    async with stores(job.settings) as (_, cache):
-        catalogue = ToolCache(constellation, cache)
+async def _cache_tool_lists(job: Job) -> None:
+    """Put the bot's tool lists into the cache, as its first call does."""
+    router = Router(job.signer, job.settings.mcp_server_url)
+    async with open_stores(job.settings) as (_, cache):
+        tool_cache = ToolCache(router, cache)
         for name in job.bot.enabled_servers:
             if name != HANGING:
-                await catalogue.refresh(job.identity, name)
-    await constellation.aclose()
+                await tool_cache.refresh(job.identity, name)
+    await router.aclose()
 
 
 def _sample(processes: ForkServerContext, side: str, job: Job) -> Timing:
@@ -135,8 +135,8 @@ def _sample(processes: ForkServerContext, side: str, job: Job) -> Timing:
     process.start()
     sender.close()
     try:
-        if not answers.poll(_PATIENCE):
-            raise TimeoutError(f"a session of {side} took more than {_PATIENCE:g} s")
+        if not answers.poll(_SESSION_TIMEOUT):
+            raise TimeoutError(f"a session of {side} took more than {_SESSION_TIMEOUT:g} s")
         timing: Timing = answers.recv()
         return timing
     finally:

@@ -1,4 +1,4 @@
-"""Where the time goes between the caller's last sound and the answer's first, and how much is ours.
+"""Measures the time between the caller's last sound and the answer's first, part by part.
 
 The same demonstration call with the embedded language model, and with a script in its place.
 
@@ -14,8 +14,8 @@ from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
+from benchmarks.fake_servers import Json, model_server
 from benchmarks.figures import heading
-from benchmarks.wire import Json, model_server
 from orchestrator.demo.report import Report
 
 _PARTS = ("hearing", "endpointing", "retrieval", "model", "tools", "speech", "ours")
@@ -41,16 +41,16 @@ async def main(calls: int) -> None:
     _report(answers)
 
 
-def scripted(asked: Json) -> Json:
+def scripted(request: Json) -> Json:
     """Answer the demo's turns: a fact, free times, a booking, the yes, and the goodbye."""
-    messages: list[Json] = asked["messages"]
+    messages: list[Json] = request["messages"]
     last = messages[-1]
     if last["role"] == "tool":
         return {"content": _sentence(str(last["content"]))}
-    said = [str(message["content"]) for message in messages if message["role"] == "user"]
-    match len(said):
+    user_texts = [str(message["content"]) for message in messages if message["role"] == "user"]
+    match len(user_texts):
         case 2:
-            words = said[-1]
+            words = user_texts[-1]
             return _tool("scheduling_get_available_slots", service=words, when=words)
         case 3:
             slot = _handle(messages)

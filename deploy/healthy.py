@@ -1,6 +1,6 @@
 """Says whether this container answers on a port: `python healthy.py 8080 /healthz`.
 
-Only the standard library: it runs every few seconds, and starts in a blink.
+Only the standard library, so that it starts fast: it runs every few seconds.
 """
 
 import sys

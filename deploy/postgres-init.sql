@@ -5,7 +5,7 @@
 \getenv app_password POSTGRES_APP_PASSWORD
 
 -- The owner of the schema, and the application's role, which owns nothing: row-level security
--- holds for it. Neither may step around it.
+-- holds for it. Neither role may bypass it.
 create role antiphon_owner login nosuperuser nobypassrls nocreatedb nocreaterole noreplication
     password :'owner_password';
 create role antiphon_app login nosuperuser nobypassrls nocreatedb nocreaterole noreplication

@@ -2,8 +2,8 @@
 
     ANTIPHON_KEY=ak_… ANTIPHON_BOT=yard python examples/scripted_caller.py examples/boat_yard.txt
 
-Every line of the file is one turn of the caller's. SPEECH_URL names a speech model behind OpenAI's
-wire: the embedded one (http://127.0.0.1:8091/v1) unless it says otherwise.
+Every line of the file is one turn of the caller's. SPEECH_URL names a speech model with OpenAI's
+API; its default is the embedded one (http://127.0.0.1:8091/v1).
 """
 
 import os
@@ -22,7 +22,7 @@ SPEECH_URL = os.environ.get("SPEECH_URL", "http://127.0.0.1:8091/v1")
 VOICE = os.environ.get("SPEECH_VOICE", "joe-high")
 
 
-def spoken(lines: list[str], folder: Path) -> list[str]:
+def synthesize(lines: list[str], folder: Path) -> list[str]:
     """Speak each line into a file, and return the files' names."""
     files: list[str] = []
     for number, line in enumerate(lines, start=1):
@@ -40,7 +40,7 @@ def main(script: Path) -> None:
     """Speak the script, then call with it."""
     lines = [line.strip() for line in script.read_text("utf-8").splitlines() if line.strip()]
     with tempfile.TemporaryDirectory() as folder:
-        call = subprocess.run([sys.executable, CALL, *spoken(lines, Path(folder))], check=False)
+        call = subprocess.run([sys.executable, CALL, *synthesize(lines, Path(folder))], check=False)
     sys.exit(call.returncode)
 
 

@@ -1,6 +1,5 @@
 """What every test shares: real engines, two tenants, and the way into a server."""
 
-import asyncio
 import os
 import sys
 from collections.abc import AsyncGenerator
@@ -20,24 +19,27 @@ from sqlalchemy import text
 
 from config.cache import connect
 from config.database import Database
-from config.migrate import migrate
 from config.security.tokens import Claims, Grant, Signer
+from config.settings import Settings
 from config.tables import AgentConfig, Business
-from orchestrator.embedded.loader import Options
+from orchestrator.embedded.loader import LoadOptions
 from orchestrator.embedded.weights import WeightsError
+from orchestrator.engines.node import ensure_livekit_client
 from orchestrator.engines.ports import Port, free_port
-from orchestrator.engines.postgres import Postgres, postgres
-from orchestrator.engines.process import Program, running
-from orchestrator.engines.valkey import Valkey, valkey
+from orchestrator.engines.postgres import Postgres, run_postgres
+from orchestrator.engines.process import Program, run_program
+from orchestrator.engines.valkey import Valkey, run_valkey
+from tests.support.deployment import SharedDeployment, shared_deployment
 from tests.support.node_tools import NodeTools, node_tools_of
+from tests.support.postgres_template import copy_template
 from tests.support.processes import answering, held
 
 # Before anybody imports them: tests of one folder use what another one promises.
 pytest.register_assert_rewrite(
     *("tests.support.vendors", "tests.scheduling.contract"),
-    *("tests.crm.contract", "tests.crm.scenario", "tests.crm.line"),
+    *("tests.crm.contract", "tests.crm.scenario", "tests.crm.harness"),
     *("tests.tickets.contract", "tests.tickets.scenario", "tests.tickets.people_scenario"),
-    "tests.tickets.tour",
+    "tests.tickets.tool_session",
 )
 
 _CALLS = ("room", "model", "browser")
@@ -54,23 +56,30 @@ OWN_ENGINES: dict[str, Any] = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares engines on one worker: all calls on one, the others folder by folder."""
+    """Keep what shares processes on one worker: all calls on one, the others file by file.
+
+    The calls come first, because they take longest and may not be divided.
+    """
     for item in items:
-        calls = any(item.get_closest_marker(name) for name in _CALLS)
-        group = "calls" if calls else str(item.path.parent)
+        calls = _calls_a_bot(item)
+        group = "calls" if calls else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
         if calls:
             # Speech in real time suffers on a machine that is busy elsewhere: one more try.
             item.add_marker(pytest.mark.flaky(reruns=1))
+    items.sort(key=lambda item: not _calls_a_bot(item))
+
+
+def _calls_a_bot(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in _CALLS)
 
 
 @pytest_asyncio.fixture(scope="session")
 async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Postgres]:
     """A real PostgreSQL with the whole schema."""
     folder = tmp_path_factory.mktemp("postgres")
-    async with postgres(folder, ANY_PORT, print, durable=False) as server:
-        urls = server.migration_database_url, server.database_url
-        await asyncio.to_thread(migrate, *urls)
+    await copy_template(CACHE, folder)
+    async with run_postgres(folder, ANY_PORT, print, durable=False) as server:
         yield server
 
 
@@ -78,7 +87,7 @@ async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGene
 async def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Valkey]:
     """A real Valkey."""
     folder = tmp_path_factory.mktemp("valkey")
-    async with valkey(folder, Port(0, "VALKEY_PORT"), print, durable=False) as server:
+    async with run_valkey(folder, Port(0, "VALKEY_PORT"), print, durable=False) as server:
         yield server
 
 
@@ -206,16 +215,42 @@ async def node_tools() -> NodeTools:
 async def models_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
     """Where the embedded speech and hearing are served, without the language model."""
     try:
-        Options(llm=False).require_installed()
+        LoadOptions(llm=False).require_installed()
     except WeightsError as error:
         pytest.skip(str(error))
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     program = Program(
         name="models",
-        command=[sys.executable, "-m", "orchestrator.embedded", "--no-llm", "--port", str(port)],
+        command=[sys.executable, "-m", "orchestrator", "models", "--no-llm", "--port", str(port)],
         log=tmp_path_factory.mktemp("models") / "models.log",
         deadline=120,
     )
-    async with held(running(program, answering(f"{url}/health"))):
+    async with held(run_program(program, answering(f"{url}/health"))):
         yield f"{url}/v1"
+
+
+@pytest.fixture(scope="session")
+def engine_settings(postgres_server: Postgres, valkey_server: Valkey) -> Settings:
+    """Settings of a deployment on the engines of this session."""
+    return Settings(
+        **{
+            **OWN_ENGINES,
+            "database_url": postgres_server.database_url,
+            "migration_database_url": postgres_server.migration_database_url,
+            "redis_url": valkey_server.redis_url,
+        }
+    )
+
+
+@pytest_asyncio.fixture(scope="session")
+async def deployment(
+    engine_settings: Settings,
+    models_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncGenerator[SharedDeployment]:
+    """The whole constellation, for tests that call a bot: mark them `room` or `browser`."""
+    folder = tmp_path_factory.mktemp("deployment")
+    client = await ensure_livekit_client(CACHE, print)
+    async with held(shared_deployment(engine_settings, folder, models_url, client)) as shared:
+        yield shared

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from mcp_types import Tool
 from redis.asyncio import Redis
 
-from config.constellation import constellation, load
+from config.constellation import constellation, load_object
 from config.database import Database
 from config.security.tokens import Signer
 from orchestrator.cli.server_docs import server_page, write_pages
@@ -30,7 +30,7 @@ Listed = Mapping[str, Mapping[str, Tool]]
 
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
-    specs = [load(dotted) for dotted in constellation().servers.values()]
+    specs = [load_object(dotted) for dotted in constellation().servers.values()]
     async with held(serve(specs, signer, database, cache)) as servers:
         yield servers
 
@@ -48,7 +48,7 @@ async def listed(servers: Servers, database: Database) -> Listed:
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_client_is_shown_what_the_catalogue_says(server: str, listed: Listed) -> None:
-    catalogue = load(constellation().servers[server]).catalogue()
+    catalogue = load_object(constellation().servers[server]).catalogue()
     assert list(listed[server]) == catalogue["tools"]
     assert set(catalogue["unsupported"]) <= set(catalogue["providers"])
     for tools in catalogue["unsupported"].values():
@@ -123,7 +123,7 @@ def test_every_name_that_was_agreed_exists(listed: Listed) -> None:
         pytest.skip("VENDOR_CONTRACTS does not stand beside the agreed catalogue.yaml")
     names: Any = yaml.safe_load(agreed.read_text(encoding="utf-8"))
     for server in SERVERS:
-        catalogue = load(constellation().servers[server]).catalogue()
+        catalogue = load_object(constellation().servers[server]).catalogue()
         assert set(names[server]["tools"]) <= set(catalogue["tools"]), server
         providers = names[server]["providers"]
         assert sorted(providers) == sorted(catalogue["providers"]), server

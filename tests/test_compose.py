@@ -19,7 +19,7 @@ from config.constellation import constellation
 from config.security.tokens import Claims, Signer, Verifier
 from config.settings import Settings
 from orchestrator.cli.app import app
-from orchestrator.local.secrets import env_line, new_secrets
+from orchestrator.local.secrets import env_line, generate_secrets
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
@@ -67,7 +67,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def secrets() -> dict[str, str]:
-    return new_secrets()
+    return generate_secrets()
 
 
 def test_the_services_are_the_processes_and_the_engines() -> None:

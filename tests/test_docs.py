@@ -10,16 +10,10 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from config.constellation import constellation, sections
-from config.declarations.schema import (
-    BotDeclaration,
-    BusinessDeclaration,
-    ClientEvent,
-    ServerUse,
-    ToolPolicy,
-    Voice,
-    json_schema,
-)
+from config.bot_settings import ClientEvent, ServerUse, ToolPolicy, Voice
+from config.constellation import constellation
+from config.declarations.schema import BotDeclaration, BusinessDeclaration, json_schema
+from config.declarations.section import sections
 from config.integrations import IntegrationDeclaration
 from kb.declarations import FileDocument, KnowledgeBaseDeclaration, TextDocument
 from orchestrator.api.app import OPERATIONS

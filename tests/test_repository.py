@@ -111,6 +111,135 @@ def _catches_everything(handler: ast.ExceptHandler) -> bool:
     return caught != "BaseException" or not raised_again
 
 
+# Words that name nothing in the field: no module, class, function or parameter is called so.
+RETIRED = frozenset(
+    ["strangers", "foreign", "again", "given", "telling", "kept", "seats", "patience", "together", "moments", "desk", "nobody", "Seat", "Way", "Desk", "Mendable", "NotMade"]
+)
+_SERVER_MODULES = re.compile(
+    r"__init__|__main__|server|\w+_tools|operations|provider|registry|results|inputs|sentences"
+    r"|matching|declarations|tables|jobs"
+)
+_VENDOR_MODULES = re.compile(
+    r"__init__|provider|client|mapping|search|payloads|responses|options|people|tickets|tables"
+    r"|settings"
+)
+# What only one server or vendor has, under the field's own noun.
+OWN_MODULES: Mapping[str, str] = {}
+MOST_LINES, MOST_METHODS, MOST_FIELDS = 40, 20, 12
+
+
+def _named(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield the name of the module, and of each class, function and parameter in it."""
+    yield file.stem, _name(file)
+    for node in _nodes(file):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                yield name, f"{_name(file)}:{node.lineno}"
+            case ast.AsyncFunctionDef(name=name):
+                yield name, f"{_name(file)}:{node.lineno}"
+            case ast.arg(arg=name):
+                yield name, f"{_name(file)}:{node.lineno}"
+            case _:
+                pass
+
+
+def test_retired_words_name_nothing() -> None:
+    found = [
+        f"{place}: {name}"
+        for file in PYTHON
+        for name, place in _named(file)
+        if name.strip("_") in RETIRED
+    ]
+    assert found == []
+
+
+def _old_paths() -> dict[str, str]:
+    """Return the paths that were given up, as the documentation lists them."""
+    page = (ROOT / "docs" / "renamed-paths.md").read_text("utf-8")
+    return dict(re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|$", page, re.MULTILINE))
+
+
+def test_old_paths_are_gone() -> None:
+    old = _old_paths()
+    assert len(old) > 150
+    assert [path for path in old if (ROOT / path).exists()] == []
+    assert [path for path in old.values() if not (ROOT / path).exists()] == []
+    dotted = {
+        re.sub(r"^mcp/|\.py$|/__init__\.py$", "", path).replace("/", ".")
+        for path in old
+        if path.endswith(".py")
+    }
+    # A package may have taken a module's name.
+    gone = {name for name in dotted if not (ROOT / name.replace(".", "/")).is_dir()} - {
+        name for name in dotted if (ROOT / "mcp" / name.replace(".", "/")).is_dir()
+    }
+    text = re.compile(r"(?<![\w.])(?:" + "|".join(map(re.escape, sorted(gone))) + r")(?!\w)")
+    found = [
+        f"{_name(file)}: {match[0]}"
+        for file in TEXTS
+        if _name(file) != "docs/renamed-paths.md"
+        if (match := text.search(file.read_text("utf-8")))
+    ]
+    assert found == []
+
+
+def test_servers_and_vendors_have_the_same_files() -> None:
+    found: list[str] = []
+    for file in _of("mcp"):
+        parts = Path(_name(file)).parts[1:]
+        if file.suffix != ".py" or parts[0] == "toolkit":
+            continue
+        vendor = "providers" in parts
+        expected = _VENDOR_MODULES if vendor and len(parts) == 4 else _SERVER_MODULES
+        if vendor and len(parts) == 3:
+            continue  # a vendor that is one file
+        if not expected.fullmatch(file.stem) and _name(file) not in OWN_MODULES:
+            found.append(_name(file))
+    assert found == []
+
+
+def _own_fields(node: ast.ClassDef) -> int:
+    """Return how many fields a dataclass declares, or a class sets when it is made.
+
+    Models of rows, records and documents have the fields that these have.
+    """
+    if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
+        return sum(isinstance(each, ast.AnnAssign) for each in node.body)
+    inits = [each for each in node.body if getattr(each, "name", "") == "__init__"]
+    return len(
+        {
+            target.attr
+            for init in inits
+            for each in ast.walk(init)
+            if isinstance(each, ast.Assign | ast.AnnAssign)
+            for target in (each.targets if isinstance(each, ast.Assign) else [each.target])
+            if isinstance(target, ast.Attribute)
+        }
+    )
+
+
+def test_what_is_long_says_why() -> None:
+    """A function or a class that is larger than most has the word "because" in its docstring."""
+    found: list[str] = []
+    for file in PYTHON:
+        for node in _nodes(file):
+            match node:
+                case ast.FunctionDef() | ast.AsyncFunctionDef():
+                    large = (node.end_lineno or node.lineno) - node.lineno >= MOST_LINES
+                case ast.ClassDef():
+                    methods = [
+                        each
+                        for each in node.body
+                        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+                    ]
+                    large = len(methods) > MOST_METHODS or _own_fields(node) > MOST_FIELDS
+                case _:
+                    continue
+            if large and "because" not in (ast.get_docstring(node) or ""):
+                found.append(f"{_name(file)}:{node.lineno} {node.name}")
+    assert found == []
+
+
 def test_nothing_is_left_to_do() -> None:
     words = re.compile(r"#\s*(TODO|FIXME|XXX|HACK)\b")
     assert [_name(file) for file in PYTHON if words.search(file.read_text("utf-8"))] == []

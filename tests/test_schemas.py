@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from config.constellation import constellation, load
+from config.constellation import constellation, load_object
 from config.database import Database
 from config.security.tokens import Signer
 from tests.conftest import Tenant
@@ -27,7 +27,7 @@ SERVERS = tuple(constellation().servers)
 
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
-    specs = [load(dotted) for dotted in constellation().servers.values()]
+    specs = [load_object(dotted) for dotted in constellation().servers.values()]
     async with held(serve(specs, signer, database, cache)) as servers:
         yield servers
 

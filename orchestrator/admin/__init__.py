@@ -1,1 +1,1 @@
-"""What both the CLI and the API do for an operator."""
+"""Operations of an operator that both the CLI and the API offer."""

@@ -1,4 +1,4 @@
-"""What a bot's model sees of its tools."""
+"""Lists and calls the tools of a bot, as its operator."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -9,21 +9,21 @@ from typing import Any
 from redis.asyncio import Redis
 from sqlalchemy import text
 
-from config.bots import Bot, BotNotFoundError, load
+from config.bots import Bot, BotNotFoundError, load_bot
 from config.database import Database
 from config.security.tokens import Grant, Signer
 from config.settings import Settings, required
-from orchestrator.admin.declarations import stores
-from orchestrator.agent.system_tools import own_tools, seen_by_model, without_examples
+from orchestrator.admin.declarations import open_stores
+from orchestrator.agent.system_tools import model_schema, system_tool_schemas, without_examples
 from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import Outcome, ToolInfo
-from orchestrator.mcp_client.tool_cache import ToolCache, offered
+from orchestrator.mcp_client.tool_cache import ToolCache, visible_tools
 
 
 @dataclass(frozen=True)
-class SeenTool:
-    """One tool, as it stands in the model's context."""
+class ModelTool:
+    """A tool as it is in the model's context, and how many tokens it takes."""
 
     name: str
     description: str
@@ -32,31 +32,31 @@ class SeenTool:
     tokens: int
 
 
-async def seen_tools(settings: Settings, business: str, bot_name: str) -> list[SeenTool]:
-    """Ask the bot's servers, and return what its model sees, counted.
+async def list_model_tools(settings: Settings, business: str, bot_name: str) -> list[ModelTool]:
+    """List the tools that the bot's model sees, with the number of tokens of each.
 
     Raises:
         BotNotFoundError: there is no such bot.
         ServerUnreachableError: a server does not answer.
     """
-    async with _seat(settings, business, bot_name) as seat:
-        cards = await _listed(seat)
-        seen = [seen_by_model(card) for card in cards] + own_tools(seat.bot, cards)
-    return [_counted(without_examples(each)) for each in seen]
+    async with _open_session(settings, business, bot_name) as session:
+        tools = await _list_tools(session)
+        schemas = [model_schema(tool) for tool in tools] + system_tool_schemas(session.bot, tools)
+    return [_count_tokens(without_examples(schema)) for schema in schemas]
 
 
-async def listed_tools(settings: Settings, business: str, bot_name: str) -> list[ToolInfo]:
-    """Ask the bot's servers for their tools, so that its next call finds them known.
+async def list_bot_tools(settings: Settings, business: str, bot_name: str) -> list[ToolInfo]:
+    """List the tools of the bot's servers and cache them, so that its next call finds them.
 
     Raises:
         BotNotFoundError: there is no such bot.
         ServerUnreachableError: a server does not answer.
     """
-    async with _seat(settings, business, bot_name) as seat:
-        return await _listed(seat)
+    async with _open_session(settings, business, bot_name) as session:
+        return await _list_tools(session)
 
 
-async def ask_server(
+async def call_tool(
     settings: Settings,
     business: str,
     bot_name: str,
@@ -64,64 +64,66 @@ async def ask_server(
     tool: str,
     arguments: dict[str, Any],
 ) -> Outcome:
-    """Call any tool of a server for a bot, as its operator.
+    """Call any tool of a server, also one that the bot has not got.
 
     Raises:
         BotNotFoundError: there is no such bot.
     """
-    async with _seat(settings, business, bot_name) as seat:
-        use = seat.bot.servers.get(server)
-        claims = seat.identity.claims(server)
+    async with _open_session(settings, business, bot_name) as session:
+        use = session.bot.servers.get(server)
+        claims = session.identity.claims(server)
         grant = Grant(integration=use.integration if use else None)
-        mine = claims.model_copy(update={"grant": grant})
-        return await seat.constellation.call(server, tool, arguments, mine)
+        unlimited = claims.model_copy(update={"grant": grant})
+        return await session.router.call(server, tool, arguments, unlimited)
 
 
 @dataclass(frozen=True)
-class _Seat:
+class _BotSession:
     bot: Bot
     identity: Identity
-    constellation: Router
+    router: Router
     cache: Redis
 
 
 @asynccontextmanager
-async def _seat(settings: Settings, business: str, bot_name: str) -> AsyncGenerator[_Seat]:
+async def _open_session(
+    settings: Settings, business: str, bot_name: str
+) -> AsyncGenerator[_BotSession]:
     key = required("SERVICE_TOKEN_PRIVATE_KEY", settings.service_token_private_key)
-    async with stores(settings) as (database, cache):
-        registry = Directory.of(settings, database, cache)
-        constellation = Router(Signer(key), settings.mcp_server_url, registry)
+    async with open_stores(settings) as (database, cache):
+        directory = Directory.from_settings(settings, database, cache)
+        router = Router(Signer(key), settings.mcp_server_url, directory)
         try:
-            bot = await _bot(database, cache, business, bot_name)
-            yield _Seat(bot, Identity("cli", bot.business_id, bot), constellation, cache)
+            bot = await _load_bot(database, cache, business, bot_name)
+            yield _BotSession(bot, Identity("cli", bot.business_id, bot), router, cache)
         finally:
-            await constellation.aclose()
+            await router.aclose()
 
 
-async def _bot(database: Database, cache: Redis, business: str, name: str) -> Bot:
+async def _load_bot(database: Database, cache: Redis, business: str, name: str) -> Bot:
     async with database.unscoped() as session:
         query = text("select business_id, bot_id from find_bot(:business, :bot)")
         row = (await session.execute(query, {"business": business, "bot": name})).first()
     if row is None:
         raise BotNotFoundError
-    return await load(database, cache, row.business_id, row.bot_id)
+    return await load_bot(database, cache, row.business_id, row.bot_id)
 
 
-async def _listed(seat: _Seat) -> list[ToolInfo]:
-    catalogue = ToolCache(seat.constellation, seat.cache)
-    names = seat.bot.enabled_servers
-    listed = {name: await catalogue.refresh(seat.identity, name) for name in names}
-    return offered(seat.bot, listed)
+async def _list_tools(session: _BotSession) -> list[ToolInfo]:
+    tool_cache = ToolCache(session.router, session.cache)
+    names = session.bot.enabled_servers
+    tools = {name: await tool_cache.refresh(session.identity, name) for name in names}
+    return visible_tools(session.bot, tools)
 
 
-def _counted(function: dict[str, Any]) -> SeenTool:
+def _count_tokens(function: dict[str, Any]) -> ModelTool:
     schema: dict[str, Any] = {"type": "function", "function": function}
     arguments = tuple(function["parameters"].get("properties", {}))
-    return SeenTool(function["name"], function["description"], arguments, schema, _tokens(schema))
+    return ModelTool(function["name"], function["description"], arguments, schema, _tokens(schema))
 
 
 def _tokens(schema: dict[str, Any]) -> int:
-    # Imported here: it takes seconds, which only this command should pay.
-    from orchestrator.agent.llm import token_count
+    # Imported here: it takes seconds, and only this command needs it.
+    from orchestrator.agent.lite_llm import token_count
 
     return token_count(json.dumps(schema, ensure_ascii=False))

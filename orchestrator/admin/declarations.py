@@ -1,4 +1,4 @@
-"""Declarations, brought into the database that the settings name."""
+"""Applies declaration files to the database of the settings."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -10,23 +10,23 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 
 from config.cache import connect
-from config.constellation import constellation, load, sections
+from config.constellation import constellation, load_object
 from config.database import Database
 from config.declarations.apply import apply
-from config.declarations.schema import read
-from config.declarations.section import Change
+from config.declarations.schema import read_declaration
+from config.declarations.section import Change, sections
 from config.security.vault import keyring
 from config.settings import Settings, required
 
 
-def trial_of(settings: Settings) -> Any:
-    """Return what tries accounts: it knows the providers, which nobody here imports."""
-    return load(constellation().trial)(settings)
+def load_account_check(settings: Settings) -> Any:
+    """Return the check of vendor accounts, loaded by name: the orchestrator imports no provider."""
+    return load_object(constellation().account_check)(settings)
 
 
 @asynccontextmanager
-async def stores(settings: Settings) -> AsyncGenerator[tuple[Database, Redis]]:
-    """Open the database and the cache."""
+async def open_stores(settings: Settings) -> AsyncGenerator[tuple[Database, Redis]]:
+    """Open the database and the cache of the settings."""
     database = Database(required("DATABASE_URL", settings.database_url), pool_size=2)
     cache = connect(required("REDIS_URL", settings.redis_url))
     try:
@@ -36,7 +36,7 @@ async def stores(settings: Settings) -> AsyncGenerator[tuple[Database, Redis]]:
         await cache.aclose()
 
 
-async def applied(
+async def apply_file(
     settings: Settings,
     path: Path,
     *,
@@ -44,14 +44,14 @@ async def applied(
     untried: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Change]:
-    """Apply one file, and return what that changed; `untried` asks no vendor.
+    """Apply one file, and return the changes; with `untried`, no vendor account is checked.
 
     Raises:
-        DeclarationError: the file says something that cannot be applied.
+        DeclarationError: the file is invalid.
     """
     owners = sections()
-    declaration = read(path, owners)
-    async with stores(settings) as (database, cache):
+    declaration = read_declaration(path, owners)
+    async with open_stores(settings) as (database, cache):
         return await apply(
             database,
             cache,
@@ -59,12 +59,12 @@ async def applied(
             owners,
             dry_run=dry_run,
             keyring=keyring(settings),
-            trial=None if untried else trial_of(settings),
+            account_check=None if untried else load_account_check(settings),
             progress=progress,
         )
 
 
-async def business_called(database: Database, slug: str) -> UUID | None:
+async def find_business_id(database: Database, slug: str) -> UUID | None:
     """Return the id of the business with this slug."""
     async with database.unscoped() as session:
         found: UUID | None = await session.scalar(

@@ -1,17 +1,20 @@
 """Conversations and what was said in them."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
+from fastapi import Body, Path, Query
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from orchestrator.api.bots import bot_called
+from orchestrator.api.credentials import Caller, ConversationCaller, KeyCaller
+from orchestrator.api.dependencies import ApiDependencies, Dependencies
 from orchestrator.api.errors import not_found
-from orchestrator.api.models import (
+from orchestrator.api.identities import get_bot_by_name
+from orchestrator.api.routing import ApiRouter
+from orchestrator.api.schemas import (
     AgentJoined,
-    Answer,
     Conversation,
     Conversations,
     EndConversation,
@@ -21,161 +24,222 @@ from orchestrator.api.models import (
     NewResponse,
     NewTurn,
     Recorded,
+    ResponseModel,
     Turn,
 )
-from orchestrator.api.operations import Ask, Nothing, Operation
-from orchestrator.api.transcripts import ask as ask_transcripts
-from orchestrator.api.transcripts import conversation_of
+from orchestrator.api.transcripts import call_transcripts, fetch_conversation
 
-A = TypeVar("A", bound=BaseModel)
+M = TypeVar("M", bound=BaseModel)
+
+router = ApiRouter()
+
+_CONVERSATION = "/api/conversations/{conversation_id:uuid}"
+_TURN = _CONVERSATION + "/turns/{order_index:int}"
+_EXPORT_TYPES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "application/json": {"schema": {"type": "object", "additionalProperties": True}},
+            "text/csv": {"schema": {"type": "string"}},
+            "text/plain": {"schema": {"type": "string"}},
+        }
+    }
+}
+
+TurnIndex = Annotated[int, Path(ge=0)]
 
 
-class _Entries(Answer):
+class _Entries(ResponseModel):
     entries: list[Entry]
 
 
-class _Turns(Answer):
+class _Turns(ResponseModel):
     turns: list[Turn]
 
     def next_index(self) -> int:
         """Return the first index after everything that was said."""
-        said = [
+        indexes = [
             entry.order_index
             for turn in self.turns
             for entry in (*([turn.user] if turn.user else []), *turn.responses)
         ]
-        return max([*said, *(turn.order_index for turn in self.turns)], default=-1) + 1
+        return max([*indexes, *(turn.order_index for turn in self.turns)], default=-1) + 1
 
 
-class _Export(Answer):
+class _Export(ResponseModel):
     content: str
     mime_type: str
     filename: str
 
 
-async def list_conversations(ask: Ask[ListConversations]) -> Conversations:
+@router.get("/api/conversations")
+async def list_conversations(
+    query: Annotated[ListConversations, Query()],
+    caller: KeyCaller,
+    dependencies: ApiDependencies,
+) -> Conversations:
     """List conversations, newest first."""
-    given, bot_id = ask.given, None
-    if given.bot is not None:
-        bot_id = (await bot_called(ask.dependencies, ask.known.business_id, given.bot)).id
+    bot_id = None
+    if query.bot is not None:
+        bot_id = (await get_bot_by_name(dependencies, caller.business_id, query.bot)).id
     arguments = {
-        "limit": given.limit,
-        "before": given.before,
-        "status": given.status,
+        "limit": query.limit,
+        "before": query.before,
+        "status": query.status,
         "bot_id": bot_id,
         "detail": "full",
     }
-    return await ask_transcripts(
-        ask.dependencies, ask.known.identity(), "list_conversations", arguments, Conversations
+    return await call_transcripts(
+        dependencies, caller.identity(), "list_conversations", arguments, Conversations
     )
 
 
-async def get_conversation(ask: Ask[Nothing]) -> Conversation:
+@router.get(_CONVERSATION)
+async def get_conversation(
+    conversation_id: UUID, caller: ConversationCaller, dependencies: ApiDependencies
+) -> Conversation:
     """Get a conversation."""
-    return await conversation_of(ask.dependencies, ask.known.identity(), _id(ask))
+    return await fetch_conversation(dependencies, caller.identity(), conversation_id)
 
 
-async def agent_joined(ask: Ask[AgentJoined]) -> Conversation:
+@router.post(_CONVERSATION + "/agent_joined")
+async def agent_joined(
+    conversation_id: UUID, body: AgentJoined, caller: KeyCaller, dependencies: ApiDependencies
+) -> Conversation:
     """Note which agent's job took the call."""
-    noted = {"room_sid": ask.given.room_sid, "agent_job_id": ask.given.job_id}
-    return await _about(ask, "update_conversation", noted, Conversation)
+    arguments = {
+        "conversation_id": conversation_id,
+        "room_sid": body.room_sid,
+        "agent_job_id": body.job_id,
+    }
+    return await call_transcripts(
+        dependencies, caller.identity(), "update_conversation", arguments, Conversation
+    )
 
 
-async def end(ask: Ask[EndConversation]) -> Conversation:
-    """Note that a conversation is over."""
-    return await _about(ask, "end_conversation", {"reason": ask.given.reason}, Conversation)
-
-
-async def append_turn(ask: Ask[NewTurn]) -> Recorded:
+@router.post(_CONVERSATION + "/turns", status_code=201)
+async def append_turn(
+    conversation_id: UUID, body: NewTurn, caller: KeyCaller, dependencies: ApiDependencies
+) -> Recorded:
     """Record what the caller said."""
-    given, index = ask.given, ask.given.order_index
+    index = body.order_index
     if index is None:
-        index = (await _turns(ask)).next_index()
-    said = {
+        index = (await _fetch_turns(dependencies, caller, conversation_id)).next_index()
+    arguments = {
+        "conversation_id": conversation_id,
         "order_index": index,
-        "text": given.transcript,
-        "stt_provider": given.stt_provider,
-        "language": given.detected_language,
-        "stt_confidence": given.stt_confidence,
+        "text": body.transcript,
+        "stt_provider": body.stt_provider,
+        "language": body.detected_language,
+        "stt_confidence": body.stt_confidence,
     }
-    return await _about(ask, "append_user_turn", said, Recorded)
+    return await call_transcripts(
+        dependencies, caller.identity(), "append_user_turn", arguments, Recorded
+    )
 
 
-async def append_response(ask: Ask[NewResponse]) -> Recorded:
-    """Record what the agent answered to a turn."""
-    given, index, answered = ask.given, ask.given.order_index, _number(ask)
-    turns = await _turns(ask)
-    if not any(turn.order_index == answered and turn.user for turn in turns.turns):
-        raise not_found("conversation, or no such turn in it")
-    said = {
-        "order_index": turns.next_index() if index is None else index,
-        "user_turn_index": answered,
-        "text": given.response_text,
-        "llm_provider": given.llm_provider,
-        "tts_provider": given.tts_provider,
-        "voice_id": given.voice_id,
-        "language": given.language,
-        "interrupted": given.interrupted,
-    }
-    return await _about(ask, "append_agent_response", said, Recorded)
-
-
-async def list_turns(ask: Ask[Nothing]) -> list[Turn]:
+@router.get(_CONVERSATION + "/turns")
+async def list_turns(
+    conversation_id: UUID, caller: ConversationCaller, dependencies: ApiDependencies
+) -> list[Turn]:
     """Get what was said, turn by turn."""
-    return (await _turns(ask)).turns
+    return (await _fetch_turns(dependencies, caller, conversation_id)).turns
 
 
-async def get_turn(ask: Ask[Nothing]) -> Turn:
+@router.get(_TURN)
+async def get_turn(
+    conversation_id: UUID,
+    order_index: TurnIndex,
+    caller: ConversationCaller,
+    dependencies: ApiDependencies,
+) -> Turn:
     """Get one turn, by the index of what the caller said."""
-    number = _number(ask)
-    found = await _about(ask, "get_transcript", {"turn": number}, _Turns)
-    return found.turns[0]
+    only = {"turn": order_index}
+    turns = await _fetch_transcript(dependencies, caller, conversation_id, only, _Turns)
+    return turns.turns[0]
 
 
-async def get_transcript(ask: Ask[Nothing]) -> list[Entry]:
+@router.post(_TURN + "/response", status_code=201)
+async def append_response(
+    conversation_id: UUID,
+    order_index: TurnIndex,
+    body: NewResponse,
+    caller: KeyCaller,
+    dependencies: ApiDependencies,
+) -> Recorded:
+    """Record what the agent answered to a turn."""
+    turns = await _fetch_turns(dependencies, caller, conversation_id)
+    if not any(turn.order_index == order_index and turn.user for turn in turns.turns):
+        raise not_found("conversation, or no such turn in it")
+    arguments = {
+        "conversation_id": conversation_id,
+        "order_index": turns.next_index() if body.order_index is None else body.order_index,
+        "user_turn_index": order_index,
+        "text": body.response_text,
+        "llm_provider": body.llm_provider,
+        "tts_provider": body.tts_provider,
+        "voice_id": body.voice_id,
+        "language": body.language,
+        "interrupted": body.interrupted,
+    }
+    return await call_transcripts(
+        dependencies, caller.identity(), "append_agent_response", arguments, Recorded
+    )
+
+
+@router.post(_CONVERSATION + "/end")
+async def end(
+    conversation_id: UUID,
+    body: Annotated[EndConversation, Body(default_factory=EndConversation)],
+    caller: KeyCaller,
+    dependencies: ApiDependencies,
+) -> Conversation:
+    """Note that a conversation is over."""
+    arguments = {"conversation_id": conversation_id, "reason": body.reason}
+    return await call_transcripts(
+        dependencies, caller.identity(), "end_conversation", arguments, Conversation
+    )
+
+
+@router.get(_CONVERSATION + "/transcript")
+async def get_transcript(
+    conversation_id: UUID, caller: ConversationCaller, dependencies: ApiDependencies
+) -> list[Entry]:
     """Get everything that was said, in order."""
-    return (await _about(ask, "get_transcript", {"view": "entries"}, _Entries)).entries
+    view = {"view": "entries"}
+    transcript = await _fetch_transcript(dependencies, caller, conversation_id, view, _Entries)
+    return transcript.entries
 
 
-async def export(ask: Ask[ExportFormat]) -> Response:
+@router.get(_CONVERSATION + "/export", responses=_EXPORT_TYPES)
+async def export(
+    conversation_id: UUID,
+    query: Annotated[ExportFormat, Query()],
+    caller: ConversationCaller,
+    dependencies: ApiDependencies,
+) -> Response:
     """Download the transcript."""
-    file = await _about(ask, "export_transcript", {"format": ask.given.format}, _Export)
+    arguments = {"conversation_id": conversation_id, "format": query.format}
+    file = await call_transcripts(
+        dependencies, caller.identity(), "export_transcript", arguments, _Export
+    )
     disposition = f'attachment; filename="{file.filename}"'
     headers = {"Content-Type": file.mime_type, "Content-Disposition": disposition}
     return Response(file.content, headers=headers)
 
 
-async def _turns(ask: Ask[Any]) -> _Turns:
-    return await _about(ask, "get_transcript", {"view": "turns"}, _Turns)
+async def _fetch_turns(dependencies: Dependencies, caller: Caller, conversation_id: UUID) -> _Turns:
+    view = {"view": "turns"}
+    return await _fetch_transcript(dependencies, caller, conversation_id, view, _Turns)
 
 
-async def _about(ask: Ask[Any], tool: str, arguments: Mapping[str, Any], answer: type[A]) -> A:
-    named = {"conversation_id": _id(ask), **arguments}
-    return await ask_transcripts(ask.dependencies, ask.known.identity(), tool, named, answer)
-
-
-def _id(ask: Ask[Any]) -> UUID:
-    return UUID(str(ask.request.path_params["conversation_id"]))
-
-
-def _number(ask: Ask[Any]) -> int:
-    return int(ask.request.path_params["order_index"])
-
-
-_ONE = "/api/conversations/{conversation_id:uuid}"
-_TURN = _ONE + "/turns/{order_index:int}"
-_File = dict[str, Any]  # as JSON; the other kinds are text
-_FILES = ("application/json", "text/csv", "text/plain")
-
-OPERATIONS = (
-    Operation("GET", "/api/conversations", list_conversations, ListConversations, Conversations),
-    Operation("GET", _ONE, get_conversation, Nothing, Conversation, "conversation"),
-    Operation("POST", _ONE + "/agent_joined", agent_joined, AgentJoined, Conversation),
-    Operation("POST", _ONE + "/turns", append_turn, NewTurn, Recorded, status=201),
-    Operation("GET", _ONE + "/turns", list_turns, Nothing, list[Turn], "conversation"),
-    Operation("GET", _TURN, get_turn, Nothing, Turn, "conversation"),
-    Operation("POST", _TURN + "/response", append_response, NewResponse, Recorded, status=201),
-    Operation("POST", _ONE + "/end", end, EndConversation, Conversation),
-    Operation("GET", _ONE + "/transcript", get_transcript, Nothing, list[Entry], "conversation"),
-    Operation("GET", _ONE + "/export", export, ExportFormat, _File, "conversation", files=_FILES),
-)
+async def _fetch_transcript(
+    dependencies: Dependencies,
+    caller: Caller,
+    conversation_id: UUID,
+    options: Mapping[str, Any],
+    model: type[M],
+) -> M:
+    arguments = {"conversation_id": conversation_id, **options}
+    return await call_transcripts(
+        dependencies, caller.identity(), "get_transcript", arguments, model
+    )

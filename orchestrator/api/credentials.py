@@ -1,24 +1,48 @@
-"""Who asks: a business by its key, a caller by the token of one conversation, or nobody known."""
+"""Who calls: a business by its API key, a caller by the token of one conversation, or anonymous.
 
+An operation says who may call it by a parameter of one of the annotated types below; `Caller` is
+the verified credential.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
+from fastapi import Depends
+from fastapi.dependencies.models import Dependant
 from starlette.requests import Request
 
-from config.bots import Bot
+from config.bots import Bot, BotNotFoundError, load_bot
 from config.security.api_keys import PREFIX, UNLIMITED, Rights, find_key
 from config.security.tokens import Claims, Grant, InvalidTokenError, Signer, Verifier
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import forbidden, unauthorized
+from orchestrator.api.headers import allow_origin
 from orchestrator.mcp_client.router import Identity
 
 AUDIENCE = "api"
 CONVERSATION_TOKEN_LIFETIME = 3600  # seconds
 
-# `anyone` need not say who they are, but is somebody if they do. `key` is one without limits,
-# `limited` also one that has some.
-Access = Literal["public", "anyone", "key", "limited", "conversation"]
+# `anyone` needs no credential, but a given one must be valid. `key` is an API key without limits,
+# `limited` also one with limits. `conversation` is a `key`, or the token of that conversation.
+AccessMode = Literal["public", "anyone", "key", "limited", "conversation"]
+
+SECURITY: Mapping[AccessMode, Sequence[Mapping[str, Sequence[str]]]] = {
+    "public": [],
+    "anyone": [{"key": []}, {}],
+    "key": [{"key": []}],
+    "limited": [{"key": []}],
+    "conversation": [{"key": []}, {"conversation": []}],
+}
+SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key of a business."},
+    "conversation": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The conversation_token of exactly this conversation; it only reads.",
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -32,57 +56,122 @@ class Caller:
     rights: Rights = UNLIMITED
 
     def identity(self, bot: Bot | None = None, conversation_id: UUID | None = None) -> Identity:
-        """Return for whom a server is asked."""
+        """Return the identity for calls of MCP servers."""
         return Identity(
             self.subject, self.business_id, bot, self.conversation_id or conversation_id
         )
 
 
-async def admitted(
-    dependencies: Dependencies, verifier: Verifier, request: Request, access: Access
-) -> Caller | None:
-    """Return who asks, if they may.
+class Authenticator:
+    """Verifies the credentials of requests."""
+
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+        self._verifier = Verifier(
+            dependencies.signer.public_key(), AUDIENCE, CONVERSATION_TOKEN_LIFETIME
+        )
+
+    async def authenticate(self, request: Request, access: AccessMode) -> Caller | None:
+        """Return the caller, which `request.state.caller` holds from now on, too.
+
+        The page that uses a conversation's token may read the answer, if the bot allows its origin.
+
+        Raises:
+            ApiError: the credential is missing, no longer valid, or of the wrong kind.
+        """
+        caller = None if access == "public" else await self._admit(request, access)
+        request.state.caller = caller
+        if caller is not None and caller.bot_id is not None and "origin" in request.headers:
+            allow_origin(self._dependencies, request, await self._bot(caller, caller.bot_id))
+        return caller
+
+    async def _admit(self, request: Request, access: AccessMode) -> Caller | None:
+        authorization = request.headers.get("authorization")
+        if authorization is None:
+            if access != "anyone":
+                raise unauthorized()
+            return None
+        caller = await self._verify(authorization)
+        if caller.conversation_id is not None and access != "conversation":
+            raise forbidden("A conversation token can only read its conversation.")
+        if caller.rights.is_limited and access != "limited":
+            message = "This API key is limited: it opens MCP and /api/tools/execute only."
+            raise forbidden(message)
+        return caller
+
+    async def _verify(self, authorization: str) -> Caller:
+        scheme, _, credential = authorization.partition(" ")
+        credential = credential.strip()
+        if scheme.lower() != "bearer":
+            raise unauthorized()
+        if credential.startswith(PREFIX):
+            key = await find_key(self._dependencies.database, credential)
+            if key is None:
+                raise unauthorized()
+            return Caller(f"key:{key.api_key_id}", key.business_id, rights=key.rights)
+        try:
+            claims = self._verifier.verify(credential)
+        except InvalidTokenError:
+            raise unauthorized() from None
+        if claims.conversation_id is None:
+            raise unauthorized()
+        return Caller(claims.sub, claims.business_id, claims.bot_id, claims.conversation_id)
+
+    async def _bot(self, caller: Caller, bot_id: UUID) -> Bot:
+        try:
+            return await load_bot(
+                self._dependencies.database, self._dependencies.cache, caller.business_id, bot_id
+            )
+        except BotNotFoundError:
+            raise unauthorized() from None
+
+
+def authenticator(request: Request) -> Authenticator:
+    """Return the authenticator of the running API."""
+    found: Authenticator = request.app.state.authenticator
+    return found
+
+
+class RequireAccess:
+    """The dependency of an operation on a credential.
+
+    `ApiRoute` has checked it by the time that FastAPI asks for it.
+    """
+
+    def __init__(self, access: AccessMode) -> None:
+        self.access: AccessMode = access
+
+    async def __call__(self, request: Request) -> Caller | None:
+        """Return the caller."""
+        caller: Caller | None = request.state.caller
+        return caller
+
+
+OptionalCaller = Annotated[Caller | None, Depends(RequireAccess("anyone"))]
+KeyCaller = Annotated[Caller, Depends(RequireAccess("key"))]
+LimitedKeyCaller = Annotated[Caller, Depends(RequireAccess("limited"))]
+ConversationCaller = Annotated[Caller, Depends(RequireAccess("conversation"))]
+
+
+def required_access(dependant: Dependant) -> AccessMode | None:
+    """Return who may call an operation, by its parameters; None where none is a credential.
 
     Raises:
-        ApiError: the credential is missing, no longer valid, or of the wrong kind.
+        TypeError: two of its parameters are different kinds of credentials.
     """
-    if access == "public":
-        return None
-    caller = await _caller(dependencies, verifier, request.headers.get("authorization"))
-    if caller is None and access != "anyone":
-        raise unauthorized()
-    if caller is not None and caller.conversation_id is not None and access != "conversation":
-        raise forbidden("A conversation token can only read its conversation.")
-    if caller is not None and caller.rights.limited and access != "limited":
-        raise forbidden("This API key is limited: it opens MCP and /api/tools/execute only.")
-    return caller
+    modes: set[AccessMode] = {
+        each.call.access for each in _flat(dependant) if isinstance(each.call, RequireAccess)
+    }
+    if len(modes) > 1:
+        raise TypeError(f"An operation has one kind of access, not {', '.join(sorted(modes))}.")
+    return modes.pop() if modes else None
 
 
-async def _caller(
-    dependencies: Dependencies, verifier: Verifier, authorization: str | None
-) -> Caller | None:
-    if authorization is None:
-        return None
-    scheme, _, credential = authorization.partition(" ")
-    credential = credential.strip()
-    if scheme.lower() != "bearer":
-        raise unauthorized()
-    if credential.startswith(PREFIX):
-        found = await find_key(dependencies.database, credential)
-        if found is None:
-            raise unauthorized()
-        subject = f"key:{found.api_key_id}"
-        return Caller(subject, found.business_id, rights=found.rights)
-    try:
-        claims = verifier.verify(credential)
-    except InvalidTokenError:
-        raise unauthorized() from None
-    if claims.conversation_id is None:
-        raise unauthorized()
-    return Caller(claims.sub, claims.business_id, claims.bot_id, claims.conversation_id)
+def _flat(dependant: Dependant) -> list[Dependant]:
+    return [dependant, *(inner for each in dependant.dependencies for inner in _flat(each))]
 
 
-def conversation_token(signer: Signer, bot: Bot, conversation_id: UUID) -> str:
+def issue_conversation_token(signer: Signer, bot: Bot, conversation_id: UUID) -> str:
     """Return a token that reads one conversation for an hour."""
     claims = Claims(
         sub=f"conversation:{conversation_id}",
@@ -92,8 +181,3 @@ def conversation_token(signer: Signer, bot: Bot, conversation_id: UUID) -> str:
         grant=Grant(tools=(), write=False),
     )
     return signer.mint(AUDIENCE, claims, lifetime=CONVERSATION_TOKEN_LIFETIME)
-
-
-def conversation_verifier(signer: Signer) -> Verifier:
-    """Return what accepts the tokens of `conversation_token`."""
-    return Verifier(signer.public_key(), AUDIENCE, CONVERSATION_TOKEN_LIFETIME)

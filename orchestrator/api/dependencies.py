@@ -4,10 +4,13 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
+from fastapi import Depends
 from redis.asyncio import Redis
+from starlette.requests import Request
 
 from config.cache import connect
 from config.constellation import constellation
@@ -26,7 +29,7 @@ _CHECK_TIMEOUT = 2.0  # seconds
 
 @dataclass(frozen=True)
 class LiveKitAccess:
-    """Where rooms are, and the key that opens them."""
+    """The LiveKit server's addresses and API key."""
 
     url: str
     api_key: str
@@ -35,45 +38,57 @@ class LiveKitAccess:
 
     @property
     def client_url(self) -> str:
-        """Return the address that callers are given."""
+        """Return the address for callers."""
         return self.public_url or self.url
 
     @property
     def http_url(self) -> str:
         """Return the address of the same server for plain HTTP."""
-        return plain_http(self.url)
+        return to_http_url(self.url)
 
 
-def plain_http(url: str) -> str:
-    """Return a WebSocket's address as one for plain HTTP."""
+def to_http_url(url: str) -> str:
+    """Return the HTTP address of a WebSocket's: `wss` becomes `https`, `ws` becomes `http`."""
     scheme, *rest = urlsplit(url)
     return urlunsplit((scheme.replace("ws", "http", 1), *rest))
 
 
 @dataclass(frozen=True)
 class Dependencies:
-    """Everything that the routes use."""
+    """Everything that the routes use.
+
+    `health_urls` are by server; `tool_lists_fresh_for` are the seconds until a list is refreshed.
+    One object holds all of them, more than a class should have, so that tests replace any one.
+    """
 
     database: Database
     cache: Redis
-    constellation: Router
+    router: Router
     signer: Signer
     livekit: LiveKitAccess
     http: httpx2.AsyncClient
     agent_name: str = "voice"
     ice_servers: tuple[str, ...] = ()
     origins: frozenset[str] = frozenset()  # the API's own, for bots that name none
-    health: Mapping[str, str] = field(default_factory=dict[str, str])  # URL by server
+    health_urls: Mapping[str, str] = field(default_factory=dict[str, str])
     anonymous_per_minute: int = 10
+    tool_lists_fresh_for: float = 60.0
     livekit_client: Path | None = None
-    terms: RegistrationContext = field(
-        default_factory=RegistrationContext
-    )  # on which servers of others are asked
+    registration: RegistrationContext = field(default_factory=RegistrationContext)
     static: Path = CONSOLE / "static"
 
 
+async def get_dependencies(request: Request) -> Dependencies:
+    """Return what the running API was created with."""
+    dependencies: Dependencies = request.app.state.dependencies
+    return dependencies
+
+
+ApiDependencies = Annotated[Dependencies, Depends(get_dependencies)]
+
+
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncGenerator[Dependencies]:
+async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
     """Open what these settings name, and close it at exit.
 
     Raises:
@@ -88,29 +103,30 @@ async def opened(settings: Settings) -> AsyncGenerator[Dependencies]:
     )
     database = Database(required("DATABASE_URL", settings.database_url))
     cache = connect(required("REDIS_URL", settings.redis_url))
-    terms = RegistrationContext(keyring(settings), settings.allow_private_hosts)
-    registry = Directory.of(settings, database, cache)
-    servers = Router(signer, settings.mcp_server_url, registry)
+    registration = RegistrationContext(keyring(settings), settings.allow_private_hosts)
+    directory = Directory.from_settings(settings, database, cache)
+    router = Router(signer, settings.mcp_server_url, directory)
     try:
         async with httpx2.AsyncClient(timeout=_CHECK_TIMEOUT, trust_env=False) as http:
             yield Dependencies(
                 database,
                 cache,
-                servers,
+                router,
                 signer,
                 livekit,
                 http,
                 agent_name=settings.agent_name,
                 ice_servers=tuple(settings.ice_servers),
                 origins=_own_origins(settings),
-                health={
-                    name: _health(settings.mcp_server_url(name)) for name in constellation().servers
+                health_urls={
+                    name: _health_url(settings.mcp_server_url(name))
+                    for name in constellation().servers
                 },
                 livekit_client=_livekit_client(settings),
-                terms=terms,
+                registration=registration,
             )
     finally:
-        await servers.aclose()
+        await router.aclose()
         await cache.aclose()
         await database.aclose()
 
@@ -134,5 +150,5 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
-def _health(url: str) -> str:
+def _health_url(url: str) -> str:
     return f"{_origin(url)}/healthz"

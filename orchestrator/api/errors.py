@@ -1,19 +1,21 @@
-"""Every failure of the API has one shape: `{error, message}`, and `say` where a tool gave it."""
+"""The errors of the API. Every failure is answered in one shape: `{error, message[, say]}`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import SkipJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ExceptionHandler
 
 from config.database import UNREACHABLE
 from orchestrator.mcp_client.tool import Outcome
 
-# The error kinds of the servers' catalogue.
+_Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
+
+# The status of each kind of a failed tool call: `config.protocol.ErrorKind`.
 STATUSES: Mapping[str, int] = {
     "invalid": 422,
     "unknown_tool": 404,
@@ -38,8 +40,11 @@ class Error(BaseModel):
     say: str | SkipJsonSchema[None] = None
 
 
-class ApiError(Exception):
-    """A request that is refused."""
+class ApiError(HTTPException):
+    """A refused request: its status and the body that the client gets.
+
+    It is an `HTTPException` because FastAPI passes no other one on while it reads a body.
+    """
 
     def __init__(
         self,
@@ -50,30 +55,31 @@ class ApiError(Exception):
         say: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = Error(error=error, message=message, say=say)
-        self.headers = headers
+        super().__init__(status, message, headers)
+        self.error = error
+        self.say = say
 
-    def response(self) -> Response:
-        """Return what the client sees."""
-        body = self.body.model_dump(exclude_none=True)
-        return JSONResponse(body, self.status, headers=self.headers)
+    def to_response(self) -> Response:
+        """Return the response for the client."""
+        body = Error(error=self.error, message=self.detail, say=self.say)
+        return JSONResponse(
+            body.model_dump(exclude_none=True), self.status_code, headers=self.headers
+        )
 
 
 def unauthorized() -> ApiError:
-    """Return the refusal of a request without a credential that is valid now."""
+    """Return the refusal of a request without a valid credential."""
     message = "A valid API key or conversation token is needed."
     return ApiError(401, "unauthorized", message, headers={"WWW-Authenticate": "Bearer"})
 
 
 def forbidden(message: str) -> ApiError:
-    """Return the refusal of something that this credential may not do."""
+    """Return the refusal of something that the credential does not allow."""
     return ApiError(403, "forbidden", message)
 
 
 def not_found(what: str) -> ApiError:
-    """Return the one answer for what does not exist and for what is somebody else's."""
+    """Return the refusal for what does not exist, and for what belongs to another business."""
     return ApiError(404, "not_found", f"There is no such {what}.")
 
 
@@ -82,47 +88,46 @@ def invalid(message: str) -> ApiError:
     return ApiError(422, "invalid", message)
 
 
-def failed(outcome: Outcome) -> ApiError:
-    """Return the refusal that a tool's failure amounts to."""
+def unexpected_answer() -> ApiError:
+    """Return the error for an MCP server's answer that does not have the promised shape."""
+    return ApiError(502, "fault", "A server answered something unexpected.")
+
+
+def tool_failure(outcome: Outcome) -> ApiError:
+    """Return the error for a tool call that failed."""
     kind = outcome.error or "fault"
-    if kind not in STATUSES:  # a third party's server may have kinds of its own
+    if kind not in STATUSES:  # an external server may have kinds of its own
         kind = "fault"
     return ApiError(STATUSES[kind], kind, outcome.text, say=outcome.say)
 
 
-def _refuse(_: Request, error: Exception) -> Response:
+async def _handle(_: Request, error: Exception) -> Response:
     match error:
         case ApiError():
-            return error.response()
+            return error.to_response()
         case HTTPException():
             kind = HTTPStatus(error.status_code).name.lower()
-            refusal = ApiError(error.status_code, kind, _sentence(error), headers=error.headers)
-            return refusal.response()
+            return ApiError(
+                error.status_code, kind, _message(error.status_code), headers=error.headers
+            ).to_response()
         case _ if isinstance(error, UNREACHABLE):
-            return ApiError(503, "unavailable", "The database is not answering.").response()
+            return ApiError(503, "unavailable", "The database is not answering.").to_response()
         case ClientDisconnect():
-            return ApiError(400, "bad_request", "The request was not completed.").response()
+            return ApiError(400, "bad_request", "The request was not completed.").to_response()
         case _:
-            return ApiError(500, "fault", "Something went wrong on our side.").response()
+            return ApiError(500, "fault", "Something went wrong on our side.").to_response()
 
 
-def _sentence(error: HTTPException) -> str:
-    match error.status_code:
+def _message(status: int) -> str:
+    match status:
         case 404:
             return "There is nothing at this address."
         case 405:
             return "This address does not take that method."
         case _:
-            return f"{HTTPStatus(error.status_code).phrase}."
+            return f"{HTTPStatus(status).phrase}."
 
 
-HANDLERS: Mapping[type[Exception], ExceptionHandler] = dict.fromkeys(
-    (
-        ApiError,
-        HTTPException,
-        *UNREACHABLE,
-        ClientDisconnect,
-        Exception,
-    ),
-    _refuse,
+EXCEPTION_HANDLERS: Mapping[int | type[Exception], _Handler] = dict.fromkeys(
+    (HTTPException, *UNREACHABLE, ClientDisconnect, Exception), _handle
 )

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.bots import Bot
-from orchestrator.api.dependencies import Dependencies, LiveKitAccess, plain_http
+from orchestrator.api.dependencies import Dependencies, LiveKitAccess, to_http_url
 
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
@@ -18,12 +18,15 @@ _PREFLIGHT = {
 _EXPOSED = "Content-Disposition, Retry-After"
 
 
-class Headers:
-    """Adds the headers to whatever the application answers."""
+class SecurityHeaders:
+    """ASGI middleware that completes the headers of every response."""
 
     def __init__(self, app: ASGIApp, livekit: LiveKitAccess) -> None:
         self._app = app
-        self._security = _security(livekit)
+        headers = _security_headers(livekit)
+        self._raw_headers = [
+            (name.lower().encode(), value.encode()) for name, value in headers.items()
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -31,27 +34,28 @@ class Headers:
             await self._app(scope, receive, send)
             return
 
-        async def with_headers(message: Message) -> None:
+        async def send_completed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._complete(Request(scope), MutableHeaders(scope=message))
+                self._complete(scope, MutableHeaders(scope=message))
             await send(message)
 
-        await self._app(scope, receive, with_headers)
+        await self._app(scope, receive, send_completed)
 
-    def _complete(self, request: Request, headers: MutableHeaders) -> None:
-        for name, value in self._security.items():
-            headers.setdefault(name, value)
-        if request.url.path.startswith("/api/"):
+    def _complete(self, scope: Scope, headers: MutableHeaders) -> None:
+        present = {name for name, _ in headers.raw}
+        headers.raw.extend(header for header in self._raw_headers if header[0] not in present)
+        if scope["path"].startswith("/api/"):
             headers.setdefault("Cache-Control", "no-store")
         headers.add_vary_header("Origin")
-        origin = getattr(request.state, "allowed_origin", None)
+        origin = scope.get("state", {}).get("allowed_origin")
         if origin is not None:
             headers["Access-Control-Allow-Origin"] = origin
             headers["Access-Control-Expose-Headers"] = _EXPOSED
 
 
-def _security(livekit: LiveKitAccess) -> dict[str, str]:
-    rooms = " ".join(f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in _both(livekit))
+def _security_headers(livekit: LiveKitAccess) -> dict[str, str]:
+    urls = livekit.client_url, to_http_url(livekit.client_url)
+    rooms = " ".join(f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in urls)
     policy = (
         "default-src 'self'",
         f"connect-src 'self' {rooms}",
@@ -71,12 +75,11 @@ def _security(livekit: LiveKitAccess) -> dict[str, str]:
     }
 
 
-def _both(livekit: LiveKitAccess) -> tuple[str, str]:
-    return livekit.client_url, plain_http(livekit.client_url)
+def allow_origin(dependencies: Dependencies, request: Request, bot: Bot) -> bool:
+    """Let the page that asks read the answer, if the bot may be used from its origin.
 
-
-def allows(dependencies: Dependencies, request: Request, bot: Bot) -> bool:
-    """Say whether this bot may be used from the page that asks, and let it read the answer."""
+    Returns whether the bot may be used; a request without an origin comes from no page.
+    """
     origin = request.headers.get("origin")
     if origin is None:
         return True
@@ -86,8 +89,8 @@ def allows(dependencies: Dependencies, request: Request, bot: Bot) -> bool:
     return True
 
 
-def preflight(request: Request) -> Response:
-    """Let a page ask: whether it may read the answer is decided when the bot is known.
+async def preflight(request: Request) -> Response:
+    """Answer a preflight: any page may ask; whether it may read the answer depends on the bot.
 
     A preflight has neither body nor token, so it cannot tell whose bot it is about.
     """

@@ -1,26 +1,27 @@
 """Passages of a bot's documents."""
 
-from orchestrator.api.identities import meant
-from orchestrator.api.models import Passages, Retrieve
-from orchestrator.api.operations import Ask, Operation
-from orchestrator.api.transcripts import understood
-from orchestrator.mcp_client.router import READ_BUDGET
+from config.protocol import READ_BUDGET
+from orchestrator.api.credentials import KeyCaller
+from orchestrator.api.dependencies import ApiDependencies
+from orchestrator.api.identities import resolve_identity
+from orchestrator.api.routing import ApiRouter
+from orchestrator.api.schemas import Passages, Retrieve
+from orchestrator.api.transcripts import parse_outcome
 
 SERVER, TOOL = "knowledge", "search_knowledge"
 
+router = ApiRouter()
 
-async def retrieve(ask: Ask[Retrieve]) -> Passages:
+
+@router.post("/api/rag/retrieve")
+async def retrieve(body: Retrieve, caller: KeyCaller, dependencies: ApiDependencies) -> Passages:
     """Find the passages of a bot's documents that may answer a question."""
-    given, dependencies = ask.given, ask.dependencies
-    identity = await meant(
-        dependencies, ask.known, bot=given.bot, conversation_id=given.conversation_id
+    identity = await resolve_identity(
+        dependencies, caller, bot=body.bot, conversation_id=body.conversation_id
     )
-    arguments = {"query": given.query, "top_k": given.top_k}
+    arguments = {"query": body.query, "top_k": body.top_k}
     claims = identity.claims(SERVER, every_tool=True)
-    outcome = await dependencies.constellation.call(
+    outcome = await dependencies.router.call(
         SERVER, TOOL, arguments, claims, budget=READ_BUDGET, retry=True
     )
-    return understood(outcome, Passages)
-
-
-OPERATIONS = (Operation("POST", "/api/rag/retrieve", retrieve, Retrieve, Passages),)
+    return parse_outcome(outcome, Passages)

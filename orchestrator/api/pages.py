@@ -10,8 +10,8 @@ from orchestrator.api.dependencies import Dependencies
 _TALK = "/talk"
 
 
-def pages(dependencies: Dependencies) -> list[BaseRoute]:
-    """Return the routes of what is there."""
+def page_routes(dependencies: Dependencies) -> list[BaseRoute]:
+    """Return the routes of the files that are installed."""
     routes: list[BaseRoute] = []
     client = dependencies.livekit_client
     if client is not None:
@@ -22,10 +22,10 @@ def pages(dependencies: Dependencies) -> list[BaseRoute]:
         routes.append(Route(f"{_TALK}/livekit-client.umd.js", livekit_client))
     if dependencies.static.is_dir():
         files = StaticFiles(directory=dependencies.static, html=True)
-        routes += [Route("/", _to_talk), Mount(_TALK, files)]
+        routes += [Route("/", _redirect_to_talk), Mount(_TALK, files)]
     return routes
 
 
-async def _to_talk(request: Request) -> Response:
+async def _redirect_to_talk(request: Request) -> Response:
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse(f"{_TALK}/{query}")

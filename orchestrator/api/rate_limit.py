@@ -1,4 +1,4 @@
-"""How often somebody whom nobody knows may ask."""
+"""A limit per client address for requests without a credential."""
 
 from ipaddress import IPv6Address, ip_address
 
@@ -9,26 +9,26 @@ from starlette.requests import Request
 from orchestrator.api.errors import ApiError
 
 _WINDOW = 60  # seconds
-_IPV6_NETWORK = 64  # bits: what one customer of a provider has
+_IPV6_NETWORK = 64  # bits: the network that a provider gives to one customer
 
 
-async def limit(cache: Redis, request: Request, what: str, per_minute: int) -> None:
-    """Count one request of this address for `what`.
+async def enforce_limit(cache: Redis, request: Request, name: str, per_minute: int) -> None:
+    """Count one request of this address for `name`.
 
     Raises:
-        ApiError: there were too many this minute, or nobody can count them.
+        ApiError: there were too many this minute, or the cache does not answer.
     """
-    key = f"limit:{what}:{_address(request)}"
+    key = f"limit:{name}:{_address(request)}"
     try:
-        async with cache.pipeline(transaction=True) as counting:
-            counting.incr(key)
-            counting.expire(key, _WINDOW, nx=True)
-            counting.ttl(key)
-            asked, _, seconds = await counting.execute()
+        async with cache.pipeline(transaction=True) as pipeline:
+            pipeline.incr(key)
+            pipeline.expire(key, _WINDOW, nx=True)
+            pipeline.ttl(key)
+            count, _, seconds = await pipeline.execute()
     except RedisError:
         message = "Calls without an API key are not possible right now."
         raise ApiError(503, "unavailable", message) from None
-    if asked > per_minute:
+    if count > per_minute:
         message = "Too many calls from this address. Try again in a minute."
         headers = {"Retry-After": str(max(int(seconds), 1))}
         raise ApiError(429, "too_many_requests", message, headers=headers)

@@ -1,4 +1,4 @@
-"""Opens a LiveKit room for one caller, with the agent that is to come there."""
+"""Issues the token that opens a LiveKit room for one caller and brings the agent there."""
 
 import json
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from livekit.protocol.room import RoomConfiguration
 
 from config.bots import Bot
 from orchestrator.api.dependencies import Dependencies
-from orchestrator.api.models import Room
+from orchestrator.api.schemas import Room
 
-_TO_JOIN = timedelta(minutes=10)  # who is in the room by then stays
+_TOKEN_LIFETIME = timedelta(minutes=10)  # to join: who is in the room by then stays
 
 
 @dataclass(frozen=True)
-class Calling:
-    """One call, as the job that takes it needs to know it."""
+class CallDetails:
+    """What the agent's job needs to know about one call."""
 
     bot: Bot
     conversation_id: UUID
@@ -31,12 +31,12 @@ class Calling:
 
     @property
     def room_name(self) -> str:
-        """Return where it takes place."""
+        """Return the name of the call's room."""
         return f"call-{self.conversation_id}"
 
-    def dispatch(self) -> str:
-        """Return the metadata of the agent's dispatch."""
-        known = {
+    def dispatch_metadata(self) -> str:
+        """Return the metadata of the agent's dispatch, as JSON."""
+        required = {
             "business_id": str(self.bot.business_id),
             "bot_id": str(self.bot.id),
             "conversation_id": str(self.conversation_id),
@@ -45,25 +45,25 @@ class Calling:
             "identifier": self.identifier,
         }
         optional = {"language": self.language, "metadata": self.metadata}
-        return json.dumps(known | {name: value for name, value in optional.items() if value})
+        return json.dumps(required | {name: value for name, value in optional.items() if value})
 
 
-def room(dependencies: Dependencies, calling: Calling) -> Room:
+def issue_room_token(dependencies: Dependencies, call: CallDetails) -> Room:
     """Return the room of a call, with a token that lets its caller in and brings the agent.
 
-    LiveKit dispatches the agent when the first token of a room is used; a room that is gone comes
-    back in the same way.
+    LiveKit dispatches the agent when the first token of a room is used. A room that was closed is
+    opened again in the same way.
     """
     livekit = dependencies.livekit
-    agent = RoomAgentDispatch(agent_name=dependencies.agent_name, metadata=calling.dispatch())
+    agent = RoomAgentDispatch(agent_name=dependencies.agent_name, metadata=call.dispatch_metadata())
     token = (
         AccessToken(livekit.api_key, livekit.api_secret)
-        .with_identity(f"caller-{calling.conversation_id}")
-        .with_ttl(_TO_JOIN)
+        .with_identity(f"caller-{call.conversation_id}")
+        .with_ttl(_TOKEN_LIFETIME)
         .with_grants(
             VideoGrants(
                 room_join=True,
-                room=calling.room_name,
+                room=call.room_name,
                 can_publish=True,
                 can_publish_sources=["microphone"],
                 can_subscribe=True,
@@ -74,8 +74,8 @@ def room(dependencies: Dependencies, calling: Calling) -> Room:
         .with_room_config(RoomConfiguration(agents=[agent]))
     )
     return Room(
-        conversation_id=calling.conversation_id,
-        room_name=calling.room_name,
+        conversation_id=call.conversation_id,
+        room_name=call.room_name,
         livekit_url=livekit.client_url,
         token=token.to_jwt(),
     )

@@ -1,212 +1,171 @@
-"""The servers that a business's bots may use: ours, and those of others that it has added."""
+"""The servers that a business's bots may use: the built-in ones, and external ones it has added."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from typing import Annotated, Any, Literal
+from typing import Annotated
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
-from pydantic import Field, SecretStr
+from fastapi import Body
 from redis.exceptions import RedisError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config import external_servers
-from config.bots import announce
+from config.bots import announce_change
 from config.constellation import constellation
 from config.errors import UserError
 from config.security.egress import ForbiddenUrlError
 from config.tables import McpServer
+from orchestrator.api.credentials import Caller, KeyCaller
+from orchestrator.api.dependencies import ApiDependencies, Dependencies
 from orchestrator.api.errors import ApiError, invalid, not_found
-from orchestrator.api.models import Answer, Short
-from orchestrator.api.operations import Ask, Given, Nothing, Operation
-from orchestrator.mcp_client.external.pinning import PinnedTools, Reason
+from orchestrator.api.routing import ApiRouter
+from orchestrator.api.schemas import (
+    AcceptTools,
+    AddServer,
+    Removed,
+    ServerEntries,
+    ServerEntry,
+    ServerTool,
+    WithheldTool,
+)
+from orchestrator.mcp_client.external import registration
+from orchestrator.mcp_client.external.pinning import PinnedTools
 from orchestrator.mcp_client.external.registration import (
-    HeaderName,
-    NewName,
     NewServer,
     RegistrationContext,
-    RegistryError,
-    Url,
-    accept,
-    inspect,
-    remove,
-    store,
+    RegistrationError,
 )
 from orchestrator.mcp_client.router import Identity
 from orchestrator.mcp_client.tool import ServerUnreachableError, ToolInfo
 
-
-class AddServer(Given):
-    """An MCP server that somebody else runs. The headers' values are stored sealed."""
-
-    name: NewName
-    url: Url
-    headers: Annotated[dict[HeaderName, SecretStr], Field(max_length=20)] = Field(
-        default_factory=dict
-    )
+router = ApiRouter()
 
 
-class AcceptTools(Given):
-    """Which tools are accepted as they are now; all, if none is named."""
-
-    tools: Annotated[list[Short], Field(max_length=500)] = Field(default_factory=list)
-
-
-class ServerTool(Answer):
-    """A tool that bots may be offered."""
-
-    name: str
-    description: str
-    reads: bool
-
-
-class WithheldTool(Answer):
-    """A tool that no bot is offered, and what it says of itself now."""
-
-    name: str
-    reason: Reason
-    description: str
-
-
-class ServerEntry(Answer):
-    """A server. One that does not answer shows no tools; `url` is without its query."""
-
-    name: str
-    kind: Literal["builtin", "external"]
-    url: str | None = None
-    answers: bool = True
-    tools: list[ServerTool] = Field(default_factory=list[ServerTool])
-    withheld: list[WithheldTool] = Field(default_factory=list[WithheldTool])
-
-
-class ServerEntries(Answer):
-    """The servers that the bots of a business may use."""
-
-    servers: list[ServerEntry]
-
-
-class Removed(Answer):
-    """What is gone."""
-
-    removed: str
-
-
-async def get_servers(ask: Ask[Nothing]) -> ServerEntries:
+@router.get("/api/servers")
+async def get_servers(caller: KeyCaller, dependencies: ApiDependencies) -> ServerEntries:
     """List the servers that bots may use, with their tools as they are now."""
-    async with ask.dependencies.database.tenant(ask.known.business_id) as session:
+    async with dependencies.database.tenant(caller.business_id) as session:
         rows = await external_servers.list_all(session)
-    builtin = [_builtin(ask, name) for name in constellation().servers]
-    external = [_external(row, ask.dependencies.terms) for row in rows]
+    builtin = [_ask_builtin(dependencies, caller, name) for name in constellation().servers]
+    external = [_ask_external(row, dependencies.registration) for row in rows]
     return ServerEntries(servers=list(await asyncio.gather(*builtin, *external)))
 
 
-async def add_server(ask: Ask[AddServer]) -> ServerEntry:
+@router.post("/api/servers")
+async def add_server(
+    body: AddServer, caller: KeyCaller, dependencies: ApiDependencies
+) -> ServerEntry:
     """Add a server, or change its address and headers; at a new address its tools are accepted."""
-    given, terms = ask.given, ask.dependencies.terms
-    headers = {name: value.get_secret_value() for name, value in given.headers.items()}
-    new = NewServer(given.name, given.url, headers)
-    async with changing(ask) as (session, bots):
-        if await store(session, ask.known.business_id, new, terms):
-            bots += await external_servers.renew_bots(session, given.name)
-        row = await external_servers.find(session, given.name)
-    return await _external(_found(row), terms)
+    context = dependencies.registration
+    headers = {name: value.get_secret_value() for name, value in body.headers.items()}
+    new = NewServer(body.name, body.url, headers)
+    async with changing_servers(dependencies, caller.business_id) as (session, changed_bots):
+        if await registration.register_server(session, caller.business_id, new, context):
+            changed_bots += await external_servers.bump_bot_versions(session, body.name)
+        row = await external_servers.find(session, body.name)
+    return await _ask_external(_existing(row), context)
 
 
-async def accept_tools(ask: Ask[AcceptTools]) -> ServerEntry:
+@router.post("/api/servers/{name}/accept")
+async def accept_tools(
+    name: str,
+    body: Annotated[AcceptTools, Body(default_factory=AcceptTools)],
+    caller: KeyCaller,
+    dependencies: ApiDependencies,
+) -> ServerEntry:
     """Accept tools of a server as they are now."""
-    name = str(ask.request.path_params["name"])
-    async with changing(ask) as (session, bots):
-        row = _found(await external_servers.find(session, name))
-        terms, subject = ask.dependencies.terms, ask.known.subject
-        listing = await accept(session, row, ask.given.tools, terms, subject)
-        bots += await external_servers.renew_bots(session, name)
-    return _entry(row, listing)
+    async with changing_servers(dependencies, caller.business_id) as (session, changed_bots):
+        row = _existing(await external_servers.find(session, name))
+        pinned = await registration.accept_tools(
+            session, row, body.tools, dependencies.registration, caller.subject
+        )
+        changed_bots += await external_servers.bump_bot_versions(session, name)
+    return _external_entry(row, pinned)
 
 
-async def remove_server(ask: Ask[Nothing]) -> Removed:
+@router.delete("/api/servers/{name}")
+async def remove_server(name: str, caller: KeyCaller, dependencies: ApiDependencies) -> Removed:
     """Remove a server that no bot names."""
-    name = str(ask.request.path_params["name"])
-    async with changing(ask) as (session, _):
-        await remove(session, _found(await external_servers.find(session, name)))
+    async with changing_servers(dependencies, caller.business_id) as (session, _):
+        await registration.remove_server(
+            session, _existing(await external_servers.find(session, name))
+        )
     return Removed(removed=name)
 
 
 @asynccontextmanager
-async def changing(ask: Ask[Any]) -> AsyncGenerator[tuple[AsyncSession, list[UUID]]]:
-    """Open a transaction; the bots that are put into the list are announced after it.
+async def changing_servers(
+    dependencies: Dependencies, business_id: UUID
+) -> AsyncGenerator[tuple[AsyncSession, list[UUID]]]:
+    """Open a transaction that changes servers, or how bots use them.
+
+    Yields its session and a list: bots whose ids are added to it are announced as changed after
+    the commit.
 
     Raises:
-        ApiError: what was asked is not possible.
+        ApiError: the change is not possible.
     """
-    dependencies, business_id = ask.dependencies, ask.known.business_id
-    bots: list[UUID] = []
+    changed_bots: list[UUID] = []
     try:
         async with dependencies.database.tenant(business_id) as session:
-            yield session, bots
+            yield session, changed_bots
     except ForbiddenUrlError as error:
         raise invalid(str(error)) from None
-    except RegistryError as error:
+    except RegistrationError as error:
         raise ApiError(409, "rejected", str(error)) from None
     except IntegrityError:
         message = "Somebody else has changed this at the same time."
         raise ApiError(409, "conflict", message) from None
     except UserError as error:
         raise ApiError(503, "unavailable", str(error)) from None
-    dependencies.constellation.forget(business_id)
+    dependencies.router.forget(business_id)
     with suppress(RedisError):
-        for bot_id in dict.fromkeys(bots):
-            await announce(dependencies.cache, business_id, bot_id)
+        for bot_id in dict.fromkeys(changed_bots):
+            await announce_change(dependencies.cache, business_id, bot_id)
 
 
-async def _builtin(ask: Ask[Nothing], name: str) -> ServerEntry:
-    identity = Identity(ask.known.subject, ask.known.business_id)
-    claims = identity.claims(name, every_tool=True)
+async def _ask_builtin(dependencies: Dependencies, caller: Caller, name: str) -> ServerEntry:
+    claims = Identity(caller.subject, caller.business_id).claims(name, every_tool=True)
     try:
-        cards = await ask.dependencies.constellation.list_tools(name, claims)
+        tools = await dependencies.router.list_tools(name, claims)
     except ServerUnreachableError:
         return ServerEntry(name=name, kind="builtin", answers=False)
-    return ServerEntry(name=name, kind="builtin", tools=[_tool(card) for card in cards])
+    return ServerEntry(name=name, kind="builtin", tools=[_to_tool(tool) for tool in tools])
 
 
-async def _external(row: McpServer, terms: RegistrationContext) -> ServerEntry:
+async def _ask_external(row: McpServer, context: RegistrationContext) -> ServerEntry:
     try:
-        return _entry(row, await inspect(row, terms))
+        return _external_entry(row, await registration.inspect_server(row, context))
     except UserError:
-        return ServerEntry(name=row.name, kind="external", url=_shown(row.url), answers=False)
+        url = _without_query(row.url)
+        return ServerEntry(name=row.name, kind="external", url=url, answers=False)
 
 
-def _entry(row: McpServer, listing: PinnedTools) -> ServerEntry:
+def _external_entry(row: McpServer, pinned: PinnedTools) -> ServerEntry:
     return ServerEntry(
         name=row.name,
         kind="external",
-        url=_shown(row.url),
-        tools=[_tool(card) for card in listing.cards.values()],
+        url=_without_query(row.url),
+        tools=[_to_tool(tool) for tool in pinned.available.values()],
         withheld=[
             WithheldTool(name=each.tool, reason=each.reason, description=each.description)
-            for each in listing.withheld
+            for each in pinned.withheld
         ],
     )
 
 
-def _tool(card: ToolInfo) -> ServerTool:
-    return ServerTool(name=card.tool, description=card.description, reads=card.reads)
+def _to_tool(tool: ToolInfo) -> ServerTool:
+    return ServerTool(name=tool.tool, description=tool.description, reads=tool.reads)
 
 
-def _found(row: McpServer | None) -> McpServer:
+def _existing(row: McpServer | None) -> McpServer:
     if row is None:
         raise not_found("server")
     return row
 
 
-def _shown(url: str) -> str:
+def _without_query(url: str) -> str:
     return urlunsplit(urlsplit(url)._replace(query="", fragment=""))
-
-
-OPERATIONS = (
-    Operation("GET", "/api/servers", get_servers, Nothing, ServerEntries),
-    Operation("POST", "/api/servers", add_server, AddServer, ServerEntry),
-    Operation("POST", "/api/servers/{name}/accept", accept_tools, AcceptTools, ServerEntry),
-    Operation("DELETE", "/api/servers/{name}", remove_server, Nothing, Removed),
-)

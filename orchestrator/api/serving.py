@@ -5,8 +5,8 @@ import uvicorn
 from config.settings import Settings
 from config.telemetry import configure_tracing
 from orchestrator.api.app import create_app
-from orchestrator.api.dependencies import opened
-from orchestrator.runtime.gc_tuning import keep_for_good
+from orchestrator.api.dependencies import open_dependencies
+from orchestrator.runtime.gc_tuning import freeze_heap
 
 _GRACE = 10  # seconds
 
@@ -18,7 +18,7 @@ async def serve(settings: Settings) -> None:
         MissingSettingError: a variable is not set.
     """
     configure_tracing("api", settings)
-    async with opened(settings) as dependencies:
+    async with open_dependencies(settings) as dependencies:
         config = uvicorn.Config(
             create_app(dependencies),
             host=settings.api_host,
@@ -31,5 +31,5 @@ async def serve(settings: Settings) -> None:
             lifespan="off",
             timeout_graceful_shutdown=_GRACE,
         )
-        keep_for_good()
+        freeze_heap()
         await uvicorn.Server(config).serve()

@@ -1,30 +1,38 @@
 """Calls a tool as a bot would."""
 
-from orchestrator.api.access import Seat, Tools
-from orchestrator.api.errors import failed, forbidden
-from orchestrator.api.identities import meant
-from orchestrator.api.models import ExecuteTool, ToolResult
-from orchestrator.api.operations import Ask, Operation
+from orchestrator.api.access import EffectiveAccess
+from orchestrator.api.credentials import LimitedKeyCaller
+from orchestrator.api.dependencies import ApiDependencies
+from orchestrator.api.errors import forbidden, tool_failure
+from orchestrator.api.identities import resolve_identity
+from orchestrator.api.routing import ApiRouter
+from orchestrator.api.schemas import ExecuteTool, ToolResult
+from orchestrator.api.tool_dispatcher import Dispatcher
+
+router = ApiRouter()
 
 
-async def execute(ask: Ask[ExecuteTool]) -> ToolResult:
+@router.post("/api/tools/execute")
+async def execute(
+    body: ExecuteTool,
+    caller: LimitedKeyCaller,
+    dependencies: ApiDependencies,
+    dispatcher: Dispatcher,
+) -> ToolResult:
     """Call a tool under a bot's own rights. `tool_key` is the server's name, `_`, the tool's."""
-    given, dependencies = ask.given, ask.dependencies
-    if given.business_id not in (None, ask.known.business_id):
+    if body.business_id not in (None, caller.business_id):
         raise forbidden("This API key is another business's.")
-    identity = await meant(
+    identity = await resolve_identity(
         dependencies,
-        ask.known,
-        bot=given.bot,
-        bot_id=given.bot_id,
-        conversation_id=given.conversation_id,
+        caller,
+        bot=body.bot,
+        bot_id=body.bot_id,
+        conversation_id=body.conversation_id,
     )
-    outcome = await Tools(dependencies).call(
-        Seat(identity, ask.known.rights), given.tool_key, given.params, given.idempotency_key
+    access = EffectiveAccess(identity, caller.rights)
+    outcome = await dispatcher.call_tool(
+        access, body.tool_key, body.params, idempotency_key=body.idempotency_key
     )
     if outcome.error is not None:
-        raise failed(outcome)
+        raise tool_failure(outcome)
     return ToolResult(result=outcome.data, text=outcome.text, say=outcome.say)
-
-
-OPERATIONS = (Operation("POST", "/api/tools/execute", execute, ExecuteTool, ToolResult, "limited"),)

@@ -1,4 +1,4 @@
-"""Asks the transcripts server, which owns every conversation."""
+"""Calls the transcripts server, which stores every conversation."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -7,22 +7,22 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.api.dependencies import Dependencies
-from orchestrator.api.errors import ApiError, failed, not_found
-from orchestrator.api.models import Conversation
+from orchestrator.api.errors import not_found, tool_failure, unexpected_answer
+from orchestrator.api.schemas import Conversation
 from orchestrator.mcp_client.router import Identity
 from orchestrator.mcp_client.tool import Outcome
 
-A = TypeVar("A", bound=BaseModel)
+M = TypeVar("M", bound=BaseModel)
 SERVER = "transcripts"
 
 
-async def ask(
+async def call_transcripts(
     dependencies: Dependencies,
     identity: Identity,
     tool: str,
     arguments: Mapping[str, Any],
-    answer: type[A],
-) -> A:
+    model: type[M],
+) -> M:
     """Call a tool with the platform's own rights, whatever the bot itself may use.
 
     Arguments that are None are left out. All of this server's writes can be repeated.
@@ -30,40 +30,41 @@ async def ask(
     Raises:
         ApiError: it failed.
     """
-    given = {name: _plain(value) for name, value in arguments.items() if value is not None}
+    sent = {name: _to_json(value) for name, value in arguments.items() if value is not None}
     claims = identity.claims(SERVER, every_tool=True)
-    outcome = await dependencies.constellation.call(SERVER, tool, given, claims, retry=True)
+    outcome = await dependencies.router.call(SERVER, tool, sent, claims, retry=True)
     if outcome.error == "not_found":
         raise not_found("conversation, or no such turn in it")
-    return understood(outcome, answer)
+    return parse_outcome(outcome, model)
 
 
-async def conversation_of(
+async def fetch_conversation(
     dependencies: Dependencies, identity: Identity, conversation_id: UUID
 ) -> Conversation:
-    """Return a conversation that may be seen.
+    """Return a conversation that this identity may see.
 
     Raises:
         ApiError: there is none.
     """
     arguments = {"conversation_id": conversation_id}
-    return await ask(dependencies, identity, "get_conversation", arguments, Conversation)
+    return await call_transcripts(
+        dependencies, identity, "get_conversation", arguments, Conversation
+    )
 
 
-def understood(outcome: Outcome, answer: type[A]) -> A:
-    """Return what a server answered, in the shape that is promised here.
+def parse_outcome(outcome: Outcome, model: type[M]) -> M:
+    """Return a tool's answer as a model of this API.
 
     Raises:
-        ApiError: it failed, or answered something else.
+        ApiError: the tool failed, or answered something else.
     """
     if outcome.error is not None:
-        raise failed(outcome)
+        raise tool_failure(outcome)
     try:
-        return answer.model_validate(outcome.data)
+        return model.model_validate(outcome.data)
     except ValidationError:
-        message = "A server answered something unexpected."
-        raise ApiError(502, "fault", message) from None
+        raise unexpected_answer() from None
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value

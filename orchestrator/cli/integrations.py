@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from config.settings import Settings, running
+from config.settings import Settings, running_settings
 from orchestrator.cli.terminal import Business, Failure, console, run
 
 T = TypeVar("T")
@@ -16,7 +16,6 @@ T = TypeVar("T")
 app = typer.Typer(help="Accounts of a business at vendors.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Option(help="What the account is called here.")]
-Pairs = Annotated[list[str] | None, typer.Option()]
 
 
 @app.command("add")
@@ -44,48 +43,48 @@ def add(
     """Connect an account: its secrets are asked for, tried by a harmless request, and sealed."""
     from config.integrations import IntegrationInput
 
-    settings = running()
-    given = IntegrationInput(
+    settings = running_settings()
+    account = IntegrationInput(
         name or provider,
         server,
         provider,
-        _secrets(settings, server, provider, _pairs(secret, "--secret")),
-        _pairs(setting, "--setting"),
+        _read_secrets(settings, server, provider, _parse_pairs(secret, "--secret")),
+        _parse_pairs(setting, "--setting"),
         bots=tuple(bot) if bot else None,
     )
-    change = run(_add(settings, business, given, untried=untried))
-    said = {"add": "connected", "change": "changed"}
-    console.print(f"{given.name}: {said[change.action] if change else 'no difference'}")
+    change = run(_add(settings, business, account, untried=untried))
+    outcomes = {"add": "connected", "change": "changed"}
+    console.print(f"{account.name}: {outcomes[change.action] if change else 'no difference'}")
 
 
 @app.command("list")
 def show(business: Business) -> None:
     """List a business's accounts, without their secrets, and where their webhooks go."""
-    settings = running()
+    settings = running_settings()
     table = Table("name", "server", "provider", "status", "bots", "settings")
     rows = run(_rows(settings, business))
     for row in rows:
         status = row.status if row.enabled else "switched off"
         bots = "every" if row.scoped_to_bot_ids is None else str(len(row.scoped_to_bot_ids))
-        chosen = ", ".join(f"{key}={value}" for key, value in row.settings.items())
-        table.add_row(row.name, row.server, row.integration_type, status, bots, chosen)
+        options = ", ".join(f"{key}={value}" for key, value in row.settings.items())
+        table.add_row(row.name, row.server, row.integration_type, status, bots, options)
     Console().print(table)
     for row in rows:
-        if url := _webhook(settings, row):
+        if url := _webhook_url(settings, row):
             console.print(f"{row.name}: webhooks go to {url}", soft_wrap=True)
 
 
 @app.command("test")
 def test(business: Business, name: Name) -> None:
     """Make one harmless request with an account, and say how it went."""
-    run(_test(running(), business, name))
+    run(_test(running_settings(), business, name))
     console.print(f"{name}: works")
 
 
 @app.command("remove")
 def remove(business: Business, name: Name) -> None:
     """Forget an account. What it did at the vendor stays there."""
-    if not run(_remove(running(), business, name)):
+    if not run(_remove(running_settings(), business, name)):
         raise Failure(f"there is no integration {name!r}; `antiphon integrations list` shows all")
     console.print(f"{name}: removed")
 
@@ -100,7 +99,7 @@ def rotate(
 
     Put a new key before the old one, restart, rotate, then drop the old one.
     """
-    rotated = run(_rotate(running(), now=now))
+    rotated = run(_rotate(running_settings(), now=now))
     if rotated is None:
         console.print("Enqueued for `antiphon jobs`.")
         return
@@ -109,8 +108,8 @@ def rotate(
         raise Failure(f"{rotated.lost} do not open under any key: they have to be connected again")
 
 
-def _webhook(settings: Settings, row: Any) -> str | None:
-    """Return where a vendor sends what happens there; None for one that sends nothing."""
+def _webhook_url(settings: Settings, row: Any) -> str | None:
+    """Return where an account's vendor sends its webhooks; None for a vendor without any."""
     from orchestrator.api.webhooks.sources import SOURCES
 
     source = SOURCES.get(row.integration_type)
@@ -120,9 +119,9 @@ def _webhook(settings: Settings, row: Any) -> str | None:
     return f"{own.rstrip('/')}/api/webhooks/{row.integration_type}/{row.id}"
 
 
-def _pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:
+def _parse_pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
     pairs: dict[str, str] = {}
-    for pair in given or ():
+    for pair in texts or ():
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise Failure(f"{option} takes NAME=VALUE")
@@ -130,19 +129,19 @@ def _pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:
     return pairs
 
 
-def _secrets(
-    settings: Settings, server: str, provider: str, given: dict[str, str]
+def _read_secrets(
+    settings: Settings, server: str, provider: str, references: dict[str, str]
 ) -> dict[str, str]:
-    """Return the secrets: from the variables that were named, else typed and not shown."""
+    """Return an account's secrets: from the variables that are named, the others from prompts."""
     from config.declarations.env_refs import is_reference, resolve
     from config.errors import UserError
-    from orchestrator.admin.declarations import trial_of
+    from orchestrator.admin.declarations import load_account_check
 
-    if any(not is_reference(value) for value in given.values()):
+    if any(not is_reference(value) for value in references.values()):
         raise Failure("--secret takes NAME=${VARIABLE}: others can read what is on a command line")
     try:
-        fields = trial_of(settings).fields(server, provider)
-        secrets = {name: resolve(value) for name, value in given.items()}
+        fields = load_account_check(settings).fields(server, provider)
+        secrets = {name: resolve(value) for name, value in references.items()}
     except UserError as error:
         raise Failure(str(error)) from None
     for name, needed in fields.items():
@@ -151,41 +150,41 @@ def _secrets(
     return secrets
 
 
-async def _in_business(
+async def _in_transaction(
     settings: Settings, business: str, work: Callable[[Any, UUID], Awaitable[T]]
 ) -> T:
     """Run `work` in a transaction of the business."""
-    from orchestrator.admin.declarations import business_called, stores
+    from orchestrator.admin.declarations import find_business_id, open_stores
 
-    async with stores(settings) as (database, _):
-        business_id = await business_called(database, business)
+    async with open_stores(settings) as (database, _):
+        business_id = await find_business_id(database, business)
         if business_id is None:
             raise Failure(f"there is no business {business!r}; `antiphon apply FILE` makes one")
         async with database.tenant(business_id) as session:
             return await work(session, business_id)
 
 
-async def _add(settings: Settings, business: str, given: Any, *, untried: bool) -> Any:
+async def _add(settings: Settings, business: str, account: Any, *, untried: bool) -> Any:
     from pathlib import Path
 
     from config.declarations.section import ApplyContext
     from config.integrations import store
     from config.security.vault import keyring
-    from orchestrator.admin.declarations import trial_of
+    from orchestrator.admin.declarations import load_account_check
 
     async def work(session: Any, business_id: UUID) -> Any:
-        applying = ApplyContext(
+        context = ApplyContext(
             session,
             business_id,
             "UTC",
             Path(),
             keyring=keyring(settings),
-            trial=None if untried else trial_of(settings),
+            account_check=None if untried else load_account_check(settings),
             progress=lambda line: console.print(f"  {line}"),
         )
-        return await store(applying, given)
+        return await store(context, account)
 
-    return await _in_business(settings, business, work)
+    return await _in_transaction(settings, business, work)
 
 
 async def _rows(settings: Settings, business: str) -> Any:
@@ -194,18 +193,18 @@ async def _rows(settings: Settings, business: str) -> Any:
     async def work(session: Any, _: UUID) -> Any:
         return await list_all(session)
 
-    return await _in_business(settings, business, work)
+    return await _in_transaction(settings, business, work)
 
 
 async def _test(settings: Settings, business: str, name: str) -> None:
     from config.integrations import check
     from config.security.vault import keyring
-    from orchestrator.admin.declarations import trial_of
+    from orchestrator.admin.declarations import load_account_check
 
     async def work(session: Any, business_id: UUID) -> None:
-        await check(session, business_id, name, keyring(settings), trial_of(settings))
+        await check(session, business_id, name, keyring(settings), load_account_check(settings))
 
-    await _in_business(settings, business, work)
+    await _in_transaction(settings, business, work)
 
 
 async def _remove(settings: Settings, business: str, name: str) -> bool:
@@ -214,7 +213,7 @@ async def _remove(settings: Settings, business: str, name: str) -> bool:
     async def work(session: Any, _: UUID) -> bool:
         return await forget(session, name)
 
-    return await _in_business(settings, business, work)
+    return await _in_transaction(settings, business, work)
 
 
 async def _rotate(settings: Settings, *, now: bool) -> Any:
@@ -222,12 +221,12 @@ async def _rotate(settings: Settings, *, now: bool) -> Any:
     from config.security.key_rotation import rotate_all
     from config.security.vault import keyring
     from config.settings import MissingSettingError
-    from orchestrator.admin.declarations import stores
+    from orchestrator.admin.declarations import open_stores
 
     keys = keyring(settings)
     if keys is None:
         raise MissingSettingError("VAULT_KEYS")
-    async with stores(settings) as (database, _):
+    async with open_stores(settings) as (database, _):
         if now:
             return await rotate_all(database, keys)
         async with database.unscoped() as session:

@@ -1,4 +1,4 @@
-"""How each MCP client is told to reach us: one entry of the file that it reads."""
+"""The configuration files of MCP clients: an entry for our servers in the form each one reads."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
 from config.errors import UserError
+from config.settings import environment
 
 Json = dict[str, Any]
 
@@ -20,12 +21,12 @@ _PRIVATE = 0o600
 
 
 class ConnectError(UserError):
-    """A client cannot be told."""
+    """A client's configuration cannot be made or written."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is to be reached. The key is in an environment variable, or given as it is."""
+class ServerEntry:
+    """A server to connect to. The key is in the environment variable, unless `key` holds it."""
 
     name: str
     url: str
@@ -33,35 +34,38 @@ class Wanted:
     key: str | None = None
 
     @property
-    def in_the_clear(self) -> bool:
-        """Say whether others on the way could read the key."""
+    def unencrypted(self) -> bool:
+        """Whether others between the client and the server could read the key."""
         parts = urlsplit(self.url)
         return parts.scheme == "http" and parts.hostname not in _LOOPBACK
 
 
 @dataclass(frozen=True)
-class Client:
-    """One MCP client: its file, whether that is its user's own, and what goes into it."""
+class McpClient:
+    """One MCP client: where its file is, and how it writes a server down.
+
+    `personal` is whether the file belongs to its user alone, and not to a project.
+    """
 
     title: str
-    file: Callable[[], Path]
-    own: bool
-    entries: Callable[[Wanted], Json]
+    path: Callable[[], Path]
+    personal: bool
+    to_json: Callable[[ServerEntry], Json]
 
 
 @dataclass(frozen=True)
-class Written:
-    """What became of a file, and where what it was before is kept."""
+class FileChange:
+    """Whether a file was changed, and where its former content is."""
 
     changed: bool
     backup: Path | None = None
 
 
 def endpoint(base: str, server: str | None = None, bot: str | None = None) -> str:
-    """Return the address of all servers, or of one, of the API at `base`.
+    """Return the MCP address of all servers, or of one, of the API at `base`.
 
     Raises:
-        ConnectError: that is no address.
+        ConnectError: `base` is not an HTTP address.
     """
     parts = urlsplit(base)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
@@ -71,21 +75,21 @@ def endpoint(base: str, server: str | None = None, bot: str | None = None) -> st
     return f"{root}{path}" + (f"?{urlencode({'bot': bot})}" if bot else "")
 
 
-def written(path: Path, entries: Json) -> Written:
-    """Add entries to a file, beside all that it holds already.
+def add_entries(path: Path, entries: Json) -> FileChange:
+    """Add entries to a client's file and keep all that it holds already.
 
     Raises:
         ConnectError: the file is not plain JSON, or not of the shape that its client reads.
     """
     path = path.expanduser().resolve()
     before = _read(path)
-    after = _merged(path, before or {}, entries)
+    after = _merge(path, before or {}, entries)
     if after == before:
-        return Written(changed=False)
+        return FileChange(changed=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     backup = None
     if before is not None:
-        backup = _unused(path)
+        backup = _backup_path(path)
         shutil.copy2(path, backup)
     new = path.with_name(f".{path.name}.new")
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE), "w") as file:
@@ -93,7 +97,7 @@ def written(path: Path, entries: Json) -> Written:
     if backup is not None:
         shutil.copymode(backup, new)
     new.replace(path)
-    return Written(True, backup)
+    return FileChange(True, backup)
 
 
 def _read(path: Path) -> Json | None:
@@ -104,41 +108,41 @@ def _read(path: Path) -> Json | None:
     except OSError as error:
         raise ConnectError(f"{path}: {error.strerror or 'cannot be read'}") from None
     try:
-        found: object = json.loads(text or "{}")
+        content: object = json.loads(text or "{}")
     except ValueError:
-        raise _unfit(path, "is not plain JSON, perhaps for its comments") from None
-    if not isinstance(found, dict):
-        raise _unfit(path, "does not hold an object")
-    return cast("Json", found)
+        raise _unreadable(path, "is not plain JSON, perhaps for its comments") from None
+    if not isinstance(content, dict):
+        raise _unreadable(path, "does not hold an object")
+    return cast("Json", content)
 
 
-def _merged(path: Path, before: Json, entries: Json) -> Json:
+def _merge(path: Path, before: Json, entries: Json) -> Json:
     after = dict(before)
     for part, added in entries.items():
-        there = before.get(part, type(added)())
-        if type(there) is not type(added):
-            raise _unfit(path, f"has {part} in a shape that its client does not read")
+        present = before.get(part, type(added)())
+        if type(present) is not type(added):
+            raise _unreadable(path, f"has {part} in a shape that its client does not read")
         if isinstance(added, list):
-            after[part] = _joined(there, cast("list[Json]", added))
+            after[part] = _replace_by_id(present, cast("list[Json]", added))
         else:
-            after[part] = {**there, **added}
+            after[part] = {**present, **added}
     return after
 
 
-def _joined(there: list[Any], added: list[Json]) -> list[Any]:
+def _replace_by_id(present: list[Any], added: list[Json]) -> list[Any]:
     ids = [each["id"] for each in added]
-    return [each for each in there if _id(each) not in ids] + added
+    return [each for each in present if _id(each) not in ids] + added
 
 
 def _id(each: Any) -> Any:
     return cast("Json", each).get("id") if isinstance(each, dict) else None
 
 
-def _unfit(path: Path, why: str) -> ConnectError:
+def _unreadable(path: Path, why: str) -> ConnectError:
     return ConnectError(f"{path} {why}; without --write, the entry is printed to add by hand")
 
 
-def _unused(path: Path) -> Path:
+def _backup_path(path: Path) -> Path:
     backup, number = path.with_name(f"{path.name}.bak"), 1
     while backup.exists():
         number += 1
@@ -146,37 +150,37 @@ def _unused(path: Path) -> Path:
     return backup
 
 
-def _claude_code(wanted: Wanted) -> Json:
-    headers = {"Authorization": f"Bearer ${{{wanted.variable}}}"}
-    return {"mcpServers": {wanted.name: {"type": "http", "url": wanted.url, "headers": headers}}}
+def _claude_code(entry: ServerEntry) -> Json:
+    headers = {"Authorization": f"Bearer ${{{entry.variable}}}"}
+    return {"mcpServers": {entry.name: {"type": "http", "url": entry.url, "headers": headers}}}
 
 
-def _cursor(wanted: Wanted) -> Json:
-    headers = {"Authorization": f"Bearer ${{env:{wanted.variable}}}"}
-    return {"mcpServers": {wanted.name: {"url": wanted.url, "headers": headers}}}
+def _cursor(entry: ServerEntry) -> Json:
+    headers = {"Authorization": f"Bearer ${{env:{entry.variable}}}"}
+    return {"mcpServers": {entry.name: {"url": entry.url, "headers": headers}}}
 
 
-def _vscode(wanted: Wanted) -> Json:
-    asked = {
+def _vscode(entry: ServerEntry) -> Json:
+    prompt = {
         "type": "promptString",
-        "id": f"{wanted.name}-key",
-        "description": f"API key of {wanted.name}, which begins with ak_",
+        "id": f"{entry.name}-key",
+        "description": f"API key of {entry.name}, which begins with ak_",
         "password": True,
     }
-    headers = {"Authorization": f"Bearer ${{input:{asked['id']}}}"}
-    entry = {"type": "http", "url": wanted.url, "headers": headers}
-    return {"inputs": [asked], "servers": {wanted.name: entry}}
+    headers = {"Authorization": f"Bearer ${{input:{prompt['id']}}}"}
+    server = {"type": "http", "url": entry.url, "headers": headers}
+    return {"inputs": [prompt], "servers": {entry.name: server}}
 
 
-def _claude_desktop(wanted: Wanted) -> Json:
+def _claude_desktop(entry: ServerEntry) -> Json:
     # The whole header is in the variable: on Windows, npx takes an argument apart at its spaces.
     variable = "ANTIPHON_AUTHORIZATION"
-    arguments = ["-y", "mcp-remote", wanted.url, "--transport", "http-only"]
+    arguments = ["-y", "mcp-remote", entry.url, "--transport", "http-only"]
     arguments += ["--header", f"Authorization:${{{variable}}}"]
-    arguments += ["--allow-http"] if wanted.in_the_clear else []
-    environment = {variable: f"Bearer {wanted.key or _PLACEHOLDER}"}
-    entry = {"command": "npx", "args": arguments, "env": environment}
-    return {"mcpServers": {wanted.name: entry}}
+    arguments += ["--allow-http"] if entry.unencrypted else []
+    variables = {variable: f"Bearer {entry.key or _PLACEHOLDER}"}
+    server = {"command": "npx", "args": arguments, "env": variables}
+    return {"mcpServers": {entry.name: server}}
 
 
 def _desktop_file() -> Path:
@@ -184,15 +188,15 @@ def _desktop_file() -> Path:
         case "darwin":
             folder = Path("~/Library/Application Support")
         case "win32":
-            folder = Path(os.environ.get("APPDATA", "~/AppData/Roaming"))
+            folder = Path(environment().get("APPDATA", "~/AppData/Roaming"))
         case _:
-            folder = Path(os.environ.get("XDG_CONFIG_HOME", "~/.config"))
+            folder = Path(environment().get("XDG_CONFIG_HOME", "~/.config"))
     return folder.expanduser() / "Claude" / "claude_desktop_config.json"
 
 
-CLIENTS: Mapping[str, Client] = {
-    "claude-code": Client("Claude Code", lambda: Path(".mcp.json"), False, _claude_code),
-    "claude-desktop": Client("Claude Desktop", _desktop_file, True, _claude_desktop),
-    "cursor": Client("Cursor", lambda: Path(".cursor/mcp.json"), False, _cursor),
-    "vscode": Client("VS Code", lambda: Path(".vscode/mcp.json"), False, _vscode),
+CLIENTS: Mapping[str, McpClient] = {
+    "claude-code": McpClient("Claude Code", lambda: Path(".mcp.json"), False, _claude_code),
+    "claude-desktop": McpClient("Claude Desktop", _desktop_file, True, _claude_desktop),
+    "cursor": McpClient("Cursor", lambda: Path(".cursor/mcp.json"), False, _cursor),
+    "vscode": McpClient("VS Code", lambda: Path(".vscode/mcp.json"), False, _vscode),
 }

@@ -1,4 +1,4 @@
-"""A page for each MCP server, made from what its code declares."""
+"""The pages of docs/servers: one for each MCP server, generated from its code."""
 
 from collections.abc import Mapping
 from inspect import getdoc
@@ -8,7 +8,7 @@ from typing import Any
 from fastmcp.tools import FunctionTool
 from mcp_types import ToolAnnotations
 
-from config.constellation import constellation, load
+from config.constellation import constellation, load_object
 from config.security.tokens import server_audience
 
 _NOTICE = "<!-- Made by `antiphon catalogue --docs docs/servers`; edit the server instead. -->"
@@ -16,7 +16,7 @@ _NOTICE = "<!-- Made by `antiphon catalogue --docs docs/servers`; edit the serve
 
 def server_page(name: str) -> str:
     """Return the page of one server, as Markdown."""
-    spec = load(constellation().servers[name])
+    spec = load_object(constellation().servers[name])
     catalogue = spec.catalogue()
     tools = [FunctionTool.from_function(function) for function in spec.tools]
     parts = [
@@ -24,7 +24,7 @@ def server_page(name: str) -> str:
         f"# {name}",
         spec.instructions,
         f"Served at `/{name}/mcp`, to bearers of a token for `{server_audience(name)}`. "
-        f"Providers: {_listed(catalogue['providers'])}.",
+        f"Providers: {_code_list(catalogue['providers'])}.",
         *_accounts(name, spec.providers),
         _table(tools),
         *(_section(tool) for tool in tools),
@@ -45,7 +45,7 @@ def write_pages(folder: Path) -> list[Path]:
 def _accounts(server: str, providers: Mapping[str, Any]) -> list[str]:
     """Say what connecting each vendor takes."""
     rows = [
-        f"| {name} | {_listed(list(provider.credentials.model_fields))} "
+        f"| {name} | {_code_list(list(provider.credentials.model_fields))} "
         f"| `antiphon integrations add --business B --server {server} --provider {name}` |"
         for name, provider in providers.items()
         if provider.credentials.model_fields
@@ -106,9 +106,9 @@ def _effect(annotations: ToolAnnotations | None) -> str:
 def _type(schema: Mapping[str, Any]) -> str:
     """Say in a few words what an argument takes."""
     if "enum" in schema:
-        return _listed(schema["enum"])
+        return _code_list(schema["enum"])
     if "const" in schema:
-        return _listed([schema["const"]])
+        return _code_list([schema["const"]])
     if "anyOf" in schema:
         kinds = [_type(each) for each in schema["anyOf"] if each.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))
@@ -128,5 +128,5 @@ def _unsupported(unsupported: Mapping[str, Mapping[str, str]]) -> list[str]:
     return ["## Not listed", "\n".join(["| provider | tool | why |", "|---|---|---|", *rows])]
 
 
-def _listed(names: list[Any]) -> str:
+def _code_list(names: list[Any]) -> str:
     return ", ".join(f"`{name}`" for name in names)

@@ -1,4 +1,4 @@
-"""`antiphon servers`: MCP servers of others that a business's bots may use."""
+"""`antiphon servers`: external MCP servers that the bots of a business may use."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from config.settings import Settings, running
+from config.settings import Settings, running_settings
 from orchestrator.cli.terminal import Business, Failure, console, run
 
 if TYPE_CHECKING:
@@ -26,27 +26,27 @@ _SUBJECT = "cli"
 
 
 @dataclass(frozen=True)
-class _Shown:
-    """A server, and what it listed, or why it could not be asked."""
+class _Inspection:
+    """A server and the tools that it listed, or why it could not be asked for them."""
 
     name: str
-    listing: "PinnedTools | None"
-    complaint: str = ""
+    tools: "PinnedTools | None"
+    error: str = ""
 
 
 @app.command("list")
 def show(business: Business) -> None:
     """Ask every server for its tools, and show which are offered and which are withheld."""
     table = Table("server", "tool", "state", "what it says of itself")
-    for each in run(_listed(running(), business)):
-        if each.listing is None:
-            table.add_row(each.name, "", "not asked", escape(each.complaint))
+    for server in run(_inspect_all(running_settings(), business)):
+        if server.tools is None:
+            table.add_row(server.name, "", "not asked", escape(server.error))
             continue
-        for card in each.listing.cards.values():
-            table.add_row(each.name, card.tool, "offered", escape(card.description))
-        for tool in each.listing.withheld:
+        for card in server.tools.available.values():
+            table.add_row(server.name, card.tool, "offered", escape(card.description))
+        for tool in server.tools.withheld:
             state = f"withheld: {tool.reason}"
-            table.add_row(each.name, escape(tool.tool), state, escape(tool.description))
+            table.add_row(server.name, escape(tool.tool), state, escape(tool.description))
     Console().print(table)
 
 
@@ -61,9 +61,9 @@ def add(
     ] = None,
 ) -> None:
     """Add a server, or change its address and headers. At a new address its tools are accepted."""
-    change = run(_add(running(), business, _given(name, url, header or ())))
-    said = {"add": "added", "change": "changed"}
-    console.print(f"{name}: {said[change.action] if change else 'no difference'}")
+    change = run(_add(running_settings(), business, _new_server(name, url, header or ())))
+    outcomes = {"add": "added", "change": "changed"}
+    console.print(f"{name}: {outcomes[change.action] if change else 'no difference'}")
 
 
 @app.command("accept")
@@ -75,18 +75,18 @@ def accept(
     ] = None,
 ) -> None:
     """Accept tools of a server as they are now. `antiphon servers list` shows what they say."""
-    listing = run(_accept(running(), business, name, tools or ()))
-    console.print(f"{name}: {len(listing.cards)} offered, {len(listing.withheld)} withheld")
+    pinned = run(_accept(running_settings(), business, name, tools or ()))
+    console.print(f"{name}: {len(pinned.available)} offered, {len(pinned.withheld)} withheld")
 
 
 @app.command("remove")
 def remove(business: Business, name: Name) -> None:
     """Forget a server that no bot names any more."""
-    run(_remove(running(), business, name))
+    run(_remove(running_settings(), business, name))
     console.print(f"{name}: removed")
 
 
-def _given(name: str, url: str, headers: Sequence[str]) -> "NewServer":
+def _new_server(name: str, url: str, headers: Sequence[str]) -> "NewServer":
     from pydantic import ValidationError
 
     from config.declarations.env_refs import resolve
@@ -105,30 +105,30 @@ def _given(name: str, url: str, headers: Sequence[str]) -> "NewServer":
     return NewServer(declared.name, declared.url, values)
 
 
-async def _listed(settings: Settings, business: str) -> list[_Shown]:
+async def _inspect_all(settings: Settings, business: str) -> list[_Inspection]:
     from config import external_servers
     from config.errors import UserError
-    from orchestrator.mcp_client.external.registration import inspect
+    from orchestrator.mcp_client.external.registration import inspect_server
 
-    terms = _terms(settings)
-    shown: list[_Shown] = []
-    async with _business(settings, business) as (session, _, _bots):
+    context = _registration_context(settings)
+    inspections: list[_Inspection] = []
+    async with _transaction(settings, business) as (session, _, _bots):
         rows = await external_servers.list_all(session)
     for row in rows:
         try:
-            shown.append(_Shown(row.name, await inspect(row, terms)))
+            inspections.append(_Inspection(row.name, await inspect_server(row, context)))
         except UserError as error:
-            shown.append(_Shown(row.name, None, str(error)))
-    return shown
+            inspections.append(_Inspection(row.name, None, str(error)))
+    return inspections
 
 
 async def _add(settings: Settings, business: str, new: "NewServer") -> Any:
     from config import external_servers
-    from orchestrator.mcp_client.external.registration import store
+    from orchestrator.mcp_client.external.registration import register_server
 
-    async with _business(settings, business) as (session, business_id, bots):
-        change = await store(session, business_id, new, _terms(settings))
-        bots += await external_servers.renew_bots(session, new.name) if change else []
+    async with _transaction(settings, business) as (session, business_id, bots):
+        change = await register_server(session, business_id, new, _registration_context(settings))
+        bots += await external_servers.bump_bot_versions(session, new.name) if change else []
         return change
 
 
@@ -136,23 +136,23 @@ async def _accept(
     settings: Settings, business: str, name: str, tools: Sequence[str]
 ) -> "PinnedTools":
     from config import external_servers
-    from orchestrator.mcp_client.external.registration import accept as accepted
+    from orchestrator.mcp_client.external.registration import accept_tools as accept_tools
 
-    async with _business(settings, business) as (session, _, bots):
-        row = await _named(session, name)
-        listing = await accepted(session, row, tools, _terms(settings), _SUBJECT)
-        bots += await external_servers.renew_bots(session, name)
-        return listing
+    async with _transaction(settings, business) as (session, _, bots):
+        row = await _find(session, name)
+        pinned = await accept_tools(session, row, tools, _registration_context(settings), _SUBJECT)
+        bots += await external_servers.bump_bot_versions(session, name)
+        return pinned
 
 
 async def _remove(settings: Settings, business: str, name: str) -> None:
-    from orchestrator.mcp_client.external.registration import remove as forget
+    from orchestrator.mcp_client.external.registration import remove_server as forget
 
-    async with _business(settings, business) as (session, _, _bots):
-        await forget(session, await _named(session, name))
+    async with _transaction(settings, business) as (session, _, _bots):
+        await forget(session, await _find(session, name))
 
 
-async def _named(session: AsyncSession, name: str) -> Any:
+async def _find(session: AsyncSession, name: str) -> Any:
     from config import external_servers
 
     row = await external_servers.find(session, name)
@@ -161,7 +161,7 @@ async def _named(session: AsyncSession, name: str) -> Any:
     return row
 
 
-def _terms(settings: Settings) -> "RegistrationContext":
+def _registration_context(settings: Settings) -> "RegistrationContext":
     from config.security.vault import keyring
     from orchestrator.mcp_client.external.registration import RegistrationContext
 
@@ -169,19 +169,22 @@ def _terms(settings: Settings) -> "RegistrationContext":
 
 
 @asynccontextmanager
-async def _business(
+async def _transaction(
     settings: Settings, business: str
 ) -> AsyncGenerator[tuple[AsyncSession, UUID, list[UUID]]]:
-    """Open a transaction of the business; bots that are put into the list are announced after."""
-    from config.bots import announce
-    from orchestrator.admin.declarations import business_called, stores
+    """Open a transaction of the business.
 
-    async with stores(settings) as (database, cache):
-        business_id = await business_called(database, business)
+    Bots whose ids are added to the yielded list are announced as changed after the commit.
+    """
+    from config.bots import announce_change
+    from orchestrator.admin.declarations import find_business_id, open_stores
+
+    async with open_stores(settings) as (database, cache):
+        business_id = await find_business_id(database, business)
         if business_id is None:
             raise Failure(f"there is no business {business!r}; `antiphon apply FILE` makes one")
         bots: list[UUID] = []
         async with database.tenant(business_id) as session:
             yield session, business_id, bots
         for bot_id in bots:
-            await announce(cache, business_id, bot_id)
+            await announce_change(cache, business_id, bot_id)

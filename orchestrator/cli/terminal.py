@@ -1,4 +1,4 @@
-"""What every command does at a terminal: run, log, and say in a sentence what a person can mend."""
+"""What all commands share: the console, the event loop, logging, and failures as one sentence."""
 
 import asyncio
 import logging
@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from config.errors import UserError
 from config.settings import settings
@@ -23,16 +24,19 @@ class Failure(typer.Exit):
     """Ends the command with a message and exit code 1."""
 
     def __init__(self, message: str) -> None:
-        console.print(f"[bold red]error:[/] {message}", highlight=False)
+        # A log or a pipe gets the message as one line.
+        one_line = not console.is_terminal
+        text = f"[bold red]error:[/] {escape(message)}"
+        console.print(text, highlight=False, soft_wrap=one_line)
         super().__init__(1)
 
 
 def run(work: Coroutine[Any, Any, T], *, serving: bool = False) -> T:
-    """Run a command's work; what a person can mend is said in a sentence, not in a traceback.
+    """Run a command's coroutine and return its result; a UserError becomes a `Failure`.
 
     `serving` takes the faster event loop, where there is one for this platform.
     """
-    _log(settings().log_level)
+    _configure_logging(settings().log_level)
     try:
         with asyncio.Runner(loop_factory=_fast_loop() if serving else None) as runner:
             return runner.run(work)
@@ -50,7 +54,7 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return new_event_loop
 
 
-def _log(level: str) -> None:
+def _configure_logging(level: str) -> None:
     logging.basicConfig(
         level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )

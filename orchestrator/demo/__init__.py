@@ -1,1 +1,1 @@
-"""A caller who shows what the platform does."""
+"""`antiphon demo`: a scripted caller, its call, and the report of it."""

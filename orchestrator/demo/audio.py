@@ -1,4 +1,4 @@
-"""Recordings as 16 bit mono samples."""
+"""Reads, writes and cuts recordings: 16 bit mono samples."""
 
 import io
 import wave
@@ -11,11 +11,11 @@ from config.errors import UserError
 
 Samples = NDArray[np.int16]
 
-_QUIET = 300  # of 32768: below it, a frame counts as silence
+_SILENCE = 300  # of 32768: a frame below it counts as silence
 
 
 class RecordingError(UserError):
-    """A file is not a recording that can be played."""
+    """A file cannot be played as a recording."""
 
 
 def read_wav(path: Path) -> tuple[Samples, int]:
@@ -40,12 +40,12 @@ def read_wav(path: Path) -> tuple[Samples, int]:
 
 
 def write_wav(path: Path, samples: Samples, rate: int) -> None:
-    """Write samples as a WAV."""
+    """Write samples to a WAV file."""
     path.write_bytes(wav_bytes(samples, rate))
 
 
 def wav_bytes(samples: Samples, rate: int) -> bytes:
-    """Return samples as a WAV file's content."""
+    """Return the content of a WAV file with these samples."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
@@ -56,17 +56,17 @@ def wav_bytes(samples: Samples, rate: int) -> bytes:
 
 
 def loudness(samples: Samples) -> float:
-    """Return the standard deviation of a frame."""
+    """Return the standard deviation of the samples."""
     return float(samples.astype(np.float32).std()) if len(samples) else 0.0
 
 
 def is_voice(samples: Samples) -> bool:
-    """Say whether a frame is louder than silence."""
-    return loudness(samples) > _QUIET
+    """Say whether the samples are louder than silence."""
+    return loudness(samples) > _SILENCE
 
 
-def sentences(samples: Samples, rate: int = 16_000, pause: float = 0.8) -> list[Samples]:
-    """Split samples where they are silent for `pause` seconds or more."""
+def split_sentences(samples: Samples, rate: int = 16_000, pause: float = 0.8) -> list[Samples]:
+    """Split samples at silences of `pause` seconds or more; `rate` is in Hz."""
     frame = rate // 50
     voiced = [i for i in range(0, len(samples), frame) if is_voice(samples[i : i + frame])]
     if not voiced:
@@ -80,10 +80,10 @@ def sentences(samples: Samples, rate: int = 16_000, pause: float = 0.8) -> list[
     return [samples[max(0, first - margin) : last + frame + margin] for first, last in spans]
 
 
-def trimmed(samples: Samples, rate: int) -> Samples:
-    """Return samples without the silence around them, so that the end of speech is known."""
-    loud = np.nonzero(np.abs(samples.astype(np.int32)) > _QUIET)[0]
+def trim_silence(samples: Samples, rate: int) -> Samples:
+    """Return samples without leading and trailing silence, so that they end with speech."""
+    loud = np.nonzero(np.abs(samples.astype(np.int32)) > _SILENCE)[0]
     if not len(loud):
         return samples
-    lead, tail = rate // 20, rate // 50
-    return samples[max(0, loud[0] - lead) : loud[-1] + tail]
+    before, after = rate // 20, rate // 50
+    return samples[max(0, loud[0] - before) : loud[-1] + after]

@@ -1,4 +1,4 @@
-"""A caller who uses nothing but the public API: REST to begin, then the room that it names."""
+"""A caller that uses only the public API: it starts a session over REST and joins its room."""
 
 import asyncio
 import json
@@ -14,11 +14,11 @@ from livekit import rtc
 from config.errors import UserError
 from orchestrator.demo.audio import Samples, is_voice
 
-RATE = 24_000  # Hz, of what the caller sends
-HEARD_RATE = 16_000
-_FRAME = RATE // 50  # 20 ms
-_SETTLED = 0.7  # seconds of silence after which a listening agent has finished
-_POLL = 0.03
+SEND_RATE = 24_000  # Hz, of the caller's audio
+RECEIVE_RATE = 16_000  # Hz, of the agent's audio
+_FRAME = SEND_RATE // 50  # 20 ms
+_END_SILENCE = 0.7  # seconds of silence after which a listening agent has finished
+_POLL = 0.03  # seconds
 
 Event = dict[str, Any]
 
@@ -28,16 +28,16 @@ class CallError(UserError):
 
 
 @dataclass
-class Heard:
-    """One piece of the agent's audio, and when it arrived."""
+class AudioChunk:
+    """A piece of the agent's audio; `at` is the time of its arrival, by time.time()."""
 
     at: float
     samples: Samples
 
 
 @dataclass(frozen=True)
-class Line:
-    """Something that was transcribed in the room."""
+class TranscriptLine:
+    """A line of the room's transcription; interim lines are not `final`."""
 
     at: float
     speaker: str
@@ -45,21 +45,54 @@ class Line:
     final: bool
 
 
-class Caller:
-    """Speaks, listens, and keeps what it heard."""
+class Microphone:
+    """Sends 20 ms frames in real time: queued samples, and silence in between, as a phone does."""
 
-    def __init__(self, notice: Callable[[Event], None] = lambda _: None) -> None:
-        self.notice = notice
-        self.heard: list[Heard] = []
+    def __init__(self) -> None:
         self.sent: list[Samples] = []
-        self.lines: list[Line] = []
+        self.track_source = rtc.AudioSource(SEND_RATE, 1, queue_size_ms=200)
+        self._queue: asyncio.Queue[tuple[Samples, asyncio.Future[float]]] = asyncio.Queue()
+
+    async def say(self, samples: Samples) -> float:
+        """Send samples, and return when the last of them went out."""
+        sent_at: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait((samples, sent_at))
+        return await sent_at
+
+    async def run(self) -> None:
+        """Send frames until cancelled."""
+        started = time.monotonic()
+        count = 0
+        rest = np.zeros(0, np.int16)
+        sent_at: asyncio.Future[float] | None = None
+        while True:
+            if not len(rest) and not self._queue.empty():
+                rest, sent_at = self._queue.get_nowait()
+            samples = np.zeros(_FRAME, np.int16)
+            samples[: len(rest[:_FRAME])] = rest[:_FRAME]
+            rest = rest[_FRAME:]
+            self.sent.append(samples)
+            frame = rtc.AudioFrame(samples.tobytes(), SEND_RATE, 1, _FRAME)
+            await self.track_source.capture_frame(frame)
+            if sent_at is not None and not len(rest) and not sent_at.done():
+                sent_at.set_result(time.time())
+            count += 1
+            await asyncio.sleep(max(0.0, started + count * 0.02 - time.monotonic()))
+
+
+class Caller:
+    """Speaks in a room, and records audio, transcript and events that it receives."""
+
+    def __init__(self, on_event: Callable[[Event], None] = lambda _: None) -> None:
+        self.on_event = on_event
+        self.audio: list[AudioChunk] = []
+        self.transcript: list[TranscriptLine] = []
         self.events: list[Event] = []
         self.agent_state = ""
         self.session: dict[str, Any] = {}
         self.room = rtc.Room()
-        self.gone = asyncio.Event()
-        self._source = rtc.AudioSource(RATE, 1, queue_size_ms=200)
-        self._to_say: asyncio.Queue[tuple[Samples, asyncio.Future[float]]] = asyncio.Queue()
+        self.microphone = Microphone()
+        self.disconnected = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def call(self, api_url: str, business: str, bot: str, key: str | None = None) -> None:
@@ -71,54 +104,54 @@ class Caller:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         body = {"bot": bot} if key else {"business": business, "bot": bot}
         async with httpx2.AsyncClient(base_url=api_url, headers=headers, timeout=15) as client:
-            answer = await client.post("/api/sessions/start", json=body)
-        if answer.is_error:
-            raise CallError(f"the API refused to start a session: {answer.text}")
-        self.session = answer.json()
-        self._listen()
+            response = await client.post("/api/sessions/start", json=body)
+        if response.is_error:
+            raise CallError(f"the API refused to start a session: {response.text}")
+        self.session = response.json()
+        self._register_handlers()
         options = rtc.RoomOptions(rtc_config=rtc.RtcConfiguration(ice_servers=[]))
         try:
             await self.room.connect(self.session["livekit_url"], self.session["token"], options)
         except rtc.ConnectError as error:
             raise CallError(f"the room could not be joined: {error}") from None
-        track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
-        source = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-        await self.room.local_participant.publish_track(track, source)
-        self._keep(self._send())
+        source = self.microphone.track_source
+        track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
+        publish = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        await self.room.local_participant.publish_track(track, publish)
+        self._start_task(self.microphone.run())
 
     async def say(self, samples: Samples) -> float:
         """Speak in real time, and return when the last sound went out."""
-        spoken: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._to_say.put_nowait((samples, spoken))
-        return await spoken
+        return await self.microphone.say(samples)
 
-    async def reply(self, after: float, patience: float) -> float | None:
-        """Wait until the agent has answered and listens again; return its first sound's time.
+    async def wait_for_reply(self, after: float, budget: float) -> float | None:
+        """Wait until the agent has answered and listens again; return when its answer began.
 
-        `patience` is in seconds; None means that nothing was heard.
+        `after` is a time, `budget` is in seconds; None means that nothing was heard.
         """
-        deadline = time.time() + patience
-        while time.time() < deadline and not self.gone.is_set():
+        deadline = time.time() + budget
+        while time.time() < deadline and not self.disconnected.is_set():
             await asyncio.sleep(_POLL)
             first = self.first_voice(after)
-            if first and self._finished(after) and self._silent_for() > _SETTLED:
+            if first and self._has_finished(after) and self._seconds_silent() > _END_SILENCE:
                 return first
         return self.first_voice(after)
 
     def first_voice(self, after: float) -> float | None:
-        """Return when the agent's voice was first heard after a moment."""
-        return next((h.at for h in self.heard if h.at > after and is_voice(h.samples)), None)
+        """Return when the agent's voice was first heard after a time."""
+        chunks = (each for each in self.audio if each.at > after)
+        return next((each.at for each in chunks if is_voice(each.samples)), None)
 
-    def heard_between(self, start: float, end: float) -> Samples:
-        """Return what was heard in a span of time."""
-        parts = [h.samples for h in self.heard if start <= h.at < end]
+    def audio_between(self, start: float, end: float) -> Samples:
+        """Return the agent's audio that arrived between two times."""
+        parts = [each.samples for each in self.audio if start <= each.at < end]
         return np.concatenate(parts) if parts else np.zeros(0, np.int16)
 
-    def said(self, speaker: str, start: float, end: float) -> str:
-        """Return the final transcript of one side in a span of time."""
+    def transcript_text(self, speaker: str, start: float, end: float) -> str:
+        """Return the final transcript of one speaker between two times."""
         return " ".join(
             line.text
-            for line in self.lines
+            for line in self.transcript
             if line.final and line.speaker == speaker and start <= line.at < end
         )
 
@@ -129,90 +162,71 @@ class Caller:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.room.disconnect()
 
-    def _finished(self, after: float) -> bool:
-        """Say whether the agent waits for the caller; after a filler, more is to come."""
+    def _has_finished(self, after: float) -> bool:
+        """Say whether the agent waits for the caller; after a filler, an answer is to come."""
         if self.agent_state != "listening":
             return False
-        if not self.events:  # a bot that publishes none
+        if not self.events:  # the bot publishes none
             return True
         return any(e["type"] == "agent_response" and e["heard_at"] > after for e in self.events)
 
-    def _silent_for(self) -> float:
-        voices = (h.at for h in reversed(self.heard) if is_voice(h.samples))
-        return time.time() - next(voices, 0.0)
+    def _seconds_silent(self) -> float:
+        voiced = (each.at for each in reversed(self.audio) if is_voice(each.samples))
+        return time.time() - next(voiced, 0.0)
 
-    def _listen(self) -> None:
+    def _register_handlers(self) -> None:
         room = self.room
-        room.register_text_stream_handler("lk.transcription", self._transcribed)
-        room.on("track_subscribed", self._subscribed)
-        room.on("participant_attributes_changed", self._attributes_changed)
-        room.on("data_received", self._data_received)
-        room.on("disconnected", self._disconnected)
+        room.register_text_stream_handler("lk.transcription", self._on_transcription)
+        room.on("track_subscribed", self._on_track)
+        room.on("participant_attributes_changed", self._on_attributes)
+        room.on("data_received", self._on_data)
+        room.on("disconnected", self._on_disconnected)
 
-    def _keep(self, work: Any) -> None:
+    def _start_task(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _disconnected(self, *_: object) -> None:
-        self.gone.set()
+    def _on_disconnected(self, *_: object) -> None:
+        self.disconnected.set()
 
-    def _subscribed(self, track: rtc.Track, *_: object) -> None:
+    def _on_track(self, track: rtc.Track, *_: object) -> None:
         if track.kind == rtc.TrackKind.KIND_AUDIO:
-            self._keep(self._hear(track))
+            self._start_task(self._receive_audio(track))
 
-    def _attributes_changed(self, changed: dict[str, str], _: object) -> None:
+    def _on_attributes(self, changed: dict[str, str], _: object) -> None:
         if "lk.agent.state" in changed:
             self.agent_state = changed["lk.agent.state"]
-            self._note({"type": "agent_state", "state": self.agent_state})
+            self._emit({"type": "agent_state", "state": self.agent_state})
 
-    def _data_received(self, packet: rtc.DataPacket) -> None:
+    def _on_data(self, packet: rtc.DataPacket) -> None:
         if packet.topic != "events":
             return
         event: Event = json.loads(packet.data)
         self.events.append(event | {"heard_at": time.time()})
-        self.notice(event)
+        self.on_event(event)
 
-    def _note(self, event: Event) -> None:
-        self.notice(event | {"at": time.time()})
+    def _emit(self, event: Event) -> None:
+        self.on_event(event | {"at": time.time()})
 
-    def _transcribed(self, reader: rtc.TextStreamReader, identity: str) -> None:
-        self._keep(self._read(reader, identity))
+    def _on_transcription(self, reader: rtc.TextStreamReader, identity: str) -> None:
+        self._start_task(self._receive_text(reader, identity))
 
-    async def _read(self, reader: rtc.TextStreamReader, identity: str) -> None:
+    async def _receive_text(self, reader: rtc.TextStreamReader, identity: str) -> None:
         text = await reader.read_all()
         me = self.room.local_participant.identity
         speaker = "user" if identity == me else "agent"
         attributes = reader.info.attributes or {}
         final = attributes.get("lk.transcription_final") != "false"
-        self.lines.append(Line(time.time(), speaker, text, final))
+        self.transcript.append(TranscriptLine(time.time(), speaker, text, final))
         if final:
-            self._note({"type": "transcript", "speaker": speaker, "text": text})
+            self._emit({"type": "transcript", "speaker": speaker, "text": text})
 
-    async def _hear(self, track: rtc.Track) -> None:
-        stream = rtc.AudioStream(track, sample_rate=HEARD_RATE, num_channels=1)
+    async def _receive_audio(self, track: rtc.Track) -> None:
+        stream = rtc.AudioStream(track, sample_rate=RECEIVE_RATE, num_channels=1)
         try:
             async for event in stream:
                 samples = np.frombuffer(event.frame.data, np.int16)
-                self.heard.append(Heard(time.time(), samples))
+                self.audio.append(AudioChunk(time.time(), samples))
         finally:
             await stream.aclose()
-
-    async def _send(self) -> None:
-        """Send 20 ms frames by the clock, with silence between the words, as a phone does."""
-        begun = time.monotonic()
-        count = 0
-        rest = np.zeros(0, np.int16)
-        spoken: asyncio.Future[float] | None = None
-        while True:
-            if not len(rest) and not self._to_say.empty():
-                rest, spoken = self._to_say.get_nowait()
-            frame = np.zeros(_FRAME, np.int16)
-            frame[: len(rest[:_FRAME])] = rest[:_FRAME]
-            rest = rest[_FRAME:]
-            self.sent.append(frame)
-            await self._source.capture_frame(rtc.AudioFrame(frame.tobytes(), RATE, 1, _FRAME))
-            if spoken is not None and not len(rest) and not spoken.done():
-                spoken.set_result(time.time())
-            count += 1
-            await asyncio.sleep(max(0.0, begun + count * 0.02 - time.monotonic()))

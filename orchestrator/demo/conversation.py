@@ -1,4 +1,4 @@
-"""One demonstration call from the caller's side, and the report of it."""
+"""Makes one demonstration call, and builds the report of it."""
 
 import asyncio
 import time
@@ -10,21 +10,21 @@ from typing import Any
 import httpx2
 import numpy as np
 
-from orchestrator.demo.audio import Samples, sentences, wav_bytes, write_wav
-from orchestrator.demo.caller import HEARD_RATE, RATE, Caller, CallError
+from orchestrator.demo.audio import Samples, split_sentences, wav_bytes, write_wav
+from orchestrator.demo.caller import RECEIVE_RATE, SEND_RATE, Caller, CallError
 from orchestrator.demo.report import HeardBack, Played, Report, Speech, ToolCall, Turn
 from orchestrator.demo.script import Utterance
 from orchestrator.demo.timeline import Timeline
 from orchestrator.demo.word_error_rate import word_error_rate
 
-_GREETING_PATIENCE = 40.0  # seconds
-_REPLY_PATIENCE = 60.0
-_HANG_UP_PATIENCE = 10.0
+_GREETING_TIMEOUT = 40.0  # seconds
+_REPLY_TIMEOUT = 60.0
+_HANG_UP_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Whom to call, and how to look at what came of it."""
+class CallTarget:
+    """The bot to call, the key to read its transcript, and the models' URL if they run here."""
 
     api_url: str
     business: str
@@ -36,6 +36,8 @@ class Scene:
 
 @dataclass(frozen=True)
 class _Exchange:
+    """An utterance (None: the greeting) and its answer; all times are by time.time()."""
+
     utterance: Utterance | None
     started: float
     spoken: float
@@ -43,47 +45,49 @@ class _Exchange:
     ended: float
 
 
-async def converse(
-    scene: Scene, script: Sequence[Utterance], timeline: Timeline, record: Path | None = None
+async def run_call(
+    target: CallTarget, script: Sequence[Utterance], timeline: Timeline, record: Path | None = None
 ) -> Report:
-    """Call, say every line of the script, and report what happened.
+    """Call, play every utterance of the script, and return the report.
+
+    With `record`, the audio of both sides is written to that folder.
 
     Raises:
-        CallError: the call could not be made, or nobody answered it.
+        CallError: the call could not be made, or no agent answered.
     """
-    caller = Caller(notice=timeline.event)
+    caller = Caller(on_event=timeline.event)
     started = time.time()
-    await caller.call(scene.api_url, scene.business, scene.bot, scene.key)
-    greeted = await caller.reply(started, _GREETING_PATIENCE)
-    if greeted is None:
+    await caller.call(target.api_url, target.business, target.bot, target.key)
+    greeted_at = await caller.wait_for_reply(started, _GREETING_TIMEOUT)
+    if greeted_at is None:
         raise CallError("no agent answered the call: is a worker running? `antiphon doctor` says")
-    exchanges = [_Exchange(None, started, started, greeted, time.time())]
+    exchanges = [_Exchange(None, started, started, greeted_at, time.time())]
     for utterance in script:
-        if caller.gone.is_set():
+        if caller.disconnected.is_set():
             break
         timeline.caller(utterance.file, utterance.text)
-        begun = time.time()
+        utterance_started = time.time()
         spoken = await caller.say(utterance.samples)
-        answered = await caller.reply(spoken, _REPLY_PATIENCE)
-        exchanges.append(_Exchange(utterance, begun, spoken, answered, time.time()))
-    hung_up = await _hung_up(caller)
+        answered = await caller.wait_for_reply(spoken, _REPLY_TIMEOUT)
+        exchanges.append(_Exchange(utterance, utterance_started, spoken, answered, time.time()))
+    hung_up = await _agent_hangs_up(caller)
     await caller.hang_up()
     if record is not None:
         _record(caller, record)
-    return await _report(scene, caller, exchanges, greeted - started, hung_up)
+    return await _report(target, caller, exchanges, greeted_at - started, hung_up)
 
 
-async def _hung_up(caller: Caller) -> bool:
+async def _agent_hangs_up(caller: Caller) -> bool:
     try:
-        async with asyncio.timeout(_HANG_UP_PATIENCE):
-            await caller.gone.wait()
+        async with asyncio.timeout(_HANG_UP_TIMEOUT):
+            await caller.disconnected.wait()
     except TimeoutError:
         return False
     return True
 
 
 async def _report(
-    scene: Scene,
+    target: CallTarget,
     caller: Caller,
     exchanges: Sequence[_Exchange],
     greeting_seconds: float,
@@ -91,17 +95,17 @@ async def _report(
 ) -> Report:
     conversation_id = str(caller.session["conversation_id"])
     path = f"/api/conversations/{conversation_id}/transcript"
-    headers = {"Authorization": f"Bearer {scene.key}"}
-    async with httpx2.AsyncClient(base_url=scene.api_url, headers=headers, timeout=15) as client:
+    headers = {"Authorization": f"Bearer {target.key}"}
+    async with httpx2.AsyncClient(base_url=target.api_url, headers=headers, timeout=15) as client:
         transcript: list[dict[str, Any]] = (await client.get(path)).json()
-    heard_back = await _heard_back(scene.models_url, caller, exchanges)
-    spoken = [(e.utterance.text, _heard_of(caller, e)) for e in exchanges if e.utterance]
+    heard_back = await _heard_back(target.models_url, caller, exchanges)
+    spoken = [(e.utterance.text, _user_text(caller, e)) for e in exchanges if e.utterance]
     known = [(text, heard) for text, heard in spoken if text is not None]
     return Report(
-        business=scene.business,
-        bot=scene.bot,
+        business=target.business,
+        bot=target.bot,
         conversation_id=conversation_id,
-        providers=dict(scene.providers),
+        providers=dict(target.providers),
         greeting_seconds=round(greeting_seconds, 3),
         turns=_turns(caller, exchanges),
         tool_calls=_tool_calls(caller),
@@ -115,7 +119,7 @@ async def _report(
             ),
         ),
         booking=None,
-        transcript_url=scene.api_url + path,
+        transcript_url=target.api_url + path,
         transcript=transcript,
         agent_hung_up=hung_up,
         unanswered=sum(e.answered is None for e in exchanges),
@@ -127,15 +131,15 @@ def _turns(caller: Caller, exchanges: Sequence[_Exchange]) -> list[Turn]:
     for exchange in exchanges:
         if exchange.utterance is not None:
             played = Played(file=exchange.utterance.file, text=exchange.utterance.text)
-            turns.append(Turn(role="user", text=_heard_of(caller, exchange), played=played))
-        said = caller.said("agent", exchange.started, exchange.ended)
+            turns.append(Turn(role="user", text=_user_text(caller, exchange), played=played))
+        said = caller.transcript_text("agent", exchange.started, exchange.ended)
         if said:
             turns.append(Turn(role="agent", text=said, latency=_latency(caller, exchange)))
     return turns
 
 
-def _heard_of(caller: Caller, exchange: _Exchange) -> str:
-    return caller.said("user", exchange.started, exchange.ended).strip()
+def _user_text(caller: Caller, exchange: _Exchange) -> str:
+    return caller.transcript_text("user", exchange.started, exchange.ended).strip()
 
 
 def _latency(caller: Caller, exchange: _Exchange) -> dict[str, float] | None:
@@ -161,31 +165,34 @@ def _tool_calls(caller: Caller) -> list[ToolCall]:
 async def _heard_back(
     models_url: str | None, caller: Caller, exchanges: Sequence[_Exchange]
 ) -> list[HeardBack]:
-    """Transcribe what the caller heard, where there is a model on this machine to do it."""
+    """Transcribe what the caller heard, if a speech model runs on this machine."""
     if models_url is None:
         return []
     pairs: list[HeardBack] = []
     async with httpx2.AsyncClient(timeout=60) as client:
         for exchange in exchanges:
-            said = caller.said("agent", exchange.started, exchange.ended).strip()
-            samples = caller.heard_between(exchange.spoken, exchange.ended)
-            pieces = [await _transcribed(client, models_url, each) for each in sentences(samples)]
+            said = caller.transcript_text("agent", exchange.started, exchange.ended).strip()
+            samples = caller.audio_between(exchange.spoken, exchange.ended)
+            pieces = [
+                await _transcribe(client, models_url, sentence)
+                for sentence in split_sentences(samples)
+            ]
             if said:
                 pairs.append(HeardBack(said=said, heard=" ".join(pieces)))
     return pairs
 
 
-async def _transcribed(client: httpx2.AsyncClient, models_url: str, samples: Samples) -> str:
-    file = ("heard.wav", wav_bytes(samples, HEARD_RATE), "audio/wav")
+async def _transcribe(client: httpx2.AsyncClient, models_url: str, samples: Samples) -> str:
+    file = ("heard.wav", wav_bytes(samples, RECEIVE_RATE), "audio/wav")
     data = {"model": "whisper-tiny.en"}
-    answer = await client.post(
+    response = await client.post(
         f"{models_url}/audio/transcriptions", files={"file": file}, data=data
     )
-    return str(answer.raise_for_status().json()["text"]).strip()
+    return str(response.raise_for_status().json()["text"]).strip()
 
 
 def _record(caller: Caller, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    write_wav(folder / "caller.wav", np.concatenate(caller.sent), RATE)
-    heard = [h.samples for h in caller.heard] or [np.zeros(0, np.int16)]
-    write_wav(folder / "agent.wav", np.concatenate(heard), HEARD_RATE)
+    write_wav(folder / "caller.wav", np.concatenate(caller.microphone.sent), SEND_RATE)
+    received = [chunk.samples for chunk in caller.audio] or [np.zeros(0, np.int16)]
+    write_wav(folder / "agent.wav", np.concatenate(received), RECEIVE_RATE)

@@ -1,4 +1,4 @@
-"""`antiphon demo`: sets everything up, makes a call, and leaves the talk page open."""
+"""`antiphon demo`: sets up a deployment, makes a call, and keeps the talk page running."""
 
 import asyncio
 import contextlib
@@ -10,24 +10,24 @@ from typing import Any
 from rich.console import Console
 
 from config.bots import BotNotFoundError
-from config.constellation import sections
-from config.declarations.schema import Declaration, read
+from config.declarations.schema import Declaration, read_declaration
+from config.declarations.section import sections
 from config.settings import Settings
-from orchestrator.admin.api_keys import created_key
-from orchestrator.admin.bot_tools import ask_server, listed_tools
-from orchestrator.admin.declarations import applied
-from orchestrator.agent.model_choice import EMBEDDED, hears, speaks, thinks
-from orchestrator.demo.conversation import Scene, converse
+from orchestrator.admin.api_keys import create_api_key
+from orchestrator.admin.bot_tools import call_tool, list_bot_tools
+from orchestrator.admin.declarations import apply_file
+from orchestrator.agent.model_choice import EMBEDDED, resolve_llm, resolve_stt, resolve_tts
+from orchestrator.demo.conversation import CallTarget, run_call
 from orchestrator.demo.report import Report
-from orchestrator.demo.script import Utterance, recordings_beside, utterances
-from orchestrator.demo.setup import prepared
+from orchestrator.demo.script import Utterance, find_recordings, load_utterances
+from orchestrator.demo.setup import fetch_requirements
 from orchestrator.demo.timeline import Timeline
-from orchestrator.local.deployment import Deployment, Plan, deployed
+from orchestrator.local.deployment import Deployment, Plan, run_deployment
 
 
 @dataclass(frozen=True)
-class Options:
-    """What a person asked the demo for."""
+class DemoOptions:
+    """The options of `antiphon demo`."""
 
     declaration: Path
     bot: str | None = None
@@ -37,29 +37,29 @@ class Options:
     state: Path | None = None
 
 
-async def demonstrate(settings: Settings, options: Options, console: Console) -> Report | None:
+async def run_demo(settings: Settings, options: DemoOptions, console: Console) -> Report | None:
     """Run the demo, and return the report of its call.
 
     Raises:
-        DeclarationError, RecordingError, EngineError, CallError: say what to do about them.
+        DeclarationError, RecordingError, EngineError, CallError: the message says what to do.
     """
     timeline = Timeline(console)
-    declaration = read(options.declaration, sections())
-    bot = _bot(declaration, options.bot)
-    script = utterances(options.wavs or recordings_beside(options.declaration))
+    declaration = read_declaration(options.declaration, sections())
+    bot = _bot_name(declaration, options.bot)
+    script = load_utterances(options.wavs or find_recordings(options.declaration))
     providers = _providers(declaration, bot, settings)
     needs = EMBEDDED in providers.values()
-    client = await prepared(settings, timeline.step, models=needs, page=not options.once)
-    small = providers["llm"] == EMBEDDED
-    plan = Plan(folder=options.state, models=needs, llm=small, livekit_client=client)
-    async with deployed(settings, plan, timeline.step) as deployment:
-        here = deployment.settings
-        await applied(here, options.declaration, progress=timeline.step)
-        await listed_tools(here, declaration.business.slug, bot)
+    client = await fetch_requirements(settings, timeline.step, models=needs, page=not options.once)
+    embedded_llm = providers["llm"] == EMBEDDED
+    plan = Plan(folder=options.state, models=needs, llm=embedded_llm, livekit_client=client)
+    async with run_deployment(settings, plan, timeline.step) as deployment:
+        local_settings = deployment.settings
+        await apply_file(local_settings, options.declaration, progress=timeline.step)
+        await list_bot_tools(local_settings, declaration.business.slug, bot)
         report = await _call(deployment, declaration, bot, providers, script, timeline, options)
         timeline.summary(report)
         if not options.once:
-            await _stay(deployment, declaration, bot, console)
+            await _keep_running(deployment, declaration, bot, console)
         return report
 
 
@@ -70,33 +70,38 @@ async def _call(
     providers: dict[str, str],
     script: Sequence[Utterance],
     timeline: Timeline,
-    options: Options,
+    options: DemoOptions,
 ) -> Report:
     business = declaration.business.slug
-    key = await created_key(deployment.settings, business, "demo")
-    scene = Scene(deployment.api_url, business, bot, key, deployment.models_url, providers)
-    report = await converse(scene, script, timeline, options.record)
+    key = await create_api_key(deployment.settings, business, "demo")
+    target = CallTarget(deployment.api_url, business, bot, key, deployment.models_url, providers)
+    report = await run_call(target, script, timeline, options.record)
     return report.model_copy(update={"booking": await _stored_booking(deployment.settings, report)})
 
 
 async def _stored_booking(settings: Settings, report: Report) -> dict[str, Any] | None:
-    """Ask the scheduling server what it has stored of the booking that was made in the call."""
-    made = [
+    """Read the booking that was made in the call from the scheduling server."""
+    booking_ids = [
         call.result["id"]
         for call in report.tool_calls
         if call.tool == "create_booking" and call.outcome == "ok" and call.result
     ]
-    if not made:
+    if not booking_ids:
         return None
-    answer = await ask_server(
-        settings, report.business, report.bot, "scheduling", "get_booking", {"booking": made[-1]}
+    outcome = await call_tool(
+        settings,
+        report.business,
+        report.bot,
+        "scheduling",
+        "get_booking",
+        {"booking": booking_ids[-1]},
     )
-    return None if answer.error else dict(answer.data)
+    return None if outcome.error else dict(outcome.data)
 
 
-def _bot(declaration: Declaration, wanted: str | None) -> str:
+def _bot_name(declaration: Declaration, requested: str | None) -> str:
     names = [bot.name for bot in declaration.bots]
-    name = wanted or next(iter(names), None)
+    name = requested or next(iter(names), None)
     if name not in names:
         raise BotNotFoundError
     return name
@@ -105,13 +110,13 @@ def _bot(declaration: Declaration, wanted: str | None) -> str:
 def _providers(declaration: Declaration, name: str, settings: Settings) -> dict[str, str]:
     bot = next(bot for bot in declaration.bots if bot.name == name)
     return {
-        "stt": hears(bot.stt, settings),
-        "llm": thinks(bot.llm, settings)[0].name,
-        "tts": speaks(bot.tts, settings),
+        "stt": resolve_stt(bot.stt, settings),
+        "llm": resolve_llm(bot.llm, settings)[0].name,
+        "tts": resolve_tts(bot.tts, settings),
     }
 
 
-async def _stay(
+async def _keep_running(
     deployment: Deployment, declaration: Declaration, bot: str, console: Console
 ) -> None:
     url = f"{deployment.api_url}/?business={declaration.business.slug}&bot={bot}"

@@ -1,4 +1,4 @@
-"""What happens in a call, line by line, for a person who follows it."""
+"""Prints the events of a demonstration call, line by line."""
 
 import time
 from collections.abc import Mapping
@@ -22,36 +22,36 @@ class Timeline:
         self._started = time.monotonic()
 
     def step(self, text: str) -> None:
-        """Print what is being set up."""
-        self._line("dim", "·", escape(text))
+        """Print a step of the setup."""
+        self._print("dim", "·", escape(text))
 
     def caller(self, file: str, text: str | None) -> None:
         """Print what the caller is about to say."""
-        self._line("cyan", "caller", escape(text or file))
+        self._print("cyan", "caller", escape(text or file))
 
     def event(self, event: Mapping[str, Any]) -> None:
-        """Print one event of the room."""
+        """Print one event of the call; unknown types are ignored."""
         match event["type"]:
             case "transcript" if event["speaker"] == "user":
-                self._line("cyan", "heard", escape(str(event["text"])))
+                self._print("cyan", "heard", escape(str(event["text"])))
             case "transcript":
-                self._line("green", "agent", escape(str(event["text"])))
+                self._print("green", "agent", escape(str(event["text"])))
             case "retrieval":
-                found = " | ".join(event.get("passages", ()))
-                self._line("magenta", "retrieval", f"{_call(event)} → {escape(found)}")
+                passages = " | ".join(event.get("passages", ()))
+                self._print("magenta", "retrieval", f"{_format_call(event)} → {escape(passages)}")
             case "agent_tool_call":
-                self._line("yellow", "tool", f"{_call(event)} → {event['outcome']}")
+                self._print("yellow", "tool", f"{_format_call(event)} → {event['outcome']}")
             case "latency":
                 parts = event["seconds"]
                 text = ", ".join(f"{name} {parts[name]:.2f}" for name in _PARTS if name in parts)
-                self._line("dim", "latency", f"{parts['total']:.2f} s: {text}")
+                self._print("dim", "latency", f"{parts['total']:.2f} s: {text}")
             case "interruption":
-                self._line("dim", "·", "the caller interrupted")
+                self._print("dim", "·", "the caller interrupted")
             case _:
                 pass
 
     def summary(self, report: Report) -> None:
-        """Print the latency of each answer by its parts, and what came of the call."""
+        """Print the latency of each answer by its parts, the booking, and the error rates."""
         table = Table("turn", *_PARTS, title="Where the time went, in seconds", box=SIMPLE)
         answers = [turn.latency for turn in report.turns if turn.latency]
         for number, latency in enumerate(answers, 1):
@@ -65,14 +65,14 @@ class Timeline:
                 self._console.print(f"{name}: {rate:.1%}")
         self._console.print(f"transcript: {report.transcript_url}")
 
-    def _line(self, colour: str, label: str, text: str) -> None:
+    def _print(self, colour: str, label: str, text: str) -> None:
         seconds = time.monotonic() - self._started
         self._console.print(
             f"[dim]{seconds:7.2f}[/] [{colour}]{label:>9}[/] {text}", highlight=False
         )
 
 
-def _call(event: Mapping[str, Any]) -> str:
+def _format_call(event: Mapping[str, Any]) -> str:
     arguments = ", ".join(f"{name}={value!r}" for name, value in event["arguments"].items())
     ms = event["ms"]
     return escape(f"{event['server']}.{event['tool']}({arguments}) {ms:.0f} ms")

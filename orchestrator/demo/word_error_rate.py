@@ -1,11 +1,11 @@
-"""How well words were heard: word error rate over texts whose numbers are written alike."""
+"""Word error rate between texts, after numbers are written alike."""
 
 import re
 from collections.abc import Sequence
 
 from orchestrator.embedded.text_normalization import number_in_words
 
-_LONGEST_COUNT = 4  # a longer number is a telephone number, spoken digit by digit
+_MAX_NUMBER_DIGITS = 4  # a longer number is a telephone number, spoken digit by digit
 _CONTRACTIONS = {
     "i'd": "i would",
     "i'm": "i am",
@@ -22,8 +22,8 @@ _CONTRACTIONS = {
 }
 
 
-def normalised(text: str) -> list[str]:
-    """Return the words of a text as they are spoken: numbers as words, no case, no marks."""
+def normalize_words(text: str) -> list[str]:
+    """Return the words of a text in lower case, without punctuation, numbers as words."""
     text = text.lower().replace("\u2019", "'")
     text = re.sub(r"\b(\d{1,2}):(\d{2})\b", _clock, text)
     text = re.sub(r"\d+(?:st|nd|rd|th)\b", _ordinal, text)
@@ -33,30 +33,32 @@ def normalised(text: str) -> list[str]:
     return " ".join(_CONTRACTIONS.get(word, word.strip("'")) for word in words).split()
 
 
-def edits(expected: Sequence[str], heard: Sequence[str]) -> int:
-    """Return how many words have to be added, dropped or changed (Levenshtein)."""
+def edit_distance(expected: Sequence[str], heard: Sequence[str]) -> int:
+    """Return the Levenshtein distance in words."""
     row = list(range(len(heard) + 1))
-    for i, want in enumerate(expected, 1):
+    for i, word in enumerate(expected, 1):
         previous, row[0] = row[0], i
-        for j, got in enumerate(heard, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (want != got))
+        for j, other in enumerate(heard, 1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (word != other))
     return row[-1]
 
 
 def word_error_rate(pairs: Sequence[tuple[str, str]]) -> float:
-    """Return the share of words heard wrongly over all pairs of (said, heard)."""
-    words = sum(len(normalised(said)) for said, _ in pairs)
-    wrong = sum(edits(normalised(said), normalised(heard)) for said, heard in pairs)
+    """Return the word error rate over all pairs of (said, heard), from 0."""
+    words = sum(len(normalize_words(said)) for said, _ in pairs)
+    wrong = sum(
+        edit_distance(normalize_words(said), normalize_words(heard)) for said, heard in pairs
+    )
     return wrong / max(words, 1)
 
 
 def _clock(match: re.Match[str]) -> str:
     hour, minute = int(match[1]), int(match[2])
-    return _said(str(hour)) + (f" {_said(str(minute))}" if minute else "")
+    return _number_words(str(hour)) + (f" {_number_words(str(minute))}" if minute else "")
 
 
 def _telephone(match: re.Match[str]) -> str:
-    return " ".join(_said(digit) for digit in match[0] if digit.isdigit())
+    return " ".join(_number_words(digit) for digit in match[0] if digit.isdigit())
 
 
 def _ordinal(match: re.Match[str]) -> str:
@@ -65,11 +67,11 @@ def _ordinal(match: re.Match[str]) -> str:
 
 def _number(match: re.Match[str]) -> str:
     digits = match[0].replace(",", "").rstrip(".")
-    if len(digits) > _LONGEST_COUNT and digits.isdigit():
-        return " ".join(_said(digit) for digit in digits)
-    return _said(digits)
+    if len(digits) > _MAX_NUMBER_DIGITS and digits.isdigit():
+        return " ".join(_number_words(digit) for digit in digits)
+    return _number_words(digits)
 
 
-def _said(number: str) -> str:
+def _number_words(number: str) -> str:
     value = float(number) if "." in number else int(number)
     return number_in_words(value, to="cardinal").replace(" and ", " ")

@@ -1,4 +1,4 @@
-"""One chat completion: prompt, grammar, generation, and the OpenAI shape around them."""
+"""Runs one chat completion: prompt, grammar, generation, and the OpenAI response."""
 
 import json
 import logging
@@ -9,25 +9,25 @@ from contextlib import aclosing
 from typing import Any
 
 from orchestrator.embedded.chat_request import ChatRequest
-from orchestrator.embedded.grammar import grammar
+from orchestrator.embedded.grammar import build_grammar
 from orchestrator.embedded.llm import Chunk, LanguageModel
-from orchestrator.embedded.prompt import plain, prompt
-from orchestrator.embedded.stream_parser import Answer, Delta, PlainAnswer, joined
+from orchestrator.embedded.prompt import build_plain_turns, build_prompt
+from orchestrator.embedded.stream_parser import Delta, LineParser, TextParser, join_deltas
 
 _log = logging.getLogger(__name__)
-# A spoken line is short; a small model that goes on has lost its way.
+# A spoken line is short; a small model that goes on repeats itself.
 _LINE_TOKENS = 160
 _TEXT_TOKENS = 512
 
 
 class Completion:
-    """One answer being generated."""
+    """One chat completion; call either `message` or `events`, once."""
 
     def __init__(self, model: LanguageModel, request: ChatRequest) -> None:
         self._model = model
         self._request = request
         self._last = Chunk()
-        self._answer: Answer | PlainAnswer = PlainAnswer()
+        self._parser: LineParser | TextParser = TextParser()
         self._head = {
             "id": f"chatcmpl-{uuid.uuid4().hex}",
             "created": int(time.time()),
@@ -35,8 +35,8 @@ class Completion:
         }
 
     async def message(self) -> dict[str, Any]:
-        """Return the whole completion."""
-        message = joined([delta async for delta in self._deltas()])
+        """Generate and return the whole completion."""
+        message = join_deltas([delta async for delta in self._deltas()])
         choice = {"index": 0, "message": message, "finish_reason": self._finish}
         return self._head | {
             "object": "chat.completion",
@@ -45,7 +45,7 @@ class Completion:
         }
 
     async def events(self) -> AsyncGenerator[str, None]:
-        """Yield the completion as server-sent events."""
+        """Generate the completion as server-sent events."""
         yield self._event({"role": "assistant", "content": ""})
         async with aclosing(self._deltas()) as deltas:
             async for delta in deltas:
@@ -57,32 +57,32 @@ class Completion:
         yield "data: [DONE]\n\n"
 
     async def _deltas(self) -> AsyncGenerator[Delta, None]:
-        request, begun = self._request, time.perf_counter()
+        request, started = self._request, time.perf_counter()
         names, may_speak = request.permitted
         functions = [tool.function for tool in request.tools]
         options = _options(request)
         if functions:
             signatures = [function.signature for function in functions]
             allowed = [each for each in signatures if each.name in names]
-            options["grammar"] = grammar(allowed, may_speak=may_speak)
-            self._answer = Answer(allowed)
-            turns = prompt(request.messages, functions)
+            options["grammar"] = build_grammar(allowed, may_speak=may_speak)
+            self._parser = LineParser(allowed)
+            turns = build_prompt(request.messages, functions)
         else:
-            turns = plain(request.messages)
+            turns = build_plain_turns(request.messages)
         async with aclosing(self._model.stream(turns, options)) as chunks:
             async for chunk in chunks:
-                self._remember(chunk)
-                for delta in self._answer.feed(chunk.text):
+                self._update_totals(chunk)
+                for delta in self._parser.feed(chunk.text):
                     yield delta
-        for delta in self._answer.end(cut_off=self._last.finish == "length"):
+        for delta in self._parser.end(cut_off=self._last.finish == "length"):
             yield delta
         _log.debug(
             "completion",
-            extra={"seconds": time.perf_counter() - begun, "timings": self._last.timings},
+            extra={"seconds": time.perf_counter() - started, "timings": self._last.timings},
         )
 
-    def _remember(self, chunk: Chunk) -> None:
-        """Keep the figures, which arrive in different chunks."""
+    def _update_totals(self, chunk: Chunk) -> None:
+        """Collect finish reason, usage and timings, which arrive in different chunks."""
         self._last = Chunk(
             finish=chunk.finish or self._last.finish,
             usage=chunk.usage or self._last.usage,
@@ -92,7 +92,7 @@ class Completion:
     @property
     def _finish(self) -> str:
         finish = self._last.finish or "stop"
-        return "tool_calls" if self._answer.tool and finish == "stop" else finish
+        return "tool_calls" if self._parser.tool and finish == "stop" else finish
 
     def _event(self, delta: Delta, finish: str | None = None) -> str:
         return _sse(self._chunk([{"index": 0, "delta": delta, "finish_reason": finish}]))
@@ -101,26 +101,26 @@ class Completion:
         return self._head | {"object": "chat.completion.chunk", "choices": choices}
 
 
-async def begun(events: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
-    """Wait until generation has begun, so that a refusal can still be an HTTP status."""
-    opening = [await anext(events), await anext(events)]
+async def wait_for_first_event(events: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    """Wait for the first generated event, so that a refusal can still be an HTTP status."""
+    first = [await anext(events), await anext(events)]
 
-    async def rest() -> AsyncGenerator[str, None]:
+    async def all_events() -> AsyncGenerator[str, None]:
         async with aclosing(events):
-            for event in opening:
+            for event in first:
                 yield event
             async for event in events:
                 yield event
 
-    return rest()
+    return all_events()
 
 
 def _options(request: ChatRequest) -> dict[str, Any]:
     limit = request.max_completion_tokens or request.max_tokens
-    usual = _LINE_TOKENS if request.tools else _TEXT_TOKENS
+    default = _LINE_TOKENS if request.tools else _TEXT_TOKENS
     options = request.model_dump(include={"top_p", "seed", "stop"}, exclude_none=True)
     options["temperature"] = request.temperature or 0.0
-    options["max_tokens"] = min(limit or usual, usual) if request.tools else limit or usual
+    options["max_tokens"] = min(limit or default, default) if request.tools else limit or default
     if request.response_format:
         options["response_format"] = request.response_format.model_dump()
     if request.slot is not None:

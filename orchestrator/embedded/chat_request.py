@@ -1,4 +1,4 @@
-"""The chat request of the OpenAI wire, as far as the embedded model understands it."""
+"""The body of an OpenAI chat completion request, as far as the embedded model supports it."""
 
 from typing import Annotated, Any, Literal
 
@@ -40,14 +40,14 @@ class Message(_Model):
 
     @property
     def text(self) -> str:
-        """The message's text, whichever way it was sent."""
+        """Return the text of the message, sent as a string or in parts."""
         if isinstance(self.content, list):
             return " ".join(part.text for part in self.content)
         return self.content or ""
 
 
 class Example(_Model):
-    """One call as it should be: what stood before, what the caller said, the arguments."""
+    """An example of a call: what stood before, what the caller said, the arguments."""
 
     caller: str
     before: str = ""
@@ -55,7 +55,7 @@ class Example(_Model):
 
 
 class Parameters(_Model):
-    """The JSON schema of a tool's arguments; `x-examples` teach a small model by showing."""
+    """The JSON schema of a tool's arguments; `x-examples` are examples for a small model."""
 
     properties: dict[str, dict[str, Any]] = {}
     required: list[str] = []
@@ -72,13 +72,15 @@ class Function(_Model):
 
     @property
     def signature(self) -> Signature:
-        """The function as the small model sees it."""
-        given = self.parameters
-        return Signature.of(self.name, given.properties, given.required, given.definitions)
+        """Return the signature that the small model sees."""
+        schema = self.parameters
+        return Signature.from_schema(
+            self.name, schema.properties, schema.required, schema.definitions
+        )
 
 
 class Tool(_Model):
-    """A tool; the wire knows only functions."""
+    """A tool; functions are the only kind."""
 
     type: Literal["function"]
     function: Function
@@ -91,7 +93,7 @@ class NamedFunction(_Model):
 
 
 class NamedTool(_Model):
-    """A listed tool; as a choice, the one that must be called."""
+    """A reference to a listed tool; as `tool_choice`, the tool that must be called."""
 
     type: Literal["function"] = "function"
     function: NamedFunction
@@ -105,27 +107,27 @@ class AllowedTools(_Model):
 
 
 class AllowedChoice(_Model):
-    """A choice among some of the listed tools, which keeps the list itself unchanged."""
+    """A `tool_choice` that allows some of the listed tools; the list itself stays unchanged."""
 
     type: Literal["allowed_tools"]
     allowed_tools: AllowedTools
 
 
 class ResponseFormat(_Model):
-    """Plain text, any JSON, or JSON by a schema; passed on to the model as it is."""
+    """Plain text, any JSON, or JSON by a schema; passed on to llama.cpp unchanged."""
 
     model_config = ConfigDict(extra="allow")
     type: Literal["text", "json_object", "json_schema"]
 
 
 class StreamOptions(_Model):
-    """What a stream carries besides its deltas."""
+    """What a stream contains besides its deltas."""
 
     include_usage: bool = False
 
 
 class ChatRequest(_Model):
-    """A request for one answer."""
+    """A request for one answer. Its fields are those of OpenAI's API, and `slot` of llama.cpp's."""
 
     model: str = "local"
     messages: Annotated[list[Message], Field(min_length=1)]
@@ -160,8 +162,8 @@ class ChatRequest(_Model):
 
     @property
     def permitted(self) -> tuple[frozenset[str], bool]:
-        """The tools that may be called now, and whether the model may speak instead."""
-        every = frozenset(tool.function.name for tool in self.tools)
+        """Return the tools that may be called now, and whether the model may speak instead."""
+        listed = frozenset(tool.function.name for tool in self.tools)
         match self.tool_choice:
             case NamedTool(function=function):
                 names, may_speak = frozenset({function.name}), False
@@ -169,6 +171,6 @@ class ChatRequest(_Model):
                 names = frozenset(tool.function.name for tool in allowed.tools)
                 may_speak = allowed.mode == "auto"
             case choice:
-                names = frozenset[str]() if choice == "none" else every
+                names = frozenset[str]() if choice == "none" else listed
                 may_speak = choice != "required"
         return names, may_speak

@@ -1,8 +1,8 @@
-"""The language model's own process: llama.cpp behind its loopback port, locked by a key.
+"""The child process of the language model: llama.cpp on a loopback port, behind a key.
 
-It is a process of its own because loading holds the interpreter for seconds, and because
-llama.cpp's threads do not let an interpreter end. It takes its settings as one JSON line on stdin,
-writes its address to stdout, and leaves when stdin closes, so it cannot outlive its parent.
+Loading blocks the interpreter for seconds, and llama.cpp's threads keep an interpreter from
+exiting, so the model has a process of its own. It reads its settings as one JSON line from stdin,
+writes its address to stdout, and exits when stdin closes: it cannot outlive its parent.
 """
 
 import importlib
@@ -13,8 +13,8 @@ import sys
 from typing import Any, Protocol, TypedDict, cast
 
 
-class Settings(TypedDict):
-    """What the parent decides."""
+class LlmSettings(TypedDict):
+    """What the parent process sends; `context` is in tokens per slot."""
 
     model: str
     key: str
@@ -29,8 +29,8 @@ class _Server(Protocol):
 
 def main() -> None:
     """Serve one model until stdin closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt at the terminal is the parent's
-    settings: Settings = json.loads(sys.stdin.readline())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    settings: LlmSettings = json.loads(sys.stdin.readline())
     server = _serve(settings)
     sys.stdout.write(json.dumps({"address": server.listening_address}) + "\n")
     sys.stdout.flush()
@@ -38,7 +38,7 @@ def main() -> None:
     os._exit(0)
 
 
-def _serve(settings: Settings) -> _Server:
+def _serve(settings: LlmSettings) -> _Server:
     llama: Any = importlib.import_module("xllamacpp")
     parameters = llama.CommonParams()
     parameters.model.path = settings["model"]
@@ -48,9 +48,9 @@ def _serve(settings: Settings) -> _Server:
     parameters.n_ctx = settings["context"] * settings["slots"]
     parameters.cpuparams.n_threads = settings["threads"]
     parameters.cpuparams_batch.n_threads = settings["threads"]
-    # A long prompt stops the other slots, and its own cancellation, for one batch at a time.
+    # One batch of a long prompt blocks the other slots, and its own cancellation: keep it short.
     parameters.n_batch = 64
-    parameters.cache_ram_mib = 0  # the slots are the cache; its own default is 8 GB more
+    parameters.cache_ram_mib = 0  # the slots are the cache; the default would take 8 GB more
     parameters.prefill_assistant = False
     parameters.endpoint_slots = False
     parameters.ui = False

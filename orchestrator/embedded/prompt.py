@@ -1,8 +1,8 @@
-"""OpenAI messages and tools, rewritten as a short prompt for a small model.
+"""Rewrites OpenAI messages and tools as a short prompt for a small model.
 
-What is stable comes first, so that the model's prefix cache holds from turn to turn: the
-instructions, the tools without the values allowed now (those are in the grammar alone), the
-examples, then the conversation, which only ever grows at its end.
+The prompt is append-only, so that the model's prefix cache stays valid from turn to turn:
+instructions and tools come first, then the examples, then the conversation. Values that are
+allowed only now are in the grammar, never in the prompt.
 """
 
 import json
@@ -12,7 +12,7 @@ from itertools import takewhile
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from orchestrator.embedded.chat_request import Function, Message, ToolCall
-from orchestrator.embedded.signatures import SAY, SEPARATOR, Signature, written
+from orchestrator.embedded.signatures import SAY, SEPARATOR, Signature, format_argument
 
 Turn = dict[str, str]
 
@@ -26,29 +26,29 @@ _EXAMPLE = (
     "A guided tour costs 12 euros.",
 )
 _SILENCE = "(silence)"
-_SPOKEN_OR_INTERNAL = {"say", "status", "confirm"}
-_LONGEST_FIELD = 400
-# An interrupted reply is kept only as far as it was heard, so its beginning has to do.
-_RECOGNISED = 40
+_HIDDEN_FIELDS = {"say", "status", "confirm"}
+_MAX_FIELD = 400  # characters
+# An interrupted reply is stored only as far as it was heard, so its beginning is compared.
+_COMPARED = 40
 
 
-def prompt(messages: Sequence[Message], functions: Sequence[Function]) -> list[Turn]:
-    """Return plain chat turns that end where the model is to answer."""
-    instructions = list(takewhile(_instructs, messages))
+def build_prompt(messages: Sequence[Message], functions: Sequence[Function]) -> list[Turn]:
+    """Return chat turns; the last one is the caller's, which the model is to answer."""
+    instructions = list(takewhile(_is_instruction, messages))
     signatures = {each.name: each.signature for each in functions}
-    conversation = _Conversation(signatures, [_system(instructions, functions, signatures)])
-    conversation.show(*_EXAMPLE[:2], f"{SAY} {_EXAMPLE[2]}")
+    conversation = _Conversation(signatures, [_system_turn(instructions, functions, signatures)])
+    conversation.add_example(*_EXAMPLE[:2], f"{SAY} {_EXAMPLE[2]}")
     for function in functions:
         for example in function.parameters.examples:
-            line = signatures[function.name].line(example.arguments)
-            conversation.show(example.before, example.caller, line)
+            line = signatures[function.name].format_call(example.arguments)
+            conversation.add_example(example.before, example.caller, line)
     for message in messages[len(instructions) :]:
-        conversation.add(message)
-    return conversation.finished()
+        conversation.add_message(message)
+    return conversation.finish()
 
 
-def plain(messages: Sequence[Message]) -> list[Turn]:
-    """Return the turns of a conversation in which no tool is offered."""
+def build_plain_turns(messages: Sequence[Message]) -> list[Turn]:
+    """Return the turns of a conversation without tools."""
     roles = {"developer": "system", "tool": "user"}
     return [
         {"role": roles.get(message.role, message.role), "content": message.text}
@@ -58,128 +58,130 @@ def plain(messages: Sequence[Message]) -> list[Turn]:
 
 
 class _Conversation:
-    """Turns so far, and the lines that wait for the next turn of the caller's side."""
+    """Builds the turns; lines are collected until the next turn of the caller's is complete."""
 
     def __init__(self, signatures: dict[str, Signature], turns: list[Turn]) -> None:
         self._signatures = signatures
         self._turns = turns
-        self._waiting: list[str] = []
+        self._lines: list[str] = []
         self._words = ""
-        self._words_wait = False
+        self._words_pending = False
         self._spoken = ""
 
-    def show(self, before: str, caller: str, answer: str) -> None:
-        """Add one example."""
-        self._caller_turn([before] if before else [], caller)
+    def add_example(self, before: str, caller: str, answer: str) -> None:
+        """Add an example of a tool: what stood before, what the caller said, the answer."""
+        self._add_caller_turn([before] if before else [], caller)
         self._turns.append({"role": "assistant", "content": answer})
 
-    def add(self, message: Message) -> None:
+    def add_message(self, message: Message) -> None:
         """Add one message of the history."""
         match message.role:
             case "user":
-                self._waiting.append(f"Caller: {message.text}")
-                self._words, self._words_wait = message.text, True
+                self._lines.append(f"Caller: {message.text}")
+                self._words, self._words_pending = message.text, True
             case "system" | "developer":
-                self._waiting.append(message.text)
+                self._lines.append(message.text)
             case "tool":
-                lines, self._spoken = _result(message.text)
-                self._waiting += lines
+                lines, self._spoken = _format_result(message.text)
+                self._lines += lines
             case "assistant":
-                self._assistant(message)
+                self._add_assistant_message(message)
 
-    def finished(self) -> list[Turn]:
-        """Return the turns, the waiting lines in the last one."""
-        if self._waiting:
+    def finish(self) -> list[Turn]:
+        """Return the turns, with the collected lines in the last one."""
+        if self._lines:
             self._flush()
         return self._turns
 
-    def _assistant(self, message: Message) -> None:
+    def _add_assistant_message(self, message: Message) -> None:
         text = " ".join(message.text.split())
-        # A result's own sentence is spoken without the model: it is no answer to learn from.
-        repeated = text and self._spoken.startswith(text[:_RECOGNISED])
+        # A result's own sentence was spoken without the model: it must not learn from it.
+        repeated = text and self._spoken.startswith(text[:_COMPARED])
         self._spoken = ""
         if text and not repeated:
-            self._answer(f"{SAY} {text}")
+            self._add_assistant_turn(f"{SAY} {text}")
         for call in message.tool_calls or ():
-            self._answer(self._call(call))
+            self._add_assistant_turn(self._format_call(call))
 
-    def _answer(self, line: str) -> None:
+    def _add_assistant_turn(self, line: str) -> None:
         self._flush()
         self._turns.append({"role": "assistant", "content": line})
 
     def _flush(self) -> None:
-        """End the caller's turn; results alone are followed by the words they are to answer."""
-        if self._words_wait:
-            self._turns.append({"role": "user", "content": "\n".join(self._waiting)})
+        """End the caller's turn; after results alone, the caller's last words are repeated."""
+        if self._words_pending:
+            self._turns.append({"role": "user", "content": "\n".join(self._lines)})
         else:
-            words = self._words if self._waiting else ""
-            self._caller_turn(self._waiting, words or _SILENCE)
-        self._waiting, self._words_wait = [], False
+            words = self._words if self._lines else ""
+            self._add_caller_turn(self._lines, words or _SILENCE)
+        self._lines, self._words_pending = [], False
 
-    def _caller_turn(self, lines: list[str], words: str) -> None:
+    def _add_caller_turn(self, lines: list[str], words: str) -> None:
         content = "\n".join([*lines, f"Caller: {words}"])
         self._turns.append({"role": "user", "content": content})
 
-    def _call(self, call: ToolCall) -> str:
-        name, arguments = call.function.name, _object(call.function.arguments) or {}
+    def _format_call(self, call: ToolCall) -> str:
+        name, arguments = call.function.name, _parse_object(call.function.arguments) or {}
         if signature := self._signatures.get(name):
-            return signature.line(arguments)
-        return SEPARATOR.join([name, *map(written, arguments.values())])
+            return signature.format_call(arguments)
+        return SEPARATOR.join([name, *map(format_argument, arguments.values())])
 
 
-def _instructs(message: Message) -> bool:
+def _is_instruction(message: Message) -> bool:
     return message.role in ("system", "developer")
 
 
-def _system(
+def _system_turn(
     instructions: list[Message], functions: Sequence[Function], signatures: dict[str, Signature]
 ) -> Turn:
-    tools = [f"- {_heading(signatures[each.name])}: {_purpose(each)}" for each in functions]
+    tools = [
+        f"- {_format_signature(signatures[each.name])}: {_first_line(each)}" for each in functions
+    ]
     lines = [each.text for each in instructions] + [_RULE, "Tools:", *tools]
     return {"role": "system", "content": "\n".join([*lines, f"- {SAY}(text): answer the caller"])}
 
 
-def _heading(signature: Signature) -> str:
+def _format_signature(signature: Signature) -> str:
     names = [f"{each.name}{'' if each.required else '?'}" for each in signature.parameters]
     return f"{signature.name}({', '.join(names)})"
 
 
-def _purpose(function: Function) -> str:
+def _first_line(function: Function) -> str:
     return function.description.strip().partition("\n")[0]
 
 
-def _result(content: str) -> tuple[list[str], str]:
-    """Return a result in short lines, and the sentence that it has had spoken."""
-    result = _object(content)
+def _format_result(content: str) -> tuple[list[str], str]:
+    """Return a tool's result as short lines, and the sentence in it that was spoken."""
+    result = _parse_object(content)
     if result is None:
-        return [f"Result: {_clipped(content)}"], ""
-    said = " ".join(str(result.get("say") or "").split())
+        return [f"Result: {_clip(content)}"], ""
+    spoken = " ".join(str(result.get("say") or "").split())
     lines = [
-        f"{key.replace('_', ' ').capitalize()}: {_clipped(_shown(value))}"
+        f"{key.replace('_', ' ').capitalize()}: {_clip(_format_value(value))}"
         for key, value in result.items()
-        if key not in _SPOKEN_OR_INTERNAL and value not in (None, "", [], {})
+        if key not in _HIDDEN_FIELDS and value not in (None, "", [], {})
     ]
-    return lines or [f"Said: {said}" if said else "Result: done"], said
+    return lines or [f"Said: {spoken}" if spoken else "Result: done"], spoken
 
 
-def _shown(value: JsonValue) -> str:
+def _format_value(value: JsonValue) -> str:
     match value:
         case {"handle": handle, "label": label}:
             return f"{handle} {label}"
         case dict():
-            return ", ".join(f"{key}: {_shown(each)}" for key, each in value.items())
+            return ", ".join(f"{key}: {_format_value(each)}" for key, each in value.items())
         case list():
-            return SEPARATOR.join(map(_shown, value))
+            return SEPARATOR.join(map(_format_value, value))
         case _:
             return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _clipped(text: str) -> str:
+def _clip(text: str) -> str:
     flat = " ".join(text.split())
-    return flat if len(flat) <= _LONGEST_FIELD else f"{flat[: _LONGEST_FIELD - 1]}…"
+    return flat if len(flat) <= _MAX_FIELD else f"{flat[: _MAX_FIELD - 1]}…"
 
 
-def _object(text: str) -> dict[str, JsonValue] | None:
+def _parse_object(text: str) -> dict[str, JsonValue] | None:
     try:
         return _OBJECT.validate_json(text)
     except ValidationError:

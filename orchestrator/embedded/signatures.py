@@ -1,4 +1,4 @@
-"""Tools as a small model sees and writes them: `tool | argument | argument`."""
+"""The one-line format in which a small model calls tools: `tool | argument | argument`."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping
@@ -14,8 +14,8 @@ SEPARATOR = " | "
 ABSENT = "-"
 SAY = "say"
 
-_LONGEST_TEXT = 80
-_USUAL_TEXT = 60
+_MAX_LENGTH = 80  # characters of a text argument
+_DEFAULT_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,56 +26,56 @@ class Parameter:
     kind: str
     required: bool
     choices: tuple[Any, ...]
-    longest: int
+    max_length: int
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A tool's name and arguments, the required ones first: the others may be left out."""
+    """A tool's name and parameters, the required ones first, so that others can be left out."""
 
     name: str
     parameters: tuple[Parameter, ...]
 
     @classmethod
-    def of(
+    def from_schema(
         cls,
         name: str,
         properties: Mapping[str, Schema],
         required: Collection[str] = (),
         definitions: Mapping[str, Schema] = MappingProxyType({}),
     ) -> "Signature":
-        """Read the arguments of a tool from the parts of its JSON schema."""
+        """Build a signature from the parts of a tool's JSON schema."""
         parameters = [
-            _parameter(key, _plain(schema, definitions), key in required)
+            _parameter(key, _resolve_schema(schema, definitions), key in required)
             for key, schema in properties.items()
         ]
         return cls(name, tuple(sorted(parameters, key=lambda each: not each.required)))
 
-    def line(self, arguments: Mapping[str, Any]) -> str:
-        """Write a call of this tool."""
-        values = [written(arguments.get(each.name)) for each in self.parameters]
+    def format_call(self, arguments: Mapping[str, Any]) -> str:
+        """Return a call of this tool as one line."""
+        values = [format_argument(arguments.get(each.name)) for each in self.parameters]
         while values and values[-1] == ABSENT:
             values.pop()
         return SEPARATOR.join([self.name, *values])
 
-    def arguments(self, values: Iterable[str]) -> dict[str, Any]:
-        """Read the arguments of a call back, in the types of the schema."""
+    def parse_arguments(self, values: Iterable[str]) -> dict[str, Any]:
+        """Convert the fields of a line to arguments in the types of the schema."""
         pairs = zip(self.parameters, (value.strip() for value in values), strict=False)
         return {
-            each.name: _read(each, value)
+            each.name: _parse_argument(each, value)
             for each, value in pairs
             if value and (each.required or value != ABSENT)
         }
 
 
-def _plain(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    """Follow a reference, and take the first alternative that is not null."""
+def _resolve_schema(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """Follow `$ref`, and take the first alternative of `anyOf` that is not null."""
     if reference := schema.get("$ref"):
         name = str(reference).rpartition("/")[2]
-        return _plain(definitions.get(name, {}), definitions)
+        return _resolve_schema(definitions.get(name, {}), definitions)
     for alternative in schema.get("anyOf", ()):
         if alternative.get("type") != "null":
-            return _plain(alternative, definitions)
+            return _resolve_schema(alternative, definitions)
     return schema
 
 
@@ -86,25 +86,25 @@ def _parameter(name: str, schema: Schema, required: bool) -> Parameter:
         kind=schema.get("type", "string"),
         required=required,
         choices=tuple(choice for choice in choices if choice is not None),
-        longest=min(_LONGEST_TEXT, schema.get("maxLength", _USUAL_TEXT)),
+        max_length=min(_MAX_LENGTH, schema.get("maxLength", _DEFAULT_LENGTH)),
     )
 
 
-def written(value: JsonValue) -> str:
-    """Write one argument so that it cannot be taken for two."""
+def format_argument(value: JsonValue) -> str:
+    """Return one argument as text without the separator."""
     if value is None or value == "":
         return ABSENT
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return ", ".join(map(written, value))
+        return ", ".join(map(format_argument, value))
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return " ".join(text.replace("|", "/").split())
 
 
-def _read(parameter: Parameter, value: str) -> Any:
+def _parse_argument(parameter: Parameter, value: str) -> Any:
     for choice in parameter.choices:
-        if written(choice) == value:
+        if format_argument(choice) == value:
             return choice
     try:
         match parameter.kind:
@@ -121,4 +121,4 @@ def _read(parameter: Parameter, value: str) -> Any:
             case _:
                 return value
     except ValueError:
-        return value  # the tool's own validation says what is wrong
+        return value  # the tool's own validation reports it

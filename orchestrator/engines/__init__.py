@@ -1,1 +1,1 @@
-"""PostgreSQL, Valkey and LiveKit on one machine, without installing any of them."""
+"""PostgreSQL, Valkey, LiveKit and Node: found, built or fetched, and run without installing."""

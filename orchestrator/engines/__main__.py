@@ -1,25 +1,28 @@
-"""`python -m orchestrator.engines`: fetch and build what the engines need, once, and say so."""
+"""`python -m orchestrator.engines`: builds LiveKit and fetches its JavaScript client, once."""
 
 import asyncio
 import sys
 
 from config.settings import settings
 from orchestrator.engines.errors import EngineError
-from orchestrator.engines.livekit_binary import livekit_server
-from orchestrator.engines.node import livekit_client
+from orchestrator.engines.livekit_binary import ensure_livekit_server
+from orchestrator.engines.node import ensure_livekit_client
 
 
-def _tell(line: str) -> None:
+def _print_progress(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
 async def _prepare() -> None:
     cache = settings().cache_dir
-    await asyncio.gather(livekit_server(cache, _tell), livekit_client(cache, _tell))
+    await asyncio.gather(
+        ensure_livekit_server(cache, _print_progress),
+        ensure_livekit_client(cache, _print_progress),
+    )
 
 
 def main() -> None:
-    """Prepare, or say what helps."""
+    """Build and fetch; on failure, exit with the message."""
     try:
         asyncio.run(_prepare())
     except EngineError as error:

@@ -1,4 +1,4 @@
-"""The engines together: what is not given by URL is started here, side by side."""
+"""Starts the engines that have no URL configured, concurrently, and stops them together."""
 
 import asyncio
 import tempfile
@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestrator.engines.errors import EngineError
-from orchestrator.engines.livekit import livekit
+from orchestrator.engines.livekit import run_livekit
 from orchestrator.engines.ports import Port
-from orchestrator.engines.postgres import postgres
+from orchestrator.engines.postgres import run_postgres
 from orchestrator.engines.process import Process, Progress
-from orchestrator.engines.valkey import valkey
+from orchestrator.engines.valkey import run_valkey
 
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoints:
-    """Where the engines are. Given to `start`, an empty URL means: start one here."""
+    """URLs and keys of the engines; for `start_engines`, an empty URL means: start this one."""
 
     database_url: str = field(default="", repr=False)
     migration_database_url: str = field(default="", repr=False)
@@ -32,8 +32,8 @@ class Endpoints:
     livekit_api_key: str = ""
     livekit_api_secret: str = field(default="", repr=False)
 
-    def environment(self) -> dict[str, str]:
-        """Return the variables that tell another process where the engines are."""
+    def to_environment(self) -> dict[str, str]:
+        """Return the environment variables with which another process reaches the engines."""
         return {
             "DATABASE_URL": self.database_url,
             "MIGRATION_DATABASE_URL": self.migration_database_url,
@@ -46,7 +46,7 @@ class Endpoints:
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """Where the engines listen; 0 takes any port that is free."""
+    """Ports for the engines to listen on; 0 takes any free port."""
 
     postgres: int = 0
     valkey: int = 0
@@ -66,7 +66,7 @@ class _Engine(Protocol):
 
 @dataclass(frozen=True)
 class Engines:
-    """Where every engine is, and the processes that were started for it."""
+    """The endpoints of all engines, and the processes that were started."""
 
     endpoints: Endpoints
     processes: tuple[Process, ...]
@@ -75,7 +75,7 @@ class Engines:
         """Wait until one of the processes ends by itself, and return why."""
         waiting = [asyncio.create_task(process.failure()) for process in self.processes]
         if not waiting:
-            await asyncio.Event().wait()  # nothing of ours can end
+            await asyncio.Event().wait()  # no process can end: wait until cancelled
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -85,48 +85,49 @@ class Engines:
 
 
 @asynccontextmanager
-async def start(
-    given: Endpoints,
+async def start_engines(
+    endpoints: Endpoints,
     *,
     folder: Path | None,
     cache: Path,
     progress: Progress,
     ports: Ports = _ANY_PORTS,
 ) -> AsyncGenerator[Engines]:
-    """Start every engine that is not given, and stop them at exit, however that comes about.
+    """Start every engine that has no URL in `endpoints`, and stop them at exit.
 
-    Data lives in `folder`; without one, in a temporary folder that goes at exit. Call it in the
-    main thread: on Linux the engines end with the thread that started them.
+    Data is stored in `folder`; without one, in a temporary folder that is removed at exit. Call
+    it in the main thread: on Linux the engines end with the thread that started them.
 
     Raises:
-        EngineError: one could not be started; none is left running.
+        EngineError: an engine could not be started; none is left running.
     """
     async with AsyncExitStack() as stack:
         home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antiphon-")))
         durable = folder is not None
-        wanted: list[AbstractAsyncContextManager[_Engine]] = []
-        if not given.database_url:
+        engines: list[AbstractAsyncContextManager[_Engine]] = []
+        if not endpoints.database_url:
             port = Port(ports.postgres, "POSTGRES_PORT")
-            wanted.append(postgres(home / "postgres", port, progress, durable=durable))
-        if not given.redis_url:
+            engines.append(run_postgres(home / "postgres", port, progress, durable=durable))
+        if not endpoints.redis_url:
             port = Port(ports.valkey, "VALKEY_PORT")
-            wanted.append(valkey(home / "valkey", port, progress, durable=durable))
-        if not given.livekit_url:
+            engines.append(run_valkey(home / "valkey", port, progress, durable=durable))
+        if not endpoints.livekit_url:
             port = Port(ports.livekit, "LIVEKIT_PORT")
             media = Port(ports.livekit_media, "LIVEKIT_MEDIA_PORT")
-            wanted.append(livekit(home / "livekit", cache, port, media, progress))
-        with _one_error():
+            engines.append(run_livekit(home / "livekit", cache, port, media, progress))
+        with _as_engine_error():
             async with asyncio.TaskGroup() as tasks:
-                starts = [tasks.create_task(stack.enter_async_context(one)) for one in wanted]
+                starts = [
+                    tasks.create_task(stack.enter_async_context(engine)) for engine in engines
+                ]
         started = [start.result() for start in starts]
-        endpoints = given
         for engine in started:
             endpoints = replace(endpoints, **engine.endpoints())
         yield Engines(endpoints, tuple(engine.process for engine in started))
 
 
 @contextmanager
-def _one_error() -> Generator[None]:
+def _as_engine_error() -> Generator[None]:
     try:
         yield
     except ExceptionGroup as group:

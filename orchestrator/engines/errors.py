@@ -1,14 +1,14 @@
-"""What can go wrong with an engine, told to the person at the terminal."""
+"""Errors of the engines; their messages are shown at the terminal."""
 
 from config.errors import UserError
 
 
 class EngineError(UserError):
-    """An engine cannot run here; the message says what to do about it."""
+    """An engine cannot run here; the message says what to do."""
 
 
 class PortInUseError(EngineError):
-    """Something else listens on a port that an engine was told to use."""
+    """The configured port of an engine is in use; `setting` is the variable that changes it."""
 
     def __init__(self, port: int, setting: str) -> None:
         super().__init__(

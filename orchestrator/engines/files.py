@@ -1,4 +1,4 @@
-"""Files that several processes share, or that only one user may read."""
+"""Folder locks, free disk space, folders of wheels, and files only their owner can read."""
 
 import asyncio
 import fcntl
@@ -17,23 +17,27 @@ _GIGABYTE = 1_000_000_000
 
 
 @asynccontextmanager
-async def locked(folder: Path, progress: Progress) -> AsyncGenerator[None]:
-    """Keep every other process out of `folder`. The lock goes when its holder does."""
+async def lock_folder(folder: Path, progress: Progress) -> AsyncGenerator[None]:
+    """Hold an exclusive lock on `folder` between processes; it is released if the holder dies."""
     lock = _open_private(folder / ".lock", os.O_RDWR)
-    told = False
+    reported = False
     try:
         while not _try_lock(lock):
-            if not told:
+            if not reported:
                 progress(f"waiting for another process, which is filling {folder}")
-            told = True
+            reported = True
             await asyncio.sleep(_POLL_SECONDS)
         yield
     finally:
         os.close(lock)
 
 
-def require_space(folder: Path, gigabytes: float, purpose: str) -> None:
-    """Raise EngineError unless the disk of `folder` has room."""
+def require_disk_space(folder: Path, gigabytes: float, purpose: str) -> None:
+    """Check that the disk of `folder` has room.
+
+    Raises:
+        EngineError: it has less than `gigabytes` free.
+    """
     free = shutil.disk_usage(folder).free / _GIGABYTE
     if free < gigabytes:
         raise EngineError(
@@ -43,14 +47,18 @@ def require_space(folder: Path, gigabytes: float, purpose: str) -> None:
 
 
 def wheel_folder(package: str) -> Path:
-    """Return where an installed package lies, without importing it."""
+    """Return the folder of an installed package, without importing it.
+
+    Raises:
+        EngineError: it is not installed.
+    """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise EngineError(f"The package {package} is not installed.")
     return Path(spec.submodule_search_locations[0])
 
 
-def write_private(path: Path, text: str) -> Path:
+def write_private_file(path: Path, text: str) -> Path:
     """Write a file that only its owner can read, and return its path."""
     with os.fdopen(_open_private(path, os.O_WRONLY | os.O_TRUNC), "w") as file:
         file.write(text)

@@ -1,4 +1,4 @@
-"""LiveKit's server, on 127.0.0.1 and nowhere else."""
+"""Runs LiveKit's server, which listens on 127.0.0.1 only."""
 
 import secrets
 import signal
@@ -11,17 +11,17 @@ from urllib.parse import unquote, urlsplit
 import httpx2
 import yaml
 
-from orchestrator.engines.files import write_private
-from orchestrator.engines.livekit_binary import livekit_server
+from orchestrator.engines.files import write_private_file
+from orchestrator.engines.livekit_binary import ensure_livekit_server
 from orchestrator.engines.ports import Port
-from orchestrator.engines.process import Process, Program, Progress, running
+from orchestrator.engines.process import Process, Program, Progress, run_program
 
 _NO_IDLE_CONNECTIONS = httpx2.Limits(max_keepalive_connections=0)
 
 
 @dataclass(frozen=True)
 class LiveKit:
-    """Where to connect, with which key, and the process behind it."""
+    """The URL and API key of a running LiveKit server, and its process."""
 
     url: str
     api_key: str
@@ -29,7 +29,7 @@ class LiveKit:
     process: Process
 
     def endpoints(self) -> dict[str, str]:
-        """Return the endpoint that this engine provides, and its key."""
+        """Return the fields of `Endpoints` that this engine provides."""
         return {
             "livekit_url": self.url,
             "livekit_api_key": self.api_key,
@@ -38,7 +38,7 @@ class LiveKit:
 
 
 @asynccontextmanager
-async def livekit(
+async def run_livekit(
     folder: Path,
     cache: Path,
     port: Port,
@@ -47,11 +47,11 @@ async def livekit(
     *,
     redis_url: str = "",
 ) -> AsyncGenerator[LiveKit]:
-    """Run `livekit-server`, which is found or built first; its log goes into `folder`.
+    """Run `livekit-server`, after finding or building it; its log is written to `folder`.
 
-    With `redis_url` it also keeps SIP trunks and dispatch rules.
+    With `redis_url` it also stores SIP trunks and dispatch rules.
     """
-    binary = await livekit_server(cache, progress)
+    binary = await ensure_livekit_server(cache, progress)
     number = port.tcp()
     key, secret = f"API{secrets.token_hex(6)}", secrets.token_urlsafe(32)
     settings = {
@@ -62,17 +62,17 @@ async def livekit(
         "rtc": _media(media_port.udp()),
         **({"redis": _redis(redis_url)} if redis_url else {}),
     }
-    config = write_private(folder / "livekit.yaml", yaml.safe_dump(settings))
+    config = write_private_file(folder / "livekit.yaml", yaml.safe_dump(settings))
     program = Program(
         name="LiveKit",
         command=[binary, "--config", config],
         log=folder / "livekit.log",
-        death_signal=signal.SIGKILL,  # it would wait for its rooms to empty
+        death_signal=signal.SIGKILL,  # on SIGTERM it waits until its rooms are empty
         grace=1,
     )
     async with (
         httpx2.AsyncClient(trust_env=False, limits=_NO_IDLE_CONNECTIONS) as client,
-        running(program, lambda _process: _answers(client, number)) as process,
+        run_program(program, lambda _process: _answers(client, number)) as process,
     ):
         progress(f"LiveKit: ready on port {number}")
         yield LiveKit(f"ws://127.0.0.1:{number}", key, secret, process)
@@ -81,13 +81,13 @@ async def livekit(
 def _media(port: int) -> dict[str, object]:
     return {
         "udp_port": port,
-        "tcp_port": 0,  # else it listens on every address
+        "tcp_port": 0,  # else it listens on all addresses
         "node_ip": "127.0.0.1",
         "use_external_ip": False,
         "enable_loopback_candidate": True,
         "interfaces": {"includes": ["lo", "lo0"]},
         "ips": {"includes": ["127.0.0.0/8"]},
-        # Never answered, never asked: without one, clients are sent to public STUN servers.
+        # Nothing listens there: without an entry, clients are sent to public STUN servers.
         "stun_servers": ["127.0.0.1:9"],
     }
 

@@ -1,49 +1,50 @@
-"""Find `livekit-server`, or build it once: no package index has it, Go's module proxy does."""
+"""Finds `livekit-server`, or builds it once with Go: no package index has it."""
 
-import os
 import re
 import shutil
 import tempfile
 import time
 from pathlib import Path
 
+from config.settings import inherited_environment
 from orchestrator.engines.errors import EngineError
-from orchestrator.engines.files import locked, require_space
-from orchestrator.engines.process import Progress, run
-from orchestrator.engines.toolchain import GO, Source, source
+from orchestrator.engines.files import lock_folder, require_disk_space
+from orchestrator.engines.process import Progress, run_command
+from orchestrator.engines.toolchain import GO, ToolCommand, find_tool
 
-VERSION = "v1.11.0"  # 1.13 cannot be had by `go install`: its go.mod has replace lines
+VERSION = "v1.11.0"  # `go install` cannot build 1.13: its go.mod has replace directives
 _MODULE = f"github.com/livekit/livekit-server/cmd/server@{VERSION}"
 _BINARY = "livekit-server"
 _GIGABYTES = 1.5
 _REPORT_SECONDS = 1.0
+_GO_VERSION = GO.minimum_version
 
 _HELP = f"""
 LiveKit is needed, and there are three ways to it:
   1. set LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET to a server that runs already
   2. put {_BINARY} on PATH: https://github.com/livekit/livekit/releases
-  3. install Go {GO.wanted} or newer (https://go.dev/dl) and try again: it is then built here"""
+  3. install Go {_GO_VERSION} or newer (https://go.dev/dl) and try again: it is then built here"""
 
 
-def known_livekit_server(cache: Path) -> Path | None:
-    """Return the path of `livekit-server` if it need not be built: on PATH, or in the cache."""
+def find_livekit_server(cache: Path) -> Path | None:
+    """Return the path of `livekit-server` on PATH or in the cache; None if it has to be built."""
     if installed := shutil.which(_BINARY):
         return Path(installed)
     binary = cache / "livekit" / VERSION / _BINARY
     return binary if binary.exists() else None
 
 
-async def livekit_server(cache: Path, progress: Progress) -> Path:
+async def ensure_livekit_server(cache: Path, progress: Progress) -> Path:
     """Return the path of `livekit-server`: on PATH, in the cache, or built into it.
 
     Raises:
-        EngineError: there is none and it could not be built; the message names the ways out.
+        EngineError: there is none and it could not be built; the message says what helps.
     """
-    if known := known_livekit_server(cache):
+    if known := find_livekit_server(cache):
         return known
     folder = cache / "livekit"
     binary = folder / VERSION / _BINARY
-    async with locked(folder, progress):
+    async with lock_folder(folder, progress):
         if not binary.exists():
             await _build(binary, cache, progress)
     return binary
@@ -55,11 +56,11 @@ async def _build(binary: Path, cache: Path, progress: Progress) -> None:
     with tempfile.TemporaryDirectory(dir=binary.parent) as folder:
         unfinished = Path(folder)
         try:
-            require_space(cache, _GIGABYTES, f"Building {_BINARY}")
-            go = await source(GO)
-            await run(
+            require_disk_space(cache, _GIGABYTES, f"Building {_BINARY}")
+            go = await find_tool(GO)
+            await run_command(
                 [*go.prefix, "go", "install", "-v", _MODULE],
-                on_line=_Steps(progress).read,
+                on_line=_GoOutput(progress).read_line,
                 env=_environment(go, unfinished, cache),
                 cwd=unfinished,
             )
@@ -69,22 +70,22 @@ async def _build(binary: Path, cache: Path, progress: Progress) -> None:
     progress(f"LiveKit: built {binary}")
 
 
-def _environment(go: Source, target: Path, cache: Path) -> dict[str, str]:
-    # With GOBIN, Go refuses to build for another system than this one.
-    inherited = {
-        name: value for name, value in os.environ.items() if name not in {"GOOS", "GOARCH"}
-    }
-    borrowed = {
-        # Who has no Go gets no ~/go either; and what is in the cache can be removed.
+def _environment(go: ToolCommand, target: Path, cache: Path) -> dict[str, str]:
+    # With GOBIN set, Go refuses to cross-compile.
+    inherited = inherited_environment()
+    inherited.pop("GOOS", None)
+    inherited.pop("GOARCH", None)
+    isolated = {
+        # Without Go installed, no ~/go is created; what is in the cache can be removed.
         "GOPATH": str(cache / "go"),
         "GOCACHE": str(cache / "go-build"),
-        "GOFLAGS": f"{os.environ.get('GOFLAGS', '')} -modcacherw".strip(),
+        "GOFLAGS": f"{inherited.get('GOFLAGS', '')} -modcacherw".strip(),
     }
-    return {**inherited, **(borrowed if go.from_wheel else {}), "GOBIN": str(target)}
+    return {**inherited, **(isolated if go.from_wheel else {}), "GOBIN": str(target)}
 
 
-class _Steps:
-    """Counts what Go prints, and reports the count now and then."""
+class _GoOutput:
+    """Counts modules and packages in Go's output, and reports the count once a second."""
 
     _DOWNLOAD = re.compile(r"^go: downloading ")
     _PACKAGE = re.compile(r"^[\w.-]+(/[\w.~-]+)*$")
@@ -95,7 +96,7 @@ class _Steps:
         self._packages = 0
         self._reported = 0.0
 
-    def read(self, line: str) -> None:
+    def read_line(self, line: str) -> None:
         """Take in one line."""
         if self._DOWNLOAD.match(line):
             self._modules += 1

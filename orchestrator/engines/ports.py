@@ -1,4 +1,4 @@
-"""Ports on 127.0.0.1: a free one, or the one that was asked for."""
+"""Ports on 127.0.0.1: any free one, or a configured one."""
 
 import random
 import socket
@@ -8,38 +8,41 @@ from dataclasses import dataclass
 from orchestrator.engines.errors import PortInUseError
 
 _LOOPBACK = "127.0.0.1"
-# Below the ports that systems give to outgoing connections, which would take one in between.
-_OURS = range(20_000, 32_000)
+# Below the ephemeral ports, one of which an outgoing connection might take in the meantime.
+_RANGE = range(20_000, 32_000)
 _TRIES = 50
 
 
 @dataclass(frozen=True)
 class Port:
-    """A wish for a port: 0 takes any that is free; `setting` is where a user changes it."""
+    """A requested port; 0 means any free one. `setting` is the variable that changes it.
+
+    The methods raise PortInUseError.
+    """
 
     number: int
     setting: str
 
     def tcp(self) -> int:
-        """Return a TCP port that can be listened on now."""
-        return self._bindable(socket.SOCK_STREAM)
+        """Return a TCP port that is free now."""
+        return self._find(socket.SOCK_STREAM)
 
     def udp(self) -> int:
-        """Return a UDP port that can be listened on now."""
-        return self._bindable(socket.SOCK_DGRAM)
+        """Return a UDP port that is free now."""
+        return self._find(socket.SOCK_DGRAM)
 
-    def _bindable(self, kind: socket.SocketKind) -> int:
+    def _find(self, kind: socket.SocketKind) -> int:
         if self.number:
-            return self._bound(self.number, kind)
-        for number in random.sample(_OURS, _TRIES):
+            return self._check(self.number, kind)
+        for number in random.sample(_RANGE, _TRIES):
             with suppress(PortInUseError):
-                return self._bound(number, kind)
+                return self._check(number, kind)
         raise PortInUseError(self.number, self.setting)
 
-    def _bound(self, number: int, kind: socket.SocketKind) -> int:
+    def _check(self, number: int, kind: socket.SocketKind) -> int:
         with socket.socket(socket.AF_INET, kind) as probe:
             if kind is socket.SOCK_STREAM:
-                # Connections of an earlier run may still linger; the engines bind over them too.
+                # Connections of an earlier run may be in TIME_WAIT; the engines set this, too.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((_LOOPBACK, number))

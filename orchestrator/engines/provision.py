@@ -1,4 +1,4 @@
-"""The database and the two roles that Antiphon expects, made or put right at every start."""
+"""Creates or corrects the database and the two roles that Antiphon expects."""
 
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier, Literal
@@ -12,7 +12,7 @@ _ATTRIBUTES = SQL("login nosuperuser nobypassrls nocreatedb nocreaterole norepli
 
 
 async def provision(port: int, passwords: dict[str, str]) -> None:
-    """Bring the server on `port` to the expected state."""
+    """Create or correct database, roles and extension on the server at `port`; repeatable."""
     async with await _superuser(port, passwords, SUPERUSER) as connection:
         for role in (OWNER, APP):
             await _role(connection, role, passwords[role])
@@ -45,7 +45,7 @@ async def _superuser(port: int, passwords: dict[str, str], database: str) -> Asy
 
 
 async def _role(connection: AsyncConnection, name: str, password: str) -> None:
-    # A verifier, never the password: a failed statement is written to the server's log.
+    # The SCRAM verifier, not the password: a failed statement is written to the server's log.
     verifier = connection.pgconn.encrypt_password(
         password.encode(), name.encode(), b"scram-sha-256"
     ).decode()

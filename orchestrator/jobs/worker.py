@@ -1,4 +1,4 @@
-"""`antiphon jobs`: runs what is due, and runs again what a worker died over."""
+"""`antiphon jobs`: runs due jobs, and retries those whose worker has died."""
 
 import asyncio
 import logging
@@ -26,21 +26,21 @@ _CONCURRENCY = 8
 _HEARTBEAT_SECONDS = 3
 _STALLED_SECONDS = 10
 _REAP_SECONDS = 3
-_POLL_SECONDS = 1  # new jobs are announced; those whose time has come are not
+_POLL_SECONDS = 1  # new jobs are announced; scheduled ones are not
 _GRACE_SECONDS = 5
-_KEPT_HOURS = 24
+_RETENTION_HOURS = 24
 _ATTEMPTS = 8
 _RETRY = RetryStrategy(max_attempts=_ATTEMPTS, exponential_wait=3)  # 3 s, 9 s, … 1.8 h
 
-# One reaper at a time: a second one would take back what the first has just handed out.
-_ALONE = text("select pg_try_advisory_xact_lock(4627002)")
+# One reaper at a time: a second one would retry what the first has just handed out.
+_REAPER_LOCK = text("select pg_try_advisory_xact_lock(4627002)")
 
 
 async def serve(settings: Settings) -> None:
-    """Run jobs until SIGINT or SIGTERM, and let those that run finish."""
+    """Run jobs until SIGINT or SIGTERM; jobs in progress may finish."""
     url = required("DATABASE_URL", settings.database_url)
     database = Database(url, pool_size=_CONCURRENCY)
-    app = _app(url, database, jobs())
+    app = _create_app(url, database, jobs())
     try:
         async with app.open_async():
             reaping = asyncio.create_task(_reap(database, app.job_manager))
@@ -62,20 +62,20 @@ async def serve(settings: Settings) -> None:
         await database.aclose()
 
 
-def _app(url: str, database: Database, known: Mapping[str, Job]) -> App:
+def _create_app(url: str, database: Database, registered: Mapping[str, Job]) -> App:
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     connector = PsycopgConnector(conninfo=plain, min_size=1, max_size=_CONCURRENCY)
     app = App(connector=connector)
     app.job_manager = _Manager(connector)
-    for name, job in known.items():
+    for name, job in registered.items():
         _register(app, name, job, database)
 
     @app.periodic(cron="23 * * * *")
     @app.task(name="jobs.forget")
     async def forget(timestamp: int) -> None:  # pyright: ignore[reportUnusedFunction] - registered
-        """Delete what ended a day ago: a small table is a fast queue."""
+        """Delete jobs that ended a day ago: a small table is a fast queue."""
         await app.job_manager.delete_old_jobs(
-            _KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
+            _RETENTION_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
         )
 
     return app
@@ -87,12 +87,12 @@ def _register(app: App, name: str, job: Job, database: Database) -> None:
 
     task = app.task(name=name, retry=_RETRY)(run)
     if job.cron is not None:
-        # A run that is late neither overlaps with the next one nor queues up behind it.
+        # A late run neither overlaps with the next one nor queues up behind it.
         app.periodic(cron=job.cron, queueing_lock=name, lock=name)(task)
 
 
 class _Manager(JobManager):
-    """Lets a job that has to run again give way to one with the same key, enqueued since."""
+    """Aborts a retry where a job with the same queueing lock was enqueued in the meantime."""
 
     async def retry_job(
         self,
@@ -102,7 +102,7 @@ class _Manager(JobManager):
         queue: str | None = None,
         lock: str | None = None,
     ) -> None:
-        """Put a job back into the queue, unless another one there does the same."""
+        """Put a job back into the queue, unless one with its queueing lock is waiting there."""
         try:
             await super().retry_job(job, retry_at, priority, queue, lock)
         except UniqueViolation:
@@ -110,21 +110,21 @@ class _Manager(JobManager):
 
 
 async def _reap(database: Database, manager: JobManager) -> None:
-    """Take back the jobs of dead workers, again and again."""
+    """Retry the jobs of dead workers, every few seconds."""
     while True:
         try:
             async with database.unscoped() as session:
-                if await session.scalar(_ALONE):
-                    await _take_back(manager)
+                if await session.scalar(_REAPER_LOCK):
+                    await _retry_stalled(manager)
         except (ConnectorException, SQLAlchemyError):
             logger.warning("The jobs of dead workers could not be looked for", exc_info=True)
         await asyncio.sleep(_REAP_SECONDS)
 
 
-async def _take_back(manager: JobManager) -> None:
+async def _retry_stalled(manager: JobManager) -> None:
     for job in await manager.get_stalled_jobs(seconds_since_heartbeat=_STALLED_SECONDS):
-        about = {"job": job.task_name, "job_id": job.id, "attempts": job.attempts}
-        logger.warning("A worker died over a job", extra=about)
+        fields = {"job": job.task_name, "job_id": job.id, "attempts": job.attempts}
+        logger.warning("A worker died over a job", extra=fields)
         if job.attempts < _ATTEMPTS:
             await manager.retry_job(job)
         else:

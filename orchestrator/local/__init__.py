@@ -1,1 +1,1 @@
-"""Everything on one machine."""
+"""A whole deployment on one machine: engines, servers, API, worker, models."""

@@ -1,7 +1,6 @@
-"""Everything on one machine: the engines, then our own processes, started side by side."""
+"""Runs a deployment on one machine: the engines, then our own processes, concurrently."""
 
 import asyncio
-import os
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -15,19 +14,22 @@ from pydantic import SecretStr
 from config.migrate import migrate
 from config.security.encryption import Keyring
 from config.security.tokens import Signer
-from config.settings import Settings
-from orchestrator.engines.engines import Endpoints, Engines, Ports, start
+from config.settings import Settings, inherited_environment
+from orchestrator.engines.engines import Endpoints, Engines, Ports, start_engines
 from orchestrator.engines.errors import EngineError
-from orchestrator.engines.files import write_private
+from orchestrator.engines.files import write_private_file
 from orchestrator.engines.ports import Port
-from orchestrator.engines.process import Process, Program, Progress, running
+from orchestrator.engines.process import Process, Program, Progress, run_program
 
-_READY_PATIENCE = 0.5  # seconds a process may take to say that it is ready
+_HEALTH_TIMEOUT = 0.5  # seconds that one health request may take
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run here, and where; a port of 0 takes any that is free."""
+    """Which processes to run, and where; a port of 0 takes any free one.
+
+    `folder` holds the data; without one, it is temporary. `extra` are environment variables.
+    """
 
     folder: Path | None
     ports: Ports = field(default_factory=Ports)
@@ -45,7 +47,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A running constellation."""
+    """A running deployment: its URLs, settings, environment and processes."""
 
     api_url: str
     models_url: str | None
@@ -56,7 +58,7 @@ class Deployment:
     processes: tuple[Process, ...]
 
     async def failure(self) -> EngineError:
-        """Wait until some part ends by itself, and return what its log says."""
+        """Wait until a process ends by itself, and return an error with the end of its log."""
         waiting = [asyncio.ensure_future(process.failure()) for process in self.processes]
         waiting.append(asyncio.ensure_future(self.engines.failure()))
         try:
@@ -68,18 +70,18 @@ class Deployment:
 
 
 @asynccontextmanager
-async def deployed(
+async def run_deployment(
     settings: Settings, plan: Plan, progress: Progress
 ) -> AsyncGenerator[Deployment]:
-    """Run a constellation, and stop all of it at the end.
+    """Run a deployment, and stop all of it at exit.
 
     Raises:
-        EngineError: a part could not be started; the others are stopped.
+        EngineError: a process could not be started; the others are stopped.
     """
     async with AsyncExitStack() as stack:
-        home = plan.folder or Path(stack.enter_context(_temporary()))
+        home = plan.folder or Path(stack.enter_context(_temporary_folder()))
         engines = await stack.enter_async_context(
-            start(
+            start_engines(
                 _endpoints(settings),
                 folder=home / "engines",
                 cache=settings.cache_dir,
@@ -87,8 +89,8 @@ async def deployed(
                 ports=plan.ports,
             )
         )
-        given = engines.endpoints
-        await asyncio.to_thread(migrate, given.migration_database_url, given.database_url)
+        endpoints = engines.endpoints
+        await asyncio.to_thread(migrate, endpoints.migration_database_url, endpoints.database_url)
         progress("database: schema is up to date")
         environment = _environment(settings, plan, engines, home)
         programs = _programs(plan, environment, home / "logs")
@@ -100,15 +102,15 @@ async def deployed(
         yield Deployment(
             api_url=f"http://127.0.0.1:{environment['API_PORT']}",
             models_url=environment["MODELS_URL"] if plan.models else None,
-            livekit_url=given.livekit_url,
-            settings=_settings(settings, given, environment),
+            livekit_url=endpoints.livekit_url,
+            settings=_settings(settings, endpoints, environment),
             environment=environment,
             engines=engines,
             processes=tuple(task.result() for task in started),
         )
 
 
-def _temporary() -> tempfile.TemporaryDirectory[str]:
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="antiphon-")
 
 
@@ -117,7 +119,7 @@ Ready = Callable[[], Awaitable[bool]]
 
 @asynccontextmanager
 async def _running(program: Program, ready: Ready, progress: Progress) -> AsyncGenerator[Process]:
-    async with running(program, lambda _: ready()) as process:
+    async with run_program(program, lambda _: ready()) as process:
         progress(f"{program.name}: ready")
         yield process
 
@@ -159,7 +161,7 @@ def _exists(path: Path) -> Ready:
 def _answers(url: str) -> Ready:
     async def ready() -> bool:
         try:
-            async with httpx2.AsyncClient(timeout=_READY_PATIENCE, trust_env=False) as client:
+            async with httpx2.AsyncClient(timeout=_HEALTH_TIMEOUT, trust_env=False) as client:
                 return (await client.get(url)).is_success
         except httpx2.HTTPError:
             return False
@@ -168,7 +170,7 @@ def _answers(url: str) -> Ready:
 
 
 def _environment(settings: Settings, plan: Plan, engines: Engines, home: Path) -> dict[str, str]:
-    """Return what every process of ours is told."""
+    """Return the environment of all our processes."""
     ports = {
         "API_PORT": str(Port(plan.api_port, "API_PORT").tcp()),
         "MCP_PORT": str(Port(plan.mcp_port, "MCP_PORT").tcp()),
@@ -179,26 +181,26 @@ def _environment(settings: Settings, plan: Plan, engines: Engines, home: Path) -
         **ports,
         "MCP_URL": f"http://127.0.0.1:{ports['MCP_PORT']}/{{server}}/mcp",
         "MODELS_URL": f"http://127.0.0.1:{ports['MODELS_PORT']}/v1",
-        "WORKER_DRAIN_SECONDS": "1",  # who stops everything does not want to wait for calls
+        "WORKER_DRAIN_SECONDS": "1",  # Ctrl-C must not wait for calls to end
         "EMBEDDED_MODELS": str(plan.models).lower(),
         "ANTIPHON_STATE": str(home),
-        "WORKER_READY_FILE": str(_fresh(home / "worker.ready")),
-        "JOBS_READY_FILE": str(_fresh(home / "jobs.ready")),
+        "WORKER_READY_FILE": str(_removed(home / "worker.ready")),
+        "JOBS_READY_FILE": str(_removed(home / "jobs.ready")),
         "ANTIPHON_CACHE": str(settings.cache_dir),
         **_service_keys(settings),
         "VAULT_KEYS": _vault_keys(settings, home),
     }
     if plan.livekit_client is not None:
         own["LIVEKIT_CLIENT"] = str(plan.livekit_client)
-    return {**os.environ, **engines.endpoints.environment(), **own, **plan.extra}
+    return {**inherited_environment(), **engines.endpoints.to_environment(), **own, **plan.extra}
 
 
-def _settings(settings: Settings, given: Endpoints, environment: Mapping[str, str]) -> Settings:
-    """Return the settings with which this process reaches what it started."""
+def _settings(settings: Settings, endpoints: Endpoints, environment: Mapping[str, str]) -> Settings:
+    """Return settings with which this process reaches the deployment."""
     return settings.model_copy(
         update={
-            "database_url": SecretStr(given.database_url),
-            "redis_url": SecretStr(given.redis_url),
+            "database_url": SecretStr(endpoints.database_url),
+            "redis_url": SecretStr(endpoints.redis_url),
             "service_token_private_key": SecretStr(environment["SERVICE_TOKEN_PRIVATE_KEY"]),
             "vault_keys": SecretStr(environment["VAULT_KEYS"]),
             "mcp_url": environment["MCP_URL"],
@@ -207,7 +209,7 @@ def _settings(settings: Settings, given: Endpoints, environment: Mapping[str, st
     )
 
 
-def _fresh(path: Path) -> Path:
+def _removed(path: Path) -> Path:
     path.unlink(missing_ok=True)
     return path
 
@@ -224,13 +226,13 @@ def _service_keys(settings: Settings) -> dict[str, str]:
 
 
 def _vault_keys(settings: Settings, home: Path) -> str:
-    """Return the vault's keys: given, else made once and kept beside the database they open."""
+    """Return the configured vault keys, else keys generated once and stored beside the database."""
     if settings.vault_keys is not None:
         return settings.vault_keys.get_secret_value()
-    kept = home / "vault.keys"
-    if not kept.exists():
-        write_private(kept, Keyring.new_key("k1"))
-    return kept.read_text(encoding="utf-8")
+    path = home / "vault.keys"
+    if not path.exists():
+        write_private_file(path, Keyring.new_key("k1"))
+    return path.read_text(encoding="utf-8")
 
 
 def _endpoints(settings: Settings) -> Endpoints:

@@ -1,4 +1,4 @@
-"""New secrets of a deployment, as the lines of `.env` that compose.yaml reads."""
+"""Generates the secrets of a deployment, and writes lines of `.env` for compose.yaml."""
 
 import secrets
 
@@ -6,8 +6,8 @@ from config.security.encryption import Keyring
 from config.security.tokens import Signer
 
 
-def new_secrets() -> dict[str, str]:
-    """Return everything that a deployment keeps to itself, newly made."""
+def generate_secrets() -> dict[str, str]:
+    """Return new values for all secrets of a deployment, by environment variable."""
     signer = Signer.generate()
     passwords = ("POSTGRES_PASSWORD", "POSTGRES_OWNER_PASSWORD", "POSTGRES_APP_PASSWORD")
     return {
@@ -16,13 +16,13 @@ def new_secrets() -> dict[str, str]:
         "VAULT_KEYS": Keyring.new_key("k1"),
         "LIVEKIT_API_KEY": f"API{secrets.token_hex(6)}",
         "LIVEKIT_API_SECRET": secrets.token_urlsafe(32),
-        # They stand in URLs, so they hold nothing that would have to be quoted there.
+        # They are parts of URLs, so they contain no character that needs quoting there.
         **{name: secrets.token_urlsafe(24) for name in passwords},
     }
 
 
 def env_line(name: str, value: str) -> str:
     """Return one line of `.env`."""
-    # In quotes, both Compose and Antiphon read these two characters as a new line.
+    # In quotes, both Compose and Antiphon read `\n` as a line break.
     escaped = value.replace("\n", "\\n")
     return f'{name}="{escaped}"'

@@ -1,4 +1,4 @@
-"""`antiphon up`: the whole constellation on this machine, on fixed ports."""
+"""`antiphon up`: a whole deployment on this machine, on the configured ports."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from rich.console import Console
 
 from config.settings import Settings
-from orchestrator.agent.model_choice import needs_models
+from orchestrator.agent.model_choice import needs_embedded_models
 from orchestrator.engines.engines import Ports
-from orchestrator.engines.files import write_private
-from orchestrator.engines.node import livekit_client
-from orchestrator.local.deployment import Deployment, Plan, deployed
+from orchestrator.engines.files import write_private_file
+from orchestrator.engines.node import ensure_livekit_client
+from orchestrator.local.deployment import Deployment, Plan, run_deployment
 from orchestrator.local.secrets import env_line
 
-_TOLD = (
+_SHARED_VARIABLES = (
     "DATABASE_URL",
     "MIGRATION_DATABASE_URL",
     "REDIS_URL",
@@ -29,10 +29,10 @@ _TOLD = (
 
 
 @asynccontextmanager
-async def _told(settings: Settings, deployment: Deployment) -> AsyncGenerator[None]:
-    """Tell the other commands of this machine how to reach what runs, as long as it runs."""
-    lines = (env_line(name, deployment.environment[name]) for name in _TOLD)
-    write_private(settings.up_file, "\n".join(lines) + "\n")
+async def _up_file(settings: Settings, deployment: Deployment) -> AsyncGenerator[None]:
+    """While the deployment runs, provide a file with which other commands can reach it."""
+    lines = (env_line(name, deployment.environment[name]) for name in _SHARED_VARIABLES)
+    write_private_file(settings.up_file, "\n".join(lines) + "\n")
     try:
         yield
     finally:
@@ -40,10 +40,10 @@ async def _told(settings: Settings, deployment: Deployment) -> AsyncGenerator[No
 
 
 async def run(settings: Settings, console: Console) -> None:
-    """Run until somebody stops it, or until a part of it ends.
+    """Run until interrupted, or until a process ends.
 
     Raises:
-        EngineError: a part could not be started, or ended by itself.
+        EngineError: a process could not be started, or ended by itself.
     """
 
     def progress(line: str) -> None:
@@ -61,15 +61,18 @@ async def run(settings: Settings, console: Console) -> None:
         mcp_port=settings.mcp_port,
         models_port=settings.models_port,
         worker_port=settings.worker_port,
-        models=needs_models(settings),
+        models=needs_embedded_models(settings),
         jobs=True,
-        livekit_client=await livekit_client(settings.cache_dir, progress),
+        livekit_client=await ensure_livekit_client(settings.cache_dir, progress),
     )
-    async with deployed(settings, plan, progress) as deployment, _told(settings, deployment):
+    async with (
+        run_deployment(settings, plan, progress) as deployment,
+        _up_file(settings, deployment),
+    ):
         console.print(f"[bold green]ready[/]: {deployment.api_url} (Ctrl-C stops everything)")
         console.print("store a bot: antiphon apply config/bots/demo-clinic.yaml")
-        failed = asyncio.ensure_future(deployment.failure())
+        failure = asyncio.ensure_future(deployment.failure())
         try:
-            raise await failed
+            raise await failure
         finally:
-            failed.cancel()
+            failure.cancel()

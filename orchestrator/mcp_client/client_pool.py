@@ -1,4 +1,4 @@
-"""MCP clients that stay open, each in the task that entered it; a broken one is replaced."""
+"""A pool of open MCP clients; one that breaks is replaced at the next request."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -18,139 +18,146 @@ from orchestrator.mcp_client.tool import ServerUnreachableError
 
 R = TypeVar("R")
 
-Open: TypeAlias = Callable[[], AbstractAsyncContextManager[Client]]
-_PATIENCE = 2.0  # seconds that the last requests of a client may take when all are closed
+ClientFactory: TypeAlias = Callable[[], AbstractAsyncContextManager[Client]]
+_CLOSE_TIMEOUT = 2.0  # seconds that requests in flight may take when the pool is closed
 
 
-class NotOpenedError(Exception):
+class ConnectError(Exception):
     """A client could not be opened."""
 
 
-class RefusedError(ServerUnreachableError):
-    """A server answered that it does not take such a request."""
+class InvalidParamsError(ServerUnreachableError):
+    """The server answered that the arguments are invalid."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A way to a server: what it is called, whose client it is, and how that is opened."""
+    """A server's name for messages, the key of its client in the pool, and how to open one."""
 
     name: str
     key: Hashable
-    open: Open
+    connect: ClientFactory
 
 
 @dataclass
 class PooledClient:
-    """A client that is open."""
+    """An open client, the task that holds it open, and the event that ends the task."""
 
     client: Client
-    leave: asyncio.Event
-    owner: asyncio.Task[None]
-    used: float = 0.0
+    closing: asyncio.Event
+    task: asyncio.Task[None]
+    last_used: float = 0.0
 
 
 class ClientPool:
-    """One client for each key. With `idle`, one that nobody has used for so long is closed."""
+    """Keeps one client per key. A client that was idle for `idle_timeout` seconds is closed."""
 
-    def __init__(self, *, idle: float | None = None) -> None:
-        self._idle = idle
+    def __init__(self, *, idle_timeout: float | None = None) -> None:
+        self._idle_timeout = idle_timeout
         self._clients: dict[Hashable, PooledClient] = {}
-        self._connecting: dict[Hashable, asyncio.Lock] = {}
+        self._locks: dict[Hashable, asyncio.Lock] = {}
 
-    async def ask(
+    async def request(
         self,
-        way: Endpoint,
+        endpoint: Endpoint,
         send: Callable[[ClientSession], Awaitable[R]],
         deadline: float,
         *,
         retry: bool,
     ) -> R:
-        """Send a request until `deadline`, by the loop's clock; only what may `retry` goes twice.
+        """Send a request; `deadline` is a time of the event loop's clock.
+
+        With `retry`, a request that failed in transport is sent once more, on a new client.
 
         Raises:
-            ServerUnreachableError: nobody answered, or not what was asked.
+            ServerUnreachableError: there was no answer in time, or no valid one.
+            InvalidParamsError: the server refused the arguments.
         """
         for attempt in (1, 2):
             pooled: PooledClient | None = None
             try:
                 async with asyncio.timeout_at(deadline):
-                    pooled = await self._client(way)
+                    pooled = await self._acquire(endpoint)
                     return await send(pooled.client.session)
             except TimeoutError:
-                raise ServerUnreachableError(f"{way.name} did not answer in time.") from None
-            except NotOpenedError:
-                raise ServerUnreachableError(f"{way.name} is not available.") from None
+                raise ServerUnreachableError(f"{endpoint.name} did not answer in time.") from None
+            except ConnectError:
+                raise ServerUnreachableError(f"{endpoint.name} is not available.") from None
             except (MCPError, httpx2.HTTPError, OSError, ValidationError) as error:
                 if isinstance(error, MCPError) and error.code == INVALID_PARAMS:
-                    raise RefusedError(f"{way.name} does not take these arguments.") from None
+                    raise InvalidParamsError(
+                        f"{endpoint.name} does not take these arguments."
+                    ) from None
                 if pooled is not None:
-                    self._evict(way.key, pooled)
+                    self._evict(endpoint.key, pooled)
                 if attempt == 2 or not retry:
-                    raise ServerUnreachableError(f"{way.name} is not available.") from None
+                    raise ServerUnreachableError(f"{endpoint.name} is not available.") from None
         raise AssertionError("unreachable: both attempts return or raise")
 
-    async def _client(self, way: Endpoint) -> PooledClient:
-        async with self._connecting.setdefault(way.key, asyncio.Lock()):
-            known = self._clients.get(way.key)
-            if known is None or known.owner.done():
-                self._forget_idle()
-                self._clients[way.key] = await _open(way.open)
-            pooled = self._clients[way.key]
-            pooled.used = monotonic()
+    async def _acquire(self, endpoint: Endpoint) -> PooledClient:
+        async with self._locks.setdefault(endpoint.key, asyncio.Lock()):
+            current = self._clients.get(endpoint.key)
+            if current is None or current.task.done():
+                self._evict_idle()
+                self._clients[endpoint.key] = await _connect(endpoint.connect)
+            pooled = self._clients[endpoint.key]
+            pooled.last_used = monotonic()
             return pooled
 
     def _evict(self, key: Hashable, pooled: PooledClient) -> None:
         """Close a client, so that the next request gets a new one."""
         if self._clients.get(key) is pooled:
             del self._clients[key]
-        pooled.leave.set()
+        pooled.closing.set()
 
     async def aclose(self) -> None:
         """Close every client."""
-        owners = [pooled.owner for pooled in self._clients.values()]
+        tasks = [pooled.task for pooled in self._clients.values()]
         for pooled in self._clients.values():
-            pooled.leave.set()
+            pooled.closing.set()
         self._clients.clear()
-        if owners:
-            _, late = await asyncio.wait(owners, timeout=_PATIENCE)
-            for owner in late:
-                owner.cancel()
-            await asyncio.gather(*owners, return_exceptions=True)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=_CLOSE_TIMEOUT)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _forget_idle(self) -> None:
-        if self._idle is None:
+    def _evict_idle(self) -> None:
+        if self._idle_timeout is None:
             return
-        before = monotonic() - self._idle
+        before = monotonic() - self._idle_timeout
         for key, pooled in [*self._clients.items()]:
-            if pooled.used < before:
+            if pooled.last_used < before:
                 self._evict(key, pooled)
-                self._connecting.pop(key, None)
+                self._locks.pop(key, None)
 
 
-async def _open(enter: Open) -> PooledClient:
-    entered: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
-    leave = asyncio.Event()
-    # The client's scopes must be left by the task that entered them, so it has an owner.
-    owner = asyncio.create_task(_own(enter, entered, leave))
-    owner.add_done_callback(lambda _: entered.cancel())
-    owner.add_done_callback(_heard)
+async def _connect(factory: ClientFactory) -> PooledClient:
+    opened: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
+    closing = asyncio.Event()
+    # A client's cancel scopes must be left by the task that entered them, so it has its own task.
+    task = asyncio.create_task(_run_client(factory, opened, closing))
+    task.add_done_callback(lambda _: opened.cancel())
+    task.add_done_callback(_retrieve_exception)
     try:
-        return PooledClient(await entered, leave, owner)
+        return PooledClient(await opened, closing, task)
     except asyncio.CancelledError:
-        if not entered.cancelled() or not owner.done():
-            owner.cancel()
+        if not opened.cancelled() or not task.done():
+            task.cancel()
             raise
-        raise NotOpenedError from None
+        raise ConnectError from None
 
 
-async def _own(enter: Open, entered: "asyncio.Future[Client]", leave: asyncio.Event) -> None:
-    async with enter() as client:
-        if not entered.cancelled():
-            entered.set_result(client)
-        await leave.wait()
+async def _run_client(
+    factory: ClientFactory, opened: "asyncio.Future[Client]", closing: asyncio.Event
+) -> None:
+    async with factory() as client:
+        if not opened.cancelled():
+            opened.set_result(client)
+        await closing.wait()
 
 
-def _heard(owner: "asyncio.Task[None]") -> None:
-    """Take note of how a client ended: whoever used it has been told."""
-    if not owner.cancelled():
-        owner.exception()
+def _retrieve_exception(task: "asyncio.Task[None]") -> None:
+    """Mark the task's exception as retrieved: the request that used the client has reported it."""
+    if not task.cancelled():
+        task.exception()

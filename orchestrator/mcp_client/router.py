@@ -1,7 +1,8 @@
-"""Reaches the MCP servers: one pooled client per server for all tenants, a token per request.
+"""Calls MCP servers by name: our own with a signed token per request, external ones as stored.
 
-A client is dead for good after one transport error, so it is replaced; only reads are tried again.
-A server that a business has added is reached by its name alike, without a token of ours.
+Each of our servers has one pooled client, which all tenants share. A client is unusable after a
+transport error, so it is replaced; only reads are tried again. A name that is not one of our
+servers is looked up among the external servers of the business; they get no token of ours.
 """
 
 import asyncio
@@ -33,6 +34,13 @@ from pydantic import BaseModel
 
 from config.bots import Bot
 from config.constellation import constellation
+from config.protocol import (
+    CONNECT_BUDGET,
+    DETAILS_KEY,
+    IDEMPOTENCY_KEY,
+    READ_BUDGET,
+    WRITE_BUDGET,
+)
 from config.security.tokens import Claims, Grant, Signer, server_audience
 from config.tables import McpServer
 from orchestrator.mcp_client.client_pool import ClientPool, Endpoint
@@ -42,25 +50,23 @@ from orchestrator.mcp_client.tool import (
     Outcome,
     ServerUnreachableError,
     ToolInfo,
-    outcome_of,
-    unknown_tool,
-    unreachable,
+    elapsed_ms,
+    parse_result,
+    unknown_tool_outcome,
+    unreachable_outcome,
 )
 
 R = TypeVar("R", bound=BaseModel)
 
 PROTOCOL = "2026-07-28"
-READ_BUDGET = 8.0  # seconds
-WRITE_BUDGET = 15.0
-_CONNECT = 1.0
-_KEPT = 60.0  # seconds without a request; our servers close a connection after 75
+_KEEPALIVE = 60.0  # seconds without a request; our servers close a connection after 75
 
 _bearer: ContextVar[str | None] = ContextVar("bearer", default=None)
 
 
 @dataclass(frozen=True)
 class Identity:
-    """For whom a call is made."""
+    """On whose behalf servers are called: a subject, its business, and the bot if there is one."""
 
     subject: str
     business_id: UUID
@@ -69,11 +75,11 @@ class Identity:
 
     @property
     def servers(self) -> list[str]:
-        """Return the servers that may be used."""
+        """Return the names of the servers that the bot may use."""
         return self.bot.enabled_servers if self.bot else []
 
     def claims(self, server: str, *, every_tool: bool = False) -> Claims:
-        """Return what the token for `server` says."""
+        """Return the claims of a token for `server`; `every_tool` grants more than the bot has."""
         return Claims(
             sub=self.subject,
             business_id=self.business_id,
@@ -89,15 +95,17 @@ class Identity:
         tools, denied = None, use.denied_tools
         if use.tools:
             tools, denied = tuple(name for name in use.tools if name not in denied), ()
-        return Grant(tools=tools, denied=denied, integration=use.integration, confirm=use.confirmed)
+        return Grant(
+            tools=tools, denied=denied, integration=use.integration, confirm=use.confirmed_tools
+        )
 
 
 class UnknownServerError(ServerUnreachableError):
     """There is no such server for this business."""
 
 
-class _Bearer(httpx2.Auth):
-    """Puts the token of the request's own context on it, so that tenants share connections."""
+class _BearerAuth(httpx2.Auth):
+    """Authorizes each request with the token of its own context: tenants share connections."""
 
     def auth_flow(self, request: httpx2.Request) -> Any:
         token = _bearer.get()
@@ -106,58 +114,58 @@ class _Bearer(httpx2.Auth):
         yield request
 
 
-def warm_trust() -> None:
-    """Read the machine's certificates before the first call needs them."""
-    _trust()
+def load_ca_certificates() -> None:
+    """Read the system's CA certificates before the first call needs them."""
+    _ssl_context()
 
 
 @cache
-def _trust() -> ssl.SSLContext:
-    # 20 ms on the event loop, once per process instead of once per client.
+def _ssl_context() -> ssl.SSLContext:
+    # It blocks the event loop for 20 ms: once per process instead of once per client.
     return ssl.create_default_context()
 
 
 class Router:
-    """All servers, as one process reaches them."""
+    """Lists and calls tools of any server by its name, for every tenant of one process."""
 
     def __init__(
-        self, signer: Signer, url: Callable[[str], str], registry: Directory | None = None
+        self, signer: Signer, url: Callable[[str], str], directory: Directory | None = None
     ) -> None:
         self._signer = signer
         self._url = url
-        self._registry = registry
+        self._directory = directory
         self._pool = ClientPool()
-        self._strangers = ExternalServers(registry) if registry else None
+        self._external = ExternalServers(directory) if directory else None
 
     async def connect(self, server: str, claims: Claims) -> None:
-        """Open the way to `server`, so that its first call finds it open; it may be down."""
+        """Open a connection before the first call needs it; a server that is down is ignored."""
         request = DiscoverRequest()
         with suppress(ServerUnreachableError):
-            if (added := await self._added(server, claims)) is not None:
-                await added.strangers.connect(added.row, READ_BUDGET)
+            if (external := await self._find_external(server, claims)) is not None:
+                await external.servers.connect(external.row, READ_BUDGET)
                 return
-            await self._ask(server, claims, request, DiscoverResult, READ_BUDGET, retry=False)
+            await self._request(server, claims, request, DiscoverResult, READ_BUDGET, retry=False)
 
     async def list_tools(self, server: str, claims: Claims) -> list[ToolInfo]:
         """Return every tool that `claims` are granted on `server`.
 
         Raises:
-            ServerUnreachableError: it did not answer within the budget of a read.
+            ServerUnreachableError: it did not answer within `READ_BUDGET`.
         """
-        if (added := await self._added(server, claims)) is not None:
-            return await added.strangers.tools(added.row, claims, READ_BUDGET)
-        cards: list[ToolInfo] = []
+        if (external := await self._find_external(server, claims)) is not None:
+            return await external.servers.list_tools(external.row, claims, READ_BUDGET)
+        tools: list[ToolInfo] = []
         cursor: str | None = None
         while True:
-            page = {"cursor": cursor, "_meta": {"antiphon/details": True}}
+            page = {"cursor": cursor, "_meta": {DETAILS_KEY: True}}
             request = ListToolsRequest(params=PaginatedRequestParams.model_validate(page))
-            answer = await self._ask(
+            result = await self._request(
                 server, claims, request, ListToolsResult, READ_BUDGET, retry=True
             )
-            cards += [ToolInfo.of(server, tool) for tool in answer.tools]
-            cursor = answer.next_cursor
+            tools += [ToolInfo.from_tool(server, tool) for tool in result.tools]
+            cursor = result.next_cursor
             if cursor is None:
-                return cards
+                return tools
 
     async def call(
         self,
@@ -170,70 +178,76 @@ class Router:
         retry: bool = False,
         key: str | None = None,
     ) -> Outcome:
-        """Call a tool; whatever goes wrong is an outcome, too. `budget` is in seconds."""
+        """Call a tool; never raises: whatever goes wrong is an `Outcome`, too.
+
+        `budget` is in seconds. `retry` allows a second attempt on another connection. `key` is the
+        idempotency key of a write; external servers do not get it.
+        """
         started = time.perf_counter()
         try:
-            added = await self._added(server, claims)
+            external = await self._find_external(server, claims)
         except UnknownServerError:
-            return unknown_tool()
+            return unknown_tool_outcome()
         except ServerUnreachableError as error:
-            return unreachable(str(error), _since(started))
-        if added is not None:
-            return await added.strangers.call(
-                added.row, tool, arguments, claims, budget=budget, retry=retry
+            return unreachable_outcome(str(error), elapsed_ms(started))
+        if external is not None:
+            return await external.servers.call(
+                external.row, tool, arguments, claims, budget=budget, retry=retry
             )
-        asked: dict[str, Any] = {"name": tool, "arguments": dict(arguments)}
+        params: dict[str, Any] = {"name": tool, "arguments": dict(arguments)}
         if key is not None:
-            asked["_meta"] = {"antiphon/idempotency_key": key}
-        request = CallToolRequest(params=CallToolRequestParams.model_validate(asked))
+            params["_meta"] = {IDEMPOTENCY_KEY: key}
+        request = CallToolRequest(params=CallToolRequestParams.model_validate(params))
         try:
-            answer = await self._ask(server, claims, request, CallToolResult, budget, retry=retry)
+            result = await self._request(
+                server, claims, request, CallToolResult, budget, retry=retry
+            )
         except ServerUnreachableError as error:
-            return unreachable(str(error), _since(started))
-        return outcome_of(answer, _since(started))
+            return unreachable_outcome(str(error), elapsed_ms(started))
+        return parse_result(result, elapsed_ms(started))
 
     async def external_servers(self, business_id: UUID) -> list[str]:
-        """Return the servers of others that a business has added.
+        """Return the names of the external servers that a business has added.
 
         Raises:
-            ServerUnreachableError: nobody can tell.
+            ServerUnreachableError: the database does not answer.
         """
-        return await self._registry.names(business_id) if self._registry else []
+        return await self._directory.server_names(business_id) if self._directory else []
 
     def forget(self, business_id: UUID) -> None:
-        """Read the servers that a business has added anew: they have been changed."""
-        if self._registry is not None:
-            self._registry.forget(business_id)
+        """Drop the cached external servers of a business: they have been changed."""
+        if self._directory is not None:
+            self._directory.forget(business_id)
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._pool.aclose()
-        if self._strangers is not None:
-            await self._strangers.aclose()
+        if self._external is not None:
+            await self._external.aclose()
 
-    async def _added(self, server: str, claims: Claims) -> "_ExternalServer | None":
-        """Return the server if the business has added it, and None for one that is built in."""
-        if self._registry is None or self._strangers is None or server in constellation().servers:
+    async def _find_external(self, server: str, claims: Claims) -> "_ExternalServer | None":
+        """Return a server that the business has added; None for one of ours."""
+        if self._directory is None or self._external is None or server in constellation().servers:
             return None
-        row = await self._registry.find(claims.business_id, server)
+        row = await self._directory.find(claims.business_id, server)
         if row is None:
             raise UnknownServerError(f"There is no server {server}.")
-        return _ExternalServer(self._strangers, row)
+        return _ExternalServer(self._external, row)
 
-    async def _ask(
+    async def _request(
         self,
         server: str,
         claims: Claims,
         request: Request[Any, Any],
-        result: type[R],
+        result_type: type[R],
         budget: float,
         *,
         retry: bool,
     ) -> R:
         _bearer.set(self._signer.mint(server_audience(server), claims))
-        return await self._pool.ask(
-            Endpoint(server, server, lambda: _client_of(self._url(server))),
-            lambda session: session.send_request(request, result),
+        return await self._pool.request(
+            Endpoint(server, server, lambda: _open_client(self._url(server))),
+            lambda session: session.send_request(request, result_type),
             asyncio.get_running_loop().time() + budget,
             retry=retry,
         )
@@ -241,22 +255,20 @@ class Router:
 
 @dataclass(frozen=True)
 class _ExternalServer:
-    strangers: ExternalServers
+    servers: ExternalServers
     row: McpServer
 
 
 @asynccontextmanager
-async def _client_of(url: str) -> AsyncGenerator[Client]:
-    timeout = httpx2.Timeout(WRITE_BUDGET * 2, connect=_CONNECT)
+async def _open_client(url: str) -> AsyncGenerator[Client]:
+    timeout = httpx2.Timeout(WRITE_BUDGET * 2, connect=CONNECT_BUDGET)
     limits = httpx2.Limits(
-        max_connections=200, max_keepalive_connections=50, keepalive_expiry=_KEPT
+        max_connections=200, max_keepalive_connections=50, keepalive_expiry=_KEEPALIVE
     )
     async with (
-        httpx2.AsyncClient(verify=_trust(), auth=_Bearer(), timeout=timeout, limits=limits) as http,
+        httpx2.AsyncClient(
+            verify=_ssl_context(), auth=_BearerAuth(), timeout=timeout, limits=limits
+        ) as http,
         Client(streamable_http_client(url, http_client=http), mode=PROTOCOL) as client,
     ):
         yield client
-
-
-def _since(started: float) -> float:
-    return (time.perf_counter() - started) * 1000

@@ -1,6 +1,7 @@
-"""A tool as its server lists it, and how a call of it ended."""
+"""`ToolInfo`, a tool as its server lists it, and `Outcome`, the result of a call."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -9,16 +10,19 @@ from mcp_types import CallToolResult, ContentBlock, TextContent, Tool, ToolAnnot
 from pydantic import BaseModel, ConfigDict
 
 from config.errors import UserError
-
-_META = "antiphon"
+from config.protocol import META_KEY, ErrorKind
 
 
 class ServerUnreachableError(UserError):
-    """A server could not be asked, or did not answer in time."""
+    """A server could not be reached, or did not answer in time."""
 
 
 class ToolInfo(BaseModel):
-    """A tool as its server lists it for one bot. What only outside clients need may be missing."""
+    """A tool as its server lists it for one bot.
+
+    `title`, `annotations` and `output_schema` are for outside clients only, and may be missing.
+    A field for each part of a listing makes thirteen.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,18 +38,18 @@ class ToolInfo(BaseModel):
     title: str | None = None
     annotations: Mapping[str, Any] | None = None
     output_schema: Mapping[str, Any] | None = None
-    external: bool = False  # somebody else's: it knows neither our grants nor our keys
+    external: bool = False  # of an external server, which gets no grants or idempotency keys
 
     @property
     def name(self) -> str:
-        """Return the name that clients of several servers see."""
+        """Return the name under which clients of several servers see it."""
         return f"{self.server}_{self.tool}"
 
     @classmethod
-    def of(cls, server: str, tool: Tool) -> "ToolInfo":
-        """Read a card from a server's listing."""
+    def from_tool(cls, server: str, tool: Tool) -> "ToolInfo":
+        """Read a tool from a server's listing."""
         hints = tool.annotations
-        details = (tool.meta or {}).get(_META, {})
+        details = (tool.meta or {}).get(META_KEY, {})
         reads = bool(hints and hints.read_only_hint)
         return cls(
             server=server,
@@ -64,11 +68,11 @@ class ToolInfo(BaseModel):
         )
 
     def for_model(self) -> "ToolInfo":
-        """Return the card without what no model sees."""
+        """Return a copy without the fields that no model sees."""
         return self.model_copy(update={"title": None, "annotations": None, "output_schema": None})
 
-    def listed_as(self, name: str) -> Tool:
-        """Return the tool as an outside client sees it, without what only concerns us."""
+    def to_tool(self, name: str) -> Tool:
+        """Return the tool as an outside client sees it, without our own metadata."""
         hints = self.annotations
         return Tool(
             name=name,
@@ -84,7 +88,7 @@ class ToolInfo(BaseModel):
 class Outcome:
     """How a tool call ended. A failure has an `error` kind, and a text for the model.
 
-    `answer` is the server's own, as it came.
+    `say` is the sentence for the caller, `ms` the duration, `raw_result` the server's answer.
     """
 
     text: str
@@ -92,22 +96,22 @@ class Outcome:
     say: str | None = None
     error: str | None = None
     ms: float = 0.0
-    answer: CallToolResult | None = field(default=None, repr=False, compare=False)
+    raw_result: CallToolResult | None = field(default=None, repr=False, compare=False)
 
     @property
     def for_model(self) -> str:
-        """Return what the model reads: compact JSON, or the catalogue's words."""
+        """Return what the model reads: compact JSON, or the text of an error."""
         if self.error or not self.data:
             return self.text
         return json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
 
     @property
     def result(self) -> CallToolResult:
-        """Return what an outside client gets: the server's answer, without what concerns us."""
+        """Return what an outside client gets: the server's answer without our own metadata."""
         details = {"error": self.error, "say": self.say} if self.error else None
-        meta = {_META: details} if details else None
-        if self.answer is not None:
-            return self.answer.model_copy(update={"meta": meta})
+        meta = {META_KEY: details} if details else None
+        if self.raw_result is not None:
+            return self.raw_result.model_copy(update={"meta": meta})
         content: list[ContentBlock] = [TextContent(text=self.text)]
         return CallToolResult(
             content=content,
@@ -117,30 +121,37 @@ class Outcome:
         )
 
 
-def outcome_of(result: CallToolResult, ms: float) -> Outcome:
-    """Read a server's answer."""
+def parse_result(result: CallToolResult, ms: float) -> Outcome:
+    """Convert the answer of one of our servers."""
     text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
-    details: Mapping[str, Any] = (result.meta or {}).get(_META, {})
+    details: Mapping[str, Any] = (result.meta or {}).get(META_KEY, {})
     if result.is_error:
         say, error = details.get("say"), details.get("error", "fault")
-        return Outcome(text, say=say, error=error, ms=ms, answer=result)
+        return Outcome(text, say=say, error=error, ms=ms, raw_result=result)
     content: object = result.structured_content
     if not isinstance(content, dict):
-        return Outcome(text, ms=ms, answer=result)
+        return Outcome(text, ms=ms, raw_result=result)
     data = cast("dict[str, Any]", content)
     say = data.get("say")
-    return Outcome(text, data, say if isinstance(say, str) else None, ms=ms, answer=result)
+    return Outcome(text, data, say if isinstance(say, str) else None, ms=ms, raw_result=result)
 
 
-def unknown_tool(what: str = "There is no such tool.") -> Outcome:
-    """Return the outcome of a call of what does not exist for its caller, as servers word it."""
+def unknown_tool_outcome(message: str = "There is no such tool.") -> Outcome:
+    """Return the outcome of a call of a tool that the caller does not have."""
     say = "I'm afraid I can't do that."
-    text = f"{what} Tell the caller: {say} Next: Use one of the listed tools."
-    return Outcome(text, say=say, error="unknown_tool")
+    text = f"{message} Tell the caller: {say} Next: Use one of the listed tools."
+    kind: ErrorKind = "unknown_tool"
+    return Outcome(text, say=say, error=kind)
 
 
-def unreachable(what: str, ms: float) -> Outcome:
-    """Return the outcome of a call that reached nobody, or that nobody answered."""
+def unreachable_outcome(message: str, ms: float) -> Outcome:
+    """Return the outcome of a call that reached no server, or got no answer."""
     say = "That system is not answering right now."
-    text = f"{what} Tell the caller: {say} Next: Do not retry. Offer a follow-up."
-    return Outcome(text, say=say, error="unavailable", ms=ms)
+    text = f"{message} Tell the caller: {say} Next: Do not retry. Offer a follow-up."
+    kind: ErrorKind = "unavailable"
+    return Outcome(text, say=say, error=kind, ms=ms)
+
+
+def elapsed_ms(started: float) -> float:
+    """Return the milliseconds since `started`, a time of `time.perf_counter`."""
+    return (time.perf_counter() - started) * 1000

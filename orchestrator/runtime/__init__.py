@@ -1,1 +1,1 @@
-"""How our processes run: serving, signals, the garbage collector."""
+"""How our processes run: serving ASGI apps, and the garbage collector."""

@@ -1,15 +1,15 @@
-"""What a process keeps for as long as it lives."""
+"""Tunes the garbage collector of long-running processes."""
 
 import gc
 
-_ALLOCATIONS = 10_000  # between two looks at what is young; 700 by default
+_THRESHOLD = 10_000  # allocations between two young collections; 700 by default
 
 
-def keep_for_good() -> None:
-    """Take what is there now from the garbage collector, which would look at it again and again.
+def freeze_heap() -> None:
+    """Exclude all current objects from garbage collection.
 
-    The objects of imported modules stay as long as the process does.
+    The objects of imported modules live as long as the process; scanning them takes time.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_ALLOCATIONS)
+    gc.set_threshold(_THRESHOLD)

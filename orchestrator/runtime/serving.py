@@ -1,4 +1,4 @@
-"""Serves ASGI apps until the process is told to stop."""
+"""Serves ASGI apps until SIGINT or SIGTERM."""
 
 import logging
 from collections.abc import Sequence
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
-from config.constellation import constellation, load
+from config.constellation import constellation, load_object
 from config.settings import Settings
 from config.telemetry import configure_tracing
-from orchestrator.runtime.gc_tuning import keep_for_good
+from orchestrator.runtime.gc_tuning import freeze_heap
 
 logger = logging.getLogger("antiphon.serving")
 
@@ -17,7 +17,7 @@ _GRACE_SECONDS = 5
 
 
 async def serve_app(app: ASGIApp, host: str, port: int) -> None:
-    """Serve `app` until SIGINT or SIGTERM, and let what runs finish."""
+    """Serve `app` until SIGINT or SIGTERM; requests in flight may finish."""
     config = uvicorn.Config(
         app,
         host=host,
@@ -34,9 +34,9 @@ async def serve_app(app: ASGIApp, host: str, port: int) -> None:
 async def serve_mcp(settings: Settings, names: Sequence[str]) -> None:
     """Serve these MCP servers in one process."""
     known = constellation()
-    specs = [load(known.servers[name]) for name in names]
+    specs = [load_object(known.servers[name]) for name in names]
     configure_tracing("mcp", settings)
-    async with load(known.serve)(specs, settings) as app:
+    async with load_object(known.serve)(specs, settings) as app:
         logger.info("serving %s", ", ".join(names))
-        keep_for_good()
+        freeze_heap()
         await serve_app(app, settings.mcp_host, settings.mcp_port)

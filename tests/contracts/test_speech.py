@@ -9,8 +9,8 @@ import pytest_asyncio
 from livekit.agents import APIError
 from livekit.plugins import deepgram, elevenlabs, sarvam
 
-from config.declarations.schema import Voice
-from orchestrator.agent.speech import Hearing, Speaking, hearing, speaking
+from config.bot_settings import Voice
+from orchestrator.agent.speech import SpeechToText, TextToSpeech, build_stt, build_tts
 from tests.contracts.specifications import Specifications
 from tests.contracts.speech_vendors import UNSPECIFIED, Vendors
 from tests.support.speech_bots import bot, settings, sound_of, transcripts
@@ -35,7 +35,7 @@ async def double(vendors: Vendors) -> AsyncGenerator[Voices]:
 @pytest.mark.parametrize("provider", ["deepgram", "sarvam", "elevenlabs"])
 @pytest.mark.parametrize("language", ["en", "hi"])
 async def test_hearing_is_allowed(double: Voices, provider: str, language: str) -> None:
-    ear = hearing(bot(stt=provider, language=language), settings(double.url, provider))
+    ear = build_stt(bot(stt=provider, language=language), settings(double.url, provider))
     heard = await transcripts(ear, 0.6, 0.4)
     assert heard.count(("final", "Can I bring it tomorrow?")) == 2
     assert double.record.violations == []
@@ -44,7 +44,7 @@ async def test_hearing_is_allowed(double: Voices, provider: str, language: str) 
 @pytest.mark.parametrize("provider", ["elevenlabs", "sarvam"])
 @pytest.mark.parametrize("voice", [Voice(), Voice(stability=0.3, similarity=0.6, speed=1.5)])
 async def test_speaking_is_allowed(double: Voices, provider: str, voice: Voice) -> None:
-    mouth = speaking(bot(tts=provider, voice=voice), settings(double.url, provider))
+    mouth = build_tts(bot(tts=provider, voice=voice), settings(double.url, provider))
     assert await sound_of(mouth, GREETING)
     assert double.record.violations == []
 
@@ -52,7 +52,7 @@ async def test_speaking_is_allowed(double: Voices, provider: str, voice: Voice) 
 async def test_only_what_is_known_goes_beyond_the_contract(
     double: Voices, specifications: Specifications
 ) -> None:
-    await transcripts(hearing(bot(stt="deepgram"), settings(double.url, "deepgram")), 0.2)
+    await transcripts(build_stt(bot(stt="deepgram"), settings(double.url, "deepgram")), 0.2)
     [opening] = double.record.openings
     socket = specifications.socket("deepgram/asyncapi.yml", DEEPGRAM_LISTEN, client="subscribe")
     named = frozenset({"filler_words"})  # specified for Deepgram's HTTP operation
@@ -64,8 +64,8 @@ async def test_only_what_is_known_goes_beyond_the_contract(
 async def test_the_double_itself_answers_as_the_vendors_do(
     double: Voices, vendors: Vendors
 ) -> None:
-    await transcripts(hearing(bot(stt="deepgram"), settings(double.url, "deepgram")), 0.4)
-    await sound_of(speaking(bot(tts="elevenlabs"), settings(double.url, "elevenlabs")), GREETING)
+    await transcripts(build_stt(bot(stt="deepgram"), settings(double.url, "deepgram")), 0.4)
+    await sound_of(build_tts(bot(tts="elevenlabs"), settings(double.url, "elevenlabs")), GREETING)
     sent = double.record.sent
     assert {DEEPGRAM_LISTEN, ELEVENLABS_SPEAK} == {route for route, _ in sent}
     assert [reason for answer in sent for reason in vendors.answer(*answer)] == []
@@ -74,7 +74,7 @@ async def test_the_double_itself_answers_as_the_vendors_do(
 async def test_a_model_that_deepgram_does_not_have_is_refused(double: Voices) -> None:
     ear = deepgram.STT(model="nova-99", base_url=f"{double.url}/v1/listen", api_key=KEY)
     with pytest.raises(APIError, match="400"):
-        await transcripts(Hearing("deepgram", ear), 0.2)
+        await transcripts(SpeechToText("deepgram", ear), 0.2)
     assert double.record.violations[0].startswith("model=nova-99: 'nova-99' is not one of")
 
 
@@ -82,7 +82,7 @@ async def test_a_format_that_elevenlabs_does_not_have_is_refused(double: Voices)
     wrong: Any = "opus_48000_24"
     mouth = elevenlabs.TTS(encoding=wrong, base_url=f"{double.url}/v1", api_key=KEY)
     with pytest.raises(APIError, match="400"):
-        await sound_of(Speaking("elevenlabs", mouth), GREETING)
+        await sound_of(TextToSpeech("elevenlabs", mouth), GREETING)
     assert double.record.violations[0].startswith("output_format=opus_48000_24: ")
 
 
@@ -90,12 +90,12 @@ async def test_a_language_that_sarvam_does_not_hear_is_refused(double: Voices) -
     url = f"{double.url}/speech-to-text-realtime/ws"
     ear = sarvam.STTRealtime(language="kok-IN", base_url=url, api_key=KEY)
     with pytest.raises(APIError, match="400"):
-        await transcripts(Hearing("sarvam", ear), 0.2)
+        await transcripts(SpeechToText("sarvam", ear), 0.2)
     assert double.record.violations[0].startswith("target_language_code=kok-IN is none of")
 
 
 async def test_a_language_that_sarvam_does_not_speak_is_refused(double: Voices) -> None:
-    mouth = speaking(bot(tts="sarvam", language="fr"), settings(double.url, "sarvam"))
+    mouth = build_tts(bot(tts="sarvam", language="fr"), settings(double.url, "sarvam"))
     with pytest.raises(APIError):
         await sound_of(mouth, GREETING)
     assert "'fr-IN' is not one of" in double.record.violations[0]

@@ -17,10 +17,10 @@ from psycopg.sql import SQL, Identifier
 from config.database import Database
 from config.migrate import migrate
 from orchestrator.engines.files import wheel_folder
-from orchestrator.engines.livekit_binary import livekit_server
+from orchestrator.engines.livekit_binary import ensure_livekit_server
 from orchestrator.engines.ports import Port, free_port
-from orchestrator.engines.postgres import postgres
-from orchestrator.engines.process import Program, running
+from orchestrator.engines.postgres import run_postgres
+from orchestrator.engines.process import Program, run_program
 from orchestrator.engines.provision import APP, DATABASE, OWNER, SUPERUSER
 from tests.conftest import ANY_PORT
 
@@ -37,7 +37,7 @@ def _with_password(url: str, password: str) -> str:
 async def test_the_database_is_made_as_the_migrations_expect_it(
     repository: Path, tmp_path: Path
 ) -> None:
-    async with postgres(tmp_path, ANY_PORT, print, durable=False) as server:
+    async with run_postgres(tmp_path, ANY_PORT, print, durable=False) as server:
         port = server.database_url.rpartition(":")[2].partition("/")[0]
         passwords = json.loads((tmp_path / "passwords.json").read_text())
         # Back to what the container's image begins with: a cluster, and nothing of ours.
@@ -95,7 +95,7 @@ async def test_livekit_takes_its_configuration_and_keys_from_the_environment(
     config["rtc"] |= {"udp_port": Port(0, "").udp(), "node_ip": "203.0.113.1"}
     program = Program(
         name="LiveKit",
-        command=[await livekit_server(_CACHE, print)],
+        command=[await ensure_livekit_server(_CACHE, print)],
         log=tmp_path / "livekit.log",
         env={
             "LIVEKIT_CONFIG": yaml.safe_dump(config),
@@ -113,7 +113,7 @@ async def test_livekit_takes_its_configuration_and_keys_from_the_environment(
         except httpx2.HTTPError:
             return False
 
-    async with running(program, ready):
+    async with run_program(program, ready):
         rooms = [await _joined(port, key, secret, identity) for identity in ("caller", "agent")]
         heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 

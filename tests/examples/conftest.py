@@ -11,17 +11,16 @@ import pytest
 import pytest_asyncio
 
 from config.settings import Settings
-from orchestrator.local.deployment import Deployment, Plan, deployed
-from tests.conftest import OWN_ENGINES
+from orchestrator.local.deployment import Deployment, Plan, run_deployment
 from tests.support.processes import held
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-Run = Callable[..., Awaitable["Ran"]]
+RunExample = Callable[..., Awaitable["CommandResult"]]
 
 
 @dataclass(frozen=True)
-class Ran:
+class CommandResult:
     """How a command ended."""
 
     code: int
@@ -29,7 +28,7 @@ class Ran:
     err: str
 
 
-async def run(*command: str | Path, **environment: str) -> Ran:
+async def run(*command: str | Path, **environment: str) -> CommandResult:
     """Run a command in an empty environment but for what is given."""
     process = await asyncio.create_subprocess_exec(
         *map(str, command),
@@ -40,15 +39,7 @@ async def run(*command: str | Path, **environment: str) -> Ran:
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
-    return Ran(process.returncode or 0, out.decode(), err.decode())
-
-
-@pytest_asyncio.fixture(scope="session")
-async def deployment(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Deployment]:
-    """API, servers and engines, without a worker."""
-    plan = Plan(folder=tmp_path_factory.mktemp("deployment"), worker=False)
-    async with held(deployed(Settings(**OWN_ENGINES), plan, print)) as deployment:
-        yield deployment
+    return CommandResult(process.returncode or 0, out.decode(), err.decode())
 
 
 def cli(environment: Mapping[str, str]) -> dict[str, str]:
@@ -58,25 +49,45 @@ def cli(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment[name] for name in names} | {"PATH": commands}
 
 
+async def apply_example(environment: Mapping[str, str], *declaration: str) -> CommandResult:
+    """Store a bot with the example that does so; it prints an API key last."""
+    return await run("sh", EXAMPLES / "apply_a_bot.sh", *declaration, **cli(environment))
+
+
+def example_runner(api_url: str, key: str) -> RunExample:
+    """Return a function that runs an example against a deployment."""
+
+    async def run_example(name: str, *arguments: str | Path, **environment: str) -> CommandResult:
+        variables = {"ANTIPHON_URL": api_url, "ANTIPHON_KEY": key, **environment}
+        return await run(sys.executable, EXAMPLES / name, *arguments, **variables)
+
+    return run_example
+
+
 @pytest_asyncio.fixture(scope="session")
-async def applied(deployment: Deployment) -> Ran:
+async def api_deployment(
+    engine_settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[Deployment]:
+    """API and servers, without a worker: most examples make no call."""
+    plan = Plan(folder=tmp_path_factory.mktemp("api"), worker=False)
+    async with held(run_deployment(engine_settings, plan, print)) as deployment:
+        yield deployment
+
+
+@pytest_asyncio.fixture(scope="session")
+async def applied(api_deployment: Deployment) -> CommandResult:
     """The example that stores the bot."""
-    return await run("sh", EXAMPLES / "apply_a_bot.sh", **cli(deployment.environment))
+    return await apply_example(api_deployment.environment)
 
 
 @pytest_asyncio.fixture(scope="session")
-async def key(applied: Ran) -> str:
+async def key(applied: CommandResult) -> str:
     """The API key that it printed."""
     assert applied.code == 0, applied.err
     return applied.out.split()[-1]
 
 
 @pytest_asyncio.fixture(scope="session")
-async def example(deployment: Deployment, key: str) -> Run:
+async def example(api_deployment: Deployment, key: str) -> RunExample:
     """Run an example against the deployment."""
-
-    async def started(name: str, *arguments: str | Path, **environment: str) -> Ran:
-        told = {"ANTIPHON_URL": deployment.api_url, "ANTIPHON_KEY": key, **environment}
-        return await run(sys.executable, EXAMPLES / name, *arguments, **told)
-
-    return started
+    return example_runner(api_deployment.api_url, key)

@@ -1,8 +1,6 @@
 """The examples that call a bot, with real speech in both directions."""
 
 import asyncio
-import sys
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import httpx2
@@ -11,47 +9,33 @@ import pytest_asyncio
 
 from config.database import Database
 from config.settings import required
-from orchestrator.admin.declarations import business_called
-from orchestrator.engines.process import Program, running
-from orchestrator.local.deployment import Deployment
+from orchestrator.admin.declarations import find_business_id
 from tests.conftest import Tenant, fetch
-from tests.examples.conftest import EXAMPLES, Run, cli, run
-from tests.support.processes import held
-from tests.support.scripted_model import Call, ScriptedModel, Step, serving
+from tests.examples.conftest import EXAMPLES, RunExample, apply_example, example_runner
+from tests.support.deployment import SharedDeployment
+from tests.support.scripted_model import Call, ScriptedModel, Step
 
 # Its fixtures load models and start a worker.
 pytestmark = [pytest.mark.room, pytest.mark.timeout(300)]
 
 
+AUTO_MODEL = "gpt-4.1-mini"  # what `llm: auto` is with a key of OpenAI's
+
+
+@pytest.fixture
+def model(deployment: SharedDeployment) -> ScriptedModel:
+    """The language model of the examples' bots."""
+    model = deployment.models[AUTO_MODEL]
+    model.play()
+    return model.script
+
+
 @pytest_asyncio.fixture(scope="module")
-async def model(
-    deployment: Deployment, models_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[ScriptedModel]:
-    """The language model of a worker that takes calls."""
-    tmp_path = tmp_path_factory.mktemp("worker")
-    model, registered = ScriptedModel(), tmp_path / "registered"
-
-    async def ready(_: object) -> bool:
-        return registered.exists()
-
-    async with held(serving(model)) as model_url:
-        told = {
-            "MODELS_URL": models_url,
-            "OPENAI_API_BASE": model_url,
-            "OPENAI_API_KEY": "scripted",
-            "WORKER_MAX_CALLS": "1",
-            "WORKER_IDLE_PROCESSES": "1",
-            "WORKER_READY_FILE": str(registered),
-        }
-        program = Program(
-            name="worker",
-            command=[sys.executable, "-m", "orchestrator", "worker"],
-            log=tmp_path / "worker.log",
-            env={**deployment.environment, **told},
-            deadline=90,
-        )
-        async with held(running(program, ready)):
-            yield model
+async def example(deployment: SharedDeployment) -> RunExample:
+    """Run an example against a deployment that takes calls."""
+    stored = await apply_example(deployment.environment)
+    assert stored.code == 0, stored.err
+    return example_runner(deployment.api_url, stored.out.split()[-1])
 
 
 async def recording(models_url: str, text: str, file: Path) -> Path:
@@ -65,7 +49,7 @@ async def recording(models_url: str, text: str, file: Path) -> Path:
 
 @pytest.mark.slow  # the scripted caller below makes its call with the same example
 async def test_a_bot_is_called_with_recordings(
-    example: Run, model: ScriptedModel, models_url: str, tmp_path: Path
+    example: RunExample, model: ScriptedModel, models_url: str, tmp_path: Path
 ) -> None:
     question = "How much is a new lining for a jacket?"
     first = await recording(models_url, question, tmp_path / "first.wav")
@@ -93,12 +77,10 @@ async def test_a_bot_is_called_with_recordings(
 
 
 async def test_a_caller_is_found_by_a_spoken_number_and_served(
-    example: Run, model: ScriptedModel, models_url: str, deployment: Deployment
+    example: RunExample, model: ScriptedModel, models_url: str, deployment: SharedDeployment
 ) -> None:
     declaration = "examples/boat_yard.yaml", "boatyard", "yard"
-    stored = await run(
-        "sh", EXAMPLES / "apply_a_bot.sh", *declaration, **cli(deployment.environment)
-    )
+    stored = await apply_example(deployment.environment, *declaration)
     assert stored.code == 0, stored.err
     yard = {"ANTIPHON_KEY": stored.out.split()[-1], "ANTIPHON_BOT": "yard"}
     who = "Nora Lind", "+47 22 555 0192"
@@ -145,7 +127,7 @@ async def test_a_caller_is_found_by_a_spoken_number_and_served(
         " agent: Somebody will call you back.",
     ]
     database = Database(required("DATABASE_URL", deployment.settings.database_url))
-    business_id = await business_called(database, "boatyard")
+    business_id = await find_business_id(database, "boatyard")
     assert business_id is not None
     yard_rows = Tenant(business_id)
     records = await fetch(database, yard_rows, "select kind, title, data from crm_record")

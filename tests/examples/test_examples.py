@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from orchestrator.local.deployment import Deployment
-from tests.examples.conftest import EXAMPLES, ROOT, Ran, Run, run
+from tests.examples.conftest import EXAMPLES, ROOT, CommandResult, RunExample, run
 
 PYTHON = sorted(EXAMPLES.glob("*.py"))
 _ALLOWED = {"fastmcp", "httpx2", "livekit", *sys.stdlib_module_names}
@@ -44,15 +44,15 @@ async def test_without_a_key_an_example_says_where_one_comes_from(file: Path) ->
     assert ran.err.startswith("ANTIPHON_KEY is not set")
 
 
-async def test_a_wrong_key_is_told_in_a_sentence(deployment: Deployment) -> None:
-    told = {"ANTIPHON_URL": deployment.api_url, "ANTIPHON_KEY": "ak_wrong"}
+async def test_a_wrong_key_is_told_in_a_sentence(api_deployment: Deployment) -> None:
+    told = {"ANTIPHON_URL": api_deployment.api_url, "ANTIPHON_KEY": "ak_wrong"}
     for name in ("start_a_session.py", "retrieve.py", "book_over_rest.py", "read_transcripts.py"):
         ran = await run(sys.executable, EXAMPLES / name, **told)
         assert ran.code == 1
         assert ran.err.startswith("401 unauthorized: ")
 
 
-async def test_a_declaration_is_shown_stored_and_inspected(applied: Ran) -> None:
+async def test_a_declaration_is_shown_stored_and_inspected(applied: CommandResult) -> None:
     assert applied.code == 0, applied.err
     assert "own_bot.yaml: 7 would change" in " ".join(applied.err.split())
     assert "own_bot.yaml: 7 changed" in " ".join(applied.err.split())
@@ -60,7 +60,7 @@ async def test_a_declaration_is_shown_stored_and_inspected(applied: Ran) -> None
     assert re.fullmatch(r"ak_\S{43}", applied.out.split()[-1])
 
 
-async def test_a_session_is_started(example: Run) -> None:
+async def test_a_session_is_started(example: RunExample) -> None:
     ran = await example("start_a_session.py")
     assert ran.code == 0, ran.err
     shown = dict(line.split(":", 1) for line in ran.out.splitlines())
@@ -69,21 +69,21 @@ async def test_a_session_is_started(example: Run) -> None:
     assert "campaign" in token["roomConfig"]["agents"][0]["metadata"]
 
 
-async def test_documents_are_asked(example: Run) -> None:
+async def test_documents_are_asked(example: RunExample) -> None:
     ran = await example("retrieve.py", "What", "do", "you", "charge", "for", "trousers?")
     assert ran.code == 0, ran.err
     assert "18 euros" in ran.out
     assert "prices: " in ran.out
 
 
-async def test_an_mcp_client_uses_the_tools(example: Run) -> None:
+async def test_an_mcp_client_uses_the_tools(example: RunExample) -> None:
     ran = await example("outside_client.py", "suit", "next Tuesday at ten")
     assert ran.code == 0, ran.err
     assert "scheduling_create_booking: " in ran.out
     assert re.search(r"Tuesday .*at ten in the morning is free", ran.out)
 
 
-async def test_a_time_is_found_confirmed_and_booked(example: Run) -> None:
+async def test_a_time_is_found_confirmed_and_booked(example: RunExample) -> None:
     asked = await example("book_over_rest.py", "suit", "next Tuesday at ten")
     assert "Shall I book it?" in asked.out
     assert asked.code == 1  # nobody was there to agree
@@ -94,11 +94,11 @@ async def test_a_time_is_found_confirmed_and_booked(example: Run) -> None:
 
 
 async def test_a_transcript_is_listed_read_and_exported(
-    example: Run, deployment: Deployment, key: str
+    example: RunExample, api_deployment: Deployment, key: str
 ) -> None:
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx2.AsyncClient(
-        base_url=deployment.api_url, headers=headers, trust_env=False, timeout=20
+        base_url=api_deployment.api_url, headers=headers, trust_env=False, timeout=20
     ) as api:
         answer = await api.post("/api/sessions/start", json={"bot": "desk"})
         conversation_id = answer.json()["conversation_id"]

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import text
 
 from config.database import Database
-from config.security.vault import sealed
+from config.security.vault import seal_credentials
 from config.tables import BusinessIntegration
 from tests.conftest import Tenant
 from tests.support.servers import KEYRING
@@ -31,7 +31,7 @@ async def connect(
         settings=dict(settings or {}),
         **columns,
     )
-    row.credentials = sealed(row, KEYRING, dict(secrets), dict(secrets))
+    row.credentials = seal_credentials(row, KEYRING, dict(secrets), dict(secrets))
     async with database.tenant(tenant.business_id) as session:
         session.add(row)
     return row

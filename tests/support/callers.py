@@ -12,8 +12,8 @@ from uuid import UUID
 import httpx2
 import numpy as np
 
-from orchestrator.demo.audio import Samples, sentences, trimmed, wav_bytes
-from orchestrator.demo.caller import HEARD_RATE, RATE, Caller
+from orchestrator.demo.audio import Samples, split_sentences, trim_silence, wav_bytes
+from orchestrator.demo.caller import RECEIVE_RATE, SEND_RATE, Caller
 
 PATIENCE = 30.0  # seconds that a test waits for what must come
 OFTEN = 0.05  # seconds between looks
@@ -46,17 +46,17 @@ class CallersVoice:
             async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
                 answer = await client.post(f"{self.models_url}/audio/speech", json=body)
             with wave.open(BytesIO(answer.content)) as file:
-                assert file.getframerate() == RATE
+                assert file.getframerate() == SEND_RATE
                 samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
-            self._said[words] = trimmed(samples, RATE)
+            self._said[words] = trim_silence(samples, SEND_RATE)
         return self._said[words]
 
     async def understand(self, samples: Samples) -> str:
         """Return the words of what was heard in a call."""
         heard: list[str] = []
         async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
-            for part in sentences(samples):
-                file = ("heard.wav", wav_bytes(part, HEARD_RATE), "audio/wav")
+            for part in split_sentences(samples):
+                file = ("heard.wav", wav_bytes(part, RECEIVE_RATE), "audio/wav")
                 form = {"model": "whisper-tiny.en"}
                 url = f"{self.models_url}/audio/transcriptions"
                 answer = await client.post(url, files={"file": file}, data=form)
@@ -93,7 +93,7 @@ class Visit:
 
     def said(self, speaker: str, after: float) -> list[str]:
         """Return what one side has said since a moment."""
-        lines = [line for line in self.caller.lines if line.at > after and line.final]
+        lines = [line for line in self.caller.transcript if line.at > after and line.final]
         return [" ".join(line.text.split()) for line in lines if line.speaker == speaker]
 
     async def ask(self, words: str) -> str:
@@ -103,7 +103,7 @@ class Visit:
     async def gone(self) -> None:
         """Wait until the agent has hung up."""
         async with asyncio.timeout(PATIENCE):
-            await self.caller.gone.wait()
+            await self.caller.disconnected.wait()
 
     async def voice_after(self, moment: float) -> float:
         """Wait for the agent's next sound, and return when it came."""

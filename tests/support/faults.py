@@ -48,9 +48,9 @@ class Patient(CircuitBreakers):
         super().__init__()
         self.forgets = True
 
-    def of(self, business_id: UUID, provider: str) -> CircuitBreaker:
+    def get(self, business_id: UUID, provider: str) -> CircuitBreaker:
         """Return a new one, while `forgets`."""
-        return CircuitBreaker() if self.forgets else super().of(business_id, provider)
+        return CircuitBreaker() if self.forgets else super().get(business_id, provider)
 
 
 class Forgetful(TtlCache):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from config.settings import settings
 from orchestrator.engines.errors import EngineError
-from orchestrator.engines.node import installed
-from orchestrator.engines.process import Progress, run
-from orchestrator.engines.toolchain import NODE, source
+from orchestrator.engines.node import install_packages
+from orchestrator.engines.process import Progress, run_command
+from orchestrator.engines.toolchain import NODE, find_tool
 
 PACKAGES = Path(__file__).parents[1] / "node"
 _NODE = replace(NODE, minimum=(22, 19))  # the Inspector's
@@ -38,7 +38,7 @@ async def node_tools_of(cache: Path, progress: Progress) -> NodeTools:
     Raises:
         EngineError: Node or the registry cannot be reached.
     """
-    folder = await installed(cache, PACKAGES, progress)
+    folder = await install_packages(cache, PACKAGES, progress)
     node = folder / "node"
     if not node.exists():  # uv may have thrown away the one that it lent
         await _keep_node(node)
@@ -47,8 +47,8 @@ async def node_tools_of(cache: Path, progress: Progress) -> NodeTools:
 
 async def _keep_node(link: Path) -> None:
     # Asking uv takes half a second each time, and a test run by hand may not know where uv is.
-    prefix = (await source(_NODE)).prefix
-    said = await run([*prefix, "node", "--print", "process.execPath"])
+    prefix = (await find_tool(_NODE)).prefix
+    said = await run_command([*prefix, "node", "--print", "process.execPath"])
     unfinished = link.with_name(f".node.{os.getpid()}")
     unfinished.symlink_to(said.splitlines()[-1])
     unfinished.replace(link)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import httpx2
 
 from orchestrator.engines.ports import free_port
-from orchestrator.engines.process import Program, running
+from orchestrator.engines.process import Program, run_program
 
 T = TypeVar("T")
 
@@ -65,5 +65,5 @@ async def listening_servers(environment: Mapping[str, str]) -> AsyncGenerator[st
             env={**os.environ, **environment, "MCP_PORT": str(port)},
         )
         url = f"http://127.0.0.1:{port}"
-        async with held(running(program, answering(f"{url}/healthz"))):
+        async with held(run_program(program, answering(f"{url}/healthz"))):
             yield url

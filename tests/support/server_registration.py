@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from config import external_servers
-from config.bots import Bot, stored_bot
+from config.bots import Bot, read_bot
 from config.database import Database
 from config.security.tokens import Claims, Signer
 from config.tables import Audit, McpConnection, McpServer
@@ -19,8 +19,8 @@ from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.external.registration import (
     NewServer,
     RegistrationContext,
-    accept,
-    store,
+    accept_tools,
+    register_server,
 )
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import ToolInfo
@@ -48,7 +48,7 @@ class Shop:
         """Add a server, and accept what it lists."""
         new = NewServer(name, server.url, headers)
         async with self.database.tenant(self.business_id) as session:
-            await store(session, self.business_id, new, TERMS)
+            await register_server(session, self.business_id, new, TERMS)
         self.constellation.forget(self.business_id)
 
     async def accept(self, name: str, *tools: str) -> None:
@@ -56,7 +56,7 @@ class Shop:
         async with self.database.tenant(self.business_id) as session:
             row = await external_servers.find(session, name)
             assert row is not None
-            await accept(session, row, tools, TERMS, "a person")
+            await accept_tools(session, row, tools, TERMS, "a person")
         self.constellation.forget(self.business_id)
 
     async def use(self, name: str, **use: Any) -> None:
@@ -71,7 +71,7 @@ class Shop:
     async def bot(self) -> Bot:
         """Return the bot as it is stored."""
         async with self.database.tenant(self.business_id) as session:
-            return await stored_bot(session, self.tenant.bot_id)
+            return await read_bot(session, self.tenant.bot_id)
 
     async def claims(self, name: str) -> Claims:
         """Return what the bot may do on a server."""

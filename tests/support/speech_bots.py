@@ -8,10 +8,10 @@ from livekit import rtc
 from livekit.agents import APIConnectOptions, stt
 from livekit.agents.utils import http_context
 
+from config.bot_settings import Voice
 from config.bots import Bot
-from config.declarations.schema import Voice
 from config.settings import Settings
-from orchestrator.agent.speech import Hearing, Speaking
+from orchestrator.agent.speech import SpeechToText, TextToSpeech
 from tests.support.audio import tone
 from tests.support.speech_socket import KEY
 
@@ -61,7 +61,7 @@ def settings(url: str | None, *providers: str, key: str = KEY) -> Settings:
     return Settings.model_validate(keys | urls)
 
 
-async def transcripts(hearing: Hearing, *seconds: float) -> list[tuple[str, str]]:
+async def transcripts(hearing: SpeechToText, *seconds: float) -> list[tuple[str, str]]:
     """Say something for each of these times, with pauses; return what is heard."""
     finals = 0
     heard: list[tuple[str, str]] = []
@@ -88,7 +88,7 @@ async def transcripts(hearing: Hearing, *seconds: float) -> list[tuple[str, str]
     return heard
 
 
-async def sound_of(speaking: Speaking, text: str) -> float:
+async def sound_of(speaking: TextToSpeech, text: str) -> float:
     """Have this said; return how many seconds it sounds."""
     seconds = 0.0
     async with http_context.open(), asyncio.timeout(PATIENCE):

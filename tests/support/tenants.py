@@ -1,6 +1,6 @@
 """A tenant who may use every tool of every server, with vendors that can do everything."""
 
-from config.constellation import constellation, load
+from config.constellation import constellation, load_object
 from config.database import Database
 from config.security.tokens import Claims
 from config.tables import BusinessIntegration
@@ -20,7 +20,7 @@ async def able_tenant(database: Database) -> Tenant:
             credentials={},
         )
         for server, dotted in constellation().servers.items()
-        if (provider := _able(load(dotted))) is not None
+        if (provider := _able(load_object(dotted))) is not None
     ]
     async with database.tenant(tenant.business_id) as session:
         session.add_all(rows)
@@ -29,7 +29,7 @@ async def able_tenant(database: Database) -> Tenant:
 
 def every_tool(tenant: Tenant, server: str) -> Claims:
     """Return claims that name every tool of a server."""
-    spec: ServerSpec = load(constellation().servers[server])
+    spec: ServerSpec = load_object(constellation().servers[server])
     return tenant.claims(tools=tuple(spec.catalogue()["tools"]))
 
 

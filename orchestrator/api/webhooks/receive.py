@@ -1,7 +1,7 @@
-"""`POST /api/webhooks/{source}/{integration}`: a vendor says that something was written.
+"""`POST /api/webhooks/{source}/{integration}`: a vendor tells that a comment was written.
 
-It is answered at once. What has to be done about it is a job, stored with the note that the event
-was taken, so that a vendor that repeats itself, or somebody who repeats a vendor, changes nothing.
+It is answered at once. The work is a job, stored in one transaction with the event's id, so a
+repeated event, by the vendor or by somebody who replays it, changes nothing.
 """
 
 import logging
@@ -20,41 +20,41 @@ from config.columns import now
 from config.database import Database
 from config.queue import enqueue
 from config.security.encryption import Keyring
-from config.security.vault import NoAccountError, opened
+from config.security.vault import NoAccountError, open_account
 from config.tables import BusinessIntegration, WebhookEvent
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import ApiError, not_found
-from orchestrator.api.reading import read_bytes
-from orchestrator.api.webhooks.signatures import Received
-from orchestrator.api.webhooks.sources import SOURCES, Commented, Source
+from orchestrator.api.requests import read_bytes
+from orchestrator.api.webhooks.signatures import SignedRequest
+from orchestrator.api.webhooks.sources import SOURCES, CommentEvent, Source
 
 logger = logging.getLogger("antiphon.webhooks")
 
 SECRET = "webhook_secret"  # noqa: S105 - the name of the secret, among an account's
 JOB = "channels.answer_ticket"
-_LARGEST = 256 * 1024  # bytes
+_MAX_BODY_SIZE = 256 * 1024  # bytes
 _FIND = text("select find_integration(:integration)")
 
 
-def webhooks(dependencies: Dependencies) -> list[BaseRoute]:
+def webhook_routes(dependencies: Dependencies) -> list[BaseRoute]:
     """Return the routes that vendors call."""
 
     async def receive(request: Request) -> Response:
         source = SOURCES.get(request.path_params["source"])
         if source is None:
             raise not_found("source of webhooks")
-        body = await read_bytes(request, _LARGEST)
-        account = await _account(dependencies, request)
+        body = await read_bytes(request, _MAX_BODY_SIZE)
+        account = await _find_account(dependencies, request)
         headers: dict[str, list[str]] = {}
         for name, value in request.headers.items():
             headers.setdefault(name, []).append(value)
-        # Whether there is such an account is not to be heard from how long this takes, either.
+        # Verified against a random secret, too: else the time taken would tell whether it exists.
         secret = account.secret if account else secrets.token_hex()
-        fits = source.signature.fits(secret, Received(headers, body, now()))
-        if account is None or not fits:
+        genuine = source.signature.verify(secret, SignedRequest(headers, body, now()))
+        if account is None or not genuine:
             raise _unsigned()
-        commented = source.read(body)
-        taken = commented is not None and await _take(dependencies.database, account, commented)
+        event = source.parse(body)
+        taken = event is not None and await _store_event(dependencies.database, account, event)
         return JSONResponse({"taken": taken}, 202)
 
     return [Route("/api/webhooks/{source}/{integration}", receive, methods=["POST"])]
@@ -67,8 +67,8 @@ class _Account:
     secret: str
 
 
-async def _account(dependencies: Dependencies, request: Request) -> _Account | None:
-    """Return the account that the address names, if this source may send for it."""
+async def _find_account(dependencies: Dependencies, request: Request) -> _Account | None:
+    """Return the account that the URL names, if this source may send for it."""
     source = request.path_params["source"]
     try:
         integration_id = UUID(request.path_params["integration"])
@@ -80,13 +80,13 @@ async def _account(dependencies: Dependencies, request: Request) -> _Account | N
         return None
     async with dependencies.database.tenant(business_id) as session:
         row = await session.get(BusinessIntegration, integration_id)
-    if row is None or not row.enabled or not _sends(row, source, SOURCES[source]):
+    if row is None or not row.enabled or not _belongs_to(row, source, SOURCES[source]):
         return None
-    secret = _secret(row, dependencies.terms.keyring)
+    secret = _secret(row, dependencies.registration.keyring)
     return _Account(business_id, integration_id, secret) if secret else None
 
 
-def _sends(row: BusinessIntegration, name: str, source: Source) -> bool:
+def _belongs_to(row: BusinessIntegration, name: str, source: Source) -> bool:
     return (row.server, row.integration_type) == (source.server, name)
 
 
@@ -95,39 +95,38 @@ def _secret(row: BusinessIntegration, keyring: Keyring | None) -> str | None:
         logger.error("webhooks cannot be checked: VAULT_KEYS is not set")
         return None
     try:
-        return opened(row, keyring).secrets.get(SECRET)
+        return open_account(row, keyring).secrets.get(SECRET)
     except NoAccountError:
         return None
 
 
-async def _take(database: Database, account: _Account, commented: Commented) -> bool:
-    """Store that something was written, and what is to be done; say whether that is new."""
-    ticket = f"{account.integration_id}:{commented.ticket}"
+async def _store_event(database: Database, account: _Account, event: CommentEvent) -> bool:
+    """Store an event and enqueue its job; say whether the event is new."""
+    ticket = f"{account.integration_id}:{event.ticket}"
     payload = {
         "business_id": str(account.business_id),
         "integration_id": str(account.integration_id),
-        "ticket": commented.ticket,
+        "ticket": event.ticket,
     }
     async with database.tenant(account.business_id) as session:
-        if commented.comment is not None:
+        if event.comment is not None:
             # A source that names no comment is told apart later, by who has written last.
-            event = f"{commented.ticket}/{commented.comment}"
-            new = (
+            insert_new = (
                 insert(WebhookEvent)
                 .values(
                     business_id=account.business_id,
                     integration_id=account.integration_id,
-                    event=event,
+                    event=f"{event.ticket}/{event.comment}",
                 )
                 .on_conflict_do_nothing()
                 .returning(col(WebhookEvent.event))
             )
-            if (await session.execute(new)).scalar() is None:
+            if (await session.execute(insert_new)).scalar() is None:
                 return False
-        # One waits for each ticket, as it reads all that was written; the next one waits for it.
+        # At most one job waits for each ticket, as it reads all that was written until it runs.
         return await enqueue(session, JOB, payload, key=ticket, lock=ticket)
 
 
 def _unsigned() -> ApiError:
-    """Return the one refusal for whatever is not known to be the vendor's."""
+    """Return the refusal, which is the same whatever it is that is wrong."""
     return ApiError(401, "unauthorized", "That is not signed by an account that is known here.")

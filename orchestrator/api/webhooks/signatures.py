@@ -1,4 +1,4 @@
-"""How a vendor proves that a request is its own: one row says it for one source."""
+"""Verifies the signatures of webhooks: a `Signature` describes how one source signs."""
 
 import hashlib
 import hmac
@@ -8,67 +8,70 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-_FRESH = timedelta(minutes=5)
+_MAX_AGE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
-class Received:
-    """A request as it came. `headers` are by lower-case name, each with all of its values."""
+class SignedRequest:
+    """A request as it came, at `at`. `headers` have all values of each lower-case name."""
 
     headers: dict[str, list[str]] = field(repr=False)
     body: bytes = field(repr=False)
     at: datetime
 
-    def only(self, header: str) -> str | None:
-        """Return the value of a header that was sent once, and None for any other."""
+    def single_header(self, header: str) -> str | None:
+        """Return the value of a header that was sent exactly once, else None."""
         values: Sequence[str] = self.headers.get(header.lower(), ())
         return values[0] if len(values) == 1 else None
 
 
-def body(received: Received, timestamp: str) -> bytes:
-    """Return what is signed where it is the body alone."""
+def body_content(request: SignedRequest, timestamp: str) -> bytes:
+    """Return the signed bytes of a source that signs the body alone."""
     del timestamp
-    return received.body
+    return request.body
 
 
-def timestamp_and_body(received: Received, timestamp: str) -> bytes:
-    """Return what is signed where the time stands directly before the body."""
-    return timestamp.encode() + received.body
+def timestamp_and_body(request: SignedRequest, timestamp: str) -> bytes:
+    """Return the signed bytes of a source that signs the timestamp directly before the body."""
+    return timestamp.encode() + request.body
 
 
 @dataclass(frozen=True)
 class Signature:
-    """The header that proves it, and how: `plain` is the secret itself, else an HMAC of `signs`.
+    """How one source signs: the header, and what it holds.
 
-    `timestamp` names the header with the time; a request that is older or newer than five minutes
-    is not accepted, however well it is signed.
+    `plain` is the secret itself, the other encodings are of an HMAC-SHA256 of `content`.
+    `timestamp` names the header with the time; a request more than five minutes off is refused,
+    however well it is signed.
     """
 
     header: str
     encoding: Literal["hex", "base64", "plain"]
-    signs: Callable[[Received, str], bytes] = body
+    content: Callable[[SignedRequest, str], bytes] = body_content
     prefix: str = ""
     timestamp: str | None = None
 
-    def fits(self, secret: str, received: Received) -> bool:
-        """Say whether the request was made by someone who knows the secret, just now."""
-        given = received.only(self.header)
-        timestamp = received.only(self.timestamp) if self.timestamp else ""
-        if not secret or given is None or timestamp is None or not given.startswith(self.prefix):
+    def verify(self, secret: str, request: SignedRequest) -> bool:
+        """Say whether the request was signed with the secret, just now."""
+        value = request.single_header(self.header)
+        timestamp = request.single_header(self.timestamp) if self.timestamp else ""
+        if not secret or value is None or timestamp is None or not value.startswith(self.prefix):
             return False
-        if self.timestamp and not _is_fresh(timestamp, received.at):
+        if self.timestamp and not _is_fresh(timestamp, request.at):
             return False
-        shown = given.removeprefix(self.prefix)
+        signature = value.removeprefix(self.prefix)
         if self.encoding == "plain":
-            return hmac.compare_digest(shown.encode(), secret.encode())
-        expected = hmac.digest(secret.encode(), self.signs(received, timestamp), hashlib.sha256)
-        return hmac.compare_digest(_decoded(shown, self.encoding), expected)
+            return hmac.compare_digest(signature.encode(), secret.encode())
+        expected = hmac.digest(secret.encode(), self.content(request, timestamp), hashlib.sha256)
+        return hmac.compare_digest(_decode(signature, self.encoding), expected)
 
 
-def _decoded(shown: str, encoding: Literal["hex", "base64"]) -> bytes:
-    """Return the bytes of a signature; none where it is no such text."""
+def _decode(signature: str, encoding: Literal["hex", "base64"]) -> bytes:
+    """Return the bytes of a signature; none if it does not decode."""
     try:
-        return bytes.fromhex(shown) if encoding == "hex" else b64decode(shown, validate=True)
+        if encoding == "hex":
+            return bytes.fromhex(signature)
+        return b64decode(signature, validate=True)
     except ValueError:
         return b""
 
@@ -80,6 +83,6 @@ def _is_fresh(timestamp: str, at: datetime) -> bool:
             sent = datetime.fromtimestamp(int(timestamp), UTC)
         else:
             sent = datetime.fromisoformat(timestamp)
-        return abs(at - sent) <= _FRESH
+        return abs(at - sent) <= _MAX_AGE
     except (ValueError, OverflowError, OSError, TypeError):  # a time without a zone is a TypeError
         return False

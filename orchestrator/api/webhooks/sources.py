@@ -1,7 +1,7 @@
-"""Who sends webhooks: a row for each says how it signs, and what its requests are about.
+"""The sources of webhooks: how each vendor signs, and how its requests are parsed.
 
-Of what is sent, only ids are used. What was written is read from the vendor afterwards: a body
-that somebody could make up is never put before a model.
+Only ids are taken from a request. The comment itself is read from the vendor afterwards: a text
+that somebody could have made up is never shown to a model.
 """
 
 import json
@@ -17,8 +17,8 @@ _Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}
 
 
 @dataclass(frozen=True)
-class Commented:
-    """A ticket in which something was written. `comment` is None where the source does not say."""
+class CommentEvent:
+    """A new comment in a ticket. `comment` is its id; None where the source does not send it."""
 
     ticket: str
     comment: str | None = None
@@ -26,26 +26,26 @@ class Commented:
 
 @dataclass(frozen=True)
 class Source:
-    """One vendor's webhooks: the server whose account they belong to, and how they are read."""
+    """One vendor's webhooks: the server whose accounts they belong to, and their parser."""
 
     server: str
     signature: Signature
-    read: Callable[[bytes], Commented | None]
+    parse: Callable[[bytes], CommentEvent | None]
 
 
-class _Model(BaseModel):
+class _EventModel(BaseModel):
     model_config = {"frozen": True, "coerce_numbers_to_str": True, "hide_input_in_errors": True}
 
 
-class _Identified(_Model):
+class _Identified(_EventModel):
     id: _Id
 
 
-class _ZendeskChange(_Model):
+class _ZendeskChange(_EventModel):
     comment: _Identified
 
 
-class _ZendeskEvent(_Model):
+class _ZendeskEvent(_EventModel):
     """https://developer.zendesk.com/api-reference/webhooks/event-types/ticket-events/."""
 
     type: Literal["zen:event-type:ticket.comment_added"]
@@ -53,24 +53,24 @@ class _ZendeskEvent(_Model):
     event: _ZendeskChange
 
 
-class _Templated(_Model):
-    """What an operator writes into a trigger or an automation rule."""
+class _Templated(_EventModel):
+    """The body that an operator defines in a trigger or an automation rule."""
 
     ticket_id: _Id
     comment_id: _Id | None = None
 
 
-class _Nested(_Model):
-    """What Freshdesk makes of its own choice of fields."""
+class _FreshdeskEvent(_EventModel):
+    """The body that Freshdesk builds from its own choice of fields."""
 
     freshdesk_webhook: _Templated
 
 
-class _JiraIssue(_Model):
+class _JiraIssue(_EventModel):
     key: _Id
 
 
-class _JiraEvent(_Model):
+class _JiraEvent(_EventModel):
     """https://developer.atlassian.com/cloud/jira/platform/webhooks/."""
 
     webhookEvent: Literal["comment_created"]
@@ -78,38 +78,38 @@ class _JiraEvent(_Model):
     comment: _Identified
 
 
-def _zendesk(body: bytes) -> Commented | None:
-    match _read(body, _ZendeskEvent, _Templated):
+def _parse_zendesk(body: bytes) -> CommentEvent | None:
+    match _parse_as(body, _ZendeskEvent, _Templated):
         case _ZendeskEvent() as sent:
-            return Commented(sent.detail.id, sent.event.comment.id)
+            return CommentEvent(sent.detail.id, sent.event.comment.id)
         case _Templated() as sent:
-            return Commented(sent.ticket_id, sent.comment_id)
+            return CommentEvent(sent.ticket_id, sent.comment_id)
         case _:
             return None
 
 
-def _jira(body: bytes) -> Commented | None:
-    sent = _read(body, _JiraEvent)
-    return Commented(sent.issue.key, sent.comment.id) if isinstance(sent, _JiraEvent) else None
+def _parse_jira(body: bytes) -> CommentEvent | None:
+    sent = _parse_as(body, _JiraEvent)
+    return CommentEvent(sent.issue.key, sent.comment.id) if isinstance(sent, _JiraEvent) else None
 
 
-def _freshdesk(body: bytes) -> Commented | None:
-    match _read(body, _Nested, _Templated):
-        case _Nested(freshdesk_webhook=sent) | (_Templated() as sent):
-            return Commented(sent.ticket_id, sent.comment_id)
+def _parse_freshdesk(body: bytes) -> CommentEvent | None:
+    match _parse_as(body, _FreshdeskEvent, _Templated):
+        case _FreshdeskEvent(freshdesk_webhook=sent) | (_Templated() as sent):
+            return CommentEvent(sent.ticket_id, sent.comment_id)
         case _:
             return None
 
 
-def _read(body: bytes, *shapes: type[_Model]) -> _Model | None:
-    """Return the body in the first shape that it has; None for all that we do not wait for."""
+def _parse_as(body: bytes, *models: type[_EventModel]) -> _EventModel | None:
+    """Return the body as the first model that it fits; None for any other event."""
     try:
         sent = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    for shape in shapes:
+    for model in models:
         try:
-            return shape.model_validate(sent)
+            return model.model_validate(sent)
         except ValidationError:
             continue
     return None
@@ -125,10 +125,10 @@ SOURCES: Mapping[str, Source] = {
             timestamp_and_body,
             timestamp="X-Zendesk-Webhook-Signature-Timestamp",
         ),
-        _zendesk,
+        _parse_zendesk,
     ),
     # https://developer.atlassian.com/cloud/jira/platform/webhooks/#secure-admin-webhooks
-    "jira": Source("tickets", Signature("X-Hub-Signature", "hex", prefix="sha256="), _jira),
-    # Freshdesk signs nothing; its automation rules send a header that an operator types in.
-    "freshdesk": Source("tickets", Signature("X-Webhook-Secret", "plain"), _freshdesk),
+    "jira": Source("tickets", Signature("X-Hub-Signature", "hex", prefix="sha256="), _parse_jira),
+    # Freshdesk signs nothing; its automation rules send a header that an operator sets.
+    "freshdesk": Source("tickets", Signature("X-Webhook-Secret", "plain"), _parse_freshdesk),
 }

@@ -1,1 +1,1 @@
-"""Lays out what is new: a vendor's file, its test, and the line that registers it."""
+"""Lays out new code in a checkout: a vendor of a server, or a whole server."""

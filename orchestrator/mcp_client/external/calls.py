@@ -1,7 +1,7 @@
-"""Reaches servers that others run: the same calls, with the business's own headers, on no trust.
+"""Calls tools of external MCP servers with the business's own headers; results are sanitized.
 
-A client belongs to one business and one address, for a server of the older era keeps a session.
-Connections are shared, what is sent over them is not.
+A client belongs to one business and one address, because servers of the older protocol keep a
+session. Connections are shared between businesses, headers and sessions are not.
 """
 
 import asyncio
@@ -16,69 +16,76 @@ import httpx2
 from mcp.client.session import ClientSession
 from mcp_types import CallToolRequest, CallToolRequestParams, CallToolResult
 
+from config.protocol import CONFIRMATION_CODE
 from config.security.audit import audit_row
 from config.security.egress import guarded_transport
 from config.security.tokens import Claims, Grant
 from config.tables import McpServer
-from orchestrator.mcp_client.client_pool import ClientPool, Endpoint, RefusedError
-from orchestrator.mcp_client.external.client import every_tool, external_client
-from orchestrator.mcp_client.external.confirmation import CODE, unconfirmed, with_code
+from orchestrator.mcp_client.client_pool import ClientPool, Endpoint, InvalidParamsError
+from orchestrator.mcp_client.external.client import list_all_tools, open_external_client
+from orchestrator.mcp_client.external.confirmation import (
+    add_code_parameter,
+    require_confirmation,
+)
 from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.external.pinning import PinnedTools, check_pins
-from orchestrator.mcp_client.external.sanitize import outcome_of
+from orchestrator.mcp_client.external.sanitize import sanitize_result
 from orchestrator.mcp_client.tool import (
     Outcome,
     ServerUnreachableError,
     ToolInfo,
-    unknown_tool,
-    unreachable,
+    elapsed_ms,
+    unknown_tool_outcome,
+    unreachable_outcome,
 )
 
 R = TypeVar("R")
 
-_IDLE = 600.0  # seconds without a request, after which a client is closed
-_FRESH = 60.0  # seconds for which a list says what a tool is
-_MOST_LISTS = 1000
+_IDLE_TIMEOUT = 600.0  # seconds without a request, after which a client is closed
+_LIST_TTL = 60.0  # seconds for which a tool list is used for calls
+_MAX_LISTS = 1000
 
 _Key = tuple[UUID, str, str]
 
 
 @dataclass(frozen=True)
-class _Listed:
-    listing: PinnedTools
-    of: datetime  # the server as it was then
-    until: float
+class _CachedTools:
+    tools: PinnedTools
+    server_updated_at: datetime
+    expires_at: float  # by time.monotonic()
 
 
 class ExternalServers:
-    """The servers of others, as one process reaches them for every business."""
+    """Lists and calls tools of external servers, for all businesses of one process."""
 
-    def __init__(self, registry: Directory) -> None:
-        self._registry = registry
-        self._pool = ClientPool(idle=_IDLE)
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._pool = ClientPool(idle_timeout=_IDLE_TIMEOUT)
         self._transport: httpx2.AsyncBaseTransport | None = None
         self._servers: dict[_Key, McpServer] = {}
-        self._listed: dict[_Key, _Listed] = {}
+        self._tools: dict[_Key, _CachedTools] = {}
 
-    async def tools(self, server: McpServer, claims: Claims, budget: float) -> list[ToolInfo]:
+    async def list_tools(self, server: McpServer, claims: Claims, budget: float) -> list[ToolInfo]:
         """Return the accepted tools that `claims` are granted.
 
         Raises:
             ServerUnreachableError: it did not answer within the budget, in seconds.
         """
-        self._listed.pop(_key(server), None)
-        listing = await self._listing(server, _deadline(budget))
+        self._tools.pop(_key(server), None)
+        pinned = await self._pinned_tools(server, _deadline(budget))
         grant = claims.grant
-        granted = [card for card in listing.cards.values() if _may(grant, card)]
-        return [with_code(card) if card.tool in grant.confirm else card for card in granted]
+        granted = [tool for tool in pinned.available.values() if _is_granted(grant, tool)]
+        return [
+            add_code_parameter(tool) if tool.tool in grant.confirm else tool for tool in granted
+        ]
 
     async def connect(self, server: McpServer, budget: float) -> None:
-        """Open the way to a server, and see whether its tools are still as accepted.
+        """Open a connection to a server, and compare its tools with those that were accepted.
 
         Raises:
             ServerUnreachableError: it did not answer within the budget, in seconds.
         """
-        await self._listing(server, _deadline(budget))
+        await self._pinned_tools(server, _deadline(budget))
 
     async def call(
         self,
@@ -90,15 +97,18 @@ class ExternalServers:
         budget: float,
         retry: bool,
     ) -> Outcome:
-        """Call a tool, if it is still as accepted; whatever goes wrong is an outcome, too."""
+        """Call a tool if it is unchanged since it was accepted, and write the audit row.
+
+        Never raises: whatever goes wrong is an `Outcome`, too. `budget` is in seconds.
+        """
         started = time.perf_counter()
-        outcome = await self._called(server, tool, arguments, claims, budget=budget, retry=retry)
-        ended = outcome.error or str(outcome.data.get("status", "ok"))
-        row = audit_row(claims, server.name, tool, arguments, ended, _since(started))
-        await self._registry.write_audit(claims.business_id, row)
+        outcome = await self._call(server, tool, arguments, claims, budget=budget, retry=retry)
+        status = outcome.error or str(outcome.data.get("status", "ok"))
+        row = audit_row(claims, server.name, tool, arguments, status, elapsed_ms(started))
+        await self._directory.write_audit(claims.business_id, row)
         return outcome
 
-    async def _called(
+    async def _call(
         self,
         server: McpServer,
         tool: str,
@@ -111,51 +121,59 @@ class ExternalServers:
         started = time.perf_counter()
         deadline = _deadline(budget)
         try:
-            card = (await self._listing(server, deadline)).cards.get(tool)
-            if card is None or not _may(claims.grant, card):
-                return unknown_tool()
+            info = (await self._pinned_tools(server, deadline)).available.get(tool)
+            if info is None or not _is_granted(claims.grant, info):
+                return unknown_tool_outcome()
             if tool in claims.grant.confirm:
-                asked = await unconfirmed(self._registry.cache, card, arguments, claims)
-                if asked is not None:
-                    return asked
-                arguments = {name: each for name, each in arguments.items() if name != CODE}
+                question = await require_confirmation(
+                    self._directory.cache, info, arguments, claims
+                )
+                if question is not None:
+                    return question
+                arguments = {
+                    name: each for name, each in arguments.items() if name != CONFIRMATION_CODE
+                }
             params = CallToolRequestParams(name=tool, arguments=dict(arguments))
             request = CallToolRequest(params=params)
-            answer = await self._ask(
+            result = await self._request(
                 server,
                 lambda session: session.send_request(request, CallToolResult),
                 deadline,
-                retry=retry and card.repeatable,
+                retry=retry and info.repeatable,
             )
-        except RefusedError as error:
+        except InvalidParamsError as error:
             say = "Sorry, I did not get that right. Could you say it again?"
             text = f"{error} Next: Call again with the arguments corrected, or ask the caller."
-            return Outcome(text, say=say, error="invalid", ms=_since(started))
+            return Outcome(text, say=say, error="invalid", ms=elapsed_ms(started))
         except ServerUnreachableError as error:
-            return unreachable(str(error), _since(started))
-        return outcome_of(answer, _since(started))
+            return unreachable_outcome(str(error), elapsed_ms(started))
+        return sanitize_result(result, elapsed_ms(started))
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._pool.aclose()
-        await self._registry.aclose()
+        await self._directory.aclose()
         if self._transport is not None:
             await self._transport.aclose()
 
-    async def _listing(self, server: McpServer, deadline: float) -> PinnedTools:
+    async def _pinned_tools(self, server: McpServer, deadline: float) -> PinnedTools:
         key = _key(server)
-        known = self._listed.get(key)
-        if known is None or known.of != server.updated_at or known.until < time.monotonic():
-            tools = await self._ask(server, every_tool, deadline, retry=True)
-            listing = check_pins(server.name, tools, server.tools)
-            if len(self._listed) >= _MOST_LISTS:
-                self._listed.clear()
-            known = _Listed(listing, server.updated_at, time.monotonic() + _FRESH)
-            self._listed[key] = known
-            await self._registry.note(server, listing.withheld)
-        return known.listing
+        cached = self._tools.get(key)
+        if (
+            cached is None
+            or cached.server_updated_at != server.updated_at
+            or cached.expires_at < time.monotonic()
+        ):
+            listed = await self._request(server, list_all_tools, deadline, retry=True)
+            pinned = check_pins(server.name, listed, server.tools)
+            if len(self._tools) >= _MAX_LISTS:
+                self._tools.clear()
+            cached = _CachedTools(pinned, server.updated_at, time.monotonic() + _LIST_TTL)
+            self._tools[key] = cached
+            await self._directory.record_withheld(server, pinned.withheld)
+        return cached.tools
 
-    async def _ask(
+    async def _request(
         self,
         server: McpServer,
         send: Callable[[ClientSession], Awaitable[R]],
@@ -164,29 +182,27 @@ class ExternalServers:
         retry: bool,
     ) -> R:
         key = _key(server)
-        self._servers[key] = server  # its headers of now go with the client's next request
+        self._servers[key] = server  # the client's next request sends its current headers
         if self._transport is None:
-            self._transport = guarded_transport(allow_private=self._registry.allow_private)
+            self._transport = guarded_transport(allow_private=self._directory.allow_private)
         transport = self._transport
 
         def headers() -> Mapping[str, str]:
-            return self._registry.headers(self._servers[key])
+            return self._directory.headers(self._servers[key])
 
-        way = Endpoint(server.name, key, lambda: external_client(server.url, transport, headers))
-        return await self._pool.ask(way, send, deadline, retry=retry)
+        endpoint = Endpoint(
+            server.name, key, lambda: open_external_client(server.url, transport, headers)
+        )
+        return await self._pool.request(endpoint, send, deadline, retry=retry)
 
 
 def _key(server: McpServer) -> _Key:
     return server.business_id, server.name, server.url
 
 
-def _may(grant: Grant, card: ToolInfo) -> bool:
-    return grant.allows(card.tool) and (card.reads or grant.write)
+def _is_granted(grant: Grant, tool: ToolInfo) -> bool:
+    return grant.allows(tool.tool) and (tool.reads or grant.write)
 
 
 def _deadline(budget: float) -> float:
     return asyncio.get_running_loop().time() + budget
-
-
-def _since(started: float) -> float:
-    return (time.perf_counter() - started) * 1000

@@ -1,4 +1,4 @@
-"""Which servers of others a business has, as one process remembers them for a moment."""
+"""The external servers of each business, read from the database and cached for five seconds."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -19,20 +19,20 @@ from config.security.encryption import Keyring
 from config.security.vault import keyring
 from config.settings import Settings
 from config.tables import Audit, McpServer
-from orchestrator.mcp_client.external.pinning import Withheld
+from orchestrator.mcp_client.external.pinning import WithheldTool
 from orchestrator.mcp_client.tool import ServerUnreachableError
 
 logger = logging.getLogger("antiphon.registry")
 
 SUBJECT = "registry"
 WITHHELD = "withheld"
-_REMEMBERED = 5.0  # seconds, in which another process still sees what has been changed
-_MOST_REMEMBERED = 10_000
-_ALONE = text("select pg_advisory_xact_lock(hashtextextended(:what, 0))")
+_TTL = 5.0  # seconds in which another process may still see the state before a change
+_MAX_CACHED = 10_000
+_LOCK = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
 
 
 class Directory:
-    """The servers that businesses have added. Headers stay sealed until a request needs them."""
+    """Looks up the external servers of businesses; headers are decrypted for each request."""
 
     def __init__(
         self,
@@ -47,26 +47,26 @@ class Directory:
         self.cache = cache
         self.allow_private = allow_private
         self._trail = AuditTrail(database)
-        self._known: dict[UUID, tuple[float, Mapping[str, McpServer]]] = {}
-        self._noted: set[tuple[UUID, str, str]] = set()
+        self._servers: dict[UUID, tuple[float, Mapping[str, McpServer]]] = {}
+        self._recorded: set[tuple[UUID, str, str]] = set()
 
     @classmethod
-    def of(cls, settings: Settings, database: Database, cache: Redis) -> Self:
-        """Return the registry that these settings open.
+    def from_settings(cls, settings: Settings, database: Database, cache: Redis) -> Self:
+        """Return a directory with the keys and the rule for private hosts of these settings.
 
         Raises:
-            KeyringError: VAULT_KEYS is not what it should be.
+            KeyringError: VAULT_KEYS is malformed.
         """
-        private = settings.allow_private_hosts
-        return cls(database, keyring(settings), cache, allow_private=private)
+        allow_private = settings.allow_private_hosts
+        return cls(database, keyring(settings), cache, allow_private=allow_private)
 
     async def find(self, business_id: UUID, name: str) -> McpServer | None:
-        """Return a business's server; it must not be changed.
+        """Return a business's server, or None; the row is shared and must not be changed.
 
         Raises:
-            ServerUnreachableError: the database does not answer, and nothing is remembered.
+            ServerUnreachableError: the database does not answer, and nothing is cached.
         """
-        until, rows = self._known.get(business_id, (0.0, None))
+        until, rows = self._servers.get(business_id, (0.0, None))
         if rows is None or until < monotonic():
             try:
                 async with self._database.tenant(business_id) as session:
@@ -74,81 +74,83 @@ class Directory:
             except UNREACHABLE:
                 if rows is None:
                     raise ServerUnreachableError(f"{name} is not available.") from None
-            if len(self._known) >= _MOST_REMEMBERED:
-                self._known.clear()
-            self._known[business_id] = monotonic() + _REMEMBERED, rows
+            if len(self._servers) >= _MAX_CACHED:
+                self._servers.clear()
+            self._servers[business_id] = monotonic() + _TTL, rows
         return rows.get(name)
 
-    async def names(self, business_id: UUID) -> list[str]:
-        """Return how a business's servers are called.
+    async def server_names(self, business_id: UUID) -> list[str]:
+        """Return the names of a business's servers, sorted.
 
         Raises:
-            ServerUnreachableError: the database does not answer, and nothing is remembered.
+            ServerUnreachableError: the database does not answer, and nothing is cached.
         """
         await self.find(business_id, "")
-        return sorted(self._known[business_id][1])
+        return sorted(self._servers[business_id][1])
 
     async def write_audit(self, business_id: UUID, row: Row) -> None:
-        """Append a call of somebody else's tool to the audit trail, as ours are."""
+        """Append a tool call to the audit trail; a failure to do so is logged."""
         try:
             await self._trail.append(business_id, row)
         except SQLAlchemyError:
             logger.exception("a tool call could not be written down", extra={"tool": row["tool"]})
 
     async def aclose(self) -> None:
-        """Let the connection of the trail go."""
+        """Close the connection of the audit trail."""
         await self._trail.aclose()
 
     def forget(self, business_id: UUID) -> None:
-        """Read a business's servers anew the next time: they have been changed."""
-        self._known.pop(business_id, None)
+        """Drop the cached servers of a business: they have been changed."""
+        self._servers.pop(business_id, None)
 
     def headers(self, server: McpServer) -> Mapping[str, str]:
-        """Return what a request to this server carries.
+        """Return the decrypted headers for requests to a server.
 
         Raises:
-            SealError: they do not open with the keys of this process.
+            SealError: they cannot be decrypted with the keys of this process.
         """
-        return external_servers.unseal(server, self._keyring)
+        return external_servers.open_headers(server, self._keyring)
 
-    async def note(self, server: McpServer, withheld: Sequence[Withheld]) -> None:
-        """Log and write down which tools are withheld, once for whatever they have become."""
-        news = [each for each in withheld if (server.id, each.tool, each.digest) not in self._noted]
-        if not news:
+    async def record_withheld(self, server: McpServer, withheld: Sequence[WithheldTool]) -> None:
+        """Log and audit withheld tools, once per tool and digest."""
+        new = [
+            each for each in withheld if (server.id, each.tool, each.digest) not in self._recorded
+        ]
+        if not new:
             return
-        if len(self._noted) >= _MOST_REMEMBERED:
-            self._noted.clear()
+        if len(self._recorded) >= _MAX_CACHED:
+            self._recorded.clear()
         try:
             async with self._database.tenant(server.business_id) as session:
-                for each in news:
-                    await _note(session, server, each)
+                for tool in new:
+                    await _record_withheld(session, server, tool)
         except UNREACHABLE:
             logger.warning("what is withheld could not be written down")
             return
-        self._noted |= {(server.id, each.tool, each.digest) for each in news}
+        self._recorded |= {(server.id, each.tool, each.digest) for each in new}
 
 
-async def _note(session: AsyncSession, server: McpServer, each: Withheld) -> None:
-    # Every call is a process of its own, and many may see the change at the same time.
-    await session.execute(_ALONE, {"what": f"{server.id}|{each.tool}|{each.digest}"})
+async def _record_withheld(session: AsyncSession, server: McpServer, tool: WithheldTool) -> None:
+    # Each call runs in its own process, and several may see the change at the same time.
+    await session.execute(_LOCK, {"key": f"{server.id}|{tool.tool}|{tool.digest}"})
     query = (
         select(col(Audit.id))
         .where(col(Audit.subject) == SUBJECT, col(Audit.outcome) == WITHHELD)
-        .where(col(Audit.server) == server.name, col(Audit.tool) == each.tool)
-        .where(col(Audit.argument_digest) == each.digest)
+        .where(col(Audit.server) == server.name, col(Audit.tool) == tool.tool)
+        .where(col(Audit.argument_digest) == tool.digest)
         .limit(1)
     )
     if await session.scalar(query) is not None:
         return
-    details = {"server": server.name, "tool": each.tool, "reason": each.reason}
+    details = {"server": server.name, "tool": tool.tool, "reason": tool.reason}
     logger.warning("a tool is withheld", extra=details)
     session.add(
         Audit(
             business_id=server.business_id,
             subject=SUBJECT,
             server=server.name,
-            tool=each.tool,
-            argument_digest=each.digest,
+            tool=tool.tool,
+            argument_digest=tool.digest,
             outcome=WITHHELD,
             ms=0,
         )

@@ -1,4 +1,4 @@
-"""Which tools of somebody else's server are offered: those that are as they were accepted."""
+"""Pins the tools of external servers: only those are offered that are unchanged since accepted."""
 
 import hashlib
 import json
@@ -10,20 +10,24 @@ from typing import Literal
 
 from mcp_types import Tool
 
-from orchestrator.agent.system_tools import CONFIRM, END
-from orchestrator.mcp_client.external.sanitize import card_of, clean, effects
+from orchestrator.mcp_client.external.sanitize import (
+    effect_annotations,
+    sanitize_text,
+    sanitize_tool,
+)
+from orchestrator.mcp_client.reserved_names import RESERVED_NAMES
 from orchestrator.mcp_client.tool import ToolInfo
 
 Reason = Literal["new", "changed", "unusable name", "listed twice", "too large"]
 
 _NAME = re.compile(r"[a-z0-9_]{1,64}")
-_LONGEST_NAME = 64  # characters that models' vendors take
-_LARGEST = 16 * 1024  # bytes of description and schema
+_MAX_NAME = 64  # characters that model vendors accept
+_MAX_SIZE = 16 * 1024  # bytes of description and schema
 
 
 @dataclass(frozen=True)
-class Withheld:
-    """A tool that is not offered, why, and what it says of itself now."""
+class WithheldTool:
+    """A tool that is not offered, the reason, and its current description and digest."""
 
     tool: str
     reason: Reason
@@ -33,48 +37,52 @@ class Withheld:
 
 @dataclass(frozen=True)
 class PinnedTools:
-    """What a server lists, held against what was accepted."""
+    """A server's tools compared with those that were accepted.
 
-    cards: Mapping[str, ToolInfo]
-    withheld: Sequence[Withheld]
-    pins: Mapping[str, str]  # every tool that could be accepted, with its digest of now
-    tools: Sequence[Tool] = field(repr=False)
+    `digests` has the current digest of every tool that could be accepted.
+    """
+
+    available: Mapping[str, ToolInfo]
+    withheld: Sequence[WithheldTool]
+    digests: Mapping[str, str]
+    listed: Sequence[Tool] = field(repr=False)
 
 
-def digest(tool: Tool) -> str:
-    """Return what changes with anything that models or we go by: texts, schema, and effects."""
-    parts = [tool.name, tool.description or "", tool.input_schema, effects(tool)]
+def tool_digest(tool: Tool) -> str:
+    """Return the SHA-256 of what models and the agent rely on: texts, schema, effects."""
+    parts = [tool.name, tool.description or "", tool.input_schema, effect_annotations(tool)]
     return hashlib.sha256(_canonical(parts)).hexdigest()
 
 
 def check_pins(server: str, tools: Sequence[Tool], accepted: Mapping[str, str]) -> PinnedTools:
-    """Sort a server's tools into those that are offered and those that are withheld."""
-    cards: dict[str, ToolInfo] = {}
-    pins: dict[str, str] = {}
-    withheld: list[Withheld] = []
-    times = Counter(tool.name for tool in tools)
+    """Divide a server's tools into available and withheld ones; `accepted` has digests by name."""
+    available: dict[str, ToolInfo] = {}
+    digests: dict[str, str] = {}
+    withheld: list[WithheldTool] = []
+    counts = Counter(tool.name for tool in tools)
     for tool in tools:
-        now = digest(tool)
-        reason = _never(server, tool, times[tool.name])
+        current = tool_digest(tool)
+        reason = _unusable_reason(server, tool, counts[tool.name])
         if reason is None:
-            pins[tool.name] = now
-            if accepted.get(tool.name) == now:
-                cards[tool.name] = card_of(server, tool)
+            digests[tool.name] = current
+            if accepted.get(tool.name) == current:
+                available[tool.name] = sanitize_tool(server, tool)
                 continue
             reason = "changed" if tool.name in accepted else "new"
-        description = clean(tool.description or "")
-        withheld.append(Withheld(clean(tool.name, 128), reason, description, now))
-    return PinnedTools(cards, withheld, pins, tools)
+        description = sanitize_text(tool.description or "")
+        withheld.append(WithheldTool(sanitize_text(tool.name, 128), reason, description, current))
+    return PinnedTools(available, withheld, digests, tools)
 
 
-def _never(server: str, tool: Tool, times: int) -> Reason | None:
-    joined = f"{server}_{tool.name}"
-    if not _NAME.fullmatch(tool.name) or len(joined) > _LONGEST_NAME or joined in (CONFIRM, END):
+def _unusable_reason(server: str, tool: Tool, count: int) -> Reason | None:
+    full_name = f"{server}_{tool.name}"
+    too_long = len(full_name) > _MAX_NAME
+    if not _NAME.fullmatch(tool.name) or too_long or full_name in RESERVED_NAMES:
         return "unusable name"
-    if times > 1:  # whichever were called, it might be the other one that was accepted
+    if count > 1:  # a call might reach the one that was not accepted
         return "listed twice"
     size = len(_canonical([tool.description, tool.input_schema]))
-    return "too large" if size > _LARGEST else None
+    return "too large" if size > _MAX_SIZE else None
 
 
 def _canonical(value: object) -> bytes:

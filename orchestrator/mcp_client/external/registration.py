@@ -1,8 +1,8 @@
-"""The registry: MCP servers of others that a business has added, and the tools it has accepted.
+"""Registers external MCP servers for a business, and accepts their tools.
 
-A server's tools are pinned by what they say of themselves. One that says something else later is
-withheld from every bot until a person accepts it: else whoever runs the server could talk a bot
-into anything, a while after somebody has looked at it.
+A tool is pinned by a digest of its texts and schema. If that changes, the tool is withheld from
+every bot until a person accepts it: else whoever runs the server could later instruct a bot by a
+new description.
 """
 
 import re
@@ -19,20 +19,21 @@ from config.columns import now
 from config.constellation import constellation
 from config.declarations.env_refs import Reference, resolve
 from config.declarations.schema import ServerName
-from config.declarations.section import ApplyContext, Change, DeclarationModel
+from config.declarations.section import ApplyContext, Change
 from config.errors import UserError
+from config.models import DeclarationModel
+from config.protocol import READ_BUDGET
 from config.security.egress import check_url
 from config.security.encryption import Keyring, SealError
-from config.settings import running
+from config.settings import running_settings
 from config.tables import Audit, McpServer
-from orchestrator.mcp_client.external.client import tools_of
+from orchestrator.mcp_client.external.client import fetch_tools
 from orchestrator.mcp_client.external.pinning import PinnedTools, check_pins
 
 ACCEPTED = "accepted"
-_BUDGET = 8.0  # seconds
-_LONGEST_VALUE = 8192  # characters
+_MAX_HEADER_VALUE = 8192  # characters
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
-_TRANSPORTS_OWN = frozenset(
+_TRANSPORT_HEADERS = frozenset(
     {
         *("accept", "accept-encoding", "connection", "content-encoding", "content-length"),
         *("content-type", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
@@ -40,7 +41,7 @@ _TRANSPORTS_OWN = frozenset(
 )
 
 
-def _not_ours(name: str) -> str:
+def _require_unreserved(name: str) -> str:
     if name in constellation().servers:
         raise ValueError(f"is already what one of our servers is called: {name}")
     return name
@@ -49,22 +50,22 @@ def _not_ours(name: str) -> str:
 def _header_name(name: str) -> str:
     if not _HEADER_NAME.fullmatch(name):
         raise ValueError("is no name that a header can have")
-    if name.lower() in _TRANSPORTS_OWN or name.lower().startswith("mcp-"):
+    if name.lower() in _TRANSPORT_HEADERS or name.lower().startswith("mcp-"):
         raise ValueError("is a header that the transport sets itself")
     return name
 
 
-NewName = Annotated[ServerName, AfterValidator(_not_ours)]
+NewName = Annotated[ServerName, AfterValidator(_require_unreserved)]
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 
 
-class RegistryError(UserError):
-    """A server cannot be stored, accepted or removed as it was asked."""
+class RegistrationError(UserError):
+    """A server cannot be stored or removed, or a tool not accepted."""
 
 
 class McpServerDeclaration(DeclarationModel):
-    """An MCP server that somebody else runs. What it lists when it is added is accepted."""
+    """An external MCP server. The tools that it lists when it is added are accepted."""
 
     name: NewName
     url: Url
@@ -73,7 +74,7 @@ class McpServerDeclaration(DeclarationModel):
 
 @dataclass(frozen=True)
 class NewServer:
-    """A server as it is to be stored."""
+    """A server to be stored; `headers` are in plain text."""
 
     name: str
     url: str
@@ -82,7 +83,7 @@ class NewServer:
 
 @dataclass(frozen=True)
 class RegistrationContext:
-    """Under which circumstances servers are asked."""
+    """The keys that seal headers, and whether servers may have private addresses."""
 
     keyring: Keyring | None = field(default=None, repr=False)
     allow_private: bool = False
@@ -92,107 +93,107 @@ class RegistrationContext:
 class McpServersSection:
     """The `mcp_servers` of a declaration."""
 
-    allow_private: Callable[[], bool] = lambda: running().allow_private_hosts
+    allow_private: Callable[[], bool] = lambda: running_settings().allow_private_hosts
     item: type[DeclarationModel] = McpServerDeclaration
     after_bots: bool = False
 
     async def apply(self, applying: ApplyContext, items: Sequence[Any]) -> list[Change]:
-        """Ask and store the servers that are new or differ; one no longer declared is kept."""
+        """List tools of servers that are new or differ, and store them; none is removed."""
         changes: list[Change] = []
-        terms = RegistrationContext(applying.keyring, self.allow_private())
+        context = RegistrationContext(applying.keyring, self.allow_private())
         for item in items:
-            given = NewServer(
+            new = NewServer(
                 item.name, item.url, {name: resolve(value) for name, value in item.headers.items()}
             )
-            change = await store(
+            change = await register_server(
                 applying.session,
                 applying.business_id,
-                given,
-                terms,
+                new,
+                context,
                 progress=None if applying.dry_run else applying.progress,
             )
             if change is not None:
                 changes.append(change)
-                renewed = await external_servers.renew_bots(applying.session, item.name)
-                applying.changed_bots.extend(renewed)
+                changed_bots = await external_servers.bump_bot_versions(applying.session, item.name)
+                applying.changed_bots.extend(changed_bots)
         return changes
 
 
 MCP_SERVERS = McpServersSection()
 
 
-async def store(
+async def register_server(
     session: AsyncSession,
     business_id: UUID,
-    given: NewServer,
-    terms: RegistrationContext,
+    new: NewServer,
+    context: RegistrationContext,
     *,
     progress: Callable[[str], None] | None = lambda _: None,
 ) -> Change | None:
-    """Store a server that is new or differs, and return what that changed.
+    """Store a server that is new or differs, and return the change; None if nothing differs.
 
-    It is asked for its tools first, unless `progress` is None. At a new address all of them are
-    accepted; new headers accept nothing.
+    Its tools are listed first, unless `progress` is None. At a new URL all of them are accepted;
+    with new headers, none is.
 
     Raises:
-        UserError: it cannot be reached, or the headers cannot be sent or sealed.
+        UserError: it cannot be reached, or the headers are invalid or cannot be sealed.
     """
-    given = NewServer(given.name, given.url, _sendable(given.headers))
-    row = await external_servers.find(session, given.name)
-    what = f"server {given.name}"
+    new = NewServer(new.name, new.url, _validate_headers(new.headers))
+    row = await external_servers.find(session, new.name)
+    what = f"server {new.name}"
     if row is None:
-        row = McpServer(business_id=business_id, name=given.name, url=given.url)
+        row = McpServer(business_id=business_id, name=new.name, url=new.url)
         change = Change("add", what)
         differing = ["url"]
     else:
-        differing = _differences(row, given, terms.keyring)
+        differing = _differences(row, new, context.keyring)
         change = Change("change", what, ", ".join(differing))
     if not differing:
         return None
-    external_servers.seal(row, given.headers, terms.keyring)
+    external_servers.seal_headers(row, new.headers, context.keyring)
     if progress is not None:
-        progress(f"asking {given.name} for its tools")
-        listing = await _asked(given, terms, row.tools)
+        progress(f"asking {new.name} for its tools")
+        pinned = await _fetch_pinned_tools(new, context, row.tools)
         if "url" in differing:
-            row.tools = dict(listing.pins)
-    row.url, row.updated_at = given.url, now()
+            row.tools = dict(pinned.digests)
+    row.url, row.updated_at = new.url, now()
     session.add(row)
     await session.flush()
     return change
 
 
-async def inspect(row: McpServer, terms: RegistrationContext) -> PinnedTools:
-    """Ask a server what it lists now, held against what was accepted.
+async def inspect_server(row: McpServer, context: RegistrationContext) -> PinnedTools:
+    """List a server's tools now, compared with those that were accepted.
 
     Raises:
-        UserError: it cannot be reached, or its headers do not open.
+        UserError: it cannot be reached, or its headers cannot be decrypted.
     """
     try:
-        headers = external_servers.unseal(row, terms.keyring)
+        headers = external_servers.open_headers(row, context.keyring)
     except SealError as error:
-        raise RegistryError(f"The headers of {row.name} cannot be used: {error}") from None
-    return await _asked(NewServer(row.name, row.url, headers), terms, row.tools)
+        raise RegistrationError(f"The headers of {row.name} cannot be used: {error}") from None
+    return await _fetch_pinned_tools(NewServer(row.name, row.url, headers), context, row.tools)
 
 
-async def accept(
+async def accept_tools(
     session: AsyncSession,
     row: McpServer,
     tools: Sequence[str],
-    terms: RegistrationContext,
+    context: RegistrationContext,
     subject: str,
 ) -> PinnedTools:
-    """Accept these tools as they are now, or all; returns what is offered and withheld then.
+    """Accept the named tools as they are now, or all; returns the state after that.
 
     Raises:
-        UserError: the server cannot be reached, or lists no such tool that could be offered.
+        UserError: the server cannot be reached, or one of the tools cannot be accepted.
     """
-    found = await inspect(row, terms)
-    unknown = [name for name in tools if name not in found.pins]
+    pinned = await inspect_server(row, context)
+    unknown = [name for name in tools if name not in pinned.digests]
     if unknown:
-        raise RegistryError(f"{row.name} has no tool {unknown[0]!r} that could be offered.")
+        raise RegistrationError(f"{row.name} has no tool {unknown[0]!r} that could be offered.")
     before = row.tools
-    now_accepted = {name: found.pins[name] for name in tools}
-    row.tools = {**before, **now_accepted} if tools else dict(found.pins)
+    now_accepted = {name: pinned.digests[name] for name in tools}
+    row.tools = {**before, **now_accepted} if tools else dict(pinned.digests)
     row.updated_at = now()
     session.add_all(
         Audit(
@@ -208,45 +209,51 @@ async def accept(
         if before.get(name) != digest
     )
     await session.flush()
-    return check_pins(row.name, found.tools, row.tools)
+    return check_pins(row.name, pinned.listed, row.tools)
 
 
-async def remove(session: AsyncSession, row: McpServer) -> None:
+async def remove_server(session: AsyncSession, row: McpServer) -> None:
     """Remove a server.
 
     Raises:
-        RegistryError: a bot still names it.
+        RegistrationError: a bot still uses it.
     """
-    used = [name for _, name in await external_servers.bots_with(session, row.name)]
-    if used:
-        raise RegistryError(f"{row.name} is used by {', '.join(used)}: take it from there first.")
+    bots = [name for _, name in await external_servers.bots_using(session, row.name)]
+    if bots:
+        raise RegistrationError(
+            f"{row.name} is used by {', '.join(bots)}: take it from there first."
+        )
     await session.delete(row)
 
 
-async def _asked(
-    given: NewServer, terms: RegistrationContext, accepted: Mapping[str, str]
+async def _fetch_pinned_tools(
+    server: NewServer, context: RegistrationContext, accepted: Mapping[str, str]
 ) -> PinnedTools:
-    await check_url(given.url, allow_private=terms.allow_private)
-    tools = await tools_of(
-        given.name, given.url, given.headers, allow_private=terms.allow_private, budget=_BUDGET
+    await check_url(server.url, allow_private=context.allow_private)
+    tools = await fetch_tools(
+        server.name,
+        server.url,
+        server.headers,
+        allow_private=context.allow_private,
+        budget=READ_BUDGET,
     )
-    return check_pins(given.name, tools, accepted)
+    return check_pins(server.name, tools, accepted)
 
 
-def _sendable(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers without space around them; what HTTP refuses, its errors would show."""
-    sent = {name: value.strip() for name, value in headers.items()}
-    for name, value in sent.items():
-        plain = value.isascii() and value.isprintable()
-        if not plain or not 0 < len(value) <= _LONGEST_VALUE:
-            raise RegistryError(f"The header {name} holds what cannot be sent in a header.")
-    return sent
+def _validate_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers stripped; an error of the HTTP client would show an invalid value."""
+    stripped = {name: value.strip() for name, value in headers.items()}
+    for name, value in stripped.items():
+        printable = value.isascii() and value.isprintable()
+        if not printable or not 0 < len(value) <= _MAX_HEADER_VALUE:
+            raise RegistrationError(f"The header {name} holds what cannot be sent in a header.")
+    return stripped
 
 
-def _differences(row: McpServer, given: NewServer, keyring: Keyring | None) -> list[str]:
-    differing = ["url"] if row.url != given.url else []
+def _differences(row: McpServer, new: NewServer, keyring: Keyring | None) -> list[str]:
+    differing = ["url"] if row.url != new.url else []
     try:
-        same = external_servers.unseal(row, keyring) == given.headers
+        same = external_servers.open_headers(row, keyring) == new.headers
     except SealError:
         same = False
     return differing if same else [*differing, "headers"]

@@ -1,10 +1,7 @@
 """The API over real engines and real MCP servers; every answer is held against the document."""
 
-import asyncio
 import re
-import socket
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +9,6 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 import pytest_asyncio
-import uvicorn
 from jsonschema import Draft202012Validator
 from redis.asyncio import Redis
 
@@ -26,8 +22,9 @@ from orchestrator.api.dependencies import Dependencies, LiveKitAccess
 from orchestrator.api.openapi import document
 from orchestrator.mcp_client.router import Router
 from tests.conftest import Tenant
-from tests.orchestrator.api.mcp_clients import House, opened
-from tests.orchestrator.api.scheduling_double import DESK
+from tests.orchestrator.api.mcp_clients import Deployment, serve_deployment
+from tests.orchestrator.api.scheduling_double import SCHEDULING
+from tests.support.asgi import listening
 from tests.support.processes import held
 from tests.support.servers import serve
 from transcripts.server import SERVER as TRANSCRIPTS
@@ -38,22 +35,10 @@ DOCUMENT = document(OPERATIONS)
 Json = dict[str, Any]
 
 
-@asynccontextmanager
-async def listening(app: Any) -> AsyncGenerator[str]:
-    """Serve an app on a free port of this machine."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, lifespan="off", log_level="warning", ws="none")
-        server = uvicorn.Server(config)
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        await task
-
-
 @pytest_asyncio.fixture(scope="session")
 async def servers_url(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[str]:
-    """Where the servers listen."""
-    specs = [TRANSCRIPTS, KNOWLEDGE, DESK]
+    """The URL of the servers."""
+    specs = [TRANSCRIPTS, KNOWLEDGE, SCHEDULING]
     async with (
         held(serve(specs, signer, database, cache)) as servers,
         held(listening(servers.app)) as url,
@@ -65,35 +50,35 @@ async def servers_url(signer: Signer, database: Database, cache: Redis) -> Async
 async def dependencies(
     signer: Signer, database: Database, cache: Redis, servers_url: str
 ) -> AsyncGenerator[Dependencies]:
-    """What the API runs on; nothing listens where LiveKit should be."""
-    constellation = Router(signer, lambda name: f"{servers_url}/{name}/mcp")
+    """The API's dependencies; nothing listens at LiveKit's address."""
+    router = Router(signer, lambda name: f"{servers_url}/{name}/mcp")
     async with httpx2.AsyncClient(timeout=2, trust_env=False) as http:
         yield Dependencies(
             database,
             cache,
-            constellation,
+            router,
             signer,
             LiveKitAccess("ws://127.0.0.1:9", "APIkey", SECRET),
             http,
             ice_servers=("stun:127.0.0.1:3478",),
             origins=frozenset({OWN_ORIGIN}),
-            health={"transcripts": f"{servers_url}/healthz"},
+            health_urls={"transcripts": f"{servers_url}/healthz"},
             anonymous_per_minute=3,
         )
-    await constellation.aclose()
+    await router.aclose()
 
 
 @pytest_asyncio.fixture(scope="session")
-async def house(
+async def deployment(
     dependencies: Dependencies, signer: Signer, database: Database, cache: Redis
-) -> AsyncGenerator[House]:
-    """The API and its servers, on ports that stay."""
-    async with held(opened(dependencies, signer, database, cache)) as house:
-        yield house
+) -> AsyncGenerator[Deployment]:
+    """The API and its servers, on fixed ports."""
+    async with held(serve_deployment(dependencies, signer, database, cache)) as deployment:
+        yield deployment
 
 
-def as_documented(response: httpx2.Response) -> None:
-    """Fail for an answer that the document does not promise."""
+def check_against_document(response: httpx2.Response) -> None:
+    """Fail for an answer that the document does not describe."""
     method = response.request.method.lower()
     for template, operations in DOCUMENT["paths"].items():
         pattern = re.sub(r"\{\w+\}", "[^/]+", template)
@@ -108,16 +93,16 @@ def as_documented(response: httpx2.Response) -> None:
                 Draft202012Validator(whole).validate(response.json())
 
 
-async def _check(response: httpx2.Response) -> None:
+async def _check_response(response: httpx2.Response) -> None:
     await response.aread()
-    as_documented(response)
+    check_against_document(response)
 
 
-Client = Callable[..., httpx2.AsyncClient]
+ClientFactory = Callable[..., httpx2.AsyncClient]
 
 
-def client_of(dependencies: Dependencies) -> Client:
-    """Return what opens clients of an API on these dependencies."""
+def client_factory(dependencies: Dependencies) -> ClientFactory:
+    """Return a function that opens clients of an API on these dependencies."""
     app = create_app(dependencies)
 
     def client(
@@ -131,16 +116,16 @@ def client_of(dependencies: Dependencies) -> Client:
             ),
             base_url=OWN_ORIGIN,
             headers=headers,
-            event_hooks={"response": [_check]},
+            event_hooks={"response": [_check_response]},
         )
 
     return client
 
 
 @pytest.fixture(scope="session")
-def client(dependencies: Dependencies) -> Client:
+def client(dependencies: Dependencies) -> ClientFactory:
     """Open a client of the API."""
-    return client_of(dependencies)
+    return client_factory(dependencies)
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -157,7 +142,7 @@ async def other_key(database: Database, other_tenant: Tenant) -> str:
 
 @pytest.fixture
 def address() -> str:
-    """An address that has not asked for anything yet."""
+    """A client address that has sent no request yet."""
     number = uuid4().int
     return f"10.{number % 250}.{number // 250 % 250}.{number // 62500 % 250}"
 
@@ -190,7 +175,7 @@ async def new_bot(database: Database, tenant: Tenant, *connections: Json, **chan
     return bot
 
 
-async def started(client: Client, key: str, bot: str = "bot", **body: Any) -> Json:
+async def start_session(client: ClientFactory, key: str, bot: str = "bot", **body: Any) -> Json:
     """Start a conversation with a key."""
     async with client(key) as http:
         answer = await http.post("/api/sessions/start", json={"bot": bot, **body})
@@ -198,6 +183,6 @@ async def started(client: Client, key: str, bot: str = "bot", **body: Any) -> Js
     return dict(answer.json())
 
 
-def without(dependencies: Dependencies, **changes: Any) -> Dependencies:
+def with_changes(dependencies: Dependencies, **changes: Any) -> Dependencies:
     """Return the dependencies with some of them replaced."""
     return replace(dependencies, **changes)

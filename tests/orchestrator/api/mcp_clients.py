@@ -1,9 +1,9 @@
-"""The API and its servers on ports that stay, and one way to ask for every kind of client."""
+"""The API and its servers on fixed ports, and one interface to every kind of MCP client."""
 
 import asyncio
 import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -27,38 +27,38 @@ from orchestrator.api.dependencies import Dependencies
 from orchestrator.engines.ports import free_port
 from orchestrator.mcp_client.router import Router
 from servicenow.server import SERVER as SERVICENOW
-from tests.orchestrator.api.scheduling_double import DESK
+from tests.orchestrator.api.scheduling_double import SCHEDULING
 from tests.support.processes import held
 from tests.support.servers import serve
 from tickets.server import SERVER as TICKETS
 from transcripts.server import SERVER as TRANSCRIPTS
 
-SERVERS = (DESK, KNOWLEDGE, TRANSCRIPTS, CRM, TICKETS, SERVICENOW)
+SERVERS = (SCHEDULING, KNOWLEDGE, TRANSCRIPTS, CRM, TICKETS, SERVICENOW)
 
-Opens = Callable[[], AbstractAsyncContextManager[ASGIApp]]
+AppFactory = Callable[[], AbstractAsyncContextManager[ASGIApp]]
 
 
-class Process:
-    """An app on a port of its own, which can be ended and begun again."""
+class RestartableServer:
+    """An app on a port of its own, which can be stopped and started again."""
 
-    def __init__(self, opens: Opens) -> None:
-        self._opens = opens
+    def __init__(self, open_app: AppFactory) -> None:
+        self._open_app = open_app
         self._port = free_port()
         self._leave = asyncio.Event()
         self._running: AbstractAsyncContextManager[None] | None = None
 
     @property
     def url(self) -> str:
-        """Return where it listens."""
+        """Return the URL."""
         return f"http://127.0.0.1:{self._port}"
 
     async def start(self) -> None:
-        """Begin."""
+        """Start."""
         self._running = held(self._served())
         await self._running.__aenter__()
 
     async def stop(self) -> None:
-        """End, as a process does: its connections are closed."""
+        """Stop, as a process does: its connections are closed."""
         if self._running is not None:
             await self._running.__aexit__(None, None, None)
             self._running = None
@@ -66,7 +66,7 @@ class Process:
     @asynccontextmanager
     async def _served(self) -> AsyncGenerator[None]:
         with socket.create_server(("127.0.0.1", self._port)) as listener:
-            async with self._opens() as app:
+            async with self._open_app() as app:
                 config = uvicorn.Config(app, lifespan="off", log_level="warning", ws="none")
                 server = uvicorn.Server(config)
                 task = asyncio.create_task(server.serve(sockets=[listener]))
@@ -75,8 +75,8 @@ class Process:
                 await task
 
 
-class Heard:
-    """Notes the requests that reach an app."""
+class RequestRecorder:
+    """Records the bodies of the requests to an app."""
 
     def __init__(self, app: ASGIApp, bodies: list[str]) -> None:
         self._app = app
@@ -85,134 +85,142 @@ class Heard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
 
-        async def heard() -> Message:
+        async def received() -> Message:
             message = await receive()
             self._bodies.append(message.get("body", b"").decode())
             return message
 
-        await self._app(scope, heard, send)
+        await self._app(scope, received, send)
 
 
 @dataclass(frozen=True)
-class House:
-    """The API as a process, and each MCP server as another; `heard` is what the servers got."""
+class Deployment:
+    """The API as a process and each MCP server as another.
 
-    api: Process
-    servers: Mapping[str, Process]
-    heard: list[str]
+    `received` are the bodies of the requests to the servers.
+    """
+
+    api: RestartableServer
+    servers: Mapping[str, RestartableServer]
+    received: list[str]
+    dependencies: Dependencies
 
     @property
     def url(self) -> str:
-        """Return where every server is served together."""
+        """Return the URL that serves all servers together."""
         return f"{self.api.url}/mcp"
 
     async def restart(self) -> None:
-        """End everything, and begin it again."""
+        """Stop everything, and start it again."""
         for process in (self.api, *self.servers.values()):
             await process.stop()
             await process.start()
 
 
 @asynccontextmanager
-async def opened(
+async def serve_deployment(
     dependencies: Dependencies, signer: Signer, database: Database, cache: Redis
-) -> AsyncGenerator[House]:
-    """Serve the API and its servers, each on a port that stays."""
+) -> AsyncGenerator[Deployment]:
+    """Serve the API and its servers, each on a fixed port."""
 
-    heard: list[str] = []
+    received: list[str] = []
 
-    def alone(spec: Any) -> Opens:
+    def factory_of(spec: Any) -> AppFactory:
         @asynccontextmanager
-        async def opens() -> AsyncGenerator[ASGIApp]:
+        async def open_app() -> AsyncGenerator[ASGIApp]:
             async with serve([spec], signer, database, cache) as served:
-                yield Heard(served.app, heard)
+                yield RequestRecorder(served.app, received)
 
-        return opens
+        return open_app
 
-    servers = {spec.name: Process(alone(spec)) for spec in SERVERS}
+    servers = {spec.name: RestartableServer(factory_of(spec)) for spec in SERVERS}
+
+    def server_url(name: str) -> str:
+        return f"{servers[name].url}/{name}/mcp"
 
     @asynccontextmanager
-    async def api() -> AsyncGenerator[ASGIApp]:
-        constellation = Router(signer, lambda name: f"{servers[name].url}/{name}/mcp")
-        yield create_app(replace(dependencies, constellation=constellation))
-        await constellation.aclose()
+    async def open_api() -> AsyncGenerator[ASGIApp]:
+        async with aclosing(Router(signer, server_url)) as router:
+            yield create_app(replace(dependencies, router=router))
 
-    house = House(Process(api), servers, heard)
-    for process in (house.api, *servers.values()):
-        await process.start()
-    yield house
-    for process in (house.api, *servers.values()):
-        await process.stop()
+    async with aclosing(Router(signer, server_url)) as router:
+        own = replace(dependencies, router=router)
+        deployment = Deployment(RestartableServer(open_api), servers, received, own)
+        for process in (deployment.api, *servers.values()):
+            await process.start()
+        yield deployment
+        for process in (deployment.api, *servers.values()):
+            await process.stop()
 
 
-class Outsider(Protocol):
-    """A client of some kind, connected."""
+class ConnectedClient(Protocol):
+    """A connected client of some kind."""
 
-    async def tools(self) -> list[str]:
-        """List the names of the tools, asking anew."""
+    async def tool_names(self) -> list[str]:
+        """List the names of the tools, bypassing any cache of the client."""
         ...
 
-    async def call(self, tool: str, **arguments: Any) -> str:
+    async def call_text(self, tool: str, **arguments: Any) -> str:
         """Call a tool, and return the text of its answer."""
         ...
 
 
-Connect = Callable[[str, str], AbstractAsyncContextManager[Outsider]]
+Connect = Callable[[str, str], AbstractAsyncContextManager[ConnectedClient]]
 
 
 @dataclass
-class FastMcp:
+class FastMcpClient:
     """FastMCP's client."""
 
     client: fastmcp.Client[StreamableHttpTransport]
 
-    async def listed(self) -> list[Tool]:
+    async def list_tools(self) -> list[Tool]:
         """List the tools."""
         return await self.client.list_tools()
 
-    async def tools(self) -> list[str]:
+    async def tool_names(self) -> list[str]:
         """List the names of the tools."""
-        return [tool.name for tool in await self.listed()]
+        return [tool.name for tool in await self.list_tools()]
 
-    async def result(self, tool: str, meta: Any = None, **arguments: Any) -> Any:
+    async def call_tool(self, tool: str, meta: Any = None, **arguments: Any) -> Any:
         """Call a tool."""
         return await self.client.call_tool(tool, arguments, raise_on_error=False, meta=meta)
 
-    async def call(self, tool: str, **arguments: Any) -> str:
+    async def call_text(self, tool: str, **arguments: Any) -> str:
         """Call a tool, and return its text."""
-        return _text((await self.result(tool, **arguments)).content)
+        return _text((await self.call_tool(tool, **arguments)).content)
 
 
 @dataclass
-class Sdk:
+class SdkClient:
     """The MCP SDK's client."""
 
     client: mcp.Client
 
-    async def tools(self) -> list[str]:
+    async def tool_names(self) -> list[str]:
         """List the names of the tools."""
         # Else the second list would come from the client's own memory.
         listed = await self.client.list_tools(cache_mode="bypass")
         return [tool.name for tool in listed.tools]
 
-    async def call(self, tool: str, **arguments: Any) -> str:
+    async def call_text(self, tool: str, **arguments: Any) -> str:
         """Call a tool, and return its text."""
         result = await self.client.call_tool(tool, arguments)
         return _text(result.content)
 
 
 @dataclass
-class LiveKit:
+class LiveKitClient:
     """The MCP client of LiveKit's agents."""
 
     server: MCPServerHTTP
 
-    async def tools(self) -> list[str]:
+    async def tool_names(self) -> list[str]:
         """List the names of the tools."""
         self.server.invalidate_cache()
         return [tool.info.name for tool in await self._tools()]
 
-    async def call(self, tool: str, **arguments: Any) -> str:
+    async def call_text(self, tool: str, **arguments: Any) -> str:
         """Call a tool, and return its text."""
         (found,) = [each for each in await self._tools() if each.info.name == tool]
         return str(await found(raw_arguments=arguments))
@@ -222,37 +230,37 @@ class LiveKit:
 
 
 @asynccontextmanager
-async def fast_mcp(url: str, key: str, mode: Any = "auto") -> AsyncGenerator[FastMcp]:
+async def connect_fast_mcp(url: str, key: str, mode: Any = "auto") -> AsyncGenerator[FastMcpClient]:
     """Connect with FastMCP."""
     transport = StreamableHttpTransport(url, auth=key)
     async with fastmcp.Client(transport, mode=mode) as client:
-        yield FastMcp(client)
+        yield FastMcpClient(client)
 
 
 @asynccontextmanager
-async def fast_mcp_legacy(url: str, key: str) -> AsyncGenerator[Outsider]:
-    """Connect with FastMCP, as in 2025."""
-    async with fast_mcp(url, key, "legacy") as client:
+async def connect_fast_mcp_legacy(url: str, key: str) -> AsyncGenerator[ConnectedClient]:
+    """Connect with FastMCP, by the protocol of 2025."""
+    async with connect_fast_mcp(url, key, "legacy") as client:
         yield client
 
 
 @asynccontextmanager
-async def sdk(url: str, key: str) -> AsyncGenerator[Outsider]:
+async def connect_sdk(url: str, key: str) -> AsyncGenerator[ConnectedClient]:
     """Connect with the SDK."""
     headers = {"Authorization": f"Bearer {key}"}
     async with (
         httpx2.AsyncClient(headers=headers) as http,
         mcp.Client(streamable_http_client(url, http_client=http)) as client,
     ):
-        yield Sdk(client)
+        yield SdkClient(client)
 
 
 @asynccontextmanager
-async def livekit(url: str, key: str) -> AsyncGenerator[Outsider]:
+async def connect_livekit(url: str, key: str) -> AsyncGenerator[ConnectedClient]:
     """Connect with LiveKit's agents."""
     server = MCPServerHTTP(url, headers={"Authorization": f"Bearer {key}"})
     await server.initialize()
-    yield LiveKit(server)
+    yield LiveKitClient(server)
     await server.aclose()
 
 
@@ -260,8 +268,8 @@ def _text(content: Any) -> str:
     return "\n".join(part.text for part in content if isinstance(part, TextContent))
 
 
-def modern(method: str, **params: Any) -> dict[str, Any]:
-    """Return a request of 2026, as `post` takes it."""
+def mcp_request(method: str, **params: Any) -> dict[str, Any]:
+    """Return a request of the protocol of 2026, as arguments of `post`."""
     meta = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "1"},
@@ -274,4 +282,4 @@ def modern(method: str, **params: Any) -> dict[str, Any]:
     return {"headers": {"Accept": "application/json, text/event-stream", **headers}, "json": body}
 
 
-LIST = modern("tools/list")
+LIST_TOOLS = mcp_request("tools/list")

@@ -76,4 +76,4 @@ async def write(what: str) -> Written:
     return Written(say="Written.", times=written.count(what))
 
 
-DESK = ServerSpec("scheduling", "A desk.", (fail, tell_whose, write))
+SCHEDULING = ServerSpec("scheduling", "A calendar.", (fail, tell_whose, write))

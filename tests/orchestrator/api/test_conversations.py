@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.orchestrator.api.conftest import Client, Json, started
+from tests.orchestrator.api.conftest import ClientFactory, Json, start_session
 
 LIST = "/api/conversations"
 HEARD = {"transcript": "Is it open?", "detected_language": "en", "stt_provider": "embedded"}
@@ -15,9 +15,9 @@ SAID = {"response_text": "Yes, until six.", "llm_provider": "local", "language":
 
 
 @pytest_asyncio.fixture(scope="module")
-async def session(client: Client, key: str) -> Json:
+async def session(client: ClientFactory, key: str) -> Json:
     """A conversation of two turns, recorded over REST."""
-    session = await started(client, key)
+    session = await start_session(client, key)
     one = f"{LIST}/{session['conversation_id']}"
     async with client(key) as http:
         for heard, said in (
@@ -32,7 +32,9 @@ async def session(client: Client, key: str) -> Json:
     return session
 
 
-async def get(client: Client, token: str, session: Json, what: str = "", **params: Any) -> Any:
+async def get(
+    client: ClientFactory, token: str, session: Json, what: str = "", **params: Any
+) -> Any:
     """Read something about a conversation."""
     async with client(token) as http:
         answer = await http.get(f"{LIST}/{session['conversation_id']}{what}", params=params)
@@ -40,7 +42,9 @@ async def get(client: Client, token: str, session: Json, what: str = "", **param
     return answer
 
 
-async def test_what_was_said_is_read_in_order(client: Client, key: str, session: Json) -> None:
+async def test_what_was_said_is_read_in_order(
+    client: ClientFactory, key: str, session: Json
+) -> None:
     for token in (key, session["conversation_token"]):
         entries = (await get(client, token, session, "/transcript")).json()
         assert [(entry["role"], entry["text"]) for entry in entries] == [
@@ -53,7 +57,7 @@ async def test_what_was_said_is_read_in_order(client: Client, key: str, session:
         assert entries[0]["language"] == "en"
 
 
-async def test_turns_hold_their_responses(client: Client, key: str, session: Json) -> None:
+async def test_turns_hold_their_responses(client: ClientFactory, key: str, session: Json) -> None:
     turns = (await get(client, key, session, "/turns")).json()
     assert [turn["user"]["text"] for turn in turns] == ["Is it open?", "=Thanks"]
     assert [[one["text"] for one in turn["responses"]] for turn in turns] == [
@@ -64,7 +68,7 @@ async def test_turns_hold_their_responses(client: Client, key: str, session: Jso
 
 
 async def test_there_is_no_response_to_a_turn_that_was_not(
-    client: Client, key: str, session: Json
+    client: ClientFactory, key: str, session: Json
 ) -> None:
     one = f"{LIST}/{session['conversation_id']}/turns/7"
     async with client(key) as http:
@@ -73,9 +77,9 @@ async def test_there_is_no_response_to_a_turn_that_was_not(
 
 
 async def test_a_repeated_turn_is_recorded_once_and_another_one_is_refused(
-    client: Client, key: str
+    client: ClientFactory, key: str
 ) -> None:
-    session = await started(client, key)
+    session = await start_session(client, key)
     turns = f"{LIST}/{session['conversation_id']}/turns"
     async with client(key) as http:
         for _ in range(2):
@@ -88,7 +92,7 @@ async def test_a_repeated_turn_is_recorded_once_and_another_one_is_refused(
     assert following.json()["order_index"] == 5
 
 
-async def test_a_file_as_json(client: Client, key: str, session: Json) -> None:
+async def test_a_file_as_json(client: ClientFactory, key: str, session: Json) -> None:
     answer = await get(client, key, session, "/export", format="json")
     assert answer.headers["content-type"] == "application/json"
     name = f"transcript-{session['conversation_id']}.json"
@@ -97,7 +101,9 @@ async def test_a_file_as_json(client: Client, key: str, session: Json) -> None:
     assert texts[:2] == ["Is it open?", "Yes, until six."]
 
 
-async def test_a_file_as_csv_runs_no_formula(client: Client, key: str, session: Json) -> None:
+async def test_a_file_as_csv_runs_no_formula(
+    client: ClientFactory, key: str, session: Json
+) -> None:
     answer = await get(client, key, session, "/export", format="csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.DictReader(io.StringIO(answer.text)))
@@ -105,14 +111,14 @@ async def test_a_file_as_csv_runs_no_formula(client: Client, key: str, session: 
     assert rows[2]["text"] == "'=Thanks"
 
 
-async def test_a_file_as_text(client: Client, key: str, session: Json) -> None:
+async def test_a_file_as_text(client: ClientFactory, key: str, session: Json) -> None:
     answer = await get(client, session["conversation_token"], session, "/export", format="text")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.text.splitlines()[:2] == ["User: Is it open?", "Agent: Yes, until six."]
 
 
-async def test_who_took_the_call_and_why_it_ended(client: Client, key: str) -> None:
-    session = await started(client, key)
+async def test_who_took_the_call_and_why_it_ended(client: ClientFactory, key: str) -> None:
+    session = await start_session(client, key)
     one = f"{LIST}/{session['conversation_id']}"
     async with client(key) as http:
         joined = await http.post(f"{one}/agent_joined", json={"room_sid": "RM_1", "job_id": "AJ_1"})
@@ -124,8 +130,8 @@ async def test_who_took_the_call_and_why_it_ended(client: Client, key: str) -> N
     assert seen["ended_at"] >= seen["started_at"]
 
 
-async def test_conversations_are_listed_page_by_page(client: Client, key: str) -> None:
-    ids = [(await started(client, key))["conversation_id"] for _ in range(3)]
+async def test_conversations_are_listed_page_by_page(client: ClientFactory, key: str) -> None:
+    ids = [(await start_session(client, key))["conversation_id"] for _ in range(3)]
     async with client(key) as http:
         first = (await http.get(LIST, params={"limit": 2, "bot": "bot"})).json()
         more = {"limit": 1, "before": first["next_before"]}
@@ -135,8 +141,8 @@ async def test_conversations_are_listed_page_by_page(client: Client, key: str) -
     assert listed[0]["room_name"] == f"call-{ids[2]}"
 
 
-async def test_conversations_are_listed_by_status(client: Client, key: str) -> None:
-    session = await started(client, key)
+async def test_conversations_are_listed_by_status(client: ClientFactory, key: str) -> None:
+    session = await start_session(client, key)
     async with client(key) as http:
         await http.post(f"{LIST}/{session['conversation_id']}/end")
         found = (await http.get(LIST, params={"status": "ended", "limit": 50})).json()
@@ -145,8 +151,8 @@ async def test_conversations_are_listed_by_status(client: Client, key: str) -> N
 
 
 @pytest.mark.parametrize("text", ["", "Straße 東京 🚲 \u202e", "x" * 20_000, "'; drop table--"])
-async def test_any_words_come_back_as_they_were(client: Client, key: str, text: str) -> None:
-    session = await started(client, key)
+async def test_any_words_come_back_as_they_were(client: ClientFactory, key: str, text: str) -> None:
+    session = await start_session(client, key)
     turns = f"{LIST}/{session['conversation_id']}/turns"
     async with client(key) as http:
         answer = await http.post(turns, json=HEARD | {"transcript": text})

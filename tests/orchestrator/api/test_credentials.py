@@ -8,7 +8,12 @@ from config.database import Database
 from config.security.tokens import Claims, Grant, Signer
 from orchestrator.api.dependencies import Dependencies
 from tests.conftest import Tenant, fetch
-from tests.orchestrator.api.conftest import Client, client_of, started, without
+from tests.orchestrator.api.conftest import (
+    ClientFactory,
+    client_factory,
+    start_session,
+    with_changes,
+)
 
 LIST = "/api/conversations"
 
@@ -27,7 +32,9 @@ LIST = "/api/conversations"
         "Bearer a.b.c",
     ],
 )
-async def test_who_has_no_key_is_asked_for_one(client: Client, authorization: str | None) -> None:
+async def test_who_has_no_key_is_asked_for_one(
+    client: ClientFactory, authorization: str | None
+) -> None:
     headers = {"Authorization": authorization} if authorization is not None else {}
     async with client() as http:
         answer = await http.get(LIST, headers=headers)
@@ -36,7 +43,9 @@ async def test_who_has_no_key_is_asked_for_one(client: Client, authorization: st
     assert "ak_" not in answer.text
 
 
-async def test_a_wrong_key_is_refused_where_none_is_needed(client: Client, tenant: Tenant) -> None:
+async def test_a_wrong_key_is_refused_where_none_is_needed(
+    client: ClientFactory, tenant: Tenant
+) -> None:
     async with client("ak_nonsense") as http:
         answer = await http.post("/api/sessions/start", json={"bot": "bot"})
     assert answer.status_code == 401
@@ -61,17 +70,17 @@ def conversation_claims(tenant: Tenant, conversation_id: UUID) -> Claims:
 
 
 async def test_only_our_tokens_for_this_audience_count_and_only_in_time(
-    client: Client, key: str, tenant: Tenant, signer: Signer
+    client: ClientFactory, key: str, tenant: Tenant, signer: Signer
 ) -> None:
-    conversation_id = (await started(client, key))["conversation_id"]
+    conversation_id = (await start_session(client, key))["conversation_id"]
     claims = conversation_claims(tenant, UUID(conversation_id))
-    nobodys = claims.model_copy(update={"conversation_id": None})
+    of_no_conversation = claims.model_copy(update={"conversation_id": None})
     tokens = {
         "ours": signer.mint("api", claims, lifetime=3600),
         "expired": signer.mint("api", claims, lifetime=-60),
         "too long": signer.mint("api", claims, lifetime=7200),
         "a server's": signer.mint("mcp:transcripts", claims),
-        "of no conversation": signer.mint("api", nobodys),
+        "of no conversation": signer.mint("api", of_no_conversation),
         "another signer's": Signer.generate().mint("api", claims),
     }
     statuses: dict[str, int] = {}
@@ -93,17 +102,19 @@ async def test_only_our_tokens_for_this_audience_count_and_only_in_time(
     ],
 )
 async def test_a_conversation_token_only_reads(
-    client: Client, key: str, method: str, path: str, body: dict[str, str] | None
+    client: ClientFactory, key: str, method: str, path: str, body: dict[str, str] | None
 ) -> None:
-    session = await started(client, key)
+    session = await start_session(client, key)
     url = LIST + path.format(id=session["conversation_id"])
     async with client(session["conversation_token"]) as http:
         answer = await http.request(method, url, json=body)
     assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
 
 
-async def test_a_conversation_token_reads_no_other_conversation(client: Client, key: str) -> None:
-    mine, another = await started(client, key), await started(client, key)
+async def test_a_conversation_token_reads_no_other_conversation(
+    client: ClientFactory, key: str
+) -> None:
+    mine, another = await start_session(client, key), await start_session(client, key)
     answers: list[tuple[int, str]] = []
     async with client(mine["conversation_token"]) as http:
         for conversation_id in (another["conversation_id"], str(uuid4())):
@@ -119,7 +130,7 @@ async def test_no_refusal_tells_more_without_a_database(
     dependencies: Dependencies, key: str
 ) -> None:
     database = Database("postgresql+psycopg://nobody:canary@127.0.0.1:9/none")
-    client = client_of(without(dependencies, database=database))
+    client = client_factory(with_changes(dependencies, database=database))
     async with client(key) as http:
         answer = await http.get(LIST)
     assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")

@@ -13,13 +13,13 @@ from config.security.api_keys import Rights, create_key
 from config.security.tokens import Signer
 from orchestrator.api.dependencies import Dependencies
 from tests.conftest import Tenant
-from tests.orchestrator.api.conftest import client_of
-from tests.orchestrator.api.mcp_clients import LIST, modern
+from tests.orchestrator.api.conftest import client_factory
+from tests.orchestrator.api.mcp_clients import LIST_TOOLS, mcp_request
 from tests.support.external_servers import Stranger, stranger
 from tests.support.processes import held
 from tests.support.server_registration import Shop, shop
 
-done: list[str] = []
+added_customers: list[str] = []
 
 
 def find(name: str) -> dict[str, str]:
@@ -27,7 +27,7 @@ def find(name: str) -> dict[str, str]:
 
 
 def add(name: str) -> str:
-    done.append(name)
+    added_customers.append(name)
     return f"{name} was added."
 
 
@@ -41,85 +41,93 @@ async def tracker() -> AsyncGenerator[Stranger]:
 
 
 @pytest_asyncio.fixture
-async def mine(
+async def business(
     signer: Signer, database: Database, cache: Redis, tracker: Stranger
 ) -> AsyncGenerator[Shop]:
     """A business whose bot uses it."""
-    async with held(shop(signer, database, cache)) as mine:
-        await mine.add("tracker", tracker)
-        await mine.use("tracker", policy={"add": {"confirm": True}})
-        yield mine
+    async with held(shop(signer, database, cache)) as business:
+        await business.add("tracker", tracker)
+        await business.use("tracker", policy={"add": {"confirm": True}})
+        yield business
 
 
-class Asks:
-    """Asks the gateway with a key of the business."""
+class GatewayClient:
+    """Calls the gateway over MCP, with a key of the business."""
 
     def __init__(self, http: httpx2.AsyncClient) -> None:
         self._http = http
 
-    async def tools(self, path: str = "/mcp") -> list[str]:
+    async def tool_names(self, path: str = "/mcp") -> list[str]:
         """List the names of the tools."""
-        answer = await self._http.post(path, **LIST)
+        answer = await self._http.post(path, **LIST_TOOLS)
         return [tool["name"] for tool in answer.json()["result"]["tools"]]
 
-    async def call(self, tool: str, **arguments: Any) -> Any:
+    async def call_tool(self, tool: str, **arguments: Any) -> Any:
         """Call a tool."""
-        request = modern("tools/call", name=tool, arguments=arguments)
+        request = mcp_request("tools/call", name=tool, arguments=arguments)
         return (await self._http.post("/mcp", **request)).json()["result"]
 
 
-async def asks(dependencies: Dependencies, mine: Shop, **rights: Any) -> Asks:
-    """Return what asks with a new key of the business's bot."""
-    limits = Rights(bots=(mine.tenant.bot_id,), **rights)
-    key = await create_key(mine.database, mine.business_id, "outside", limits)
-    return Asks(client_of(replace(dependencies, constellation=mine.constellation))(key))
+async def gateway_client(
+    dependencies: Dependencies, business: Shop, **rights: Any
+) -> GatewayClient:
+    """Return a client with a new key of the business's bot."""
+    limits = Rights(bots=(business.tenant.bot_id,), **rights)
+    key = await create_key(business.database, business.business_id, "outside", limits)
+    return GatewayClient(client_factory(replace(dependencies, router=business.constellation))(key))
 
 
-async def test_it_is_listed_and_called(dependencies: Dependencies, mine: Shop) -> None:
-    outsider = await asks(dependencies, mine)
-    assert sorted(await outsider.tools()) == ["tracker_add", "tracker_find"]
-    assert sorted(await outsider.tools("/tracker/mcp")) == ["add", "find"]
-    found = await outsider.call("tracker_find", name="Ada")
+async def test_it_is_listed_and_called(dependencies: Dependencies, business: Shop) -> None:
+    gateway = await gateway_client(dependencies, business)
+    assert sorted(await gateway.tool_names()) == ["tracker_add", "tracker_find"]
+    assert sorted(await gateway.tool_names("/tracker/mcp")) == ["add", "find"]
+    found = await gateway.call_tool("tracker_find", name="Ada")
     assert found["structuredContent"] == {"say": "Ada is a customer.", "name": "Ada"}
 
 
 async def test_what_the_bot_confirms_takes_two_steps(
-    dependencies: Dependencies, mine: Shop
+    dependencies: Dependencies, business: Shop
 ) -> None:
-    outsider = await asks(dependencies, mine)
-    asked = await outsider.call("tracker_add", name="Bea")
+    gateway = await gateway_client(dependencies, business)
+    asked = await gateway.call_tool("tracker_add", name="Bea")
     code = asked["structuredContent"]["confirmation_code"]
-    assert "Bea" not in done
-    answer = await outsider.call("tracker_add", name="Bea", confirmation_code=code)
+    assert "Bea" not in added_customers
+    answer = await gateway.call_tool("tracker_add", name="Bea", confirmation_code=code)
     assert answer["content"][0]["text"] == "Bea was added."
-    assert done.count("Bea") == 1
+    assert added_customers.count("Bea") == 1
 
 
-async def test_the_rights_of_the_key_hold_for_it(dependencies: Dependencies, mine: Shop) -> None:
+async def test_the_rights_of_the_key_hold_for_it(
+    dependencies: Dependencies, business: Shop
+) -> None:
     for rights in ({"read_only": True}, {"tools": ("tracker_find",)}):
-        outsider = await asks(dependencies, mine, **rights)
-        assert await outsider.tools() == ["tracker_find"]
-        refused = await outsider.call("tracker_add", name="Cyd", confirmation_code="x")
+        gateway = await gateway_client(dependencies, business, **rights)
+        assert await gateway.tool_names() == ["tracker_find"]
+        refused = await gateway.call_tool("tracker_add", name="Cyd", confirmation_code="x")
         assert refused["_meta"]["antiphon"]["error"] == "unknown_tool"
-    elsewhere = await asks(dependencies, mine, servers=("scheduling",))
-    assert await elsewhere.tools() == []
-    refused = await elsewhere.call("tracker_find", name="Cyd")
+    elsewhere = await gateway_client(dependencies, business, servers=("scheduling",))
+    assert await elsewhere.tool_names() == []
+    refused = await elsewhere.call_tool("tracker_find", name="Cyd")
     assert refused["_meta"]["antiphon"]["error"] == "unknown_tool"
-    assert "Cyd" not in done
+    assert "Cyd" not in added_customers
 
 
-async def test_a_key_without_a_bot_has_them_too(dependencies: Dependencies, mine: Shop) -> None:
-    key = await create_key(mine.database, mine.business_id, "outside")
-    outsider = Asks(client_of(replace(dependencies, constellation=mine.constellation))(key))
-    assert {"tracker_add", "tracker_find"} <= set(await outsider.tools())
-    found = await outsider.call("tracker_find", name="Ada")
+async def test_a_key_without_a_bot_has_them_too(dependencies: Dependencies, business: Shop) -> None:
+    key = await create_key(business.database, business.business_id, "outside")
+    gateway = GatewayClient(
+        client_factory(replace(dependencies, router=business.constellation))(key)
+    )
+    assert {"tracker_add", "tracker_find"} <= set(await gateway.tool_names())
+    found = await gateway.call_tool("tracker_find", name="Ada")
     assert found["structuredContent"]["name"] == "Ada"
 
 
 async def test_another_business_s_key_has_none_of_them(
-    dependencies: Dependencies, mine: Shop, other_tenant: Tenant
+    dependencies: Dependencies, business: Shop, other_tenant: Tenant
 ) -> None:
-    key = await create_key(mine.database, other_tenant.business_id, "outside")
-    outsider = Asks(client_of(replace(dependencies, constellation=mine.constellation))(key))
-    refused = await outsider.call("tracker_find", name="Ada")
+    key = await create_key(business.database, other_tenant.business_id, "outside")
+    gateway = GatewayClient(
+        client_factory(replace(dependencies, router=business.constellation))(key)
+    )
+    refused = await gateway.call_tool("tracker_find", name="Ada")
     assert refused["_meta"]["antiphon"]["error"] == "unknown_tool"

@@ -8,13 +8,13 @@ import pytest
 from config.cache import connect
 from config.database import Database
 from orchestrator.api.dependencies import Dependencies, LiveKitAccess
-from orchestrator.engines.livekit import livekit
+from orchestrator.engines.livekit import run_livekit
 from orchestrator.engines.ports import Port
-from tests.orchestrator.api.conftest import Client, client_of, without
+from tests.orchestrator.api.conftest import ClientFactory, client_factory, with_changes
 from tests.support.processes import held
 
 
-async def test_the_process_lives_whatever_else_does(client: Client) -> None:
+async def test_the_process_lives_whatever_else_does(client: ClientFactory) -> None:
     async with client() as http:
         answer = await http.get("/healthz")
         head = await http.head("/healthz")
@@ -25,8 +25,10 @@ async def test_the_process_lives_whatever_else_does(client: Client) -> None:
 async def test_what_does_not_answer_is_named(dependencies: Dependencies) -> None:
     database = Database("postgresql+psycopg://nobody:canary@127.0.0.1:9/none")
     cache = connect("redis://127.0.0.1:9/0")
-    health = {**dependencies.health, "knowledge": "http://127.0.0.1:9/healthz"}
-    client = client_of(without(dependencies, database=database, cache=cache, health=health))
+    health_urls = {**dependencies.health_urls, "knowledge": "http://127.0.0.1:9/healthz"}
+    client = client_factory(
+        with_changes(dependencies, database=database, cache=cache, health_urls=health_urls)
+    )
     async with client() as http:
         answer = await http.get("/readyz")
     assert answer.status_code == 503
@@ -42,9 +44,9 @@ async def test_it_is_ready_when_everything_answers(
 ) -> None:
     built = Path(os.environ.get("ANTIPHON_CACHE", Path.home() / ".cache" / "antiphon"))
     ports = Port(0, "LIVEKIT_PORT"), Port(0, "LIVEKIT_MEDIA_PORT")
-    async with held(livekit(tmp_path, built, *ports, print)) as server:
+    async with held(run_livekit(tmp_path, built, *ports, print)) as server:
         access = LiveKitAccess(server.url, server.api_key, server.api_secret)
-        client = client_of(without(dependencies, livekit=access))
+        client = client_factory(with_changes(dependencies, livekit=access))
         async with client() as http:
             answer = await http.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})

@@ -8,7 +8,7 @@ from config.database import Database
 from config.declarations.section import ApplyContext
 from kb.declarations import KNOWLEDGE_BASES, KnowledgeBaseDeclaration, TextDocument
 from tests.conftest import Tenant, fetch
-from tests.orchestrator.api.conftest import Client, NewBot, new_bot, started
+from tests.orchestrator.api.conftest import ClientFactory, NewBot, new_bot, start_session
 
 RETRIEVE = "/api/rag/retrieve"
 FACTS = """# Repairs
@@ -32,8 +32,8 @@ async def bot(database: Database, tenant: Tenant) -> NewBot:
     return await new_bot(database, tenant, knowledge_base_id=base["id"])
 
 
-async def test_a_question_finds_its_passage(client: Client, key: str, bot: NewBot) -> None:
-    conversation_id = (await started(client, key, bot.name))["conversation_id"]
+async def test_a_question_finds_its_passage(client: ClientFactory, key: str, bot: NewBot) -> None:
+    conversation_id = (await start_session(client, key, bot.name))["conversation_id"]
     for names_bot in ({"bot": bot.name}, {"conversation_id": conversation_id}):
         body = {"query": "What does a flat tyre cost?", "top_k": 1, **names_bot}
         async with client(key) as http:
@@ -44,7 +44,7 @@ async def test_a_question_finds_its_passage(client: Client, key: str, bot: NewBo
         assert passage["source"] == "Shop"
 
 
-async def test_a_bot_that_knows_nothing_says_so(client: Client, key: str) -> None:
+async def test_a_bot_that_knows_nothing_says_so(client: ClientFactory, key: str) -> None:
     async with client(key) as http:
         answer = await http.post(RETRIEVE, json={"bot": "bot", "query": "Is it open?"})
         unnamed = await http.post(RETRIEVE, json={"query": "Is it open?"})

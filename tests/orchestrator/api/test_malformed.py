@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.orchestrator.api.conftest import DOCUMENT, Client, started
+from tests.orchestrator.api.conftest import DOCUMENT, ClientFactory, start_session
 
 CANARY = "canary-4711"
 POSTS = sorted(path for path, operations in DOCUMENT["paths"].items() if "post" in operations)
@@ -38,7 +38,7 @@ def url(path: str) -> str:
     ],
 )
 async def test_a_body_that_is_no_object_of_ours(
-    client: Client, key: str, path: str, body: bytes, status: int, error: str
+    client: ClientFactory, key: str, path: str, body: bytes, status: int, error: str
 ) -> None:
     headers = {"Content-Type": "application/json"}
     async with client(key) as http:
@@ -48,7 +48,7 @@ async def test_a_body_that_is_no_object_of_ours(
 
 
 @pytest.mark.parametrize("path", NEEDS_FIELDS)
-async def test_what_is_missing_is_named(client: Client, key: str, path: str) -> None:
+async def test_what_is_missing_is_named(client: ClientFactory, key: str, path: str) -> None:
     schema = DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]
     model = DOCUMENT["components"]["schemas"][schema["schema"]["$ref"].rpartition("/")[2]]
     async with client(key) as http:
@@ -81,7 +81,7 @@ async def test_what_is_missing_is_named(client: Client, key: str, path: str) -> 
     ],
 )
 async def test_what_does_not_fit_is_named_but_not_repeated(
-    client: Client, key: str, path: str, field: str, value: Any
+    client: ClientFactory, key: str, path: str, field: str, value: Any
 ) -> None:
     body = {
         "/api/sessions/start": {"bot": "bot"},
@@ -97,9 +97,9 @@ async def test_what_does_not_fit_is_named_but_not_repeated(
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
-async def test_numbers_are_numbers(client: Client, key: str, number: str) -> None:
+async def test_numbers_are_numbers(client: ClientFactory, key: str, number: str) -> None:
     body = f'{{"transcript": "a", "stt_provider": "b", "stt_confidence": {number}}}'
-    session = await started(client, key)
+    session = await start_session(client, key)
     async with client(key) as http:
         answer = await http.post(
             f"/api/conversations/{session['conversation_id']}/turns",
@@ -113,13 +113,13 @@ async def test_numbers_are_numbers(client: Client, key: str, number: str) -> Non
     "query",
     ["limit=0", "limit=51", "limit=x", "before=x", "status=gone", "bot=A%20B", "other=1"],
 )
-async def test_parameters_are_checked(client: Client, key: str, query: str) -> None:
+async def test_parameters_are_checked(client: ClientFactory, key: str, query: str) -> None:
     async with client(key) as http:
         answer = await http.get(f"/api/conversations?{query}")
     assert (answer.status_code, answer.json()["error"]) == (422, "invalid")
 
 
-async def test_a_form_is_not_json(client: Client, key: str) -> None:
+async def test_a_form_is_not_json(client: ClientFactory, key: str) -> None:
     async with client(key) as http:
         answer = await http.post(
             "/api/sessions/start",
@@ -129,14 +129,14 @@ async def test_a_form_is_not_json(client: Client, key: str) -> None:
     assert answer.status_code == 415
 
 
-async def parts(count: int) -> AsyncGenerator[bytes]:
+async def body_chunks(count: int) -> AsyncGenerator[bytes]:
     """Send a body of megabytes without saying how long it is."""
     for _ in range(count):
         yield b" " * 2**20
 
 
-@pytest.mark.parametrize("content", [b" " * (2 * 2**20 + 1), parts(3)])
-async def test_a_body_has_a_size(client: Client, key: str, content: Any) -> None:
+@pytest.mark.parametrize("content", [b" " * (2 * 2**20 + 1), body_chunks(3)])
+async def test_a_body_has_a_size(client: ClientFactory, key: str, content: Any) -> None:
     headers = {"Content-Type": "application/json"}
     async with client(key) as http:
         answer = await http.post("/api/tools/execute", content=content, headers=headers)
@@ -156,14 +156,14 @@ async def test_a_body_has_a_size(client: Client, key: str, content: Any) -> None
         "/api/../etc/passwd",
     ],
 )
-async def test_there_is_nothing_elsewhere(client: Client, key: str, path: str) -> None:
+async def test_there_is_nothing_elsewhere(client: ClientFactory, key: str, path: str) -> None:
     async with client(key) as http:
         answer = await http.get(path)
     assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
 
 
-async def test_numbers_beyond_all_turns_are_refused(client: Client, key: str) -> None:
-    session = await started(client, key)
+async def test_numbers_beyond_all_turns_are_refused(client: ClientFactory, key: str) -> None:
+    session = await start_session(client, key)
     turns = f"/api/conversations/{session['conversation_id']}/turns"
     async with client(key) as http:
         answer = await http.get(f"{turns}/{2**70}")
@@ -173,7 +173,7 @@ async def test_numbers_beyond_all_turns_are_refused(client: Client, key: str) ->
 @pytest.mark.parametrize("path", sorted(DOCUMENT["paths"]))
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 async def test_only_documented_methods_exist(
-    client: Client, key: str, path: str, method: str
+    client: ClientFactory, key: str, path: str, method: str
 ) -> None:
     documented = DOCUMENT["paths"][path]
     async with client(key) as http:

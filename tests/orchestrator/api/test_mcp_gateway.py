@@ -13,28 +13,39 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_s
 
 from config.database import Database
 from config.security.api_keys import Rights, create_key
-from orchestrator.api.access import Tools
+from orchestrator.api.app import create_app
 from orchestrator.api.dependencies import Dependencies
-from orchestrator.mcp_client import tool_cache
+from orchestrator.api.tool_dispatcher import ToolDispatcher
 from orchestrator.mcp_client.router import Router
 from tests.conftest import Tenant
-from tests.orchestrator.api.conftest import OWN_ORIGIN, Client, client_of, new_bot, started
+from tests.orchestrator.api.conftest import (
+    OWN_ORIGIN,
+    ClientFactory,
+    client_factory,
+    new_bot,
+    start_session,
+)
 from tests.orchestrator.api.mcp_clients import (
-    LIST,
+    LIST_TOOLS,
     Connect,
-    House,
-    fast_mcp,
-    fast_mcp_legacy,
-    livekit,
-    modern,
-    sdk,
+    Deployment,
+    connect_fast_mcp,
+    connect_fast_mcp_legacy,
+    connect_livekit,
+    connect_sdk,
+    mcp_request,
 )
 from tests.orchestrator.api.scheduling_double import written
+from tests.support.asgi import listening
+from tests.support.processes import held
 
-CLIENTS: list[Connect] = [fast_mcp, fast_mcp_legacy, sdk, livekit]
+CLIENTS: list[Connect] = [connect_fast_mcp, connect_fast_mcp_legacy, connect_sdk, connect_livekit]
 # Without an account, ServiceNow has nothing to list.
 SERVERS = ["crm", "tickets", "scheduling", "knowledge", "transcripts"]
-DESK: Mapping[str, Any] = {"server": "scheduling", "tools": ["tell_whose", "write", "fail"]}
+SCHEDULING_USE: Mapping[str, Any] = {
+    "server": "scheduling",
+    "tools": ["tell_whose", "write", "fail"],
+}
 
 
 async def key_of_bot(database: Database, tenant: Tenant, *connections: Any) -> str:
@@ -45,35 +56,37 @@ async def key_of_bot(database: Database, tenant: Tenant, *connections: Any) -> s
 
 @pytest.mark.parametrize("connect", CLIENTS)
 async def test_every_client_works_and_goes_on_after_a_restart(
-    house: House, connect: Connect, client: Client, key: str, other_key: str
+    deployment: Deployment, connect: Connect, client: ClientFactory, key: str, other_key: str
 ) -> None:
-    mine = (await started(client, key))["conversation_id"]
-    theirs = (await started(client, other_key))["conversation_id"]
-    async with connect(house.url, key) as outsider:
+    mine = (await start_session(client, key))["conversation_id"]
+    theirs = (await start_session(client, other_key))["conversation_id"]
+    async with connect(deployment.url, key) as mcp_client:
         for restarted in (False, True):
             if restarted:
-                await house.restart()
-            names = await outsider.tools()
+                await deployment.restart()
+            names = await mcp_client.tool_names()
             assert list(dict.fromkeys(name.partition("_")[0] for name in names)) == SERVERS
-            rows = await outsider.call("transcripts_list_conversations", limit=50)
+            rows = await mcp_client.call_text("transcripts_list_conversations", limit=50)
             assert mine in rows
             assert theirs not in rows
 
 
-async def test_one_server_has_its_own_names(house: House, key: str) -> None:
-    async with fast_mcp(house.url, key) as together:
-        every = await together.tools()
-    async with fast_mcp(f"{house.api.url}/scheduling/mcp", key) as alone:
-        names = await alone.tools()
-        assert "Yours." in await alone.call("tell_whose")
+async def test_one_server_has_its_own_names(deployment: Deployment, key: str) -> None:
+    async with connect_fast_mcp(deployment.url, key) as of_all:
+        every = await of_all.tool_names()
+    async with connect_fast_mcp(f"{deployment.api.url}/scheduling/mcp", key) as of_one:
+        names = await of_one.tool_names()
+        assert "Yours." in await of_one.call_text("tell_whose")
     assert names == ["fail", "tell_whose", "write"]
     prefix = "scheduling_"
     assert [each.removeprefix(prefix) for each in every if each.startswith(prefix)] == names
 
 
-async def test_a_tool_is_listed_as_its_server_describes_it(house: House, key: str) -> None:
-    async with fast_mcp(house.url, key) as outsider:
-        first, second = [await outsider.client.list_tools_mcp() for _ in range(2)]
+async def test_a_tool_is_listed_as_its_server_describes_it(
+    deployment: Deployment, key: str
+) -> None:
+    async with connect_fast_mcp(deployment.url, key) as mcp_client:
+        first, second = [await mcp_client.client.list_tools_mcp() for _ in range(2)]
     assert first.tools == second.tools
     assert first.next_cursor is None
     assert (first.cache_scope, first.ttl_ms) == ("private", 60_000)
@@ -92,13 +105,13 @@ async def test_a_tool_is_listed_as_its_server_describes_it(house: House, key: st
     }
 
 
-async def test_an_answer_is_the_server_s_own(house: House, key: str) -> None:
-    async with fast_mcp(house.url, key) as outsider:
-        done = await outsider.result("scheduling_tell_whose")
-        failed = await outsider.result("scheduling_fail", kind="rejected")
-        unfit = await outsider.result("scheduling_write", canary=1)
+async def test_an_answer_is_the_server_s_own(deployment: Deployment, key: str) -> None:
+    async with connect_fast_mcp(deployment.url, key) as mcp_client:
+        done = await mcp_client.call_tool("scheduling_tell_whose")
+        failed = await mcp_client.call_tool("scheduling_fail", kind="rejected")
+        unfit = await mcp_client.call_tool("scheduling_write", canary=1)
         unknown = [
-            await outsider.result(name)
+            await mcp_client.call_tool(name)
             for name in ("scheduling_nothing", "nothing_write", "nothing", "transcripts_write")
         ]
     assert done.structured_content["say"] == "Yours."
@@ -115,74 +128,85 @@ async def test_an_answer_is_the_server_s_own(house: House, key: str) -> None:
 
 
 async def test_what_the_bot_confirms_takes_two_steps(
-    house: House, tenant: Tenant, database: Database
+    deployment: Deployment, tenant: Tenant, database: Database
 ) -> None:
-    careful = {**DESK, "policy": {"write": {"confirm": True}}}
+    careful = {**SCHEDULING_USE, "policy": {"write": {"confirm": True}}}
     what = uuid4().hex
-    async with fast_mcp(house.url, await key_of_bot(database, tenant, careful)) as outsider:
-        listed = {tool.name: tool for tool in await outsider.listed()}
+    async with connect_fast_mcp(
+        deployment.url, await key_of_bot(database, tenant, careful)
+    ) as mcp_client:
+        listed = {tool.name: tool for tool in await mcp_client.list_tools()}
         assert "confirmation_code" in listed["scheduling_write"].input_schema["properties"]
-        asked = await outsider.result("scheduling_write", what=what)
+        asked = await mcp_client.call_tool("scheduling_write", what=what)
         assert asked.structured_content["status"] == "needs_confirmation"
         assert what not in written
         code = asked.structured_content["confirmation_code"]
-        done = await outsider.result("scheduling_write", what=what, confirmation_code=code)
+        done = await mcp_client.call_tool("scheduling_write", what=what, confirmation_code=code)
     assert done.structured_content == {"say": "Written.", "times": 1}
 
 
-async def test_a_repeat_with_the_same_key_is_done_once(house: House, key: str) -> None:
+async def test_a_repeat_with_the_same_key_is_done_once(deployment: Deployment, key: str) -> None:
     what = uuid4().hex
-    async with fast_mcp(house.url, key) as outsider:
+    async with connect_fast_mcp(deployment.url, key) as mcp_client:
         for _ in range(2):
             meta = {"antiphon/idempotency_key": what}
-            await outsider.result("scheduling_write", meta, what=what)
+            await mcp_client.call_tool("scheduling_write", meta, what=what)
         assert written.count(what) == 1
-        await outsider.result("scheduling_write", what=what)
+        await mcp_client.call_tool("scheduling_write", what=what)
     assert written.count(what) == 2
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_client_s_trace_goes_on_in_the_server(house: House, key: str, mode: str) -> None:
+async def test_a_client_s_trace_goes_on_in_the_server(
+    deployment: Deployment, key: str, mode: str
+) -> None:
     trace = uuid4().hex
     # Where this process traces, too, its own client continues the trace that it is in.
     turn = NonRecordingSpan(SpanContext(int(trace, 16), int("1" * 16, 16), True, TraceFlags(1)))
     with use_span(turn):
-        async with fast_mcp(house.url, key, mode) as outsider:
+        async with connect_fast_mcp(deployment.url, key, mode) as mcp_client:
             meta = {"traceparent": f"00-{trace}-{'1' * 16}-01"}
-            await outsider.result("scheduling_tell_whose", meta)
-    assert any(trace in body for body in house.heard)
+            await mcp_client.call_tool("scheduling_tell_whose", meta)
+    assert any(trace in body for body in deployment.received)
 
 
 async def test_callers_at_the_same_time_are_not_mixed_up(
-    house: House, key: str, other_key: str, tenant: Tenant, other_tenant: Tenant
+    deployment: Deployment, key: str, other_key: str, tenant: Tenant, other_tenant: Tenant
 ) -> None:
-    async with fast_mcp(house.url, key) as one, fast_mcp(house.url, other_key) as other:
+    async with (
+        connect_fast_mcp(deployment.url, key) as one,
+        connect_fast_mcp(deployment.url, other_key) as other,
+    ):
         answers = await asyncio.gather(
-            *(each.result("scheduling_tell_whose") for each in [one, other] * 12)
+            *(each.call_tool("scheduling_tell_whose") for each in [one, other] * 12)
         )
     seen = [answer.structured_content["business_id"] for answer in answers]
     assert seen == [str(tenant.business_id), str(other_tenant.business_id)] * 12
 
 
 async def test_a_server_that_is_down_costs_its_own_tools(
-    house: House, tenant: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment, tenant: Tenant, database: Database
 ) -> None:
     knows = {"server": "knowledge"}
-    token = await key_of_bot(database, tenant, DESK, knows)
-    await house.servers["scheduling"].stop()
-    async with fast_mcp(house.url, token) as outsider:
-        listed = await outsider.client.list_tools_mcp()
+    token = await key_of_bot(database, tenant, SCHEDULING_USE, knows)
+    always_refreshing = replace(deployment.dependencies, tool_lists_fresh_for=0.0)
+    await deployment.servers["scheduling"].stop()
+    async with connect_fast_mcp(deployment.url, token) as mcp_client:
+        listed = await mcp_client.client.list_tools_mcp()
         assert {tool.name for tool in listed.tools} == {"knowledge_search_knowledge"}
         assert listed.ttl_ms == 0
-        lost = await outsider.result("scheduling_tell_whose")
+        lost = await mcp_client.call_tool("scheduling_tell_whose")
         assert lost.meta["antiphon"]["error"] == "unavailable"
-        await house.servers["scheduling"].start()
-        assert "scheduling_tell_whose" in await outsider.tools()
-        assert "Yours." in await outsider.call("scheduling_tell_whose")
-        monkeypatch.setattr(tool_cache, "_FRESH", 0.0)
-        await house.servers["scheduling"].stop()
-        assert "scheduling_tell_whose" in await outsider.tools()  # as it was last heard
-    await house.servers["scheduling"].start()
+        await deployment.servers["scheduling"].start()
+        assert "scheduling_tell_whose" in await mcp_client.tool_names()
+        assert "Yours." in await mcp_client.call_text("scheduling_tell_whose")
+    await deployment.servers["scheduling"].stop()
+    async with (
+        held(listening(create_app(always_refreshing))) as url,
+        connect_fast_mcp(f"{url}/mcp", token) as mcp_client,
+    ):
+        assert "scheduling_tell_whose" in await mcp_client.tool_names()  # as it was last listed
+    await deployment.servers["scheduling"].start()
 
 
 async def test_a_list_waits_two_seconds_for_a_server_that_hangs(
@@ -190,27 +214,27 @@ async def test_a_list_waits_two_seconds_for_a_server_that_hangs(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         urls = {"scheduling": f"http://127.0.0.1:{silent.getsockname()[1]}"}
-        constellation = Router(
+        router = Router(
             dependencies.signer, lambda name: f"{urls.get(name, servers_url)}/{name}/mcp"
         )
-        client = client_of(replace(dependencies, constellation=constellation))
-        token = await key_of_bot(database, tenant, DESK, {"server": "knowledge"})
+        client = client_factory(replace(dependencies, router=router))
+        token = await key_of_bot(database, tenant, SCHEDULING_USE, {"server": "knowledge"})
         began = time.monotonic()
         async with client(token) as http:
-            answer = await http.post("/mcp", **LIST)
+            answer = await http.post("/mcp", **LIST_TOOLS)
         assert 1.9 < time.monotonic() - began < 3
         assert [tool["name"] for tool in answer.json()["result"]["tools"]] == [
             "knowledge_search_knowledge"
         ]
-        await constellation.aclose()
+        await router.aclose()
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer", "Bearer ak_nonsense", "Basic ak_x"])
 @pytest.mark.parametrize("path", ["/mcp", "/scheduling/mcp", "/nothing/mcp"])
 async def test_who_has_no_key_is_asked_for_one(
-    client: Client, path: str, authorization: str | None
+    client: ClientFactory, path: str, authorization: str | None
 ) -> None:
-    request = modern("tools/list")
+    request = mcp_request("tools/list")
     request["headers"] |= {"Authorization": authorization} if authorization else {}
     async with client() as http:
         answers = [await http.post(path, **request), await http.get(path)]
@@ -218,9 +242,9 @@ async def test_who_has_no_key_is_asked_for_one(
     assert answers[0].headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_conversation_token_opens_nothing(client: Client, key: str) -> None:
-    async with client((await started(client, key))["conversation_token"]) as http:
-        assert (await http.post("/mcp", **LIST)).status_code == 403
+async def test_a_conversation_token_opens_nothing(client: ClientFactory, key: str) -> None:
+    async with client((await start_session(client, key))["conversation_token"]) as http:
+        assert (await http.post("/mcp", **LIST_TOOLS)).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -237,9 +261,9 @@ async def test_a_conversation_token_opens_nothing(client: Client, key: str) -> N
     ],
 )
 async def test_other_pages_and_other_names_for_this_address_are_refused(
-    client: Client, key: str, headers: dict[str, str], status: int
+    client: ClientFactory, key: str, headers: dict[str, str], status: int
 ) -> None:
-    request = modern("tools/list")
+    request = mcp_request("tools/list")
     request["headers"] |= headers
     async with client(key) as http:
         answer = await http.post("/mcp", **request)
@@ -249,14 +273,14 @@ async def test_other_pages_and_other_names_for_this_address_are_refused(
 
 async def test_the_public_host_is_served(dependencies: Dependencies, key: str) -> None:
     origins = dependencies.origins | {"https://voice.example"}
-    request = modern("tools/list")
+    request = mcp_request("tools/list")
     request["headers"]["Host"] = "voice.example"
-    async with client_of(replace(dependencies, origins=origins))(key) as http:
+    async with client_factory(replace(dependencies, origins=origins))(key) as http:
         assert (await http.post("/mcp", **request)).status_code == 200
 
 
-async def test_only_what_fits_is_read(client: Client, key: str) -> None:
-    large = modern("tools/call", name="scheduling_write", arguments={"what": "x" * 2**21})
+async def test_only_what_fits_is_read(client: ClientFactory, key: str) -> None:
+    large = mcp_request("tools/call", name="scheduling_write", arguments={"what": "x" * 2**21})
     async with client(key) as http:
         assert (await http.post("/mcp", **large)).status_code == 413
         answer = await http.get("/mcp")
@@ -265,13 +289,13 @@ async def test_only_what_fits_is_read(client: Client, key: str) -> None:
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_mistake_of_ours_is_not_told(
-    house: House, key: str, mode: str, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment, key: str, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: Any) -> None:
         raise LookupError("canary")
 
-    monkeypatch.setattr(Tools, "call", broken)
-    async with fast_mcp(house.url, key, mode) as outsider:
+    monkeypatch.setattr(ToolDispatcher, "call_tool", broken)
+    async with connect_fast_mcp(deployment.url, key, mode) as mcp_client:
         with pytest.raises(Exception, match="Something went wrong on our side") as told:
-            await outsider.result("scheduling_tell_whose")
+            await mcp_client.call_tool("scheduling_tell_whose")
     assert "canary" not in str(told.value)

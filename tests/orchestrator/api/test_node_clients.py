@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Tenant
-from tests.orchestrator.api.mcp_clients import House
+from tests.orchestrator.api.mcp_clients import Deployment
 from tests.support.node_tools import NodeTools
 
 AUTHENTICATION_FAILED = 3  # the Inspector's exit code
@@ -30,30 +30,32 @@ async def inspect(node_tools: NodeTools, url: str, key: str, *arguments: str) ->
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 async def test_the_inspector_lists_and_calls(
-    house: House, node_tools: NodeTools, key: str, tenant: Tenant, era: str
+    deployment: Deployment, node_tools: NodeTools, key: str, tenant: Tenant, era: str
 ) -> None:
     asked = ("--protocol-era", era, "--method")
     call = (*asked, "tools/call", "--tool-name", TOOL)
     (listing, listed), (calling, called) = await asyncio.gather(
-        inspect(node_tools, house.url, key, *asked, "tools/list", "--strict"),
-        inspect(node_tools, house.url, key, *call),
+        inspect(node_tools, deployment.url, key, *asked, "tools/list", "--strict"),
+        inspect(node_tools, deployment.url, key, *call),
     )
     assert (listing, calling) == (0, 0)
     assert TOOL in [tool["name"] for tool in listed["tools"]]
     assert called["structuredContent"]["business_id"] == str(tenant.business_id)
 
 
-async def test_the_inspector_says_that_a_key_is_wrong(house: House, node_tools: NodeTools) -> None:
-    code, _ = await inspect(node_tools, house.url, "ak_wrong", "--method", "tools/list")
+async def test_the_inspector_says_that_a_key_is_wrong(
+    deployment: Deployment, node_tools: NodeTools
+) -> None:
+    code, _ = await inspect(node_tools, deployment.url, "ak_wrong", "--method", "tools/list")
     assert code == AUTHENTICATION_FAILED
 
 
 @asynccontextmanager
 async def typescript(
-    node_tools: NodeTools, house: House, key: str, mode: str
+    node_tools: NodeTools, deployment: Deployment, key: str, mode: str
 ) -> AsyncGenerator[asyncio.subprocess.Process]:
     """Run one client of the SDK for TypeScript, which asks again for each line that it gets."""
-    script = node_tools.script("client.mjs", house.url, key, TOOL, "{}", mode)
+    script = node_tools.script("client.mjs", deployment.url, key, TOOL, "{}", mode)
     child = await asyncio.create_subprocess_exec(
         *script, stdin=PIPE, stdout=PIPE, cwd=node_tools.folder
     )
@@ -65,14 +67,14 @@ async def typescript(
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_typescript_client_goes_on_after_a_restart(
-    house: House, node_tools: NodeTools, key: str, tenant: Tenant, mode: str
+    deployment: Deployment, node_tools: NodeTools, key: str, tenant: Tenant, mode: str
 ) -> None:
-    async with typescript(node_tools, house, key, mode) as client:
+    async with typescript(node_tools, deployment, key, mode) as client:
         assert client.stdin is not None
         assert client.stdout is not None
         for restarted in (False, True):
             if restarted:
-                await house.restart()
+                await deployment.restart()
                 client.stdin.write(b"again\n")
             seen = json.loads(await client.stdout.readline())
             assert TOOL in seen["tools"]

@@ -2,9 +2,9 @@
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.orchestrator.api.conftest import DOCUMENT, Client
+from tests.orchestrator.api.conftest import DOCUMENT, ClientFactory
 
-WANTED = {
+EXPECTED_OPERATIONS = {
     "POST /api/sessions/start",
     "GET /api/token",
     "GET /api/conversations",
@@ -33,7 +33,7 @@ WANTED = {
 }
 
 
-async def test_it_is_served_to_anybody_and_is_valid(client: Client) -> None:
+async def test_it_is_served_to_anybody_and_is_valid(client: ClientFactory) -> None:
     async with client() as http:
         answer = await http.get("/openapi.json")
     assert answer.status_code == 200
@@ -47,7 +47,7 @@ def test_every_operation_is_there_and_explained() -> None:
         for path, operations in DOCUMENT["paths"].items()
         for method, operation in operations.items()
     }
-    assert set(found) == WANTED
+    assert set(found) == EXPECTED_OPERATIONS
     names = [operation["operationId"] for operation in found.values()]
     assert len(set(names)) == len(names)
     assert all(operation["summary"].endswith(".") for operation in found.values())

@@ -8,11 +8,11 @@ import pytest
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.mcp_client.router import Router
 from orchestrator.mcp_client.tool import Outcome
-from tests.orchestrator.api.conftest import Client, client_of, without
+from tests.orchestrator.api.conftest import ClientFactory, client_factory, with_changes
 
 
 @pytest.fixture
-def page(dependencies: Dependencies, tmp_path: Path) -> Client:
+def page(dependencies: Dependencies, tmp_path: Path) -> ClientFactory:
     """An API with a page of its own."""
     static, library = tmp_path / "static", tmp_path / "livekit.js"
     static.mkdir()
@@ -20,10 +20,10 @@ def page(dependencies: Dependencies, tmp_path: Path) -> Client:
     (static / "talk.js").write_text("talk()")
     (tmp_path / "secret").write_text("canary")
     library.write_text("livekit()")
-    return client_of(without(dependencies, static=static, livekit_client=library))
+    return client_factory(with_changes(dependencies, static=static, livekit_client=library))
 
 
-async def test_the_page_is_served_with_its_parts(page: Client) -> None:
+async def test_the_page_is_served_with_its_parts(page: ClientFactory) -> None:
     async with page() as http:
         start = await http.get("/?bot=a&business=b")
         assert start.headers["location"] == "/talk/?bot=a&business=b"
@@ -35,7 +35,7 @@ async def test_the_page_is_served_with_its_parts(page: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/talk/nothing", "/talk/../secret", "/talk/%2e%2e/secret"])
-async def test_only_the_page_s_own_files_are_served(page: Client, path: str) -> None:
+async def test_only_the_page_s_own_files_are_served(page: ClientFactory, path: str) -> None:
     async with page() as http:
         answer = await http.get(path)
     assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
@@ -44,7 +44,7 @@ async def test_only_the_page_s_own_files_are_served(page: Client, path: str) -> 
 @pytest.mark.parametrize(
     "path", ["/talk/", "/healthz", "/api/conversations", "/nothing", "/talk/nothing"]
 )
-async def test_every_answer_protects_its_reader(page: Client, path: str) -> None:
+async def test_every_answer_protects_its_reader(page: ClientFactory, path: str) -> None:
     async with page() as http:
         headers = (await http.get(path)).headers
     assert headers["x-content-type-options"] == "nosniff"
@@ -59,7 +59,9 @@ async def test_every_answer_protects_its_reader(page: Client, path: str) -> None
 
 
 async def test_without_a_page_there_is_nothing(dependencies: Dependencies, tmp_path: Path) -> None:
-    client = client_of(without(dependencies, static=tmp_path / "none", livekit_client=None))
+    client = client_factory(
+        with_changes(dependencies, static=tmp_path / "none", livekit_client=None)
+    )
     async with client() as http:
         statuses = [
             (await http.get(path)).status_code
@@ -78,7 +80,7 @@ class _Broken(Router):
 
 async def test_our_own_mistake_tells_nothing(dependencies: Dependencies, key: str) -> None:
     broken = _Broken(dependencies.signer, str)
-    async with client_of(without(dependencies, constellation=broken))(key) as http:
+    async with client_factory(with_changes(dependencies, router=broken))(key) as http:
         answer = await http.get("/api/conversations")
     assert (answer.status_code, answer.json()["error"]) == (500, "fault")
     assert "canary" not in answer.text

@@ -1,4 +1,4 @@
-"""Servers of others over REST: added, accepted, used by bots, and never telling their headers."""
+"""External servers over REST: added, accepted, used by bots; their headers are never shown."""
 
 import logging
 from collections.abc import AsyncGenerator
@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from config.bots import CHANGES
+from config.bots import CHANGES_CHANNEL
 from config.database import Database
 from config.security.api_keys import Rights, create_key
 from config.security.tokens import Signer
@@ -20,7 +20,13 @@ from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.external.registration import RegistrationContext
 from orchestrator.mcp_client.router import Router
 from tests.conftest import Tenant, fetch
-from tests.orchestrator.api.conftest import Client, NewBot, client_of, new_bot, without
+from tests.orchestrator.api.conftest import (
+    ClientFactory,
+    NewBot,
+    client_factory,
+    new_bot,
+    with_changes,
+)
 from tests.support.external_servers import Stranger, stranger
 from tests.support.processes import held
 from tests.support.servers import KEYRING
@@ -48,13 +54,13 @@ async def erp() -> AsyncGenerator[Stranger]:
 @pytest_asyncio.fixture(scope="module")
 async def client(
     dependencies: Dependencies, signer: Signer, database: Database, cache: Redis, servers_url: str
-) -> AsyncGenerator[Client]:
+) -> AsyncGenerator[ClientFactory]:
     """Open a client of an API that may reach servers on this machine."""
     registry = Directory(database, KEYRING, cache, allow_private=True)
-    constellation = Router(signer, lambda name: f"{servers_url}/{name}/mcp", registry)
-    terms = RegistrationContext(KEYRING, allow_private=True)
-    yield client_of(without(dependencies, constellation=constellation, terms=terms))
-    await constellation.aclose()
+    router = Router(signer, lambda name: f"{servers_url}/{name}/mcp", registry)
+    registration = RegistrationContext(KEYRING, allow_private=True)
+    yield client_factory(with_changes(dependencies, router=router, registration=registration))
+    await router.aclose()
 
 
 @pytest_asyncio.fixture
@@ -69,39 +75,39 @@ def name() -> str:
     return f"erp{uuid4().hex[:12]}"
 
 
-async def added(http: httpx2.AsyncClient, name: str, server: Stranger) -> httpx2.Response:
+async def post_server(http: httpx2.AsyncClient, name: str, server: Stranger) -> httpx2.Response:
     """Add a server."""
     headers = {"Authorization": CANARY}
     body = {"name": name, "url": f"{server.url}?key=canary", "headers": headers}
     return await http.post("/api/servers", json=body)
 
 
-async def entry(http: httpx2.AsyncClient, name: str) -> dict[str, Any] | None:
+async def find_entry(http: httpx2.AsyncClient, name: str) -> dict[str, Any] | None:
     """Return a server as it is listed."""
     entries = (await http.get("/api/servers")).json()["servers"]
     return next((each for each in entries if each["name"] == name), None)
 
 
 @asynccontextmanager
-async def announced(cache: Redis) -> AsyncGenerator[list[str]]:
+async def collect_announcements(cache: Redis) -> AsyncGenerator[list[str]]:
     """Collect which bots are announced meanwhile."""
-    heard: list[str] = []
+    announcements: list[str] = []
     async with cache.pubsub() as channel:
-        await channel.subscribe(CHANGES)
-        yield heard
-        await cache.publish(CHANGES, "end")
+        await channel.subscribe(CHANGES_CHANNEL)
+        yield announcements
+        await cache.publish(CHANGES_CHANNEL, "end")
         while True:
             message = cast(Any, await channel.get_message(timeout=5))
             if message["data"] == "end":
                 return
-            heard += [message["data"]] if message["type"] == "message" else []
+            announcements += [message["data"]] if message["type"] == "message" else []
 
 
 async def test_a_server_is_added_listed_used_and_removed(
-    client: Client, key: str, erp: Stranger, bot: NewBot, name: str
+    client: ClientFactory, key: str, erp: Stranger, bot: NewBot, name: str
 ) -> None:
     async with client(key) as http:
-        answer = await added(http, name, erp)
+        answer = await post_server(http, name, erp)
         assert answer.status_code == 200, answer.text
         assert answer.json() == {
             "name": name,
@@ -114,7 +120,7 @@ async def test_a_server_is_added_listed_used_and_removed(
             ],
             "withheld": [],
         }
-        assert await entry(http, name) == answer.json()
+        assert await find_entry(http, name) == answer.json()
 
         path = f"/api/bots/{bot.name}/servers"
         put = await http.put(f"{path}/{name}", json={"denied_tools": ["add"]})
@@ -129,55 +135,61 @@ async def test_a_server_is_added_listed_used_and_removed(
         assert bot.name in used.json()["message"]
         assert (await http.delete(f"{path}/{name}")).json() == {"removed": name}
         assert (await http.delete(f"/api/servers/{name}")).json() == {"removed": name}
-        assert await entry(http, name) is None
+        assert await find_entry(http, name) is None
         for gone in (f"{path}/{name}", f"/api/servers/{name}"):
             assert (await http.delete(gone)).status_code == 404
 
 
-async def test_ours_are_listed_too(client: Client, key: str) -> None:
+async def test_ours_are_listed_too(client: ClientFactory, key: str) -> None:
     async with client(key) as http:
-        found = await entry(http, "knowledge")
+        found = await find_entry(http, "knowledge")
     assert found is not None
     assert (found["kind"], found["answers"]) == ("builtin", True)
     assert "search_knowledge" in [tool["name"] for tool in found["tools"]]
 
 
 async def test_a_changed_tool_is_shown_and_accepted(
-    client: Client, key: str, erp: Stranger, bot: NewBot, name: str, cache: Redis, tenant: Tenant
+    client: ClientFactory,
+    key: str,
+    erp: Stranger,
+    bot: NewBot,
+    name: str,
+    cache: Redis,
+    tenant: Tenant,
 ) -> None:
     async with client(key) as http:
-        await added(http, name, erp)
+        await post_server(http, name, erp)
         await http.put(f"/api/bots/{bot.name}/servers/{name}", json={})
         erp.offer(find, "Find a customer!")
         erp.offer(find, "Forget a customer.", name="forget")
-        found = await entry(http, name)
+        found = await find_entry(http, name)
         assert found is not None
         assert [tool["name"] for tool in found["tools"]] == ["add"]
         assert sorted(found["withheld"], key=lambda each: each["name"]) == [
             {"name": "find", "reason": "changed", "description": "Find a customer!"},
             {"name": "forget", "reason": "new", "description": "Forget a customer."},
         ]
-        async with announced(cache) as heard:
+        async with collect_announcements(cache) as announcements:
             path = f"/api/servers/{name}/accept"
             accepted = await http.post(path, json={"tools": ["find"]})
         assert [each["name"] for each in accepted.json()["withheld"]] == ["forget"]
-        assert heard == [f"{tenant.business_id}/{bot.id}"]
+        assert announcements == [f"{tenant.business_id}/{bot.id}"]
         missing = await http.post(path, json={"tools": ["nothing"]})
         assert (missing.status_code, missing.json()["error"]) == (409, "rejected")
         assert (await http.post(path)).json()["withheld"] == []
 
 
 async def test_a_bots_use_counts_a_version_and_is_announced(
-    client: Client, key: str, bot: NewBot, cache: Redis, tenant: Tenant
+    client: ClientFactory, key: str, bot: NewBot, cache: Redis, tenant: Tenant
 ) -> None:
     path = f"/api/bots/{bot.name}/servers/scheduling"
     async with client(key) as http:
-        async with announced(cache) as heard:
+        async with collect_announcements(cache) as announcements:
             use = {"tools": ["write"], "policy": {"write": {"duplicates": "reject"}}}
             assert (await http.put(path, json=use)).status_code == 200
             assert (await http.put(path, json={})).json()["tools"] == []
             await http.delete(path)
-        assert heard == [f"{tenant.business_id}/{bot.id}"] * 3
+        assert announcements == [f"{tenant.business_id}/{bot.id}"] * 3
         config = (await http.get(f"/api/agents/{bot.name}/config")).json()
     assert (config["version"], config["servers"]) == (4, {})
 
@@ -197,7 +209,7 @@ async def test_a_bots_use_counts_a_version_and_is_announced(
     ],
 )
 async def test_what_cannot_be_added_is_refused(
-    client: Client,
+    client: ClientFactory,
     key: str,
     erp: Stranger,
     name: str,
@@ -210,15 +222,17 @@ async def test_what_cannot_be_added_is_refused(
         answer = await http.post("/api/servers", json=body)
         assert (answer.status_code, answer.json()["error"]) == (status, error)
         assert "canary" not in answer.text
-        assert await entry(http, name) is None
+        assert await find_entry(http, name) is None
 
 
 async def test_a_private_address_is_refused_where_none_is_allowed(
     dependencies: Dependencies, key: str, erp: Stranger, name: str
 ) -> None:
-    open_to_none = client_of(without(dependencies, terms=RegistrationContext(KEYRING)))
+    open_to_none = client_factory(
+        with_changes(dependencies, registration=RegistrationContext(KEYRING))
+    )
     async with open_to_none(key) as http:
-        answer = await added(http, name, erp)
+        answer = await post_server(http, name, erp)
     assert (answer.status_code, answer.json()["error"]) == (422, "invalid")
     assert erp.requests == []
 
@@ -226,21 +240,21 @@ async def test_a_private_address_is_refused_where_none_is_allowed(
 async def test_without_a_key_to_seal_with_nothing_is_stored(
     dependencies: Dependencies, key: str, erp: Stranger, name: str
 ) -> None:
-    async with client_of(without(dependencies, terms=RegistrationContext(allow_private=True)))(
-        key
-    ) as http:
-        answer = await added(http, name, erp)
+    async with client_factory(
+        with_changes(dependencies, registration=RegistrationContext(allow_private=True))
+    )(key) as http:
+        answer = await post_server(http, name, erp)
     assert answer.status_code == 503
     assert "VAULT_KEYS" in answer.json()["message"]
 
 
 async def test_another_business_sees_and_changes_none_of_it(
-    client: Client, key: str, other_key: str, erp: Stranger, bot: NewBot, name: str
+    client: ClientFactory, key: str, other_key: str, erp: Stranger, bot: NewBot, name: str
 ) -> None:
     async with client(key) as http:
-        await added(http, name, erp)
+        await post_server(http, name, erp)
     async with client(other_key) as http:
-        assert await entry(http, name) is None
+        assert await find_entry(http, name) is None
         answers = [
             await http.post(f"/api/servers/{name}/accept"),
             await http.delete(f"/api/servers/{name}"),
@@ -253,7 +267,7 @@ async def test_another_business_sees_and_changes_none_of_it(
 
 
 async def test_a_limited_key_may_do_none_of_it(
-    client: Client, database: Database, tenant: Tenant, bot: NewBot
+    client: ClientFactory, database: Database, tenant: Tenant, bot: NewBot
 ) -> None:
     limited = await create_key(database, tenant.business_id, "limited", Rights(read_only=True))
     async with client(limited) as http:
@@ -266,7 +280,7 @@ async def test_a_limited_key_may_do_none_of_it(
 
 
 async def test_headers_are_in_no_answer_no_log_and_no_row(
-    client: Client,
+    client: ClientFactory,
     key: str,
     erp: Stranger,
     name: str,
@@ -276,7 +290,7 @@ async def test_headers_are_in_no_answer_no_log_and_no_row(
 ) -> None:
     caplog.set_level(logging.DEBUG, "antiphon")
     async with client(key) as http:
-        answers = [await added(http, name, erp), await http.get("/api/servers")]
+        answers = [await post_server(http, name, erp), await http.get("/api/servers")]
         erp.header = ("authorization", "another")
         answers += [await http.post(f"/api/servers/{name}/accept"), await http.get("/api/servers")]
         erp.header = ("authorization", CANARY)
@@ -284,6 +298,6 @@ async def test_headers_are_in_no_answer_no_log_and_no_row(
         answers += [await http.post(f"/api/servers/{name}/accept")]
     rows = await fetch(database, tenant, "select auth, tools from mcp_server")
     rows += await fetch(database, tenant, "select * from audit where server = :name", name=name)
-    kept = [answer.text for answer in answers] + [caplog.text, repr(rows)]
-    assert not [each for each in kept if "canary" in each]
+    texts = [answer.text for answer in answers] + [caplog.text, repr(rows)]
+    assert not [each for each in texts if "canary" in each]
     assert len(rows) >= 2

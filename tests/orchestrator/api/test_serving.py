@@ -13,7 +13,7 @@ import pytest
 from config.constellation import constellation
 from config.security.tokens import Signer
 from config.settings import MissingSettingError, Settings
-from orchestrator.api.dependencies import opened
+from orchestrator.api.dependencies import open_dependencies
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey
 
@@ -76,5 +76,5 @@ async def test_what_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.chdir(tmp_path)  # away from anybody's .env
     monkeypatch.delenv("SERVICE_TOKEN_PRIVATE_KEY", raising=False)
     with pytest.raises(MissingSettingError, match="SERVICE_TOKEN_PRIVATE_KEY"):
-        async with opened(Settings()):
+        async with open_dependencies(Settings()):
             pass

@@ -16,19 +16,19 @@ from tests.conftest import Tenant, fetch
 from tests.orchestrator.api.conftest import (
     OWN_ORIGIN,
     SECRET,
-    Client,
+    ClientFactory,
     Json,
-    client_of,
+    client_factory,
     new_bot,
     slug,
-    started,
-    without,
+    start_session,
+    with_changes,
 )
 
 START = "/api/sessions/start"
 
 
-def opens(token: str) -> Json:
+def decode_token(token: str) -> Json:
     """Return what LiveKit reads in a token."""
     claims = TokenVerifier("APIkey", SECRET).verify(token)
     assert claims.video is not None
@@ -43,9 +43,9 @@ def opens(token: str) -> Json:
 
 
 async def test_a_key_starts_a_conversation(
-    client: Client, key: str, tenant: Tenant, database: Database
+    client: ClientFactory, key: str, tenant: Tenant, database: Database
 ) -> None:
-    answer = await started(
+    answer = await start_session(
         client, key, identifier="customer 7", language="en", metadata={"device": "kiosk"}
     )
     conversation_id = answer["conversation_id"]
@@ -66,12 +66,12 @@ async def test_a_key_starts_a_conversation(
 
 
 async def test_the_token_opens_exactly_this_room_and_brings_the_agent(
-    client: Client, key: str, tenant: Tenant
+    client: ClientFactory, key: str, tenant: Tenant
 ) -> None:
-    answer = await started(
+    answer = await start_session(
         client, key, identifier="customer 7", direction="outbound", metadata={"device": "kiosk"}
     )
-    token = opens(answer["token"])
+    token = decode_token(answer["token"])
     video = token["video"]
     assert token["identity"] == f"caller-{answer['conversation_id']}"
     assert (video.room_join, video.room) == (True, answer["room_name"])
@@ -92,7 +92,7 @@ async def test_the_token_opens_exactly_this_room_and_brings_the_agent(
 
 
 async def test_a_key_is_worth_nothing_at_another_business(
-    client: Client, key: str, tenant: Tenant, other_tenant: Tenant
+    client: ClientFactory, key: str, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     async with client(key) as http:
         own = await http.post(START, json={"bot": "bot", "business": slug(tenant)})
@@ -105,26 +105,26 @@ async def test_a_key_is_worth_nothing_at_another_business(
     assert answers[0].text == answers[1].text
 
 
-async def test_an_unknown_bot_is_not_found(client: Client, key: str) -> None:
+async def test_an_unknown_bot_is_not_found(client: ClientFactory, key: str) -> None:
     async with client(key) as http:
         answer = await http.post(START, json={"bot": "nobody"})
     assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
 
 
 async def test_anybody_may_call_a_bot_that_allows_it(
-    client: Client, tenant: Tenant, address: str
+    client: ClientFactory, tenant: Tenant, address: str
 ) -> None:
     async with client(address=address) as http:
         answer = await http.post(START, json={"business": slug(tenant), "bot": "bot"})
     assert answer.status_code == 201
     body = answer.json()
-    job = opens(body["token"])["job"]
+    job = decode_token(body["token"])["job"]
     assert job["business_id"] == str(tenant.business_id)
     assert job["identifier"] == f"anonymous-{body['conversation_id']}"
 
 
 async def test_nobody_learns_which_bots_there_are(
-    client: Client, tenant: Tenant, database: Database
+    client: ClientFactory, tenant: Tenant, database: Database
 ) -> None:
     closed = await new_bot(database, tenant, allow_anonymous=False)
     asked = [
@@ -139,7 +139,7 @@ async def test_nobody_learns_which_bots_there_are(
 
 
 async def test_only_a_business_says_who_its_caller_is(
-    client: Client, tenant: Tenant, address: str
+    client: ClientFactory, tenant: Tenant, address: str
 ) -> None:
     body = {"business": slug(tenant), "bot": "bot", "identifier": "the owner"}
     async with client(address=address) as http:
@@ -161,7 +161,7 @@ async def test_only_a_business_says_who_its_caller_is(
     ],
 )
 async def test_a_page_may_call_where_the_bot_allows_it(
-    client: Client,
+    client: ClientFactory,
     tenant: Tenant,
     database: Database,
     allowed: list[str],
@@ -176,7 +176,7 @@ async def test_a_page_may_call_where_the_bot_allows_it(
     assert readable == (origin if status == 201 else None)
 
 
-async def test_a_page_of_another_origin_may_ask_first(client: Client) -> None:
+async def test_a_page_of_another_origin_may_ask_first(client: ClientFactory) -> None:
     origin = "https://shop.example"
     asked = {"Access-Control-Request-Method": "POST"}
     async with client(origin=origin) as http:
@@ -189,7 +189,7 @@ async def test_a_page_of_another_origin_may_ask_first(client: Client) -> None:
 
 
 async def test_strangers_are_limited_by_address_and_bot(
-    client: Client, tenant: Tenant, database: Database, address: str, key: str
+    client: ClientFactory, tenant: Tenant, database: Database, address: str, key: str
 ) -> None:
     bot = await new_bot(database, tenant)
     body = {"business": slug(tenant), "bot": bot.name}
@@ -208,7 +208,7 @@ async def test_strangers_are_limited_by_address_and_bot(
 
 
 async def test_one_network_of_ipv6_is_one_caller(
-    client: Client, tenant: Tenant, database: Database
+    client: ClientFactory, tenant: Tenant, database: Database
 ) -> None:
     bot = await new_bot(database, tenant)
     body = {"business": slug(tenant), "bot": bot.name}
@@ -225,7 +225,7 @@ async def test_without_a_cache_strangers_wait_and_businesses_go_on(
     dependencies: Dependencies, tenant: Tenant, key: str
 ) -> None:
     cache = connect("redis://127.0.0.1:9/0")
-    client = client_of(without(dependencies, cache=cache))
+    client = client_factory(with_changes(dependencies, cache=cache))
     body = {"business": slug(tenant), "bot": "bot"}
     async with client() as stranger, client(key) as business:
         assert (await stranger.post(START, json=body)).status_code == 503
@@ -235,27 +235,27 @@ async def test_without_a_cache_strangers_wait_and_businesses_go_on(
 
 async def test_a_server_that_is_down_is_said_so(dependencies: Dependencies, key: str) -> None:
     nowhere = Router(dependencies.signer, lambda name: f"http://127.0.0.1:9/{name}/mcp")
-    client = client_of(without(dependencies, constellation=nowhere))
+    client = client_factory(with_changes(dependencies, router=nowhere))
     async with client(key) as http:
         answer = await http.post(START, json={"bot": "bot"})
     assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
     await nowhere.aclose()
 
 
-async def test_who_was_in_the_room_may_come_back(client: Client, key: str) -> None:
-    session = await started(client, key, identifier="customer 7", language="en")
+async def test_who_was_in_the_room_may_come_back(client: ClientFactory, key: str) -> None:
+    session = await start_session(client, key, identifier="customer 7", language="en")
     asked = {"conversation_id": session["conversation_id"]}
     for token in (key, session["conversation_token"]):
         async with client(token) as http:
             answer = await http.get("/api/token", params=asked)
         assert answer.status_code == 200
-        fresh = opens(answer.json()["token"])
+        fresh = decode_token(answer.json()["token"])
         assert fresh["video"].room == session["room_name"]
-        assert fresh["job"] == opens(session["token"])["job"]
+        assert fresh["job"] == decode_token(session["token"])["job"]
 
 
-async def test_nobody_comes_back_to_what_is_over(client: Client, key: str) -> None:
-    session = await started(client, key)
+async def test_nobody_comes_back_to_what_is_over(client: ClientFactory, key: str) -> None:
+    session = await start_session(client, key)
     conversation_id = session["conversation_id"]
     async with client(key) as http:
         await http.post(f"/api/conversations/{conversation_id}/end")
@@ -264,9 +264,9 @@ async def test_nobody_comes_back_to_what_is_over(client: Client, key: str) -> No
 
 
 async def test_the_conversation_token_names_one_conversation_and_no_tool(
-    client: Client, key: str, dependencies: Dependencies, tenant: Tenant
+    client: ClientFactory, key: str, dependencies: Dependencies, tenant: Tenant
 ) -> None:
-    session = await started(client, key)
+    session = await start_session(client, key)
     verifier = Verifier(dependencies.signer.public_key(), "api", max_lifetime=3600)
     claims = verifier.verify(session["conversation_token"])
     assert str(claims.conversation_id) == session["conversation_id"]
@@ -275,7 +275,7 @@ async def test_the_conversation_token_names_one_conversation_and_no_tool(
     assert not claims.grant.write
 
 
-async def test_metadata_has_a_size(client: Client, key: str) -> None:
+async def test_metadata_has_a_size(client: ClientFactory, key: str) -> None:
     metadata = {str(uuid4()): "x" * 100 for _ in range(10)}
     async with client(key) as http:
         answer = await http.post(START, json={"bot": "bot", "metadata": metadata})
@@ -284,7 +284,7 @@ async def test_metadata_has_a_size(client: Client, key: str) -> None:
 
 
 async def test_a_page_reads_its_conversation_where_the_bot_allows_it(
-    client: Client, tenant: Tenant, database: Database
+    client: ClientFactory, tenant: Tenant, database: Database
 ) -> None:
     bot = await new_bot(database, tenant, allowed_origins=["https://shop.example"])
     async with client(origin="https://shop.example") as http:

@@ -8,7 +8,7 @@ import pytest
 
 from config.database import Database
 from tests.conftest import Tenant
-from tests.orchestrator.api.conftest import DOCUMENT, Client, new_bot, started
+from tests.orchestrator.api.conftest import DOCUMENT, ClientFactory, new_bot, start_session
 
 BODIES: Mapping[str, Mapping[str, Any]] = {
     "/agent_joined": {"room_sid": "RM_1", "job_id": "AJ_1"},
@@ -26,10 +26,10 @@ ABOUT_ONE = sorted(
 
 @pytest.mark.parametrize(("method", "path"), ABOUT_ONE)
 async def test_a_conversation_is_its_business_s_own(
-    client: Client, key: str, other_key: str, method: str, path: str
+    client: ClientFactory, key: str, other_key: str, method: str, path: str
 ) -> None:
-    own, foreign = await started(client, key), await started(client, other_key)
-    ids = own["conversation_id"], foreign["conversation_id"], str(uuid4())
+    own, theirs = await start_session(client, key), await start_session(client, other_key)
+    ids = own["conversation_id"], theirs["conversation_id"], str(uuid4())
     body = next((body for end, body in BODIES.items() if path.endswith(end)), None)
     answers: list[tuple[int, str]] = []
     async with client(key) as http:
@@ -45,10 +45,10 @@ async def test_a_conversation_is_its_business_s_own(
 
 
 async def test_nothing_of_another_s_conversation_changed(
-    client: Client, key: str, other_key: str
+    client: ClientFactory, key: str, other_key: str
 ) -> None:
-    foreign = await started(client, other_key)
-    one = f"/api/conversations/{foreign['conversation_id']}"
+    theirs = await start_session(client, other_key)
+    one = f"/api/conversations/{theirs['conversation_id']}"
     async with client(other_key) as owner, client(key) as stranger:
         before = (await owner.get(one)).json()
         for end, body in BODIES.items():
@@ -58,17 +58,17 @@ async def test_nothing_of_another_s_conversation_changed(
         assert (await owner.get(f"{one}/transcript")).json() == []
 
 
-async def test_a_list_shows_only_one_s_own(client: Client, key: str, other_key: str) -> None:
-    own, foreign = await started(client, key), await started(client, other_key)
+async def test_a_list_shows_only_one_s_own(client: ClientFactory, key: str, other_key: str) -> None:
+    own, theirs = await start_session(client, key), await start_session(client, other_key)
     async with client(key) as http:
         listed = (await http.get("/api/conversations", params={"limit": 50})).json()
         unknown = [
             await http.get("/api/conversations", params={"before": conversation_id})
-            for conversation_id in (foreign["conversation_id"], str(uuid4()))
+            for conversation_id in (theirs["conversation_id"], str(uuid4()))
         ]
     ids = {one["conversation_id"] for one in listed["conversations"]}
     assert own["conversation_id"] in ids
-    assert foreign["conversation_id"] not in ids
+    assert theirs["conversation_id"] not in ids
     assert [answer.status_code for answer in unknown] == [404, 404]
     assert unknown[0].text == unknown[1].text
 
@@ -88,7 +88,7 @@ async def test_a_list_shows_only_one_s_own(client: Client, key: str, other_key: 
     ],
 )
 async def test_a_bot_is_its_business_s_own(
-    client: Client,
+    client: ClientFactory,
     key: str,
     other_tenant: Tenant,
     database: Database,
@@ -96,10 +96,10 @@ async def test_a_bot_is_its_business_s_own(
     path: str,
     body: Mapping[str, str] | None,
 ) -> None:
-    foreign = await new_bot(database, other_tenant, {"server": "scheduling"})
+    theirs = await new_bot(database, other_tenant, {"server": "scheduling"})
     answers: list[tuple[int, str]] = []
     async with client(key) as http:
-        for name in (foreign.name, "nobody"):
+        for name in (theirs.name, "nobody"):
             asked = body and {field: value.format(bot=name) for field, value in body.items()}
             answer = await http.request(method, path.format(bot=name), json=asked)
             answers.append((answer.status_code, answer.text))
@@ -120,17 +120,17 @@ async def test_a_bot_is_its_business_s_own(
     ],
 )
 async def test_another_s_conversation_names_nothing(
-    client: Client,
+    client: ClientFactory,
     key: str,
     other_key: str,
     method: str,
     path: str,
     body: Mapping[str, str] | None,
 ) -> None:
-    foreign = await started(client, other_key)
+    theirs = await start_session(client, other_key)
     answers: list[tuple[int, str]] = []
     async with client(key) as http:
-        for name in (foreign["conversation_id"], str(uuid4())):
+        for name in (theirs["conversation_id"], str(uuid4())):
             asked = body and {field: value.format(id=name) for field, value in body.items()}
             answer = await http.request(method, path.format(id=name), json=asked)
             answers.append((answer.status_code, answer.text))
@@ -139,7 +139,7 @@ async def test_another_s_conversation_names_nothing(
 
 
 async def test_a_bot_is_shown_as_the_worker_sees_it(
-    client: Client, key: str, tenant: Tenant, database: Database
+    client: ClientFactory, key: str, tenant: Tenant, database: Database
 ) -> None:
     use = {"server": "scheduling", "tools": ["write"], "policy": {"write": {"confirm": True}}}
     bot = await new_bot(database, tenant, use, system_prompt="You answer the phone.")

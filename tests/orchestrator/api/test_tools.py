@@ -10,24 +10,24 @@ import pytest_asyncio
 
 from config.database import Database
 from tests.conftest import Tenant
-from tests.orchestrator.api.conftest import Client, NewBot, new_bot, started
+from tests.orchestrator.api.conftest import ClientFactory, NewBot, new_bot, start_session
 from tests.orchestrator.api.scheduling_double import written
 
 
 @pytest_asyncio.fixture(scope="module")
 async def bot(database: Database, tenant: Tenant) -> NewBot:
-    """A bot that may use every tool of the desk."""
+    """A bot that may use every tool of the calendar."""
     return await new_bot(database, tenant, {"server": "scheduling"})
 
 
-async def execute(client: Client, key: str, tool_key: str, **body: Any) -> httpx2.Response:
+async def execute(client: ClientFactory, key: str, tool_key: str, **body: Any) -> httpx2.Response:
     """Ask for a tool call."""
     async with client(key) as http:
         return await http.post("/api/tools/execute", json={"tool_key": tool_key, **body})
 
 
 async def test_a_tool_acts_for_the_key_s_business_and_the_named_bot(
-    client: Client, key: str, tenant: Tenant, bot: NewBot
+    client: ClientFactory, key: str, tenant: Tenant, bot: NewBot
 ) -> None:
     answer = await execute(client, key, "scheduling_tell_whose", bot=bot.name)
     assert answer.status_code == 200
@@ -48,7 +48,7 @@ async def test_a_tool_acts_for_the_key_s_business_and_the_named_bot(
 
 
 async def test_callers_at_the_same_time_are_not_mixed_up(
-    client: Client,
+    client: ClientFactory,
     key: str,
     other_key: str,
     tenant: Tenant,
@@ -72,8 +72,8 @@ async def test_callers_at_the_same_time_are_not_mixed_up(
         )
 
 
-async def test_a_conversation_names_its_bot(client: Client, key: str, bot: NewBot) -> None:
-    conversation_id = (await started(client, key, bot.name))["conversation_id"]
+async def test_a_conversation_names_its_bot(client: ClientFactory, key: str, bot: NewBot) -> None:
+    conversation_id = (await start_session(client, key, bot.name))["conversation_id"]
     answer = await execute(client, key, "scheduling_tell_whose", conversation_id=conversation_id)
     result = answer.json()["result"]
     assert (result["bot_id"], result["conversation_id"]) == (str(bot.id), conversation_id)
@@ -93,7 +93,7 @@ async def test_a_conversation_names_its_bot(client: Client, key: str, bot: NewBo
     ],
 )
 async def test_a_failure_has_the_status_of_its_kind(
-    client: Client, key: str, bot: NewBot, kind: str, status: int
+    client: ClientFactory, key: str, bot: NewBot, kind: str, status: int
 ) -> None:
     answer = await execute(client, key, "scheduling_fail", bot=bot.name, params={"kind": kind})
     assert (answer.status_code, answer.json()["error"]) == (status, kind)
@@ -103,7 +103,7 @@ async def test_a_failure_has_the_status_of_its_kind(
 
 @pytest.mark.parametrize("params", [{}, {"what": 1, "canary-4711": 2}, {"what": ["canary-4711"]}])
 async def test_arguments_that_do_not_fit(
-    client: Client, key: str, bot: NewBot, params: dict[str, Any]
+    client: ClientFactory, key: str, bot: NewBot, params: dict[str, Any]
 ) -> None:
     answer = await execute(client, key, "scheduling_write", bot=bot.name, params=params)
     assert (answer.status_code, answer.json()["error"]) == (422, "invalid")
@@ -111,7 +111,7 @@ async def test_arguments_that_do_not_fit(
 
 
 async def test_what_the_bot_may_not_use_does_not_exist(
-    client: Client, key: str, tenant: Tenant, database: Database
+    client: ClientFactory, key: str, tenant: Tenant, database: Database
 ) -> None:
     reader = await new_bot(
         database,
@@ -137,9 +137,9 @@ async def test_what_the_bot_may_not_use_does_not_exist(
 
 
 async def test_another_business_or_bot_in_the_body_is_refused(
-    client: Client, key: str, other_tenant: Tenant, tenant: Tenant, bot: NewBot
+    client: ClientFactory, key: str, other_tenant: Tenant, tenant: Tenant, bot: NewBot
 ) -> None:
-    conversation_id = (await started(client, key))["conversation_id"]
+    conversation_id = (await start_session(client, key))["conversation_id"]
     for body in (
         {"bot": bot.name, "business_id": str(other_tenant.business_id)},
         {"bot": bot.name, "business_id": str(uuid4())},
@@ -157,13 +157,13 @@ async def test_another_business_or_bot_in_the_body_is_refused(
     assert alone[0].text == alone[1].text
 
 
-async def test_a_bot_must_be_named(client: Client, key: str) -> None:
+async def test_a_bot_must_be_named(client: ClientFactory, key: str) -> None:
     answer = await execute(client, key, "scheduling_tell_whose")
     assert (answer.status_code, answer.json()["message"]) == (422, "bot is missing.")
 
 
 async def test_a_repeat_with_the_same_key_is_done_once(
-    client: Client, key: str, bot: NewBot
+    client: ClientFactory, key: str, bot: NewBot
 ) -> None:
     what = uuid4().hex
     body: dict[str, Any] = {"bot": bot.name, "params": {"what": what}}
@@ -174,7 +174,7 @@ async def test_a_repeat_with_the_same_key_is_done_once(
 
 
 async def test_what_the_bot_confirms_takes_two_steps(
-    client: Client, key: str, tenant: Tenant, database: Database
+    client: ClientFactory, key: str, tenant: Tenant, database: Database
 ) -> None:
     careful = await new_bot(
         database, tenant, {"server": "scheduling", "policy": {"write": {"confirm": True}}}

@@ -12,8 +12,13 @@ import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
 
+from config.constellation import constellation
 from config.security.tokens import Signer
+from config.settings import Settings
+from orchestrator.cli import processes
 from orchestrator.cli.app import app
+from orchestrator.cli.terminal import Failure
+from orchestrator.embedded.loader import LoadOptions
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey
 from tests.support.processes import listening_servers
@@ -81,8 +86,9 @@ def test_every_command_explains_itself(command: str) -> None:
 def test_the_catalogue_has_every_server_with_its_tools() -> None:
     answer = antiphon("catalogue", "--json")
     catalogue = json.loads(answer.stdout)
-    servers = {"crm", "tickets", "servicenow", "scheduling", "knowledge", "transcripts"}
-    assert set(catalogue) == servers
+    servers = ["crm", "tickets", "servicenow", "scheduling", "knowledge", "transcripts"]
+    assert list(catalogue) == list(constellation().servers)
+    assert set(catalogue) >= set(servers)
     for entry in catalogue.values():
         assert set(entry) == {"providers", "tools", "unsupported"}
     wanted = ["get_available_slots", "create_booking", "get_booking", "list_bookings"]
@@ -94,6 +100,31 @@ def test_an_unknown_server_is_named_with_those_that_exist() -> None:
     assert answer.returncode == 1
     assert "'crmm'" in answer.stderr
     assert "scheduling" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "port"), [((), 4711), (("--port", "0"), 0), (("--no-llm",), 4711)]
+)
+def test_the_models_listen_where_the_settings_say(
+    arguments: tuple[str, ...], port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, int]] = []
+
+    def serve(host: str, port: int, options: LoadOptions) -> None:
+        assert options.llm == ("--no-llm" not in arguments)
+        calls.append((host, port))
+
+    monkeypatch.setattr("orchestrator.embedded.server.serve", serve)
+    monkeypatch.setattr(processes, "settings", lambda: Settings(models_port=4711))
+    assert CliRunner().invoke(app, ["models", *arguments]).exit_code == 0
+    assert calls == [("127.0.0.1", port)]
+
+
+def test_a_failure_is_one_line_with_its_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    Failure("pip install 'antiphon[offline,offline-llm]' " + "x" * 200)
+    error = capsys.readouterr().err
+    assert error.startswith("error: pip install 'antiphon[offline,offline-llm]' xxx")
+    assert error.count("\n") == 1
 
 
 def test_a_missing_variable_says_what_helps() -> None:

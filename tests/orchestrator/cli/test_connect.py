@@ -176,7 +176,7 @@ def test_claude_desktop_keeps_its_file_where_the_system_wants_it(
     platform: str, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.platform", platform)
-    path = mcp_client_configs.CLIENTS["claude-desktop"].file()
+    path = mcp_client_configs.CLIENTS["claude-desktop"].path()
     assert path.is_absolute()
     assert path.parent.as_posix().endswith(place)
 

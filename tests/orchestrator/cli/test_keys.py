@@ -48,14 +48,14 @@ def run(
         "database_url": postgres_server.database_url,
         "redis_url": valkey_server.redis_url,
     }
-    monkeypatch.setattr(keys, "running", lambda: Settings(**stores))
+    monkeypatch.setattr(keys, "running_settings", lambda: Settings(**stores))
     slug = f"b{tenant.business_id.hex[:12]}"
 
     async def command(name: str, *arguments: str, business: str = slug) -> Result:
-        given = ["keys", name, "--business", business, *arguments]
+        words = ["keys", name, "--business", business, *arguments]
         runner = CliRunner(env={"COLUMNS": "250"})
         # It has an event loop of its own.
-        return await asyncio.to_thread(runner.invoke, app, given)
+        return await asyncio.to_thread(runner.invoke, app, words)
 
     return command
 
@@ -84,7 +84,7 @@ async def test_a_key_has_no_limits_unless_asked_for(run: Keys, database: Databas
     found = await find_key(database, (await run("create")).stdout.strip())
     assert found is not None
     assert found.rights == Rights()
-    assert not found.rights.limited
+    assert not found.rights.is_limited
 
 
 @pytest.mark.parametrize(

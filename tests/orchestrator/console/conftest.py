@@ -1,4 +1,4 @@
-"""A real Chromium in front of a whole constellation, with a small declared business in it."""
+"""A real Chromium in front of a whole deployment, with a small declared business in it."""
 
 import base64
 import os
@@ -6,22 +6,18 @@ import shutil
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import httpx2
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
-from config.settings import Settings
-from orchestrator.admin.declarations import applied
-from orchestrator.engines.node import livekit_client
-from orchestrator.local.deployment import Deployment, Plan, deployed
-from tests.conftest import CACHE, OWN_ENGINES
-from tests.support.processes import held
-from tests.support.scripted_model import ScriptedModel, serving
+from orchestrator.admin.declarations import apply_file
+from tests.support.deployment import SharedDeployment
+from tests.support.scripted_model import ScriptedModel
 
-_PATIENCE = 20_000  # milliseconds
+_TIMEOUT = 20_000  # milliseconds
 _FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -73,51 +69,23 @@ bots:
 """
 
 
-@pytest_asyncio.fixture(scope="session")
-async def served_model() -> AsyncGenerator[tuple[ScriptedModel, str]]:
-    """The scripted model, and where it is served."""
-    model = ScriptedModel()
-    async with held(serving(model)) as url:
-        yield model, url
-
-
 @pytest.fixture
-def model(served_model: tuple[ScriptedModel, str]) -> ScriptedModel:
+def model(deployment: SharedDeployment) -> ScriptedModel:
     """The language model of the call, before it has a script."""
-    model, _ = served_model
+    model = deployment.models["scripted"]
     model.play()
-    return model
+    return model.script
 
 
 @pytest_asyncio.fixture(scope="session")
-async def constellation(
-    models_url: str,
-    served_model: tuple[ScriptedModel, str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncGenerator[Deployment]:
-    """Everything that answers a call, with the bots of the declaration."""
-    plan = Plan(
-        folder=tmp_path_factory.mktemp("constellation"),
-        livekit_client=await livekit_client(CACHE, print),
-        extra={
-            "EMBEDDED_MODELS": "true",
-            "MODELS_URL": models_url,
-            "OPENAI_API_BASE": served_model[1],
-            "OPENAI_API_KEY": "scripted",
-            "WORKER_MAX_CALLS": "3",
-            "WORKER_IDLE_PROCESSES": "1",
-        },
-    )
+async def pottery(
+    deployment: SharedDeployment, tmp_path_factory: pytest.TempPathFactory
+) -> SharedDeployment:
+    """The deployment, with the bots of the declaration."""
     file = tmp_path_factory.mktemp("declared") / "potters.yaml"
     file.write_text(_DECLARATION, encoding="utf-8")
-    async with held(deployed(Settings(**OWN_ENGINES), plan, print)) as deployment:
-        environment = deployment.environment
-        urls: dict[str, Any] = {
-            "database_url": environment["DATABASE_URL"],
-            "redis_url": environment["REDIS_URL"],
-        }
-        await applied(Settings(**urls), file)
-        yield deployment
+    await apply_file(deployment.settings, file)
+    return deployment
 
 
 def _chromium() -> str:
@@ -142,7 +110,7 @@ async def browser() -> AsyncGenerator[Browser]:
         yield browser
 
 
-# A microphone that says what it is told, when it is told.
+# A fake microphone, which plays a recording when the test says so.
 _MICROPHONE = """
 const context = new AudioContext();
 const microphone = context.createMediaStreamDestination();
@@ -160,7 +128,7 @@ window.say = async (wav) => {
 
 @dataclass
 class TalkPage:
-    """The talk page in a fresh browser, and what went wrong in it."""
+    """The talk page in a new browser context; `errors` are script errors and CSP violations."""
 
     page: Page
     api_url: str
@@ -170,7 +138,7 @@ class TalkPage:
     async def open(self, query: str = "?business=potters&bot=studio") -> None:
         """Go to the page of a bot."""
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", self._overhear)
+        self.page.on("console", self._collect_violation)
         await self.page.goto(f"{self.api_url}/talk/{query}")
 
     async def open_with_a_microphone(self) -> None:
@@ -193,20 +161,20 @@ class TalkPage:
     async def says(self, who: Literal["you", "agent"], words: str) -> None:
         """Wait until the page shows that one side has finished saying these words."""
         line = self.page.locator(f".line.{who}:not(.interim)", has_text=words)
-        await expect(line).to_have_count(1, timeout=_PATIENCE)
+        await expect(line).to_have_count(1, timeout=_TIMEOUT)
 
-    def _overhear(self, message: ConsoleMessage) -> None:
+    def _collect_violation(self, message: ConsoleMessage) -> None:
         if "Content Security Policy" in message.text:
             self.errors.append(message.text)
 
 
 @pytest_asyncio.fixture
 async def talk(
-    browser: Browser, constellation: Deployment, models_url: str
+    browser: Browser, pottery: SharedDeployment, models_url: str
 ) -> AsyncGenerator[TalkPage]:
-    """The talk page; no script error and no breach of its policy is let pass."""
+    """The talk page; a script error or a violation of its CSP fails the test."""
     context = await browser.new_context()
-    talk = TalkPage(await context.new_page(), constellation.api_url, models_url)
+    talk = TalkPage(await context.new_page(), pottery.api_url, models_url)
     yield talk
     await context.close()
     assert talk.errors == []

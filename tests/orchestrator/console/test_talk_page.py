@@ -8,8 +8,8 @@ import pytest
 from livekit.api import AccessToken, VideoGrants
 from playwright.async_api import Route, expect
 
-from orchestrator.local.deployment import Deployment
 from tests.orchestrator.console.conftest import TalkPage
+from tests.support.deployment import SharedDeployment
 from tests.support.scripted_model import Call, ScriptedModel, Step
 
 pytestmark = pytest.mark.browser
@@ -124,13 +124,13 @@ async def test_who_calls_too_often_is_told_how_long_to_wait(talk: TalkPage) -> N
 
 
 async def test_a_call_that_no_agent_takes_says_so(
-    talk: TalkPage, constellation: Deployment
+    talk: TalkPage, deployment: SharedDeployment
 ) -> None:
-    page, environment = talk.page, constellation.environment
+    page, environment = talk.page, deployment.environment
     token = AccessToken(environment["LIVEKIT_API_KEY"], environment["LIVEKIT_API_SECRET"])
     token = token.with_identity("caller").with_grants(VideoGrants(room_join=True, room="lonely"))
     session: dict[str, Any] = {
-        "livekit_url": constellation.livekit_url,
+        "livekit_url": deployment.deployment.livekit_url,
         "token": token.to_jwt(),
         "conversation_id": "lonely",
         "conversation_token": "",

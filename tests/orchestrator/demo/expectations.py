@@ -1,4 +1,4 @@
-"""What a call has to have come to, read from the file that says what is spoken in it."""
+"""Checks the report of a demo call against the file that says what is spoken in it."""
 
 import json
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from orchestrator.demo.report import Report
-from orchestrator.demo.word_error_rate import normalised, word_error_rate
+from orchestrator.demo.word_error_rate import normalize_words, word_error_rate
 
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Expectations:
-    """The lines of a call, and the booking that is to come of it."""
+    """The expected lines of a call, and the expected booking."""
 
     lines: list[Json]
     booking: Json
@@ -26,24 +26,24 @@ class Expectations:
 
     @classmethod
     def read(cls, calls: Path, declaration: Path) -> "Expectations":
-        """Read a call's file and the declaration that it calls."""
-        spoken = yaml.safe_load(calls.read_text())
+        """Read the file of a call, and the declaration of its business."""
+        expected = yaml.safe_load(calls.read_text())
         zone = yaml.safe_load(declaration.read_text())["business"]["time_zone"]
-        return cls(spoken["lines"], spoken["booking"], ZoneInfo(zone))
+        return cls(expected["lines"], expected["booking"], ZoneInfo(zone))
 
-    def wrong(self, report: Report, began: datetime) -> list[str]:
-        """Return what is not as it should be, turn by turn."""
+    def problems(self, report: Report, began: datetime) -> list[str]:
+        """Return the differences from what is expected, turn by turn."""
         return [
             f"turn {number}: {problem}"
             for number, line in enumerate(self.lines, 1)
-            for problem in self._wrong_in(line, number, report)
-        ] + self._wrong_booking(report, began)
+            for problem in self._turn_problems(line, number, report)
+        ] + self._booking_problems(report, began)
 
-    def wrong_turns(self, report: Report, began: datetime) -> set[int]:
-        """Return the numbers of the turns that went wrong."""
-        return {int(each.split()[1].rstrip(":")) for each in self.wrong(report, began)}
+    def failed_turns(self, report: Report, began: datetime) -> set[int]:
+        """Return the numbers of the turns with problems."""
+        return {int(each.split()[1].rstrip(":")) for each in self.problems(report, began)}
 
-    def _wrong_in(self, line: Json, number: int, report: Report) -> list[str]:
+    def _turn_problems(self, line: Json, number: int, report: Report) -> list[str]:
         users = [turn for turn in report.turns if turn.role == "user"]
         if len(users) < number:
             return ["was not heard"]
@@ -58,7 +58,8 @@ class Expectations:
             for passage in call.passages or ()
         ):
             problems.append(f"no passage holds {line['fact']!r}")
-        if "answer" in line and not set(normalised(str(line["answer"]))) <= set(normalised(answer)):
+        words = set(normalize_words(str(line.get("answer", ""))))
+        if not words <= set(normalize_words(answer)):
             problems.append(f"{line['answer']} is not in the answer {answer!r}")
         if "tool" in line and not any(
             call.tool == line["tool"] and call.chosen_by == "model" for call in report.tool_calls
@@ -75,29 +76,29 @@ class Expectations:
                 return turn.text
         return ""
 
-    def _wrong_booking(self, report: Report, began: datetime) -> list[str]:
+    def _booking_problems(self, report: Report, began: datetime) -> list[str]:
         tools = [line.get("tool") for line in self.lines]
         turn = tools.index("create_booking") + 1
         if report.booking is None:
             return [f"turn {turn}: nothing was booked"]
         day = (began.astimezone(self.zone) + timedelta(days=self.booking["days_ahead"])).date()
         starts = datetime.fromisoformat(str(report.booking["starts_at"]))
-        wanted = {**self.booking, "time": f"{day} {self.booking['time']}"}
-        got = {**report.booking, "time": f"{starts.astimezone(self.zone):%Y-%m-%d %H:%M}"}
+        expected = {**self.booking, "time": f"{day} {self.booking['time']}"}
+        actual = {**report.booking, "time": f"{starts.astimezone(self.zone):%Y-%m-%d %H:%M}"}
         return [
-            f"turn {turn}: {name} is {got.get(name)!r}, not {value!r}"
-            for name, value in wanted.items()
-            if name != "days_ahead" and str(got.get(name)).lower() != str(value).lower()
+            f"turn {turn}: {name} is {actual.get(name)!r}, not {value!r}"
+            for name, value in expected.items()
+            if name != "days_ahead" and str(actual.get(name)).lower() != str(value).lower()
         ]
 
 
-def report_of(printed: bytes) -> Report:
-    """Read what `antiphon demo --json` printed: one JSON document, and nothing else."""
+def parse_report(printed: bytes) -> Report:
+    """Read the output of `antiphon demo --json`: one JSON document, and nothing else."""
     return Report.model_validate(cast("dict[str, Any]", json.loads(printed)))
 
 
 def caller_error(report: Report) -> float:
-    """Return the word error rate over all that the caller said."""
+    """Return the word error rate of the caller's speech, as the agent heard it."""
     pairs = [
         (turn.played.text, turn.text)
         for turn in report.turns
@@ -107,5 +108,5 @@ def caller_error(report: Report) -> float:
 
 
 def agent_error(report: Report) -> float:
-    """Return the word error rate over all that the caller heard."""
+    """Return the word error rate of the agent's speech, as the caller heard it."""
     return word_error_rate([(each.said, each.heard) for each in report.heard_back])

@@ -8,8 +8,8 @@ import pytest
 from orchestrator.demo.audio import (
     RecordingError,
     read_wav,
-    sentences,
-    trimmed,
+    split_sentences,
+    trim_silence,
     wav_bytes,
     write_wav,
 )
@@ -54,12 +54,12 @@ def test_what_cannot_be_played_is_refused(
 
 
 def test_silence_around_speech_is_cut_off() -> None:
-    cut = trimmed(np.concatenate([silence(1), tone(0.5), silence(2)]), RATE)
+    cut = trim_silence(np.concatenate([silence(1), tone(0.5), silence(2)]), RATE)
     assert 0.5 <= len(cut) / RATE < 0.7
 
 
 def test_sentences_are_cut_at_pauses_only() -> None:
     parts = [tone(0.5), silence(0.3), tone(0.5), silence(1.5), tone(1)]
-    pieces = sentences(np.concatenate(parts), RATE)
+    pieces = split_sentences(np.concatenate(parts), RATE)
     assert [round(len(piece) / RATE) for piece in pieces] == [2, 1]
-    assert sentences(silence(3), RATE) == []
+    assert split_sentences(silence(3), RATE) == []

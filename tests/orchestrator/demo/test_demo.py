@@ -1,4 +1,4 @@
-"""`antiphon demo` as a person starts it: a whole call, told as data."""
+"""`antiphon demo --json` as a person starts it: a whole call, and the report of it."""
 
 import asyncio
 import os
@@ -10,9 +10,14 @@ from pathlib import Path
 import pytest
 
 from orchestrator.demo.report import Report
-from orchestrator.embedded.loader import Options
+from orchestrator.embedded.loader import LoadOptions
 from orchestrator.embedded.weights import WeightsError
-from tests.orchestrator.demo.expectations import Expectations, agent_error, caller_error, report_of
+from tests.orchestrator.demo.expectations import (
+    Expectations,
+    agent_error,
+    caller_error,
+    parse_report,
+)
 from tests.support.scripted_model import Call, ScriptedModel, Step, serving
 
 ROOT = Path(__file__).parents[3]
@@ -35,7 +40,7 @@ _KEYS = (
 )
 
 
-def require(options: Options) -> None:
+def require_installed(options: LoadOptions) -> None:
     try:
         options.require_installed()
     except WeightsError as error:
@@ -43,7 +48,7 @@ def require(options: Options) -> None:
 
 
 async def demo(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[Report, str]:
-    """Run the command; what it printed for people comes second."""
+    """Run the command; return its report, and what it printed to stderr."""
     clean = {name: value for name, value in os.environ.items() if name not in _KEYS}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -54,9 +59,9 @@ async def demo(arguments: Sequence[str], environment: Mapping[str, str]) -> tupl
         env={**clean, **environment},
         cwd=ROOT,
     )
-    printed, told = await process.communicate()
-    assert process.returncode == 0, told.decode()
-    return report_of(printed), told.decode()
+    printed, progress = await process.communicate()
+    assert process.returncode == 0, progress.decode()
+    return parse_report(printed), progress.decode()
 
 
 def recordings(voice: str) -> list[str]:
@@ -97,9 +102,9 @@ SCRIPT = (
 )
 
 
-async def scripted(script: Sequence[Step], *arguments: str) -> tuple[Report, str]:
+async def scripted_demo(script: Sequence[Step], *arguments: str) -> tuple[Report, str]:
     """Run the demo for the bicycle shop, whose model plays a script."""
-    require(Options(llm=False))
+    require_installed(LoadOptions(llm=False))
     model = ScriptedModel()
     model.play(*script)
     async with serving(model) as url:
@@ -108,16 +113,16 @@ async def scripted(script: Sequence[Step], *arguments: str) -> tuple[Report, str
             "OPENAI_API_BASE": url,
             "OPENAI_API_KEY": "scripted",
         }
-        report, told = await demo(["--bots", str(BICYCLE), *arguments], environment)
+        report, progress = await demo(["--bots", str(BICYCLE), *arguments], environment)
     model.assert_done()
-    return report, told
+    return report, progress
 
 
 @pytest.mark.timeout(400)
 @pytest.mark.room
 async def test_a_business_of_another_trade_is_called_with_recordings_of_its_own() -> None:
     first, *_, last = [name for name in recordings("first") if name != "--wav"]
-    report, _ = await scripted((SCRIPT[0], SCRIPT[-1]), "--wav", first, "--wav", last)
+    report, _ = await scripted_demo((SCRIPT[0], SCRIPT[-1]), "--wav", first, "--wav", last)
     assert caller_error(report) <= 0.10
     assert agent_error(report) <= 0.15
     assert report.agent_hung_up
@@ -132,13 +137,13 @@ async def test_a_business_of_another_trade_is_called_with_recordings_of_its_own(
 async def test_a_business_of_another_trade_is_served_as_its_file_says(voice: str) -> None:
     expectations = Expectations.read(FIXTURES / "bicycle.calls.yaml", BICYCLE)
     began = datetime.now(UTC)
-    report, told = await scripted(SCRIPT, *recordings(voice))
-    assert expectations.wrong(report, began) == []
+    report, progress = await scripted_demo(SCRIPT, *recordings(voice))
+    assert expectations.problems(report, began) == []
     assert caller_error(report) <= 0.10
     assert agent_error(report) <= 0.15
     assert report.agent_hung_up
     assert [entry["role"] for entry in report.transcript].count("user") == 5
-    assert "scheduling.create_booking" in told.replace("\n", "")
+    assert "scheduling.create_booking" in progress.replace("\n", "")
 
 
 @pytest.mark.alone
@@ -146,12 +151,12 @@ async def test_a_business_of_another_trade_is_served_as_its_file_says(voice: str
 @pytest.mark.model
 @pytest.mark.room
 async def test_the_demo_serves_its_caller_with_the_embedded_model() -> None:
-    require(Options())
+    require_installed(LoadOptions())
     expectations = Expectations.read(FIXTURES / "demo-clinic.calls.yaml", CLINIC)
     began = datetime.now(UTC)
     report, _ = await demo([], {})
     assert report.providers == {"stt": "embedded", "llm": "embedded", "tts": "embedded"}
-    assert expectations.wrong(report, began) == []
+    assert expectations.problems(report, began) == []
     assert caller_error(report) <= 0.10
     assert agent_error(report) <= 0.15
     chosen = [c for c in report.tool_calls if c.server == "scheduling" and c.chosen_by == "model"]
@@ -163,15 +168,15 @@ async def test_the_demo_serves_its_caller_with_the_embedded_model() -> None:
 @pytest.mark.model
 @pytest.mark.room
 async def test_a_business_of_another_trade_is_served_by_the_embedded_model() -> None:
-    require(Options())
+    require_installed(LoadOptions())
     expectations = Expectations.read(FIXTURES / "bicycle.calls.yaml", BICYCLE)
-    wrong: list[str] = []
-    wrong_turns = 0
+    problems: list[str] = []
+    failed_turns = 0
     for voice in ("first", "second"):
         began = datetime.now(UTC)
         report, _ = await demo(["--bots", str(BICYCLE), *recordings(voice)], {})
-        wrong += expectations.wrong(report, began)
-        wrong_turns += len(expectations.wrong_turns(report, began))
+        problems += expectations.problems(report, began)
+        failed_turns += len(expectations.failed_turns(report, began))
         assert caller_error(report) <= 0.10
         assert agent_error(report) <= 0.15
-    assert wrong_turns <= 2, wrong
+    assert failed_turns <= 2, problems

@@ -1,4 +1,4 @@
-"""The real models, each started once, in processes of their own."""
+"""The real models, each started once per session, in their own processes."""
 
 import asyncio
 import re
@@ -10,14 +10,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import httpx2
 import pytest
 
-from orchestrator.embedded.loader import Options
+from orchestrator.embedded.loader import LoadOptions
 from orchestrator.embedded.weights import WeightsError
 
 RunModels = Callable[..., AbstractAsyncContextManager[tuple[asyncio.subprocess.Process, str]]]
 
 
-def _require(options: Options) -> None:
-    """Skip, with the reason, where a wanted model's packages are not installed."""
+def _require(options: LoadOptions) -> None:
+    """Skip the test, with the reason, if a model's packages are not installed."""
     try:
         options.require_installed()
     except WeightsError as error:
@@ -25,17 +25,17 @@ def _require(options: Options) -> None:
 
 
 @asynccontextmanager
-async def _running(*arguments: str) -> AsyncGenerator[tuple[asyncio.subprocess.Process, str]]:
+async def _run_models(*arguments: str) -> AsyncGenerator[tuple[asyncio.subprocess.Process, str]]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "orchestrator.embedded", "--port", "0", *arguments, stderr=PIPE
+        sys.executable, "-m", "orchestrator", "models", "--port", "0", *arguments, stderr=PIPE
     )
     assert process.stderr
     try:
         log = ""
         async for line in process.stderr:
             log += line.decode()
-            if found := re.search(r"running on (http://\S+)", log):
-                yield process, found[1]
+            if address := re.search(r"running on (http://\S+)", log):
+                yield process, address[1]
                 break
         else:
             pytest.fail(f"the models did not start: {log}")
@@ -47,30 +47,30 @@ async def _running(*arguments: str) -> AsyncGenerator[tuple[asyncio.subprocess.P
 
 @pytest.fixture(scope="session")
 def run_models() -> RunModels:
-    """A function that runs `python -m orchestrator.embedded` on a free port."""
-    return _running
+    """A function that runs `antiphon models` on a free port."""
+    return _run_models
 
 
 @pytest.fixture(scope="session")
-async def sound() -> AsyncGenerator[httpx2.AsyncClient]:
-    """A client of speech and hearing."""
-    _require(Options(llm=False))
-    async with _ready("--no-llm") as client:
+async def speech() -> AsyncGenerator[httpx2.AsyncClient]:
+    """A client of Piper and Whisper."""
+    _require(LoadOptions(llm=False))
+    async with _loaded_models("--no-llm") as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 async def llm() -> AsyncGenerator[httpx2.AsyncClient]:
     """A client of the language model."""
-    _require(Options(hearing=False, speech=False))
-    async with _ready("--no-hearing", "--no-speech") as client:
+    _require(LoadOptions(hearing=False, speech=False))
+    async with _loaded_models("--no-hearing", "--no-speech") as client:
         yield client
 
 
 @asynccontextmanager
-async def _ready(*arguments: str) -> AsyncGenerator[httpx2.AsyncClient]:
+async def _loaded_models(*arguments: str) -> AsyncGenerator[httpx2.AsyncClient]:
     async with (
-        _running(*arguments) as (_, url),
+        _run_models(*arguments) as (_, url),
         httpx2.AsyncClient(base_url=url, timeout=120, trust_env=False) as client,
     ):
         ready = await client.get("/health", params={"wait": 120})

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.embedded.grammar import grammar
+from orchestrator.embedded.grammar import build_grammar
 from orchestrator.embedded.signatures import Signature
 
 STRING = {"type": "string"}
-CUT_KEY = Signature.of(
+CUT_KEY = Signature.from_schema(
     "cut_key",
     {
         "note": STRING,
@@ -19,7 +19,7 @@ CUT_KEY = Signature.of(
     ["blank", "copies"],
     {"Blank": {"enum": ["yale-1", "disc-9"]}},
 )
-OPENING_HOURS = Signature.of("opening_hours", {})
+OPENING_HOURS = Signature.from_schema("opening_hours", {})
 
 
 def accepts(gbnf: str, line: str) -> bool:
@@ -52,22 +52,22 @@ def accepts(gbnf: str, line: str) -> bool:
     ],
 )
 def test_an_answer_is_one_whole_call_or_a_sentence(line: str, accepted: bool) -> None:
-    assert accepts(grammar([CUT_KEY, OPENING_HOURS], may_speak=True), line) is accepted
+    assert accepts(build_grammar([CUT_KEY, OPENING_HOURS], may_speak=True), line) is accepted
 
 
 def test_a_tool_that_is_not_allowed_cannot_be_written() -> None:
-    gbnf = grammar([OPENING_HOURS], may_speak=True)
+    gbnf = build_grammar([OPENING_HOURS], may_speak=True)
     assert not accepts(gbnf, "cut_key | yale-1 | 2")
     assert accepts(gbnf, "opening_hours")
 
 
 def test_a_required_call_leaves_no_way_to_speak() -> None:
-    assert not accepts(grammar([OPENING_HOURS], may_speak=False), "say We open at nine.")
+    assert not accepts(build_grammar([OPENING_HOURS], may_speak=False), "say We open at nine.")
 
 
 def test_quotes_in_choices_stay_inside_their_literal() -> None:
-    odd = Signature.of("pick", {"what": {"enum": ['a "b"', "c\\d"]}}, ["what"])
-    gbnf = grammar([odd], may_speak=False)
+    odd = Signature.from_schema("pick", {"what": {"enum": ['a "b"', "c\\d"]}}, ["what"])
+    gbnf = build_grammar([odd], may_speak=False)
     assert accepts(gbnf, 'pick | a "b"')
     assert accepts(gbnf, "pick | c\\d")
 
@@ -81,18 +81,18 @@ def test_quotes_in_choices_stay_inside_their_literal() -> None:
     ],
 )
 def test_a_written_call_is_allowed_and_reads_back_the_same(arguments: dict[str, Any]) -> None:
-    line = CUT_KEY.line(arguments)
-    assert accepts(grammar([CUT_KEY], may_speak=False), line)
-    assert CUT_KEY.arguments(line.split(" | ")[1:]) == arguments
+    line = CUT_KEY.format_call(arguments)
+    assert accepts(build_grammar([CUT_KEY], may_speak=False), line)
+    assert CUT_KEY.parse_arguments(line.split(" | ")[1:]) == arguments
 
 
 def test_a_separator_inside_an_argument_cannot_make_two_of_it() -> None:
-    line = CUT_KEY.line({"blank": "yale-1", "copies": 1, "note": "red | blue"})
+    line = CUT_KEY.format_call({"blank": "yale-1", "copies": 1, "note": "red | blue"})
     assert line == "cut_key | yale-1 | 1 | red / blue"
 
 
 def test_lists_and_numbers_keep_their_types() -> None:
-    signature = Signature.of(
+    signature = Signature.from_schema(
         "quote",
         {
             "doors": {"type": "array", "items": STRING},
@@ -101,5 +101,5 @@ def test_lists_and_numbers_keep_their_types() -> None:
         },
         ["doors", "width", "level"],
     )
-    read = signature.arguments(["front, back", "82.5", "2"])
-    assert read == {"doors": ["front", "back"], "width": 82.5, "level": 2}
+    arguments = signature.parse_arguments(["front, back", "82.5", "2"])
+    assert arguments == {"doors": ["front", "back"], "width": 82.5, "level": 2}

@@ -1,4 +1,4 @@
-"""The real language model over the wire, as the agent uses it."""
+"""The real language model over HTTP, as the agent uses it."""
 
 import asyncio
 import importlib
@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-# As the fixture of that name gives it.
+# The type of the fixture `run_models`.
 RunModels = Callable[..., AbstractAsyncContextManager[tuple[asyncio.subprocess.Process, str]]]
 
 pytestmark = pytest.mark.model
@@ -90,10 +90,10 @@ def only_child(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
 
 
-async def ended(watched: int) -> None:
+async def wait_until_ended(pidfd: int) -> None:
     """Wait until the process of a pidfd has ended."""
-    ready, _, _ = await asyncio.to_thread(select.select, [watched], [], [], 20)
-    os.close(watched)
+    ready, _, _ = await asyncio.to_thread(select.select, [pidfd], [], [], 20)
+    os.close(pidfd)
     assert ready
 
 
@@ -222,9 +222,9 @@ async def test_the_language_model_ends_with_its_parent(run_models: RunModels) ->
     async with run_models("--no-hearing", "--no-speech") as (process, url):
         async with httpx2.AsyncClient(base_url=url, timeout=120) as client:
             await client.get("/health", params={"wait": 120})
-        watched = os.pidfd_open(only_child(process.pid))
+        pidfd = os.pidfd_open(only_child(process.pid))
         process.kill()
-        await ended(watched)
+        await wait_until_ended(pidfd)
 
 
 async def test_a_language_model_that_has_died_is_told(run_models: RunModels) -> None:
@@ -234,9 +234,9 @@ async def test_a_language_model_that_has_died_is_told(run_models: RunModels) -> 
     ):
         await client.get("/health", params={"wait": 120})
         child = only_child(process.pid)
-        watched = os.pidfd_open(child)
+        pidfd = os.pidfd_open(child)
         os.kill(child, signal.SIGKILL)
-        await ended(watched)
+        await wait_until_ended(pidfd)
         answer = await client.post("/v1/chat/completions", json={"messages": [ASK]})
         assert answer.status_code == 503
         health = await client.get("/health")

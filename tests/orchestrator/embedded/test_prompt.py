@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 from orchestrator.embedded.chat_request import ChatRequest
-from orchestrator.embedded.prompt import Turn, plain, prompt
+from orchestrator.embedded.prompt import Turn, build_plain_turns, build_prompt
 
 FIND: dict[str, Any] = {
     "name": "find_times",
@@ -44,7 +44,7 @@ OFFER = {
 SPOKEN = {"role": "assistant", "content": OFFER["say"]}
 
 
-def called(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def tool_call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     function = {"name": name, "arguments": json.dumps(arguments)}
     return {
         "role": "assistant",
@@ -56,7 +56,7 @@ def result(content: str) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": "1", "content": content}
 
 
-FOUND = [called("find_times", {"when": "Saturday"}), result(json.dumps(OFFER))]
+FOUND = [tool_call("find_times", {"when": "Saturday"}), result(json.dumps(OFFER))]
 
 
 def turns(*messages: dict[str, Any], tools: tuple[dict[str, Any], ...] = (FIND, RESERVE)) -> Any:
@@ -65,7 +65,7 @@ def turns(*messages: dict[str, Any], tools: tuple[dict[str, Any], ...] = (FIND, 
         "tools": [{"type": "function", "function": tool} for tool in tools],
     }
     request = ChatRequest.model_validate(body)
-    return prompt(request.messages, [tool.function for tool in request.tools])
+    return build_prompt(request.messages, [tool.function for tool in request.tools])
 
 
 def conversation(*messages: dict[str, Any]) -> list[tuple[str, str]]:
@@ -139,7 +139,7 @@ def test_the_history_only_grows_at_its_end() -> None:
         *FOUND,
         SPOKEN,
         {"role": "user", "content": "At two."},
-        called("reserve", {"slot": "sat-14"}),
+        tool_call("reserve", {"slot": "sat-14"}),
         result('{"say": "Done, Saturday at two."}'),
         {"role": "assistant", "content": "Done, Saturday at two."},
         {"role": "user", "content": "Thank you, bye."},
@@ -154,12 +154,12 @@ def test_the_history_only_grows_at_its_end() -> None:
 def test_a_bare_sentence_or_error_of_a_tool_is_shown() -> None:
     thanks = {"role": "user", "content": "Thanks."}
     done = {"role": "assistant", "content": "Done, Saturday at two."}
-    booked = [called("reserve", {"slot": "sat-14"}), result('{"say": "Done, Saturday at two."}')]
+    booked = [tool_call("reserve", {"slot": "sat-14"}), result('{"say": "Done, Saturday at two."}')]
     assert conversation(QUESTION, *booked, done, thanks)[-1] == (
         "user",
         "Said: Done, Saturday at two.\nCaller: Thanks.",
     )
-    failed = [called("reserve", {"slot": "sat-14"}), result("That time has gone.")]
+    failed = [tool_call("reserve", {"slot": "sat-14"}), result("That time has gone.")]
     assert conversation(QUESTION, *failed)[-1][1].startswith("Result: That time has gone.")
 
 
@@ -173,18 +173,18 @@ def test_passages_stay_in_the_turn_that_they_are_for() -> None:
 
 def test_a_long_result_is_clipped() -> None:
     listed = result(json.dumps({"facts": ["The tower is old."] * 100}))
-    last = conversation(QUESTION, called("find_times", {"when": "now"}), listed)[-1][1]
+    last = conversation(QUESTION, tool_call("find_times", {"when": "now"}), listed)[-1][1]
     assert len(last) < 500
     assert last.endswith("Caller: Is there a tour on Saturday?")
 
 
 def test_a_call_of_a_tool_no_longer_listed_is_still_told() -> None:
-    past = conversation(QUESTION, called("old_tool", {"a": "x", "b": 2}), result("gone"))
+    past = conversation(QUESTION, tool_call("old_tool", {"a": "x", "b": 2}), result("gone"))
     assert past[1] == ("assistant", "old_tool | x | 2")
 
 
 def test_without_tools_the_messages_stay_as_they_are() -> None:
     body = {"messages": [SYSTEM, QUESTION, *FOUND, SPOKEN]}
-    shown = plain(ChatRequest.model_validate(body).messages)
+    shown = build_plain_turns(ChatRequest.model_validate(body).messages)
     assert [turn["role"] for turn in shown] == ["system", "user", "user", "assistant"]
     assert shown[1]["content"] == "Is there a tour on Saturday?"

@@ -1,4 +1,4 @@
-"""How the program ends when it cannot do what it is asked."""
+"""How `antiphon models` ends when a model cannot be loaded."""
 
 import asyncio
 import sys
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.embedded.loader import Options
+from orchestrator.embedded.loader import LoadOptions
 from orchestrator.embedded.server import serve
 from orchestrator.embedded.weights import WeightsError
 
 
 async def run(*arguments: str) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "orchestrator.embedded", "--port", "0", *arguments),
+        *(sys.executable, "-m", "orchestrator", "models", "--port", "0", *arguments),
         stderr=asyncio.subprocess.PIPE,
     )
     _, log = await process.communicate()
@@ -24,7 +24,7 @@ async def test_a_model_that_is_not_there_ends_the_program_with_the_reason(tmp_pa
     absent = tmp_path / "absent.onnx"
     code, log = await run("--no-llm", "--no-hearing", "--speech-path", str(absent))
     assert code == 1
-    assert log.splitlines()[-1] == f"The configured model {absent} does not exist."
+    assert log.splitlines()[-1] == f"error: The configured model {absent} does not exist."
 
 
 @pytest.mark.model
@@ -39,4 +39,4 @@ async def test_a_broken_model_ends_the_program_with_the_reason(tmp_path: Path) -
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::"])
 def test_only_loopback_is_served(host: str) -> None:
     with pytest.raises(WeightsError, match="no authentication"):
-        serve(host, 0, Options())
+        serve(host, 0, LoadOptions())

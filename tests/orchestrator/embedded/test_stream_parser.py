@@ -4,27 +4,27 @@ from typing import Any
 import pytest
 
 from orchestrator.embedded.signatures import Signature
-from orchestrator.embedded.stream_parser import Answer, Delta, joined
+from orchestrator.embedded.stream_parser import Delta, LineParser, join_deltas
 
-RESERVE = Signature.of(
+RESERVE = Signature.from_schema(
     "reserve_tour",
     {"slot": {"type": "string"}, "people": {"type": "integer"}, "guide": {"type": "string"}},
     ["slot", "people"],
 )
-HOURS = Signature.of("opening_hours", {})
+HOURS = Signature.from_schema("opening_hours", {})
 
 
 def read(line: str, *, size: int = 1, cut_off: bool = False) -> list[Delta]:
-    answer = Answer([RESERVE, HOURS])
+    parser = LineParser([RESERVE, HOURS])
     deltas = [
-        delta for at in range(0, len(line), size) for delta in answer.feed(line[at : at + size])
+        delta for at in range(0, len(line), size) for delta in parser.feed(line[at : at + size])
     ]
-    return deltas + answer.end(cut_off=cut_off)
+    return deltas + parser.end(cut_off=cut_off)
 
 
 def call(deltas: list[Delta]) -> tuple[str, dict[str, Any]]:
-    [made] = joined(deltas)["tool_calls"]
-    return made["function"]["name"], json.loads(made["function"]["arguments"])
+    [tool_call] = join_deltas(deltas)["tool_calls"]
+    return tool_call["function"]["name"], json.loads(tool_call["function"]["arguments"])
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
@@ -43,26 +43,26 @@ def test_a_call_without_arguments_is_known_at_its_end() -> None:
 
 
 def test_the_tool_is_told_before_its_arguments_are_there() -> None:
-    [begun] = Answer([RESERVE]).feed("reserve_tour | sat")
-    assert begun["tool_calls"][0]["function"] == {"name": "reserve_tour", "arguments": ""}
+    [delta] = LineParser([RESERVE]).feed("reserve_tour | sat")
+    assert delta["tool_calls"][0]["function"] == {"name": "reserve_tour", "arguments": ""}
 
 
 def test_speech_is_passed_on_while_it_is_generated() -> None:
-    answer = Answer([RESERVE])
-    assert answer.feed("say We") == [{"content": "We"}]
-    assert answer.feed(" open") == [{"content": " open"}]
+    parser = LineParser([RESERVE])
+    assert parser.feed("say We") == [{"content": "We"}]
+    assert parser.feed(" open") == [{"content": " open"}]
 
 
 @pytest.mark.parametrize("size", [1, 4, 100])
 def test_speech_is_stripped(size: int) -> None:
-    message = joined(read("say   We open at nine. \n ", size=size))
+    message = join_deltas(read("say   We open at nine. \n ", size=size))
     assert message == {"role": "assistant", "content": "We open at nine."}
 
 
 def test_a_call_that_was_cut_off_is_not_valid_json() -> None:
-    [made] = joined(read("reserve_tour | sat-10 | 4", cut_off=True))["tool_calls"]
+    [tool_call] = join_deltas(read("reserve_tour | sat-10 | 4", cut_off=True))["tool_calls"]
     with pytest.raises(ValueError, match="delimiter"):
-        json.loads(made["function"]["arguments"])
+        json.loads(tool_call["function"]["arguments"])
 
 
 @pytest.mark.parametrize("line", ["", "s", "opening_h", "opening_hours", "reserve_tour |"])

@@ -1,6 +1,6 @@
 import pytest
 
-from orchestrator.embedded.text_normalization import clauses, speakable
+from orchestrator.embedded.text_normalization import normalize, split_clauses
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from orchestrator.embedded.text_normalization import clauses, speakable
     ],
 )
 def test_a_reply_is_split_where_a_speaker_breathes(text: str, parts: list[str]) -> None:
-    assert clauses(text) == parts
+    assert split_clauses(text) == parts
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ def test_a_reply_is_split_where_a_speaker_breathes(text: str, parts: list[str]) 
     ],
 )
 def test_times_and_numbers_become_words(written: str, spoken: str) -> None:
-    assert speakable(written) == spoken
+    assert normalize(written) == spoken
 
 
 @pytest.mark.parametrize("text", ["427 people", "$1,200.50", "in 2026", "room 204", "12000 keys"])
 def test_what_the_voice_reads_well_stays(text: str) -> None:
-    assert speakable(text) == text
+    assert normalize(text) == text

@@ -10,9 +10,9 @@ from orchestrator.embedded.weights import (
     JoinedFile,
     WeightsError,
     bundle_folder,
-    joined_file,
-    local_path,
+    join_parts,
     require_package,
+    require_path,
 )
 
 HALVES = (b"first half, ", b"second half")
@@ -52,40 +52,40 @@ def installed_parts(site: Path) -> list[Path]:
 
 
 def test_parts_are_joined_once(installed_parts: list[Path]) -> None:
-    path = joined_file(two_parts())
+    path = join_parts(two_parts())
     assert path.read_bytes() == WHOLE
     for part in installed_parts:
         part.unlink()
-    assert joined_file(two_parts()) == path
+    assert join_parts(two_parts()) == path
 
 
 def test_parts_with_a_wrong_digest_are_refused(installed_parts: list[Path], tmp_path: Path) -> None:
     installed_parts[1].write_bytes(b"something else")
     with pytest.raises(WeightsError, match=r"sha256 differs.*--extra offline-llm"):
-        joined_file(two_parts())
+        join_parts(two_parts())
     assert not list((tmp_path / "cache").rglob("*.gguf"))
     assert not list((tmp_path / "cache").rglob("*.unfinished"))
 
 
 def test_a_joined_file_that_changed_is_noticed(installed_parts: list[Path]) -> None:
-    path = joined_file(two_parts())
+    path = join_parts(two_parts())
     status = path.stat()
     path.write_bytes(WHOLE[::-1])
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     with pytest.raises(WeightsError, match="sha256 differs"):
-        joined_file(two_parts())
+        join_parts(two_parts())
 
 
 @pytest.mark.usefixtures("installed_parts")
 def test_too_small_a_disk_says_what_is_needed() -> None:
     with pytest.raises(WeightsError, match=r"needs 1000000000\.0 GB.*ANTIPHON_CACHE"):
-        joined_file(two_parts(size=10**18))
+        join_parts(two_parts(size=10**18))
 
 
 @pytest.mark.usefixtures("site")
 def test_a_missing_package_names_the_extra() -> None:
     with pytest.raises(WeightsError, match=r"weights-part1 .*uv sync --extra offline-llm"):
-        joined_file(two_parts())
+        join_parts(two_parts())
 
 
 def test_a_bundle_is_found_without_running_its_code(site: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_bundle_without_its_file_is_refused(site: Path) -> None:
 
 def test_a_configured_path_must_exist(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="does not exist"):
-        local_path(tmp_path / "absent.gguf")
+        require_path(tmp_path / "absent.gguf")
 
 
 def test_a_plain_module_is_no_package_of_weights(site: Path) -> None:

@@ -6,17 +6,19 @@ import pytest
 from livekit import api
 
 from orchestrator.engines.engines import Engines
-from orchestrator.engines.livekit import livekit
+from orchestrator.engines.livekit import run_livekit
 from orchestrator.engines.ports import Port
-from orchestrator.engines.valkey import valkey
+from orchestrator.engines.valkey import run_valkey
 
 # Where the cache is empty, the first test builds the server.
 pytestmark = pytest.mark.timeout(900)
 
 
 async def test_the_key_opens_rooms(engines: Engines) -> None:
-    at = engines.endpoints
-    async with api.LiveKitAPI(at.livekit_url, at.livekit_api_key, at.livekit_api_secret) as client:
+    endpoints = engines.endpoints
+    async with api.LiveKitAPI(
+        endpoints.livekit_url, endpoints.livekit_api_key, endpoints.livekit_api_secret
+    ) as client:
         await client.room.create_room(api.CreateRoomRequest(name="a-room"))
         rooms = await client.room.list_rooms(api.ListRoomsRequest())
         assert [room.name for room in rooms.rooms] == ["a-room"]
@@ -24,9 +26,9 @@ async def test_the_key_opens_rooms(engines: Engines) -> None:
 
 
 async def test_another_secret_does_not(engines: Engines) -> None:
-    at = engines.endpoints
-    assert len(at.livekit_api_secret) >= 32
-    async with api.LiveKitAPI(at.livekit_url, at.livekit_api_key, "0" * 32) as client:
+    endpoints = engines.endpoints
+    assert len(endpoints.livekit_api_secret) >= 32
+    async with api.LiveKitAPI(endpoints.livekit_url, endpoints.livekit_api_key, "0" * 32) as client:
         with pytest.raises(api.TwirpError) as refused:
             await client.room.list_rooms(api.ListRoomsRequest())
     assert refused.value.status == 401
@@ -42,8 +44,8 @@ async def test_no_engine_has_a_socket_outside_this_machine(engines: Engines) -> 
 async def test_with_redis_it_keeps_sip_trunks(tmp_path: Path, user_cache: Path) -> None:
     free, media = Port(0, "LIVEKIT_PORT"), Port(0, "LIVEKIT_MEDIA_PORT")
     async with (
-        valkey(tmp_path, Port(0, "VALKEY_PORT"), print, durable=False) as redis,
-        livekit(tmp_path, user_cache, free, media, print, redis_url=redis.redis_url) as server,
+        run_valkey(tmp_path, Port(0, "VALKEY_PORT"), print, durable=False) as redis,
+        run_livekit(tmp_path, user_cache, free, media, print, redis_url=redis.redis_url) as server,
         api.LiveKitAPI(server.url, server.api_key, server.api_secret) as client,
     ):
         trunk = api.SIPInboundTrunkInfo(

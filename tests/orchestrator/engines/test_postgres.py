@@ -10,7 +10,7 @@ import pytest
 from orchestrator.engines.engines import Engines
 from orchestrator.engines.errors import EngineError
 from orchestrator.engines.ports import Port
-from orchestrator.engines.postgres import postgres
+from orchestrator.engines.postgres import run_postgres
 
 PORT = Port(0, "POSTGRES_PORT")
 
@@ -61,24 +61,24 @@ async def test_a_wrong_password_is_refused_even_on_this_machine(engines: Engines
 async def test_a_second_start_finds_the_same_data_and_passwords(tmp_path: Path) -> None:
     folder = tmp_path / "postgres"
     async with (
-        postgres(folder, PORT, print, durable=False) as first,
+        run_postgres(folder, PORT, print, durable=False) as first,
         await connect(first.migration_database_url) as connection,
     ):
         await connection.execute("create table kept (id int)")
-    told: list[str] = []
+    progress: list[str] = []
     async with (
-        postgres(folder, PORT, told.append, durable=False) as second,
+        run_postgres(folder, PORT, progress.append, durable=False) as second,
         await connect(second.migration_database_url) as connection,
     ):
         await connection.execute("select * from kept")
     passwords = folder / "passwords.json"
     assert stat.S_IMODE(passwords.stat().st_mode) == 0o600
     assert set(json.loads(passwords.read_text())) == {"postgres", "antiphon_owner", "antiphon_app"}
-    assert not any("new database cluster" in line for line in told)
+    assert not any("new database cluster" in line for line in progress)
 
 
 async def test_lost_passwords_are_said_to_be_lost(tmp_path: Path) -> None:
     (tmp_path / "18").mkdir()
     with pytest.raises(EngineError, match=r"passwords\.json is gone"):
-        async with postgres(tmp_path, PORT, print):
+        async with run_postgres(tmp_path, PORT, print):
             pass

@@ -8,7 +8,7 @@ from redis.exceptions import AuthenticationError
 from config.cache import connect
 from orchestrator.engines.engines import Engines
 from orchestrator.engines.ports import Port
-from orchestrator.engines.valkey import valkey
+from orchestrator.engines.valkey import run_valkey
 
 PORT = Port(0, "VALKEY_PORT")
 
@@ -26,7 +26,7 @@ async def test_without_the_password_it_refuses(engines: Engines) -> None:
 
 
 async def test_durable_data_outlives_the_process(tmp_path: Path) -> None:
-    async with valkey(tmp_path, PORT, print) as first, connect(first.redis_url) as client:
+    async with run_valkey(tmp_path, PORT, print) as first, connect(first.redis_url) as client:
         await client.set("kept", "yes")
-    async with valkey(tmp_path, PORT, print) as second, connect(second.redis_url) as client:
+    async with run_valkey(tmp_path, PORT, print) as second, connect(second.redis_url) as client:
         assert await client.get("kept") == "yes"

@@ -1,4 +1,4 @@
-"""Real `antiphon jobs` processes, and conversations that they are to end."""
+"""Runs real `antiphon jobs` processes, and stores conversations for them to end."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from sqlalchemy import text
 from config.columns import now
 from config.database import Database
 from orchestrator.engines.postgres import Postgres
-from orchestrator.engines.process import Process, Program, running
+from orchestrator.engines.process import Process, Program, run_program
 from tests.conftest import Tenant, new_tenant
 from transcripts.tables import Conversation
 
@@ -54,7 +54,7 @@ def worker(tmp_path: Path, postgres_server: Postgres) -> Workers:
         async def is_ready(_: Process) -> bool:
             return await asyncio.to_thread(ready.exists)
 
-        async with running(program, is_ready) as process:
+        async with run_program(program, is_ready) as process:
             yield process
 
     return worker
@@ -62,21 +62,21 @@ def worker(tmp_path: Path, postgres_server: Postgres) -> Workers:
 
 @dataclass(frozen=True)
 class Queue:
-    """What the queue holds."""
+    """Reads the tables of the job queue."""
 
     database: Database
 
     async def rows(self, query: str, **values: Any) -> Sequence[Any]:
-        """Return what a query finds."""
+        """Return the rows of a query."""
         async with self.database.unscoped() as session:
             return (await session.execute(text(query), values)).mappings().all()
 
-    async def until(self, query: str, patience: float = 20, **values: Any) -> Sequence[Any]:
-        """Wait until a query finds something, and return it."""
-        async with asyncio.timeout(patience):
+    async def wait_for(self, query: str, seconds: float = 20, **values: Any) -> Sequence[Any]:
+        """Wait until a query returns rows, and return them."""
+        async with asyncio.timeout(seconds):
             while True:
-                if found := await self.rows(query, **values):
-                    return found
+                if rows := await self.rows(query, **values):
+                    return rows
                 await asyncio.sleep(0.02)
 
 
@@ -96,31 +96,31 @@ async def tenants(database: Database) -> list[Tenant]:
     return sorted(created, key=lambda tenant: tenant.business_id)
 
 
-async def stored(
+async def store_conversation(
     database: Database, tenant: Tenant, *, silent_for: timedelta, status: str = "active"
 ) -> Conversation:
-    """Store a conversation of which nothing was heard for some time."""
-    heard = now() - silent_for
+    """Store a conversation that was last active some time ago."""
+    last_active = now() - silent_for
     conversation = Conversation(
         business_id=tenant.business_id,
         agent_config_id=tenant.bot_id,
         room_name="room",
         status=status,
         direction="inbound",
-        started_at=heard - timedelta(minutes=1),
-        updated_at=heard,
+        started_at=last_active - timedelta(minutes=1),
+        updated_at=last_active,
     )
     async with database.tenant(tenant.business_id) as session:
         session.add(conversation)
     return conversation
 
 
-async def read(database: Database, conversation: Conversation) -> Conversation:
+async def load_conversation(database: Database, conversation: Conversation) -> Conversation:
     """Return a conversation as it is stored now."""
     async with database.tenant(conversation.business_id) as session:
-        found = await session.get(Conversation, conversation.id)
-    assert found is not None
-    return found
+        current = await session.get(Conversation, conversation.id)
+    assert current is not None
+    return current
 
 
 def ending(conversation: Conversation) -> tuple[str, datetime | None, Any]:

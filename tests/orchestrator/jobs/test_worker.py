@@ -10,7 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from config.database import Database
 from config.queue import enqueue
 from tests.conftest import Tenant
-from tests.orchestrator.jobs.conftest import Queue, Workers, ending, read, stored
+from tests.orchestrator.jobs.conftest import (
+    Queue,
+    Workers,
+    ending,
+    load_conversation,
+    store_conversation,
+)
 from transcripts.tables import Conversation
 
 JOB = "transcripts.end_abandoned"
@@ -22,7 +28,7 @@ where wait_event_type = 'Lock' and query ilike '%from conversation%'
 LONG = timedelta(hours=7)
 
 
-async def _hold(session: AsyncSession, conversation: Conversation) -> None:
+async def _lock(session: AsyncSession, conversation: Conversation) -> None:
     """Lock a conversation, so that a sweep gets as far as there and no further."""
     lock = text("select 1 from conversation where id = :id for update")
     await session.execute(lock, {"id": conversation.id})
@@ -31,52 +37,61 @@ async def _hold(session: AsyncSession, conversation: Conversation) -> None:
 async def test_abandoned_conversations_of_every_tenant_are_ended(
     worker: Workers, queue: Queue, database: Database, tenants: list[Tenant]
 ) -> None:
-    abandoned = [await stored(database, tenant, silent_for=LONG) for tenant in tenants]
-    fresh = [await stored(database, tenant, silent_for=timedelta(hours=5)) for tenant in tenants]
-    over = await stored(database, tenants[0], silent_for=LONG, status="ended")
+    abandoned = [await store_conversation(database, tenant, silent_for=LONG) for tenant in tenants]
+    fresh = [
+        await store_conversation(database, tenant, silent_for=timedelta(hours=5))
+        for tenant in tenants
+    ]
+    over = await store_conversation(database, tenants[0], silent_for=LONG, status="ended")
     async with worker():
-        await queue.until(DONE, job=JOB)
+        await queue.wait_for(DONE, job=JOB)
     for before in abandoned:
-        after = await read(database, before)
+        after = await load_conversation(database, before)
         assert ending(after) == ("ended", before.updated_at, "abandoned")
     for before in (*fresh, over):
-        assert await read(database, before) == before
+        assert await load_conversation(database, before) == before
 
 
 async def test_a_job_is_finished_by_another_worker_when_its_own_is_killed(
     worker: Workers, queue: Queue, database: Database, tenants: list[Tenant]
 ) -> None:
-    first, second = [await stored(database, tenant, silent_for=LONG) for tenant in tenants]
+    first, second = [
+        await store_conversation(database, tenant, silent_for=LONG) for tenant in tenants
+    ]
     async with worker() as killed:
         async with database.tenant(second.business_id) as session:
-            await _hold(session, second)
-            await queue.until(WAITS_FOR_A_ROW)
-            ended = await read(database, first)
+            await _lock(session, second)
+            await queue.wait_for(WAITS_FOR_A_ROW)
+            ended = await load_conversation(database, first)
             assert ended.status == "ended"
-            assert (await read(database, second)).status == "active"
+            assert (await load_conversation(database, second)).status == "active"
             os.kill(killed.pid, signal.SIGKILL)
             await killed.failure()
         async with worker():
-            (job,) = await queue.until(DONE, job=JOB, patience=15)
+            (job,) = await queue.wait_for(DONE, job=JOB, seconds=15)
     assert job["attempts"] == 2
-    assert ending(await read(database, second)) == ("ended", second.updated_at, "abandoned")
-    assert await read(database, first) == ended  # once
+    assert ending(await load_conversation(database, second)) == (
+        "ended",
+        second.updated_at,
+        "abandoned",
+    )
+    assert await load_conversation(database, first) == ended  # once
 
 
 async def test_a_worker_that_is_told_to_end_finishes_its_job(
     worker: Workers, queue: Queue, database: Database, tenants: list[Tenant]
 ) -> None:
-    conversation = await stored(database, tenants[0], silent_for=LONG)
+    conversation = await store_conversation(database, tenants[0], silent_for=LONG)
     async with worker() as process:
         async with database.tenant(conversation.business_id) as session:
-            await _hold(session, conversation)
-            await queue.until(WAITS_FOR_A_ROW)
+            await _lock(session, conversation)
+            await queue.wait_for(WAITS_FOR_A_ROW)
             os.kill(process.pid, signal.SIGTERM)
         ended = await process.failure()
     assert "ended with code 0" in str(ended)
     (job,) = await queue.rows(DONE, job=JOB)
     assert job["attempts"] == 1
-    assert (await read(database, conversation)).status == "ended"
+    assert (await load_conversation(database, conversation)).status == "ended"
     assert await queue.rows("select * from procrastinate_workers") == []
 
 
@@ -93,5 +108,5 @@ async def test_what_a_dead_worker_left_makes_way(
     query = "select * from procrastinate_jobs where lock = :lock and status = :status"
     async with worker():
         for lock, status in {"interrupted": "aborted", "deadly": "failed"}.items():
-            await queue.until(query, lock=lock, status=status)
-            await queue.until(query, lock=lock, status="succeeded")
+            await queue.wait_for(query, lock=lock, status=status)
+            await queue.wait_for(query, lock=lock, status="succeeded")

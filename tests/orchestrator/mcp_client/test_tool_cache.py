@@ -1,4 +1,4 @@
-"""Tool lists come from the cache; servers are asked behind the call's back."""
+"""Tool lists come from the cache; servers are asked in the background."""
 
 import asyncio
 from typing import Any
@@ -7,20 +7,20 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
+from config.bot_settings import ServerUse
 from config.bots import Bot
 from config.cache import connect
-from config.declarations.schema import ServerUse
 from config.security.tokens import Claims
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import ServerUnreachableError, ToolInfo
-from orchestrator.mcp_client.tool_cache import ToolCache, offered
+from orchestrator.mcp_client.tool_cache import ToolCache, visible_tools
 from tests.support.speech_bots import bot
 
 USES = {"ovens": ServerUse(), "shop": ServerUse(), "garage": ServerUse(enabled=False)}
-Listed = dict[str, tuple[ToolInfo, ...]]
+ToolsByServer = dict[str, tuple[ToolInfo, ...]]
 
 
-def card(server: str, tool: str, *, voice: bool = True) -> ToolInfo:
+def tool_info(server: str, tool: str, *, voice: bool = True) -> ToolInfo:
     """Return a tool."""
     return ToolInfo(
         server=server,
@@ -45,7 +45,7 @@ class Servers(Router):
         self.asked.append(server)
         if server not in self.tools:
             raise ServerUnreachableError(f"{server} is not available.")
-        return [card(server, tool) for tool in self.tools[server]]
+        return [tool_info(server, tool) for tool in self.tools[server]]
 
 
 @pytest.fixture
@@ -54,82 +54,85 @@ def baker() -> Bot:
     return bot().model_copy(update={"servers": USES})
 
 
-def identity(of: Bot) -> Identity:
-    """Return for whom the tools are listed."""
-    return Identity("bot:1", of.business_id, of, uuid4())
+def identity(bot: Bot) -> Identity:
+    """Return the identity for which tools are listed."""
+    return Identity("bot:1", bot.business_id, bot, uuid4())
 
 
-async def tools(servers: Servers, cache: Redis, of: Bot) -> tuple[Listed, Listed]:
-    """Return what is known at once, and what arrives once every server was asked."""
-    arrived: Listed = {}
-    known, asked = await ToolCache(servers, cache).tools(identity(of), arrived.__setitem__)
-    await asyncio.gather(*asked)
-    return known, arrived
+async def load_tools(
+    servers: Servers, cache: Redis, bot: Bot, *, fresh_for: float = 60.0
+) -> tuple[ToolsByServer, ToolsByServer]:
+    """Return the cached lists, and the updates that the refreshes bring."""
+    updates: ToolsByServer = {}
+    tool_cache = ToolCache(servers, cache, fresh_for=fresh_for)
+    cached, refreshes = await tool_cache.get_and_refresh(identity(bot), updates.__setitem__)
+    await asyncio.gather(*refreshes)
+    return cached, updates
 
 
 async def test_what_one_call_has_learnt_the_next_one_knows(cache: Redis, baker: Bot) -> None:
     servers = Servers(ovens=["heat"], shop=["sell"])
-    lists: Listed = {"ovens": (card("ovens", "heat"),), "shop": (card("shop", "sell"),)}
-    assert await tools(servers, cache, baker) == ({}, lists)
+    lists: ToolsByServer = {
+        "ovens": (tool_info("ovens", "heat"),),
+        "shop": (tool_info("shop", "sell"),),
+    }
+    assert await load_tools(servers, cache, baker) == ({}, lists)
     assert sorted(servers.asked) == ["ovens", "shop"]
-    others = Servers()
-    assert await tools(others, cache, baker) == (lists, {})
-    assert others.asked == []
+    unasked = Servers()
+    assert await load_tools(unasked, cache, baker) == (lists, {})
+    assert unasked.asked == []
 
 
 async def test_another_version_of_the_bot_asks_anew(cache: Redis, baker: Bot) -> None:
-    await tools(Servers(ovens=["heat"], shop=[]), cache, baker)
+    await load_tools(Servers(ovens=["heat"], shop=[]), cache, baker)
     changed = baker.model_copy(update={"version": 2})
-    known, arrived = await tools(Servers(ovens=["cool"], shop=[]), cache, changed)
-    assert known == {}
-    assert arrived["ovens"] == (card("ovens", "cool"),)
+    cached, updates = await load_tools(Servers(ovens=["cool"], shop=[]), cache, changed)
+    assert cached == {}
+    assert updates["ovens"] == (tool_info("ovens", "cool"),)
 
 
 async def test_a_server_that_does_not_answer_costs_its_own_tools(cache: Redis, baker: Bot) -> None:
-    assert await tools(Servers(shop=["sell"]), cache, baker) == (
+    assert await load_tools(Servers(shop=["sell"]), cache, baker) == (
         {},
-        {"shop": (card("shop", "sell"),)},
+        {"shop": (tool_info("shop", "sell"),)},
     )
 
 
-async def test_an_old_list_is_used_and_read_again(
-    cache: Redis, baker: Bot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await tools(Servers(ovens=["heat"], shop=["sell"]), cache, baker)
-    monkeypatch.setattr("orchestrator.mcp_client.tool_cache._FRESH", -1.0)
+async def test_an_old_list_is_used_and_read_again(cache: Redis, baker: Bot) -> None:
+    await load_tools(Servers(ovens=["heat"], shop=["sell"]), cache, baker)
     servers = Servers(ovens=["heat"], shop=["sell", "wrap"])
-    known, arrived = await tools(servers, cache, baker)
-    assert known["shop"] == (card("shop", "sell"),)
-    assert arrived == {"shop": (card("shop", "sell"), card("shop", "wrap"))}
+    cached, updates = await load_tools(servers, cache, baker, fresh_for=-1.0)
+    assert cached["shop"] == (tool_info("shop", "sell"),)
+    assert updates == {"shop": (tool_info("shop", "sell"), tool_info("shop", "wrap"))}
 
 
 async def test_what_another_version_of_ours_has_cached_is_asked_anew(
     cache: Redis, baker: Bot
 ) -> None:
     servers = Servers(ovens=["heat"], shop=["sell"])
-    await tools(servers, cache, baker)
+    await load_tools(servers, cache, baker)
     keys: list[Any] = await cache.keys(f"tools:{baker.business_id}:*")
     assert len(keys) == 2
-    await cache.mset(dict.fromkeys(keys, '{"cards": "many"}'))
-    known, arrived = await tools(servers, cache, baker)
-    assert known == {}
-    assert set(arrived) == {"ovens", "shop"}
+    await cache.mset(dict.fromkeys(keys, '{"tools": "many"}'))
+    cached, updates = await load_tools(servers, cache, baker)
+    assert cached == {}
+    assert set(updates) == {"ovens", "shop"}
 
 
 async def test_without_a_cache_the_servers_are_asked(baker: Bot) -> None:
     nowhere = connect("redis://127.0.0.1:1")
-    known, arrived = await tools(Servers(ovens=["heat"], shop=[]), nowhere, baker)
-    assert (known, set(arrived)) == ({}, {"ovens", "shop"})
+    cached, updates = await load_tools(Servers(ovens=["heat"], shop=[]), nowhere, baker)
+    assert (cached, set(updates)) == ({}, {"ovens", "shop"})
     await nowhere.aclose()
 
 
 def test_the_model_sees_what_the_bot_names_else_the_voice_profile(baker: Bot) -> None:
     uses = USES | {"shop": ServerUse(tools=("wrap", "sell", "gone"))}
     named = baker.model_copy(update={"servers": uses})
-    listed: Listed = {
-        "ovens": (card("ovens", "heat"), card("ovens", "clean", voice=False)),
-        "shop": (card("shop", "sell"), card("shop", "wrap"), card("shop", "weigh")),
-        "garage": (card("garage", "drive"),),
+    by_server: ToolsByServer = {
+        "ovens": (tool_info("ovens", "heat"), tool_info("ovens", "clean", voice=False)),
+        "shop": (tool_info("shop", "sell"), tool_info("shop", "wrap"), tool_info("shop", "weigh")),
+        "garage": (tool_info("garage", "drive"),),
     }
-    seen = [each.name for each in offered(named, listed)]
+    seen = [each.name for each in visible_tools(named, by_server)]
     assert seen == ["ovens_heat", "shop_wrap", "shop_sell"]

@@ -25,11 +25,11 @@ from tests.orchestrator.api.webhooks.senders import SECRET, SENDERS, Headers, Se
 from tests.support.accounts import connect
 from tests.support.servers import KEYRING
 
-SOURCES_SENT = pytest.mark.parametrize("sender", SENDERS.values(), ids=lambda each: each.source)
+FOR_EACH_SENDER = pytest.mark.parametrize("sender", SENDERS.values(), ids=lambda each: each.source)
 
 
 @dataclass(frozen=True)
-class Post:
+class WebhookSender:
     """Sends webhooks to the API."""
 
     http: httpx2.AsyncClient
@@ -55,23 +55,23 @@ class Post:
 @pytest_asyncio.fixture(scope="module")
 async def post(signer: Any, database: Database, cache: Any) -> Any:
     """A way to send webhooks."""
-    constellation = Router(signer, lambda name: f"http://127.0.0.1:9/{name}/mcp")
+    router = Router(signer, lambda name: f"http://127.0.0.1:9/{name}/mcp")
     async with httpx2.AsyncClient() as http:
         app = create_app(
             Dependencies(
                 database,
                 cache,
-                constellation,
+                router,
                 signer,
                 LiveKitAccess("ws://127.0.0.1:9", "key", "secret"),
                 http,
-                terms=RegistrationContext(KEYRING),
+                registration=RegistrationContext(KEYRING),
             )
         )
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            yield Post(client, database)
-    await constellation.aclose()
+            yield WebhookSender(client, database)
+    await router.aclose()
 
 
 async def integration(
@@ -88,9 +88,9 @@ def test_each_source_has_a_sender_here() -> None:
     assert SENDERS.keys() == SOURCES.keys()
 
 
-@SOURCES_SENT
+@FOR_EACH_SENDER
 async def test_a_signed_comment_is_taken_and_becomes_a_job(
-    post: Post, database: Database, sender: Sender
+    post: WebhookSender, database: Database, sender: Sender
 ) -> None:
     row = await integration(database, sender.source)
     answer = await post(sender.source, row.id, *sender.request("35", "812"))
@@ -104,8 +104,10 @@ async def test_a_signed_comment_is_taken_and_becomes_a_job(
     assert job["lock"] == f"{row.id}:35"
 
 
-@SOURCES_SENT
-async def test_fifty_at_once_are_one(post: Post, database: Database, sender: Sender) -> None:
+@FOR_EACH_SENDER
+async def test_fifty_at_once_are_one(
+    post: WebhookSender, database: Database, sender: Sender
+) -> None:
     row = await integration(database, sender.source)
     body, headers = sender.request("35", "812")
     answers = await asyncio.gather(*(post(sender.source, row.id, body, headers) for _ in range(50)))
@@ -114,8 +116,10 @@ async def test_fifty_at_once_are_one(post: Post, database: Database, sender: Sen
     assert len(await post.jobs(row.id)) == 1
 
 
-@SOURCES_SENT
-async def test_two_tickets_are_two_jobs(post: Post, database: Database, sender: Sender) -> None:
+@FOR_EACH_SENDER
+async def test_two_tickets_are_two_jobs(
+    post: WebhookSender, database: Database, sender: Sender
+) -> None:
     row = await integration(database, sender.source)
     for ticket in ("35", "36"):
         await post(sender.source, row.id, *sender.request(ticket, f"{ticket}1"))
@@ -123,7 +127,7 @@ async def test_two_tickets_are_two_jobs(post: Post, database: Database, sender: 
 
 
 async def test_a_comment_is_not_taken_again_when_its_job_is_done(
-    post: Post, database: Database
+    post: WebhookSender, database: Database
 ) -> None:
     row = await integration(database, "jira")
     request = SENDERS["jira"].request("35", "812")
@@ -137,49 +141,49 @@ async def test_a_comment_is_not_taken_again_when_its_job_is_done(
 Mutation = Callable[[Sender, bytes, Headers], tuple[bytes, Any]]
 
 
-def _resigned(**changes: Any) -> Mutation:
+def _sign_with(**changes: Any) -> Mutation:
     return lambda sender, _, __: sender.request("35", "812", **changes)
 
 
-def _header(change: Callable[[str], Any]) -> Mutation:
+def _change_header(change: Callable[[str], Any]) -> Mutation:
     def mutated(sender: Sender, body: bytes, headers: Headers) -> tuple[bytes, Any]:
         return body, headers | {sender.header: change(headers[sender.header])}
 
     return mutated
 
 
-def _without(sender: Sender, body: bytes, headers: Headers) -> tuple[bytes, Any]:
+def _unsigned(sender: Sender, body: bytes, headers: Headers) -> tuple[bytes, Any]:
     return body, {name: value for name, value in headers.items() if name != sender.header}
 
 
-def _twice(sender: Sender, body: bytes, headers: Headers) -> tuple[bytes, Any]:
+def _signed_twice(sender: Sender, body: bytes, headers: Headers) -> tuple[bytes, Any]:
     return body, [*headers.items(), (sender.header, headers[sender.header])]
 
 
-def _other_body(_: Sender, body: bytes, headers: Headers) -> tuple[bytes, Any]:
+def _change_body(_: Sender, body: bytes, headers: Headers) -> tuple[bytes, Any]:
     return body.replace(b"35", b"36"), headers
 
 
-def _moved(sender: Sender, body: bytes, headers: Headers) -> tuple[bytes, Any]:
+def _change_timestamp(sender: Sender, body: bytes, headers: Headers) -> tuple[bytes, Any]:
     return body, headers | {f"{sender.header}-Timestamp": now().isoformat()}
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "another secret": _resigned(secret="another"),
-    "no secret": _resigned(secret=""),
-    "no signature": _without,
-    "an empty signature": _header(lambda _: ""),
-    "half a signature": _header(lambda value: value[: len(value) // 2]),
-    "a longer signature": _header(lambda value: f"{value}00"),
-    "no text": _header(lambda _: b"\xff\xfe"),
-    "the prefix alone": _header(lambda _: "sha256="),
-    "signed twice": _twice,
+    "another secret": _sign_with(secret="another"),
+    "no secret": _sign_with(secret=""),
+    "no signature": _unsigned,
+    "an empty signature": _change_header(lambda _: ""),
+    "half a signature": _change_header(lambda value: value[: len(value) // 2]),
+    "a longer signature": _change_header(lambda value: f"{value}00"),
+    "no text": _change_header(lambda _: b"\xff\xfe"),
+    "the prefix alone": _change_header(lambda _: "sha256="),
+    "signed twice": _signed_twice,
 }
-WHERE_THE_BODY_IS_SIGNED: dict[str, Mutation] = {"another body": _other_body}
+WHERE_THE_BODY_IS_SIGNED: dict[str, Mutation] = {"another body": _change_body}
 WHERE_THE_TIME_IS_SIGNED: dict[str, Mutation] = {
-    "an old one": _resigned(age=timedelta(minutes=6)),
-    "one from the future": _resigned(age=-timedelta(minutes=6)),
-    "another time": _moved,
+    "an old one": _sign_with(age=timedelta(minutes=6)),
+    "one from the future": _sign_with(age=-timedelta(minutes=6)),
+    "another time": _change_timestamp,
 }
 
 
@@ -201,7 +205,7 @@ def _mutations(sender: Sender) -> dict[str, Mutation]:
     ],
 )
 async def test_what_is_not_signed_as_it_should_be_is_refused(
-    post: Post, database: Database, sender: Sender, mutation: Mutation
+    post: WebhookSender, database: Database, sender: Sender, mutation: Mutation
 ) -> None:
     row = await integration(database, sender.source)
     mutated = mutation(sender, *sender.request("35", "812"))
@@ -211,9 +215,9 @@ async def test_what_is_not_signed_as_it_should_be_is_refused(
     assert await post.jobs(row.id) == []
 
 
-@SOURCES_SENT
+@FOR_EACH_SENDER
 async def test_what_belongs_to_no_such_account_looks_the_same(
-    post: Post, database: Database, sender: Sender
+    post: WebhookSender, database: Database, sender: Sender
 ) -> None:
     body, headers = sender.request("35", "812")
     other = next(each for each in SENDERS if each != sender.source)
@@ -235,13 +239,17 @@ async def test_what_belongs_to_no_such_account_looks_the_same(
     assert len({answer.text for answer in answers}) == 1
 
 
-async def test_a_source_that_does_not_exist_is_not_found(post: Post, database: Database) -> None:
+async def test_a_source_that_does_not_exist_is_not_found(
+    post: WebhookSender, database: Database
+) -> None:
     row = await integration(database, "zendesk")
     answer = await post("nobody", row.id, *SENDERS["zendesk"].request("35", "812"))
     assert answer.status_code == 404
 
 
-async def test_a_body_that_is_too_large_is_not_read(post: Post, database: Database) -> None:
+async def test_a_body_that_is_too_large_is_not_read(
+    post: WebhookSender, database: Database
+) -> None:
     row = await integration(database, "jira")
     answer = await post("jira", row.id, b" " * 300_000, {})
     assert answer.status_code == 413
@@ -252,7 +260,7 @@ def _deleted(*_: str) -> dict[str, Any]:
 
 
 async def test_other_events_are_taken_note_of_and_nothing_else(
-    post: Post, database: Database
+    post: WebhookSender, database: Database
 ) -> None:
     row = await integration(database, "jira")
     deleted = replace(SENDERS["jira"], event=_deleted)
@@ -261,7 +269,7 @@ async def test_other_events_are_taken_note_of_and_nothing_else(
     assert await post.jobs(row.id) == []
 
 
-async def test_events_are_forgotten_after_a_month(post: Post, database: Database) -> None:
+async def test_events_are_forgotten_after_a_month(post: WebhookSender, database: Database) -> None:
     row = await integration(database, "jira")
     tenant = Tenant(business_id=row.business_id)
     for comment in ("1", "2"):

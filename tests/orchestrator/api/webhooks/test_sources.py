@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.api.webhooks.sources import SOURCES, Commented
+from orchestrator.api.webhooks.sources import SOURCES, CommentEvent
 from tests.orchestrator.api.webhooks.senders import SENDERS
 
 
@@ -13,7 +13,7 @@ from tests.orchestrator.api.webhooks.senders import SENDERS
 def test_a_comment_is_read_as_its_vendor_sends_it(sender: Any) -> None:
     body, _ = sender.request("35", "812")
     comment = "812" if sender.names_comment else None
-    assert SOURCES[sender.source].read(body) == Commented("35", comment)
+    assert SOURCES[sender.source].parse(body) == CommentEvent("35", comment)
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,9 @@ def test_a_comment_is_read_as_its_vendor_sends_it(sender: Any) -> None:
     ],
 )
 def test_what_an_operator_templates_is_read_too(source: str, sent: Any, ticket: str) -> None:
-    read = SOURCES[source].read(json.dumps(sent).encode())
-    assert read is not None
-    assert read.ticket == ticket
+    event = SOURCES[source].parse(json.dumps(sent).encode())
+    assert event is not None
+    assert event.ticket == ticket
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -51,4 +51,4 @@ def test_what_an_operator_templates_is_read_too(source: str, sent: Any, ticket: 
     ids=range(12),
 )
 def test_anything_else_is_about_nothing(source: str, body: bytes) -> None:
-    assert SOURCES[source].read(body) is None
+    assert SOURCES[source].parse(body) is None

@@ -1,4 +1,4 @@
-"""Servers of others: reached with the business's own headers, held to what was accepted."""
+"""Calls of external servers carry the business's own headers, and reach accepted tools only."""
 
 import asyncio
 import logging
@@ -199,5 +199,5 @@ async def test_the_headers_are_nowhere_to_be_read(
     await call(mine, "find", name="Ada")
     row = await mine.row("erp")
     assert row.auth is not None
-    kept = [caplog.text, repr([record.__dict__ for record in caplog.records]), repr(row)]
-    assert not [each for each in kept if "canary" in each]
+    visible = [caplog.text, repr([record.__dict__ for record in caplog.records]), repr(row)]
+    assert not [each for each in visible if "canary" in each]

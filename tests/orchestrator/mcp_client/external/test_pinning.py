@@ -1,4 +1,4 @@
-"""A tool of somebody else's is offered as it was accepted, or not at all."""
+"""A tool of an external server is offered as it was accepted, or not at all."""
 
 import logging
 from collections.abc import AsyncGenerator
@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.security.tokens import Claims, Grant, Signer
 from orchestrator.mcp_client.external.directory import Directory
-from orchestrator.mcp_client.external.pinning import check_pins, digest
-from orchestrator.mcp_client.external.registration import RegistryError
+from orchestrator.mcp_client.external.pinning import check_pins, tool_digest
+from orchestrator.mcp_client.external.registration import RegistrationError
 from orchestrator.mcp_client.router import Router
 from tests.support.external_servers import Stranger, stranger
 from tests.support.processes import held
@@ -62,9 +62,9 @@ async def call(of: Shop, tool: str, **arguments: Any) -> Any:
 
 
 async def another_process(of: Shop, signer: Signer, cache: Redis) -> Router:
-    """Return another process's way to the servers."""
-    registry = Directory(of.database, KEYRING, cache, allow_private=True)
-    return Router(signer, lambda _: "http://127.0.0.1:9/mcp", registry)
+    """Return a router as another process has it, with caches of its own."""
+    directory = Directory(of.database, KEYRING, cache, allow_private=True)
+    return Router(signer, lambda _: "http://127.0.0.1:9/mcp", directory)
 
 
 async def test_a_changed_description_withholds_the_tool_until_it_is_accepted(
@@ -130,7 +130,7 @@ async def test_a_new_tool_is_withheld_and_one_that_goes_is_gone(erp: Stranger, m
 async def test_what_is_not_there_cannot_be_accepted(erp: Stranger, mine: Shop) -> None:
     erp.offer(find, "Find!", name="Find.All")
     for name in ("nothing", "Find.All"):
-        with pytest.raises(RegistryError, match="has no tool"):
+        with pytest.raises(RegistrationError, match="has no tool"):
             await mine.accept("erp", name)
 
 
@@ -146,12 +146,12 @@ async def test_adding_it_again_as_it_is_accepts_nothing(erp: Stranger, mine: Sho
 
 
 async def test_what_the_grant_leaves_out_is_refused_here(erp: Stranger, mine: Shop) -> None:
-    ways = {
+    grants = {
         "denied": Grant(denied=("find",)),
         "not allowed": Grant(tools=("add",)),
         "of another": Grant(tools=()),
     }
-    for grant in ways.values():
+    for grant in grants.values():
         claims = Claims(sub="bot:1", business_id=mine.business_id, grant=grant)
         cards = await mine.constellation.list_tools("erp", claims)
         assert "find" not in [card.tool for card in cards]
@@ -190,8 +190,8 @@ async def test_what_is_confirmed_reaches_it_after_the_yes_only(erp: Stranger, mi
 
 def tool(name: str = "find", description: str = FIND, **changes: Any) -> Tool:
     """Return a tool as a server lists it."""
-    given: dict[str, Any] = {"input_schema": SCHEMA, **changes}
-    return Tool(name=name, description=description, **given)
+    fields: dict[str, Any] = {"input_schema": SCHEMA, **changes}
+    return Tool(name=name, description=description, **fields)
 
 
 @pytest.mark.parametrize(
@@ -204,12 +204,12 @@ def tool(name: str = "find", description: str = FIND, **changes: Any) -> Tool:
     ],
 )
 def test_whatever_models_or_we_go_by_changes_the_digest(changed: Tool) -> None:
-    assert digest(changed) != digest(tool())
+    assert tool_digest(changed) != tool_digest(tool())
 
 
 def test_the_order_of_keys_and_a_title_do_not() -> None:
     turned = dict(reversed(SCHEMA.items()))
-    assert digest(tool(input_schema=turned, title="Find")) == digest(tool())
+    assert tool_digest(tool(input_schema=turned, title="Find")) == tool_digest(tool())
 
 
 @pytest.mark.parametrize(
@@ -224,10 +224,10 @@ def test_the_order_of_keys_and_a_title_do_not() -> None:
     ],
 )
 def test_what_cannot_be_offered_is_withheld_with_a_reason(tools: list[Tool], reason: str) -> None:
-    accepted = {each.name: digest(each) for each in tools}
+    accepted = {each.name: tool_digest(each) for each in tools}
     listing = check_pins("erp", tools, accepted)
-    assert not listing.cards
-    assert not listing.pins
+    assert not listing.available
+    assert not listing.digests
     assert {each.reason for each in listing.withheld} == {reason}
 
 

@@ -1,7 +1,6 @@
-"""A model server on the OpenAI wire that answers at once, so that what is left is ours.
+"""Servers that benchmarks need: a fake model with OpenAI's API, and one that never answers.
 
-It says one sentence, or takes its turn in a booking: the first request for a tool that was offered,
-then the next. It speaks a tone.
+The fake model answers at once, so that the rest of the time is our own. Its speech is a tone.
 """
 
 import asyncio
@@ -35,9 +34,9 @@ async def model_server(answer: Answer = sentence) -> AsyncGenerator[str]:
     """Serve chat and speech on a free port; yields the base URL, which ends in /v1."""
 
     async def chat(request: Request) -> Response:
-        asked: Json = await request.json()
-        delta = {"content": "."} if asked.get("max_tokens") == 1 else answer(asked)
-        if not asked.get("stream"):
+        body: Json = await request.json()
+        delta = {"content": "."} if body.get("max_tokens") == 1 else answer(body)
+        if not body.get("stream"):
             return JSONResponse(_completion("message", delta))
         events = (_completion("delta", delta), _completion("delta", {}, _finish(delta)))
         lines = [f"data: {json.dumps(event)}\n\n" for event in events]

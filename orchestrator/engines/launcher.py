@@ -1,8 +1,8 @@
-"""Become another program that dies with its parent: `launch.py PARENT SIGNAL USER PROGRAM…`.
+"""Executes a program that ends with its parent: `launcher.py PARENT SIGNAL USER PROGRAM…`.
 
-Run as a script, with nothing imported from the project. It stands between the two because the
-kernel's promise (PR_SET_PDEATHSIG) has to be asked for by the child itself, after it has changed
-its user, and running Python between fork and exec is not safe in a process that has threads.
+Run as a script; it imports nothing of the project. The child itself has to ask the kernel for
+the signal (PR_SET_PDEATHSIG), after it has changed its user, and running Python between fork and
+exec is not safe in a process with threads: so this script is executed in between.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, death_signal: int, user: str, program: list[str]) -> None:
-    """Change to `user` if one is named, tie this process to `parent`, become `program`."""
+    """Change to `user` unless it is empty, ask for `death_signal`, execute `program`."""
     if user:
         entry = pwd.getpwnam(user)
         os.initgroups(user, entry.pw_gid)
@@ -22,7 +22,7 @@ def main(parent: int, death_signal: int, user: str, program: list[str]) -> None:
         os.setuid(entry.pw_uid)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, death_signal)
-        if os.getppid() != parent:  # it died before the kernel was told
+        if os.getppid() != parent:  # the parent died before prctl
             raise SystemExit(1)
     os.execvp(program[0], program)  # noqa: S606 - no shell is wanted
 

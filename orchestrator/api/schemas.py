@@ -1,4 +1,4 @@
-"""What requests say and answers hold."""
+"""The models of requests and responses. Their names are those of the OpenAPI document."""
 
 import json
 from collections.abc import Mapping
@@ -12,14 +12,17 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    SecretStr,
     StringConstraints,
 )
 from pydantic.json_schema import SkipJsonSchema
 
+from config.bot_settings import ServerUse
 from config.declarations.schema import Name
-from orchestrator.api.operations import Given
+from orchestrator.mcp_client.external.pinning import Reason
+from orchestrator.mcp_client.external.registration import HeaderName, NewName, Url
 
-_LARGEST_METADATA = 1024  # bytes; it travels in the token, and that in an address
+_MAX_METADATA = 1024  # bytes; it travels in the token, and that in an address
 
 
 def _storable(text: str) -> str:
@@ -28,9 +31,9 @@ def _storable(text: str) -> str:
     return text
 
 
-def _small(metadata: dict[str, Any]) -> dict[str, Any]:
-    if len(json.dumps(metadata)) > _LARGEST_METADATA:
-        raise ValueError(f"It must not be larger than {_LARGEST_METADATA} bytes")
+def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(metadata)) > _MAX_METADATA:
+        raise ValueError(f"It must not be larger than {_MAX_METADATA} bytes")
     return metadata
 
 
@@ -43,17 +46,25 @@ Confidence = Annotated[float, Field(ge=0, le=1)]
 Direction = Literal["inbound", "outbound"]
 Status = Literal["active", "ended"]
 Metadata = Annotated[
-    dict[Short, str | int | float | bool], Field(max_length=20), AfterValidator(_small)
+    dict[Short, str | int | float | bool], Field(max_length=20), AfterValidator(_bounded)
 ]
 
 
-class Answer(BaseModel):
-    """Base of what is answered. A server may answer more than is passed on."""
+class RequestModel(BaseModel):
+    """Base of request models: an unknown field is an error."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+
+class ResponseModel(BaseModel):
+    """Base of response models. Fields that an MCP server adds to its answer are left out."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-class StartSession(Given):
+class StartSession(RequestModel):
     """A caller wants to talk. Without an API key, `business` names whose bot it is."""
 
     bot: Name
@@ -68,19 +79,19 @@ class StartSession(Given):
     language: Language | Unset = None
 
 
-class IceServer(Answer):
+class IceServer(ResponseModel):
     """A STUN or TURN server, as a browser's RTCPeerConnection takes it."""
 
     urls: str
 
 
-class BotName(Answer):
+class BotName(ResponseModel):
     """A bot, as far as its callers know it."""
 
     name: str
 
 
-class Room(Answer):
+class Room(ResponseModel):
     """A room, and what opens it for ten minutes."""
 
     conversation_id: UUID
@@ -97,13 +108,13 @@ class SessionStarted(Room):
     bot: BotName
 
 
-class OfConversation(Given):
+class OfConversation(RequestModel):
     """Which conversation."""
 
     conversation_id: UUID
 
 
-class ListConversations(Given):
+class ListConversations(RequestModel):
     """Which page of which conversations, newest first."""
 
     limit: Annotated[int, Field(ge=1, le=50)] = 20
@@ -114,7 +125,7 @@ class ListConversations(Given):
     bot: Name | Unset = None
 
 
-class Conversation(Answer):
+class Conversation(ResponseModel):
     """A conversation."""
 
     conversation_id: UUID
@@ -131,21 +142,21 @@ class Conversation(Answer):
     end_reason: str | None = None
 
 
-class Conversations(Answer):
+class Conversations(ResponseModel):
     """A page of conversations; `next_before` is the `before` of the next page."""
 
     conversations: list[Conversation]
     next_before: UUID | None = None
 
 
-class AgentJoined(Given):
+class AgentJoined(RequestModel):
     """Which job took the call, and in which room."""
 
     room_sid: Short
     job_id: Short
 
 
-class NewTurn(Given):
+class NewTurn(RequestModel):
     """What the caller said. Left out, `order_index` is the next that is free."""
 
     transcript: Text
@@ -155,7 +166,7 @@ class NewTurn(Given):
     order_index: Index | Unset = None
 
 
-class NewResponse(Given):
+class NewResponse(RequestModel):
     """What the agent answered. Left out, `order_index` is the next that is free."""
 
     response_text: Text
@@ -167,14 +178,14 @@ class NewResponse(Given):
     order_index: Index | Unset = None
 
 
-class Recorded(Answer):
+class Recorded(ResponseModel):
     """Where something that was said is stored."""
 
     conversation_id: UUID
     order_index: int
 
 
-class Entry(Answer):
+class Entry(ResponseModel):
     """One thing that was said."""
 
     role: Literal["user", "agent"]
@@ -185,7 +196,7 @@ class Entry(Answer):
     interrupted: bool = False
 
 
-class Turn(Answer):
+class Turn(ResponseModel):
     """What the caller said and what was answered. A greeting is a turn without a user."""
 
     order_index: int
@@ -193,19 +204,19 @@ class Turn(Answer):
     responses: list[Entry]
 
 
-class EndConversation(Given):
+class EndConversation(RequestModel):
     """Why it is over."""
 
     reason: Short | Unset = None
 
 
-class ExportFormat(Given):
+class ExportFormat(RequestModel):
     """What kind of file."""
 
     format: Literal["json", "csv", "text"] = "json"
 
 
-class Retrieve(Given):
+class Retrieve(RequestModel):
     """A question to the documents of a bot, which may be named by its conversation."""
 
     query: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
@@ -214,7 +225,7 @@ class Retrieve(Given):
     top_k: Annotated[int, Field(ge=1, le=10)] = 5
 
 
-class Passage(Answer):
+class Passage(ResponseModel):
     """A piece of a document."""
 
     text: str
@@ -222,13 +233,13 @@ class Passage(Answer):
     score: float
 
 
-class Passages(Answer):
+class Passages(ResponseModel):
     """What may answer the question, best first."""
 
     passages: list[Passage]
 
 
-class ExecuteTool(Given):
+class ExecuteTool(RequestModel):
     """A tool call for one bot, which `bot`, `bot_id` or `conversation_id` names."""
 
     tool_key: Annotated[
@@ -244,7 +255,7 @@ class ExecuteTool(Given):
     )
 
 
-class ToolResult(Answer):
+class ToolResult(ResponseModel):
     """What a tool answered: as data, and as the text that a model reads."""
 
     result: Mapping[str, JsonValue]
@@ -252,7 +263,68 @@ class ToolResult(Answer):
     say: str | None = None
 
 
-class Health(Answer):
+class AddServer(RequestModel):
+    """An MCP server that somebody else runs. The headers' values are stored sealed."""
+
+    name: NewName
+    url: Url
+    headers: Annotated[dict[HeaderName, SecretStr], Field(max_length=20)] = Field(
+        default_factory=dict
+    )
+
+
+class AcceptTools(RequestModel):
+    """Which tools are accepted as they are now; all, if none is named."""
+
+    tools: Annotated[list[Short], Field(max_length=500)] = Field(default_factory=list)
+
+
+class ServerTool(ResponseModel):
+    """A tool that bots may be offered."""
+
+    name: str
+    description: str
+    reads: bool
+
+
+class WithheldTool(ResponseModel):
+    """A tool that no bot is offered, and what it says of itself now."""
+
+    name: str
+    reason: Reason
+    description: str
+
+
+class ServerEntry(ResponseModel):
+    """A server. One that does not answer shows no tools; `url` is without its query."""
+
+    name: str
+    kind: Literal["builtin", "external"]
+    url: str | None = None
+    answers: bool = True
+    tools: list[ServerTool] = Field(default_factory=list[ServerTool])
+    withheld: list[WithheldTool] = Field(default_factory=list[WithheldTool])
+
+
+class ServerEntries(ResponseModel):
+    """The servers that the bots of a business may use."""
+
+    servers: list[ServerEntry]
+
+
+class ServerUses(ResponseModel):
+    """The servers that a bot names, and how it uses each."""
+
+    servers: Mapping[str, ServerUse]
+
+
+class Removed(ResponseModel):
+    """What is gone."""
+
+    removed: str
+
+
+class Health(ResponseModel):
     """It works."""
 
     status: Literal["ok"] = "ok"

@@ -1,0 +1,102 @@
+"""Lists and calls tools for callers of the API, under their effective access."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from config.bot_settings import ToolPolicy
+from config.protocol import READ_BUDGET, WRITE_BUDGET
+from config.security.tokens import Grant
+from orchestrator.api.access import EffectiveAccess
+from orchestrator.api.dependencies import Dependencies
+from orchestrator.mcp_client.tool import Outcome, ToolInfo, unknown_tool_outcome
+from orchestrator.mcp_client.tool_cache import ToolCache, visible_tools
+from orchestrator.runtime.background_tasks import BackgroundTasks
+
+_LIST_TIMEOUT = 2.0  # seconds that a list waits for a server
+
+
+class ToolDispatcher:
+    """The tools of every caller, over the connections and the cached lists of the agent."""
+
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._router = dependencies.router
+        self._cache = ToolCache(
+            dependencies.router,
+            dependencies.cache,
+            complete=True,
+            fresh_for=dependencies.tool_lists_fresh_for,
+        )
+        self._background = BackgroundTasks()
+
+    async def list_tools(self, access: EffectiveAccess) -> tuple[list[ToolInfo], bool]:
+        """Return the tools that may be called, and whether every server has listed its own."""
+        arrived: dict[str, tuple[ToolInfo, ...]] = {}
+        known, pending = await self._cache.get_and_refresh(
+            access.identity_for(*access.servers), arrived.__setitem__
+        )
+        for task in pending:
+            self._background.add(task)
+        if pending:
+            await asyncio.wait(pending, timeout=_LIST_TIMEOUT)
+        lists = known | arrived
+        grants = {server: access.claims(server).grant for server in access.servers}
+        tools = [tool for tool in _offered(access, lists) if _is_granted(grants[tool.server], tool)]
+        return tools, grants.keys() <= lists.keys()
+
+    async def call_tool(
+        self,
+        access: EffectiveAccess,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        idempotency_key: str | None,
+    ) -> Outcome:
+        """Call a tool by the name that it has for this caller.
+
+        A write that is repeated with the same `idempotency_key` is done once.
+        """
+        server, tool = access.split_name(name)
+        claims = access.claims(server)
+        if server not in access.servers or not claims.grant.allows(tool):
+            return unknown_tool_outcome()
+        info = await self._tool_info(access, server, tool)
+        bot = access.identity.bot
+        policy = bot.policy(server, tool) if bot else ToolPolicy()
+        return await self._router.call(
+            server,
+            tool,
+            arguments,
+            claims,
+            budget=policy.timeout or (READ_BUDGET if info and info.reads else WRITE_BUDGET),
+            retry=info is not None and info.repeatable,
+            key=idempotency_key,
+        )
+
+    async def _tool_info(self, access: EffectiveAccess, server: str, tool: str) -> ToolInfo | None:
+        tools = (await self._cache.get_cached(access.identity_for(server))).get(server, ())
+        return next((info for info in tools if info.tool == tool), None)
+
+
+async def get_dispatcher(request: Request) -> ToolDispatcher:
+    """Return the dispatcher of the running API."""
+    dispatcher: ToolDispatcher = request.app.state.tool_dispatcher
+    return dispatcher
+
+
+Dispatcher = Annotated[ToolDispatcher, Depends(get_dispatcher)]
+
+
+def _offered(access: EffectiveAccess, lists: dict[str, tuple[ToolInfo, ...]]) -> list[ToolInfo]:
+    """Return what the bot's model is offered, or every tool if the key names tools itself."""
+    bot = access.identity.bot
+    if bot is not None and access.rights.tools is None:
+        return visible_tools(bot, lists)
+    return [tool for server in access.servers for tool in lists.get(server, ())]
+
+
+def _is_granted(grant: Grant, tool: ToolInfo) -> bool:
+    return grant.allows(tool.tool) and (tool.reads or grant.write)
