@@ -32,7 +32,7 @@ from orchestrator.engines.valkey import Valkey, run_valkey
 from tests.support.deployment import SharedDeployment, shared_deployment
 from tests.support.node_tools import NodeTools, node_tools_of
 from tests.support.postgres_template import copy_template
-from tests.support.processes import answering, held
+from tests.support.processes import answers, in_one_task
 
 # Before anybody imports them: tests of one folder use what another one promises.
 pytest.register_assert_rewrite(
@@ -55,6 +55,7 @@ OWN_ENGINES: dict[str, Any] = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what shares processes on one worker: all calls on one, the others file by file.
 
@@ -226,7 +227,7 @@ async def models_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator
         log=tmp_path_factory.mktemp("models") / "models.log",
         deadline=120,
     )
-    async with held(run_program(program, answering(f"{url}/health"))):
+    async with in_one_task(run_program(program, answers(f"{url}/health"))):
         yield f"{url}/v1"
 
 
@@ -252,5 +253,7 @@ async def deployment(
     """The whole constellation, for tests that call a bot: mark them `room` or `browser`."""
     folder = tmp_path_factory.mktemp("deployment")
     client = await ensure_livekit_client(CACHE, print)
-    async with held(shared_deployment(engine_settings, folder, models_url, client)) as shared:
+    async with in_one_task(
+        shared_deployment(engine_settings, folder, models_url, client)
+    ) as shared:
         yield shared

@@ -18,7 +18,7 @@ from config.constellation import constellation, load_object
 from config.database import Database
 from config.security.tokens import Signer
 from orchestrator.cli.server_docs import server_page, write_pages
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
 from tests.support.tenants import able_tenant, every_tool
 
@@ -31,7 +31,7 @@ Listed = Mapping[str, Mapping[str, Tool]]
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
     specs = [load_object(dotted) for dotted in constellation().servers.values()]
-    async with held(serve(specs, signer, database, cache)) as servers:
+    async with in_one_task(serve(specs, signer, database, cache)) as servers:
         yield servers
 
 

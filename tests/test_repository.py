@@ -112,19 +112,40 @@ def _catches_everything(handler: ast.ExceptHandler) -> bool:
 
 
 # Words that name nothing in the field: no module, class, function or parameter is called so.
-RETIRED = frozenset(
-    ["strangers", "foreign", "again", "given", "telling", "kept", "seats", "patience", "together", "moments", "desk", "nobody", "Seat", "Way", "Desk", "Mendable", "NotMade"]
-)
+RETIRED = {
+    *("strangers", "foreign", "again", "given", "telling", "kept", "seats", "patience"),
+    *("together", "moments", "desk", "nobody"),
+    *("Seat", "Way", "Desk", "Mendable", "NotMade"),
+}
 _SERVER_MODULES = re.compile(
     r"__init__|__main__|server|\w+_tools|operations|provider|registry|results|inputs|sentences"
     r"|matching|declarations|tables|jobs"
 )
 _VENDOR_MODULES = re.compile(
-    r"__init__|provider|client|mapping|search|payloads|responses|options|people|tickets|tables"
-    r"|settings"
+    r"__init__|provider|client|mapping|search|payloads|responses|options|people|tickets|comments"
+    r"|calls|settings|tables"
 )
 # What only one server or vendor has, under the field's own noun.
-OWN_MODULES: Mapping[str, str] = {}
+OWN_MODULES: Mapping[str, str] = {
+    "mcp/crm/lost_writes.py": "several vendors look for a lost create in the same way",
+    "mcp/crm/providers/builtin/filters.py": "filters as SQL",
+    "mcp/crm/providers/salesforce/objects.py": "Salesforce's sobjects",
+    "mcp/crm/providers/salesforce/raw_query.py": "SOQL that a model has written",
+    "mcp/scheduling/handles.py": "handles of free times",
+    "mcp/scheduling/slots.py": "which free times are offered",
+    "mcp/scheduling/providers/builtin/opening_hours.py": "opening hours",
+    "mcp/servicenow/providers/servicenow/html.py": "articles are HTML",
+    "mcp/tickets/providers/builtin/ticket_rows.py": "rows of tickets",
+    "mcp/tickets/providers/builtin/transactions.py": "many records in one transaction",
+    "mcp/tickets/providers/builtin/user_rows.py": "rows of users and organizations",
+    "mcp/tickets/providers/freshdesk/matching.py": "Freshdesk has no full search",
+    "mcp/tickets/providers/freshdesk/reader.py": "Freshdesk's tickets, with statuses by number",
+    "mcp/tickets/providers/freshdesk/values.py": "Freshdesk's numbers for statuses and priorities",
+    "mcp/tickets/providers/jira/adf.py": "Atlassian Document Format",
+    "mcp/tickets/providers/jira/marks.py": "properties that mark what a call has created",
+    "mcp/transcripts/export.py": "transcripts as files",
+    "mcp/transcripts/queries.py": "lists, transcripts and search",
+}
 MOST_LINES, MOST_METHODS, MOST_FIELDS = 40, 20, 12
 
 
@@ -196,6 +217,7 @@ def test_servers_and_vendors_have_the_same_files() -> None:
         if not expected.fullmatch(file.stem) and _name(file) not in OWN_MODULES:
             found.append(_name(file))
     assert found == []
+    assert [path for path in OWN_MODULES if not (ROOT / path).exists()] == []
 
 
 def _own_fields(node: ast.ClassDef) -> int:

@@ -17,7 +17,7 @@ from config.constellation import constellation, load_object
 from config.database import Database
 from config.security.tokens import Signer
 from tests.conftest import Tenant
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
 from tests.support.tenants import able_tenant, every_tool
 
@@ -28,7 +28,7 @@ SERVERS = tuple(constellation().servers)
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
     specs = [load_object(dotted) for dotted in constellation().servers.values()]
-    async with held(serve(specs, signer, database, cache)) as servers:
+    async with in_one_task(serve(specs, signer, database, cache)) as servers:
         yield servers
 
 

@@ -59,6 +59,8 @@ class Dependencies:
 
     `health_urls` are by server; `tool_lists_fresh_for` are the seconds until a list is refreshed.
     One object holds all of them, more than a class should have, so that tests replace any one.
+
+    It has many fields because each route takes what it needs from one object.
     """
 
     database: Database
@@ -90,6 +92,8 @@ ApiDependencies = Annotated[Dependencies, Depends(get_dependencies)]
 @asynccontextmanager
 async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
     """Open what these settings name, and close it at exit.
+
+    Long because everything is opened and closed in one order.
 
     Raises:
         MissingSettingError: a variable is not set.

@@ -21,7 +21,7 @@ from orchestrator.engines.process import run_command
 from orchestrator.engines.valkey import Valkey
 from tests.conformance.server import SERVER
 from tests.conftest import fetch, new_tenant
-from tests.support.asgi import listening
+from tests.support.asgi import serve_app
 from tests.support.node_tools import NodeTools
 from tests.support.servers import serve
 
@@ -94,7 +94,7 @@ async def test_the_suite_passes(
     claims = tenant.claims(conversation_id=uuid4(), confirm=tuple(NAMES))
     async with serve([SERVER], signer, database, cache) as servers:
         app = WithToken(servers.app, lambda: signer.mint(server_audience("conformance"), claims))
-        async with listening(app) as url:
+        async with serve_app(app) as url:
             options = ("--url", f"{url}/conformance/mcp", "--requirements", REVISION)
             command = node_tools.program("conformance", "server", *options)
             report = await run_command(command, cwd=tmp_path, on_line=print)

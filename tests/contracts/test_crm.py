@@ -24,8 +24,8 @@ from tests.crm.providers.salesforce.test_provider import TestSalesforce as Sales
 from tests.crm.providers.test_selldo import TestSellDo as SellDoContract
 from tests.crm.providers.zoho.test_provider import TestZoho as ZohoContract
 from tests.support.accounts import connect
-from tests.support.faults import Patient
-from tests.support.processes import held
+from tests.support.faults import SwitchableBreakers
+from tests.support.processes import in_one_task
 from tests.support.servers import Answer, Caller, serve
 from tests.support.vendors import specification
 
@@ -66,13 +66,13 @@ async def test_every_tool_asks_what_the_vendor_allows(
 ) -> None:
     assert contracts.name
     suite = contract()
-    vendor, tenant, breakers = suite.new_vendor(), await new_tenant(database), Patient()
+    vendor, tenant, breakers = suite.new_vendor(), await new_tenant(database), SwitchableBreakers()
     if contract.provider in SPECIFIED:
         assert vendor.specification is not None
         assert specification(vendor.specification) is not None
     await connect(database, tenant, "crm", contract.provider, contract.secrets, contract.settings)
     options: dict[str, Any] = {"breakers": breakers, "calls_per_minute": 100_000}
-    async with held(
+    async with in_one_task(
         serve([SERVER], signer, database, cache, vendors=vendor.transport(), **options)
     ) as servers:
         harness = CountingHarness(servers, tenant, vendor, database, breakers)

@@ -15,8 +15,8 @@ from tests.contracts.specifications import Json, Specifications
 from tests.crm.contract import CrmHarness
 from tests.crm.providers.hubspot.test_provider import TestHubSpot as HubSpotContract
 from tests.support.accounts import connect
-from tests.support.faults import Patient
-from tests.support.processes import held
+from tests.support.faults import SwitchableBreakers
+from tests.support.processes import in_one_task
 from tests.support.servers import serve
 
 RECORDED = "hubspot/golden-requests-from-sdk.json"
@@ -37,10 +37,10 @@ async def test_every_request_is_formed_as_hubspot_s_own_sdk_forms_it(
     contract, tenant = HubSpotContract(), await new_tenant(database)
     vendor = contract.new_vendor()
     await connect(database, tenant, "crm", "hubspot", contract.secrets, contract.settings)
-    async with held(
+    async with in_one_task(
         serve([SERVER], signer, database, cache, vendors=vendor.transport())
     ) as servers:
-        harness = CrmHarness(servers, tenant, vendor, database, Patient())
+        harness = CrmHarness(servers, tenant, vendor, database, SwitchableBreakers())
         await contract.test_every_tool_does_what_it_says(harness)
     compared = [name for each in vendor.requests if (name := _compare(each, golden))]
     assert {*compared} == {*golden}

@@ -22,7 +22,7 @@ from tests.scheduling.providers.housecallpro.test_provider import (
 )
 from tests.scheduling.providers.test_calcom import TestCalCom as CalComContract
 from tests.support.accounts import connect
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import serve
 from tests.support.vendors import Vendor, specification
 from toolkit.tenancy import Attempt, Runtime, ToolCall
@@ -48,7 +48,7 @@ async def test_every_tool_asks_what_the_specification_allows(
         database, tenant, "scheduling", contract.provider, contract.secrets, contract.settings
     )
     asked: dict[str, int] = {}
-    async with held(
+    async with in_one_task(
         serve([SERVER], signer, database, cache, vendors=vendor.transport())
     ) as servers:
         harness = SchedulingHarness(servers, tenant, vendor, database)

@@ -22,7 +22,7 @@ from tests.servicenow.double import CASES, ServiceNow
 from tests.servicenow.harness import APPLICATION
 from tests.servicenow.test_faults import READS, WRITES
 from tests.support.accounts import connect
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import KEYRING, serve
 from tests.support.vendors import Vendor, specification
 from toolkit.errors import RateLimited
@@ -53,7 +53,7 @@ async def test_every_tool_asks_what_the_specification_allows(
     server = serve([SERVER], signer, database, cache, vendors=vendor.transport())
     asked: dict[str, int] = {}
     async with (
-        held(server) as servers,
+        in_one_task(server) as servers,
         servers.connect("servicenow", tenant.claims()) as caller,
     ):
         for tool, arguments in {**READS, **WRITES}.items():
@@ -106,6 +106,7 @@ class SampleVendor(Vendor):
 async def test_the_vendor_s_own_samples_are_understood(
     samples: dict[str, Any], database: Database, tenant: Tenant
 ) -> None:
+    """Long because the samples build on each other."""
     vendor = SampleVendor(samples)
     async with httpx2.AsyncClient(transport=vendor.transport()) as client:
         runtime = Runtime(client, DatabaseVault(database, KEYRING), database)

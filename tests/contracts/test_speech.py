@@ -14,9 +14,14 @@ from orchestrator.agent.speech import SpeechToText, TextToSpeech, build_stt, bui
 from tests.contracts.specifications import Specifications
 from tests.contracts.speech_vendors import UNSPECIFIED, Vendors
 from tests.support.speech_bots import bot, settings, sound_of, transcripts
-from tests.support.speech_recognition import said
+from tests.support.speech_recognition import utterance
 from tests.support.speech_socket import BROKEN, KEY
-from tests.support.speech_vendors import DEEPGRAM_LISTEN, ELEVENLABS_SPEAK, Voices, voices
+from tests.support.speech_vendors import (
+    DEEPGRAM_LISTEN,
+    ELEVENLABS_SPEAK,
+    SpeechVendors,
+    serve_speech_vendors,
+)
 
 GREETING = "Welcome to the museum. The tour starts at ten."
 
@@ -27,14 +32,14 @@ def vendors(specifications: Specifications) -> Vendors:
 
 
 @pytest_asyncio.fixture
-async def double(vendors: Vendors) -> AsyncGenerator[Voices]:
-    async with voices([said("Can I bring it tomorrow?")] * 2, vendors) as double:
+async def double(vendors: Vendors) -> AsyncGenerator[SpeechVendors]:
+    async with serve_speech_vendors([utterance("Can I bring it tomorrow?")] * 2, vendors) as double:
         yield double
 
 
 @pytest.mark.parametrize("provider", ["deepgram", "sarvam", "elevenlabs"])
 @pytest.mark.parametrize("language", ["en", "hi"])
-async def test_hearing_is_allowed(double: Voices, provider: str, language: str) -> None:
+async def test_hearing_is_allowed(double: SpeechVendors, provider: str, language: str) -> None:
     ear = build_stt(bot(stt=provider, language=language), settings(double.url, provider))
     heard = await transcripts(ear, 0.6, 0.4)
     assert heard.count(("final", "Can I bring it tomorrow?")) == 2
@@ -43,14 +48,14 @@ async def test_hearing_is_allowed(double: Voices, provider: str, language: str) 
 
 @pytest.mark.parametrize("provider", ["elevenlabs", "sarvam"])
 @pytest.mark.parametrize("voice", [Voice(), Voice(stability=0.3, similarity=0.6, speed=1.5)])
-async def test_speaking_is_allowed(double: Voices, provider: str, voice: Voice) -> None:
+async def test_speaking_is_allowed(double: SpeechVendors, provider: str, voice: Voice) -> None:
     mouth = build_tts(bot(tts=provider, voice=voice), settings(double.url, provider))
     assert await sound_of(mouth, GREETING)
     assert double.record.violations == []
 
 
 async def test_only_what_is_known_goes_beyond_the_contract(
-    double: Voices, specifications: Specifications
+    double: SpeechVendors, specifications: Specifications
 ) -> None:
     await transcripts(build_stt(bot(stt="deepgram"), settings(double.url, "deepgram")), 0.2)
     [opening] = double.record.openings
@@ -62,7 +67,7 @@ async def test_only_what_is_known_goes_beyond_the_contract(
 
 
 async def test_the_double_itself_answers_as_the_vendors_do(
-    double: Voices, vendors: Vendors
+    double: SpeechVendors, vendors: Vendors
 ) -> None:
     await transcripts(build_stt(bot(stt="deepgram"), settings(double.url, "deepgram")), 0.4)
     await sound_of(build_tts(bot(tts="elevenlabs"), settings(double.url, "elevenlabs")), GREETING)
@@ -71,14 +76,14 @@ async def test_the_double_itself_answers_as_the_vendors_do(
     assert [reason for answer in sent for reason in vendors.answer(*answer)] == []
 
 
-async def test_a_model_that_deepgram_does_not_have_is_refused(double: Voices) -> None:
+async def test_a_model_that_deepgram_does_not_have_is_refused(double: SpeechVendors) -> None:
     ear = deepgram.STT(model="nova-99", base_url=f"{double.url}/v1/listen", api_key=KEY)
     with pytest.raises(APIError, match="400"):
         await transcripts(SpeechToText("deepgram", ear), 0.2)
     assert double.record.violations[0].startswith("model=nova-99: 'nova-99' is not one of")
 
 
-async def test_a_format_that_elevenlabs_does_not_have_is_refused(double: Voices) -> None:
+async def test_a_format_that_elevenlabs_does_not_have_is_refused(double: SpeechVendors) -> None:
     wrong: Any = "opus_48000_24"
     mouth = elevenlabs.TTS(encoding=wrong, base_url=f"{double.url}/v1", api_key=KEY)
     with pytest.raises(APIError, match="400"):
@@ -86,7 +91,7 @@ async def test_a_format_that_elevenlabs_does_not_have_is_refused(double: Voices)
     assert double.record.violations[0].startswith("output_format=opus_48000_24: ")
 
 
-async def test_a_language_that_sarvam_does_not_hear_is_refused(double: Voices) -> None:
+async def test_a_language_that_sarvam_does_not_hear_is_refused(double: SpeechVendors) -> None:
     url = f"{double.url}/speech-to-text-realtime/ws"
     ear = sarvam.STTRealtime(language="kok-IN", base_url=url, api_key=KEY)
     with pytest.raises(APIError, match="400"):
@@ -94,7 +99,7 @@ async def test_a_language_that_sarvam_does_not_hear_is_refused(double: Voices) -
     assert double.record.violations[0].startswith("target_language_code=kok-IN is none of")
 
 
-async def test_a_language_that_sarvam_does_not_speak_is_refused(double: Voices) -> None:
+async def test_a_language_that_sarvam_does_not_speak_is_refused(double: SpeechVendors) -> None:
     mouth = build_tts(bot(tts="sarvam", language="fr"), settings(double.url, "sarvam"))
     with pytest.raises(APIError):
         await sound_of(mouth, GREETING)
@@ -109,7 +114,7 @@ async def test_a_language_that_sarvam_does_not_speak_is_refused(double: Voices) 
     ],
 )
 async def test_a_wrong_parameter_is_refused(
-    double: Voices, query: str, headers: dict[str, str], reason: str
+    double: SpeechVendors, query: str, headers: dict[str, str], reason: str
 ) -> None:
     async with aiohttp.ClientSession() as client:
         with pytest.raises(aiohttp.WSServerHandshakeError, match="400"):
@@ -127,7 +132,7 @@ async def test_a_wrong_parameter_is_refused(
     ],
 )
 async def test_a_wrong_message_ends_the_conversation(
-    double: Voices, message: dict[str, Any]
+    double: SpeechVendors, message: dict[str, Any]
 ) -> None:
     url = f"{double.url}/v1/text-to-speech/v/multi-stream-input?output_format=mp3_22050_32"
     async with (

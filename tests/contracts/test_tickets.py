@@ -18,7 +18,7 @@ from config.database import Database
 from config.security.tokens import Signer
 from tests.conftest import new_tenant
 from tests.support.accounts import connect
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import Answer, Caller, serve
 from tests.support.vendors import specification
 from tests.tickets.connected_tenant import ConnectedTenant
@@ -89,7 +89,7 @@ async def test_every_tool_asks_what_the_specification_allows(
     serving = serve(
         [SERVER], signer, database, cache, vendors=vendor.transport(), first_poll_pause=0.0
     )
-    async with held(serving) as servers:
+    async with in_one_task(serving) as servers:
         watched = WatchedTenant(servers, tenant, vendor, database, seed)
         await suite.test_every_tool_does_what_it_says(watched)
     assert set(watched.requests) == suite.supported

@@ -11,8 +11,8 @@ from config.database import Database
 from config.security.tokens import Signer
 from crm.server import SERVER
 from tests.conftest import Tenant, new_tenant
-from tests.support.faults import Patient
-from tests.support.processes import held
+from tests.support.faults import SwitchableBreakers
+from tests.support.processes import in_one_task
 from tests.support.servers import Caller, Servers, serve
 from tests.support.vendors import Exchange
 from toolkit.http.client import Timing
@@ -21,7 +21,9 @@ from toolkit.http.client import Timing
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
     """The CRM server, over HTTP."""
-    async with held(serve([SERVER], signer, database, cache, calls_per_minute=100_000)) as servers:
+    async with in_one_task(
+        serve([SERVER], signer, database, cache, calls_per_minute=100_000)
+    ) as servers:
         yield servers
 
 
@@ -32,14 +34,18 @@ def exchange() -> Exchange:
 
 
 @pytest.fixture(scope="session")
-def breakers() -> Patient:
+def breakers() -> SwitchableBreakers:
     """The circuit breakers of `vendor_servers`."""
-    return Patient()
+    return SwitchableBreakers()
 
 
 @pytest_asyncio.fixture(scope="session")
 async def vendor_servers(
-    exchange: Exchange, breakers: Patient, signer: Signer, database: Database, cache: Redis
+    exchange: Exchange,
+    breakers: SwitchableBreakers,
+    signer: Signer,
+    database: Database,
+    cache: Redis,
 ) -> AsyncGenerator[Servers]:
     """The CRM server with a fake vendor, which it retries without a pause."""
     server = serve(
@@ -52,7 +58,7 @@ async def vendor_servers(
         calls_per_minute=100_000,
         timing=Timing(retry_pause=0.0),
     )
-    async with held(server) as servers:
+    async with in_one_task(server) as servers:
         yield servers
 
 
@@ -65,5 +71,5 @@ async def shop(database: Database) -> Tenant:
 @pytest_asyncio.fixture
 async def caller(servers: Servers, shop: Tenant) -> AsyncGenerator[Caller]:
     """An MCP client in one of the tenant's conversations."""
-    async with held(servers.connect("crm", shop.claims(conversation_id=uuid4()))) as caller:
+    async with in_one_task(servers.connect("crm", shop.claims(conversation_id=uuid4()))) as caller:
         yield caller

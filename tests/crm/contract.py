@@ -38,7 +38,7 @@ from tests.crm.harness import TOOLS, CrmHarness, FakeCrm
 from tests.crm.samples import HOSTILE, title_field
 from tests.crm.scenario import CrmScenario
 from tests.support.accounts import connect
-from tests.support.faults import FAULTS, READ_ERRORS, UNSURE, WRITE_ERRORS, Patient
+from tests.support.faults import FAULTS, READ_ERRORS, UNSURE, WRITE_ERRORS, SwitchableBreakers
 from tests.support.servers import Caller, Servers
 from tests.support.vendors import BODY_CANARY, Exchange, refused, timed_out
 
@@ -73,7 +73,11 @@ class CrmContract(CrmScenario):
 
     @pytest_asyncio.fixture
     async def harness(
-        self, exchange: Exchange, breakers: Patient, vendor_servers: Servers, database: Database
+        self,
+        exchange: Exchange,
+        breakers: SwitchableBreakers,
+        vendor_servers: Servers,
+        database: Database,
     ) -> CrmHarness:
         """A tenant that is connected to a new fake vendor."""
         exchange.vendor = vendor = self.new_vendor()

@@ -11,8 +11,8 @@ from config.database import Database
 from crm.provider import Kind
 from crm.server import SERVER
 from tests.conftest import Tenant
-from tests.support.accounts import lose_time
-from tests.support.faults import Patient
+from tests.support.accounts import let_time_pass
+from tests.support.faults import SwitchableBreakers
 from tests.support.servers import Answer, Caller, Servers
 from tests.support.vendors import Vendor
 
@@ -41,7 +41,7 @@ class CrmHarness:
     tenant: Tenant
     vendor: FakeCrm
     database: Database
-    breakers: Patient
+    breakers: SwitchableBreakers
     called_tools: set[str] = field(default_factory=set[str])
 
     @asynccontextmanager
@@ -60,7 +60,7 @@ class CrmHarness:
 
     async def let_time_pass(self) -> None:
         """Let the time pass in which an earlier attempt might still be running."""
-        await lose_time(self.database, self.tenant)
+        await let_time_pass(self.database, self.tenant)
 
     def only_record(self, kind: Kind) -> dict[str, Any]:
         """Return the only record of a kind."""

@@ -37,6 +37,7 @@ def _with_password(url: str, password: str) -> str:
 async def test_the_database_is_made_as_the_migrations_expect_it(
     repository: Path, tmp_path: Path
 ) -> None:
+    """Long because it goes through the init script step by step."""
     async with run_postgres(tmp_path, ANY_PORT, print, durable=False) as server:
         port = server.database_url.rpartition(":")[2].partition("/")[0]
         passwords = json.loads((tmp_path / "passwords.json").read_text())
@@ -87,7 +88,10 @@ def _livekit(repository: Path) -> Mapping[str, str]:
 async def test_livekit_takes_its_configuration_and_keys_from_the_environment(
     repository: Path, tmp_path: Path
 ) -> None:
-    """Both sides of a call connect, though LiveKit names an address that they do not reach."""
+    """Both sides of a call connect, though LiveKit names an address that they do not reach.
+
+    Long because it needs a server and two participants.
+    """
     key, secret, port = "APIcompose", "s" * 40, free_port()
     told = _livekit(repository)
     config: dict[str, Any] = yaml.safe_load(told["LIVEKIT_CONFIG"])

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from config.settings import Settings
 from orchestrator.local.deployment import Deployment, Plan, run_deployment
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -70,7 +70,7 @@ async def api_deployment(
 ) -> AsyncGenerator[Deployment]:
     """API and servers, without a worker: most examples make no call."""
     plan = Plan(folder=tmp_path_factory.mktemp("api"), worker=False)
-    async with held(run_deployment(engine_settings, plan, print)) as deployment:
+    async with in_one_task(run_deployment(engine_settings, plan, print)) as deployment:
         yield deployment
 
 

@@ -94,6 +94,7 @@ async def test_a_bot_is_called_with_recordings(
 async def test_a_caller_is_found_by_a_spoken_number_and_served(
     deployment: SharedDeployment, model: ScriptedModel, models_url: str, tmp_path: Path
 ) -> None:
+    """Long because one call goes through three servers."""
     example = await apply("boat_yard.yaml", deployment, tmp_path, "boatyard", "yard")
     yard = {"ANTIPHON_BOT": "yard"}
     who = "Nora Lind", "+47 22 555 0192"

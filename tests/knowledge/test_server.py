@@ -25,7 +25,7 @@ from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.kb.support import RULES, VISITING, declare
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import Answer, Servers, serve
 from toolkit.server.build import ServerSpec, server_app
 
@@ -87,7 +87,7 @@ async def harness(
     await assign_knowledge_base(database, neighbour, "museum")
     query = "select id from document where name = 'rules.txt'"
     ids = [(await fetch(database, owner, query))[0]["id"] for owner in (museum, neighbour)]
-    async with held(serve([SERVER], signer, database, cache)) as servers:
+    async with in_one_task(serve([SERVER], signer, database, cache)) as servers:
         yield KnowledgeHarness(servers, museum, neighbour, *ids)
 
 

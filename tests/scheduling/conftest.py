@@ -11,7 +11,7 @@ from config.security.tokens import Signer
 from scheduling.server import SERVER
 from tests.conftest import Tenant, new_tenant
 from tests.scheduling.calendars import MUSEUM, SCHOOL, declare
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
 from tests.support.vendors import Exchange
 from toolkit.http.client import Timing
@@ -20,7 +20,7 @@ from toolkit.http.client import Timing
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
     """The server, over HTTP."""
-    async with held(serve([SERVER], signer, database, cache)) as servers:
+    async with in_one_task(serve([SERVER], signer, database, cache)) as servers:
         yield servers
 
 
@@ -37,7 +37,7 @@ async def vendor_servers(
     """The server, whose requests reach the fake vendor of the running test."""
     timing = Timing(retry_pause=0.0)
     server = serve([SERVER], signer, database, cache, vendors=exchange, timing=timing)
-    async with held(server) as servers:
+    async with in_one_task(server) as servers:
         yield servers
 
 

@@ -20,7 +20,7 @@ from config.database import Database
 from scheduling.server import SERVER
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.scheduling.fake_calendar import ZONE, FakeBooking, FakeCalendar
-from tests.support.accounts import connect, lose_time
+from tests.support.accounts import connect, let_time_pass
 from tests.support.faults import FAULTS, READ_ERRORS, WRITE_ERRORS
 from tests.support.servers import Answer, Caller, Servers
 from tests.support.vendors import BODY_CANARY, Exchange, Vendor, refused, timed_out
@@ -62,7 +62,7 @@ class SchedulingHarness:
 
     async def let_time_pass(self) -> None:
         """Let the time pass in which an earlier attempt might still be running."""
-        await lose_time(self.database, self.tenant)
+        await let_time_pass(self.database, self.tenant)
 
 
 class SchedulingContract:

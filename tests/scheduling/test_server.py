@@ -250,6 +250,7 @@ async def call_confirmed(
 async def test_bookings_are_read_back_before_anything_happens(
     servers: Servers, school: Tenant, database: Database
 ) -> None:
+    """Long because one booking is made, moved and cancelled."""
     writing = ("create_booking", "reschedule_booking", "cancel_booking")
     claims = school.claims(conversation_id=uuid4(), confirm=writing)
 

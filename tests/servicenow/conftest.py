@@ -13,8 +13,8 @@ from tests.conftest import new_tenant
 from tests.servicenow.double import ServiceNow
 from tests.servicenow.harness import APPLICATION, ServiceNowHarness
 from tests.support.accounts import connect
-from tests.support.faults import Patient
-from tests.support.processes import held
+from tests.support.faults import SwitchableBreakers
+from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
 from tests.support.vendors import Exchange
 
@@ -30,8 +30,10 @@ async def servers(
     exchange: Exchange, signer: Signer, database: Database, cache: Redis
 ) -> AsyncGenerator[Servers]:
     """The server, over HTTP."""
-    server = serve([SERVER], signer, database, cache, vendors=exchange, breakers=Patient())
-    async with held(server) as servers:
+    server = serve(
+        [SERVER], signer, database, cache, vendors=exchange, breakers=SwitchableBreakers()
+    )
+    async with in_one_task(server) as servers:
         yield servers
 
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from config.database import Database
 from tests.conftest import Tenant
 from tests.servicenow.double import CANARY, ServiceNow
-from tests.support.accounts import lose_time
+from tests.support.accounts import let_time_pass
 from tests.support.servers import Caller, Servers
 
 APPLICATION: Mapping[str, str] = {
@@ -41,4 +41,4 @@ class ServiceNowHarness:
 
     async def let_time_pass(self) -> None:
         """Let the time pass in which an earlier attempt might still be running."""
-        await lose_time(self.database, self.tenant)
+        await let_time_pass(self.database, self.tenant)

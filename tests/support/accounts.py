@@ -37,7 +37,7 @@ async def connect(
     return row
 
 
-async def lose_time(database: Database, tenant: Tenant) -> None:
+async def let_time_pass(database: Database, tenant: Tenant) -> None:
     """Let the time pass in which an earlier try of a call might still be at work."""
     query = text("update idempotent_call set created_at = created_at - interval '20 seconds'")
     async with database.tenant(tenant.business_id) as session:

@@ -33,7 +33,7 @@ async def until(happened: Callable[[], object]) -> None:
 
 
 @dataclass
-class CallersVoice:
+class CallerVoice:
     """Says things as a caller would; what was said before is not made again."""
 
     models_url: str
@@ -65,11 +65,11 @@ class CallersVoice:
 
 
 @dataclass
-class Visit:
+class VoiceCall:
     """A caller in a call with one bot."""
 
     caller: Caller
-    voice: CallersVoice
+    voice: CallerVoice
 
     @property
     def conversation_id(self) -> UUID:

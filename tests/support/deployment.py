@@ -13,11 +13,11 @@ from pathlib import Path
 from config.settings import Settings
 from orchestrator.engines.ports import free_port
 from orchestrator.local.deployment import Deployment, Plan, run_deployment
-from tests.support.language_models import Models, serving_models
-from tests.support.processes import held
+from tests.support.language_models import Models, serve_models
+from tests.support.processes import in_one_task
 from tests.support.speech_socket import KEY
-from tests.support.speech_vendors import Voices, voices
-from tests.support.tcp_proxy import Line, line
+from tests.support.speech_vendors import SpeechVendors, serve_speech_vendors
+from tests.support.tcp_proxy import TcpProxy, tcp_proxy
 
 PROXIED_SERVER = "knowledge"
 
@@ -28,8 +28,8 @@ class SharedDeployment:
 
     deployment: Deployment
     models: Models
-    speech: Voices
-    proxy: Line  # in front of PROXIED_SERVER
+    speech: SpeechVendors
+    proxy: TcpProxy  # in front of PROXIED_SERVER
 
     @property
     def api_url(self) -> str:
@@ -59,9 +59,9 @@ async def shared_deployment(
     """Run everything but the embedded speech models, which answer at `models_url`."""
     mcp_port = free_port()
     async with (
-        held(serving_models()) as (models, openai_url),
-        held(voices()) as speech,
-        held(line(mcp_port)) as proxy,
+        in_one_task(serve_models()) as (models, openai_url),
+        in_one_task(serve_speech_vendors()) as speech,
+        in_one_task(tcp_proxy(mcp_port)) as proxy,
     ):
         plan = Plan(
             folder=folder,
@@ -79,5 +79,5 @@ async def shared_deployment(
                 "WORKER_IDLE_PROCESSES": "1",
             },
         )
-        async with held(run_deployment(settings, plan, print)) as deployment:
+        async with in_one_task(run_deployment(settings, plan, print)) as deployment:
             yield SharedDeployment(deployment, models, speech, proxy)

@@ -23,7 +23,7 @@ MODERN = "2026-07-28"
 
 
 @dataclass
-class Stranger:
+class ExternalServerDouble:
     """A server of somebody else's, and what came over its wire."""
 
     mcp: FastMCP[Any]
@@ -63,11 +63,11 @@ class Stranger:
 
 
 @asynccontextmanager
-async def stranger(
+async def serve_external(
     *, header: tuple[str, str] | None = None, legacy: bool = False, port: int = 0
-) -> AsyncGenerator[Stranger]:
+) -> AsyncGenerator[ExternalServerDouble]:
     """Serve a server without tools; with `legacy`, one that knows sessions and no later era."""
-    server = Stranger(FastMCP("stranger", on_duplicate="replace"), header=header)
+    server = ExternalServerDouble(FastMCP("stranger", on_duplicate="replace"), header=header)
     app = server.mcp.http_app(path="/mcp", stateless_http=not legacy)
     with socket.create_server(("127.0.0.1", port)) as listener:
         server.url = f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
@@ -87,7 +87,7 @@ async def stranger(
 class _Door:
     """Takes note of each request, and turns away who has no key or speaks too modern."""
 
-    def __init__(self, app: ASGIApp, server: Stranger, *, legacy: bool) -> None:
+    def __init__(self, app: ASGIApp, server: ExternalServerDouble, *, legacy: bool) -> None:
         self._app = app
         self._server = server
         self._legacy = legacy
@@ -105,7 +105,7 @@ class _Door:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        await self._app(scope, _again(body, receive), send)
+        await self._app(scope, _replay_body(body, receive), send)
 
     def _refusal(self, headers: Headers) -> PlainTextResponse | None:
         wanted = self._server.header
@@ -125,10 +125,10 @@ async def _body(receive: Receive) -> bytes:
     return body
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def _replay_body(body: bytes, receive: Receive) -> Receive:
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def again() -> Message:
+    async def replay() -> Message:
         return waiting.pop() if waiting else await receive()
 
-    return again
+    return replay

@@ -41,7 +41,7 @@ UNSURE = frozenset({"500", "timeout", "reset", "garbage"})
 WRITE_ERRORS: Mapping[str, str] = {**READ_ERRORS, **dict.fromkeys(UNSURE, "outcome_unknown")}
 
 
-class Patient(CircuitBreakers):
+class SwitchableBreakers(CircuitBreakers):
     """Breakers that forget every failure, while `forgets`: one test tries many faults."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Patient(CircuitBreakers):
         return CircuitBreaker() if self.forgets else super().get(business_id, provider)
 
 
-class Forgetful(TtlCache):
+class UncachedCache(TtlCache):
     """Keeps nothing: every call asks the vendor, so that a fault is met."""
 
     async def get(self, key: Hashable, seconds: float, fetch: Callable[[], Awaitable[T]]) -> T:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from tests.support.asgi import listening
+from tests.support.asgi import serve_app
 from tests.support.scripted_model import ScriptedModel, Step, application
 
 
@@ -53,7 +53,7 @@ class Models:
         model.bodies.append(body.decode())
         model.asked.set()
         await model.answering.wait()
-        await application(model.script)(scope, _again(body, receive), send)
+        await application(model.script)(scope, _replay_body(body, receive), send)
 
     def release(self) -> None:
         """Let every model answer that hangs."""
@@ -62,17 +62,17 @@ class Models:
 
 
 @asynccontextmanager
-async def serving_models() -> AsyncGenerator[tuple[Models, str]]:
+async def serve_models() -> AsyncGenerator[tuple[Models, str]]:
     """Serve models on a free port; yields them and the base URL, which ends in /v1."""
     models = Models()
-    async with listening(models) as url:
+    async with serve_app(models) as url:
         try:
             yield models, f"{url}/v1"
         finally:
             models.release()
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def _replay_body(body: bytes, receive: Receive) -> Receive:
     """Return what receives a body that was read already."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 

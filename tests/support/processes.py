@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def held(context: AbstractAsyncContextManager[T]) -> AsyncGenerator[T]:
+async def in_one_task(context: AbstractAsyncContextManager[T]) -> AsyncGenerator[T]:
     """Enter and leave `context` in one task: pytest-asyncio uses two, which anyio refuses."""
     entered: asyncio.Future[T] = asyncio.get_running_loop().create_future()
     leave = asyncio.Event()
@@ -40,7 +40,7 @@ async def held(context: AbstractAsyncContextManager[T]) -> AsyncGenerator[T]:
         await holder
 
 
-def answering(url: str) -> Callable[[object], Awaitable[bool]]:
+def answers(url: str) -> Callable[[object], Awaitable[bool]]:
     """Return a check of whether `url` answers, for `running()`."""
 
     async def ready(_: object) -> bool:
@@ -54,7 +54,7 @@ def answering(url: str) -> Callable[[object], Awaitable[bool]]:
 
 
 @asynccontextmanager
-async def listening_servers(environment: Mapping[str, str]) -> AsyncGenerator[str]:
+async def mcp_process(environment: Mapping[str, str]) -> AsyncGenerator[str]:
     """Run `antiphon mcp` as a process of its own; yields where it listens."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -65,5 +65,5 @@ async def listening_servers(environment: Mapping[str, str]) -> AsyncGenerator[st
             env={**os.environ, **environment, "MCP_PORT": str(port)},
         )
         url = f"http://127.0.0.1:{port}"
-        async with held(run_program(program, answering(f"{url}/healthz"))):
+        async with in_one_task(run_program(program, answers(f"{url}/healthz"))):
             yield url

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.support.asgi import listening
+from tests.support.asgi import serve_app
 
 Json = dict[str, Any]
 Place = tuple[tuple[str, str], ...]
@@ -197,9 +197,9 @@ def application(model: ScriptedModel) -> Starlette:
 
 
 @asynccontextmanager
-async def serving(model: ScriptedModel) -> AsyncGenerator[str]:
+async def serve_model(model: ScriptedModel) -> AsyncGenerator[str]:
     """Serve the model on a free port; yields the base URL, which ends in /v1."""
-    async with listening(application(model)) as url:
+    async with serve_app(application(model)) as url:
         yield f"{url}/v1"
 
 

@@ -25,14 +25,14 @@ from orchestrator.mcp_client.external.registration import (
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import ToolInfo
 from tests.conftest import Tenant, new_tenant
-from tests.support.external_servers import Stranger
+from tests.support.external_servers import ExternalServerDouble
 from tests.support.servers import KEYRING
 
 TERMS = RegistrationContext(KEYRING, allow_private=True)
 
 
 @dataclass
-class Shop:
+class RegisteringBusiness:
     """A business of its own, with one bot."""
 
     tenant: Tenant
@@ -44,7 +44,7 @@ class Shop:
     def business_id(self) -> UUID:
         return self.tenant.business_id
 
-    async def add(self, name: str, server: Stranger, **headers: str) -> None:
+    async def add(self, name: str, server: ExternalServerDouble, **headers: str) -> None:
         """Add a server, and accept what it lists."""
         new = NewServer(name, server.url, headers)
         async with self.database.tenant(self.business_id) as session:
@@ -97,9 +97,11 @@ class Shop:
 
 
 @asynccontextmanager
-async def shop(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Shop]:
+async def shop(
+    signer: Signer, database: Database, cache: Redis
+) -> AsyncGenerator[RegisteringBusiness]:
     """Open a business's way to its servers; nothing listens where ours should be."""
     registry = Directory(database, KEYRING, cache, allow_private=True)
     constellation = Router(signer, lambda name: f"http://127.0.0.1:9/{name}/mcp", registry)
-    yield Shop(await new_tenant(database), database, constellation)
+    yield RegisteringBusiness(await new_tenant(database), database, constellation)
     await constellation.aclose()

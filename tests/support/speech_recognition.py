@@ -8,7 +8,7 @@ import numpy as np
 
 LOUD = 300  # root mean square of 16-bit samples; a line that is silent stays far below
 PACE = 0.2  # seconds of speech per interim transcript
-PATIENCE = 0.4  # seconds of silence that end an utterance
+PAUSE = 0.4  # seconds of silence that end an utterance
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Utterance:
     confidence: float
 
 
-def said(text: str, *interims: str, confidence: float = 0.98) -> Utterance:
+def utterance(text: str, *interims: str, confidence: float = 0.98) -> Utterance:
     """Return an utterance; unless they are given, its interim transcripts grow word by word."""
     words = text.split()
     growing = tuple(" ".join(words[:count]) for count in range(1, len(words) + 1))
@@ -28,7 +28,7 @@ def said(text: str, *interims: str, confidence: float = 0.98) -> Utterance:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Recognition:
     """One thing that the ear has noticed, at a second of the audio."""
 
     kind: Literal["start", "interim", "final"]
@@ -37,26 +37,29 @@ class Heard:
     confidence: float = 0.0
 
 
-class Ear:
+class Recognizer:
     """Listens to one stream of 16-bit audio, and understands what the script says.
 
     Speech brings the next utterance's interim transcripts, one per `PACE`. A pause brings its
-    final one, unless `patience` is None: then only `finish` does. Speech after the script's
+    final one, unless `pause` is None: then only `finish` does. Speech after the script's
     end is understood as nothing.
     """
 
     def __init__(
-        self, script: deque[Utterance], sample_rate: int, patience: float | None = PATIENCE
+        self,
+        script: deque[Utterance],
+        sample_rate: int,
+        pause: float | None = PAUSE,
     ) -> None:
         self._script = script
         self._sample_rate = sample_rate
-        self._patience = patience
+        self._pause = pause
         self._understood = 0
         self.seconds = 0.0
         self._speech = 0.0
         self._silence = 0.0
 
-    def hear(self, audio: bytes) -> list[Heard]:
+    def hear(self, audio: bytes) -> list[Recognition]:
         """Listen to the next piece of audio."""
         samples = np.frombuffer(audio, dtype=np.int16).astype(np.float64)
         if not samples.size:
@@ -67,34 +70,34 @@ class Ear:
             return self._speaking(length)
         return self._pausing(length)
 
-    def finish(self) -> list[Heard]:
+    def finish(self) -> list[Recognition]:
         """End the utterance, whatever follows."""
         if not self._speech:
             return []
         self._speech = self._silence = 0.0
         self._understood = 0
         if not self._script:
-            return [Heard("final", self.seconds)]
+            return [Recognition("final", self.seconds)]
         utterance = self._script.popleft()
-        return [Heard("final", self.seconds, utterance.text, utterance.confidence)]
+        return [Recognition("final", self.seconds, utterance.text, utterance.confidence)]
 
-    def _speaking(self, length: float) -> list[Heard]:
-        started = [] if self._speech else [Heard("start", self.seconds)]
+    def _speaking(self, length: float) -> list[Recognition]:
+        started = [] if self._speech else [Recognition("start", self.seconds)]
         self._speech += length
         self._silence = 0.0
         return [*started, *self._next_interim()]
 
-    def _next_interim(self) -> list[Heard]:
+    def _next_interim(self) -> list[Recognition]:
         interims = self._script[0].interims if self._script else ()
         due = int(self._speech / PACE + 1e-6)
         if self._understood >= min(due, len(interims)):
             return []
         self._understood += 1
         text = interims[self._understood - 1]
-        return [Heard("interim", self.seconds, text, self._script[0].confidence)]
+        return [Recognition("interim", self.seconds, text, self._script[0].confidence)]
 
-    def _pausing(self, length: float) -> list[Heard]:
+    def _pausing(self, length: float) -> list[Recognition]:
         self._silence += length
-        if self._patience is None or self._silence < self._patience:
+        if self._pause is None or self._silence < self._pause:
             return []
         return self.finish()

@@ -20,7 +20,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tests.support.audio import mp3, spoken
-from tests.support.speech_recognition import PATIENCE, Ear, Heard, Utterance
+from tests.support.speech_recognition import PAUSE, Recognition, Recognizer, Utterance
 from tests.support.speech_socket import (
     KEY,
     Anything,
@@ -45,19 +45,19 @@ _SARVAM_KEY = {"api-subscription-key": KEY}
 
 
 @dataclass
-class Voices:
+class SpeechVendors:
     """The double: what it will hear, what it was asked, and what it said."""
 
     url: str
     rules: Rules
     script: deque[Utterance]
-    patience: float = PATIENCE
+    pause: float = PAUSE
     record: Record = field(default_factory=Record)
     texts: list[str] = field(default_factory=list[str])
 
     async def deepgram_listen(self, conversation: Conversation) -> None:
         """Hear as Deepgram: interim results, and a final one per pause or `Finalize`."""
-        ear = Ear(self.script, int(conversation.opening["sample_rate"]), self.patience)
+        ear = Recognizer(self.script, int(conversation.opening["sample_rate"]), self.pause)
         request = str(uuid4())
         async for message in conversation:
             match message:
@@ -77,7 +77,7 @@ class Voices:
         """Hear as ElevenLabs: partial transcripts, and a committed one per commit."""
         by_hand = conversation.opening["commit_strategy"] == "manual"
         rate = int(conversation.opening["audio_format"].removeprefix("pcm_"))
-        ear = Ear(self.script, rate, None if by_hand else self.patience)
+        ear = Recognizer(self.script, rate, None if by_hand else self.pause)
         await conversation.send({"message_type": "session_started", "session_id": str(uuid4())})
         async for message in conversation:
             if isinstance(message, bytes):
@@ -90,7 +90,7 @@ class Voices:
 
     async def sarvam_listen(self, conversation: Conversation) -> None:
         """Hear as Sarvam: partial transcripts, and a final one per pause."""
-        ear = Ear(self.script, int(conversation.opening["sample_rate"]), self.patience)
+        ear = Recognizer(self.script, int(conversation.opening["sample_rate"]), self.pause)
         language = conversation.opening["language_code"]
         await conversation.send({"event": "session.begin", "session_id": str(uuid4())})
         async for message in conversation:
@@ -154,16 +154,18 @@ class Voices:
 
 
 @asynccontextmanager
-async def voices(
-    script: Iterable[Utterance] = (), rules: Rules | None = None, patience: float = PATIENCE
-) -> AsyncGenerator[Voices]:
+async def serve_speech_vendors(
+    script: Iterable[Utterance] = (),
+    rules: Rules | None = None,
+    pause: float = PAUSE,
+) -> AsyncGenerator[SpeechVendors]:
     """Play the three vendors on a free port of this machine.
 
-    `patience` is the silence, in seconds of audio, after which an utterance is over.
+    `pause` is the silence, in seconds of audio, after which an utterance is over.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        double = Voices(url, rules or Anything(), deque(script), patience)
+        double = SpeechVendors(url, rules or Anything(), deque(script), pause)
         app = Starlette(
             routes=[
                 double.route(DEEPGRAM_LISTEN, _TOKEN, double.deepgram_listen),
@@ -189,7 +191,7 @@ async def voices(
             await task
 
 
-def _deepgram(heard: Heard, request: str) -> Message:
+def _deepgram(heard: Recognition, request: str) -> Message:
     if heard.kind == "start":
         return {"type": "SpeechStarted", "channel": [0], "timestamp": heard.at}
     final = heard.kind == "final"
@@ -212,7 +214,7 @@ def _deepgram(heard: Heard, request: str) -> Message:
     }
 
 
-def _deepgram_summary(ear: Ear, request: str) -> Message:
+def _deepgram_summary(ear: Recognizer, request: str) -> Message:
     return {
         "type": "Metadata",
         "transaction_key": "deprecated",
@@ -224,7 +226,7 @@ def _deepgram_summary(ear: Ear, request: str) -> Message:
     }
 
 
-def _elevenlabs(heard: Heard) -> list[Message]:
+def _elevenlabs(heard: Recognition) -> list[Message]:
     match heard.kind:
         case "start":
             return []
@@ -235,7 +237,7 @@ def _elevenlabs(heard: Heard) -> list[Message]:
             return [{"message_type": kind, "text": heard.text} for kind in kinds]
 
 
-def _sarvam(heard: Heard, language: str) -> list[Message]:
+def _sarvam(heard: Recognition, language: str) -> list[Message]:
     transcript = {"text": heard.text, "language": language, "utterance_idx": 0}
     match heard.kind:
         case "start":

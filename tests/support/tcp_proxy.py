@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 
-class Line:
+class TcpProxy:
     """Passes connections on to a port of this machine while it is alive."""
 
     def __init__(self, port: int) -> None:
@@ -42,7 +42,7 @@ class Line:
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far: asyncio.StreamWriter | None = None
         try:
-            said = await self._held(reader)
+            said = await self._read_while_dead(reader)
             if said is None:
                 return
             answers, far = await asyncio.open_connection("127.0.0.1", self._port)
@@ -54,7 +54,7 @@ class Line:
             if far is not None:
                 far.close()
 
-    async def _held(self, reader: asyncio.StreamReader) -> bytes | None:
+    async def _read_while_dead(self, reader: asyncio.StreamReader) -> bytes | None:
         """Wait until the line is alive; return what was said meanwhile, None if nobody waits."""
         said = b""
         self.pending += 1
@@ -85,9 +85,9 @@ async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def line(port: int) -> AsyncGenerator[Line]:
+async def tcp_proxy(port: int) -> AsyncGenerator[TcpProxy]:
     """Open a line to `port`, on a free port of this machine."""
-    opened = Line(port)
+    opened = TcpProxy(port)
     server = await asyncio.start_server(opened.accept, "127.0.0.1", 0)
     opened.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from tests.support.scripted_model import Call, ScriptedModel, Step, serving
+from tests.support.scripted_model import Call, ScriptedModel, Step, serve_model
 
 TOOL: dict[str, Any] = {"type": "function", "function": {"name": "look_up", "parameters": {}}}
 HOURS: dict[str, Any] = {"role": "user", "content": "When do you open?"}
@@ -23,7 +23,7 @@ def model() -> ScriptedModel:
 @pytest_asyncio.fixture
 async def client(model: ScriptedModel) -> AsyncGenerator[httpx2.AsyncClient]:
     async with (
-        serving(model) as url,
+        serve_model(model) as url,
         httpx2.AsyncClient(base_url=url, trust_env=False) as client,
     ):
         yield client

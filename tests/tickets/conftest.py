@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.security.tokens import Signer
 from tests.conftest import new_tenant
-from tests.support.faults import Forgetful, Patient
-from tests.support.processes import held
+from tests.support.faults import SwitchableBreakers, UncachedCache
+from tests.support.processes import in_one_task
 from tests.support.servers import Caller, Servers, serve
 from tests.support.vendors import Exchange
 from tests.tickets.double import NO_PAUSES
@@ -21,7 +21,7 @@ from tickets.server import SERVER
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
     """The server, over HTTP."""
-    async with held(serve([SERVER], signer, database, cache)) as servers:
+    async with in_one_task(serve([SERVER], signer, database, cache)) as servers:
         yield servers
 
 
@@ -36,11 +36,11 @@ async def uncached_servers(
     exchange: Exchange, signer: Signer, database: Database, cache: Redis
 ) -> AsyncGenerator[Servers]:
     """The server without memory of failures or cached answers, and without pauses."""
-    options = {**NO_PAUSES, "breakers": Patient(), "ttl_cache": Forgetful()}
+    options = {**NO_PAUSES, "breakers": SwitchableBreakers(), "ttl_cache": UncachedCache()}
     serving = serve(
         [SERVER], signer, database, cache, vendors=exchange, calls_per_minute=100_000, **options
     )
-    async with held(serving) as servers:
+    async with in_one_task(serving) as servers:
         yield servers
 
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from config.database import Database
 from tests.conftest import Tenant
-from tests.support.accounts import lose_time
+from tests.support.accounts import let_time_pass
 from tests.support.servers import Caller, Servers
 from tests.tickets.double import Seed, TicketVendor
 
@@ -59,4 +59,4 @@ class ConnectedTenant:
 
     async def lose_time(self) -> None:
         """Let the time pass in which an earlier try of a call could still be running."""
-        await lose_time(self.database, self.tenant)
+        await let_time_pass(self.database, self.tenant)

@@ -31,7 +31,7 @@ from config.security.vault import Account, DatabaseVault
 from tests.conftest import fetch, new_tenant
 from tests.support.accounts import connect
 from tests.support.faults import FAULTS, UNSURE
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import KEYRING, Answer, Servers, serve
 from tests.support.vendors import BODY_CANARY, Exchange, refused, timed_out
 from tests.tickets.connected_tenant import ConnectedTenant
@@ -276,7 +276,7 @@ class TicketsContract:
             [SERVER], signer, connected.database, cache, vendors=exchange, first_poll_pause=99.0
         )
         async with (
-            held(serving) as servers,
+            in_one_task(serving) as servers,
             replace(connected, servers=servers).caller() as caller,
         ):
             values = valid_arguments(connected.seed)["create_many_tickets"]

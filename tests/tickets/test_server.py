@@ -144,7 +144,10 @@ async def test_what_cannot_be_done_is_refused_with_a_way_on(servers: Servers, ro
 
 
 async def test_what_is_found_is_said(servers: Servers, rows: Rows) -> None:
-    """All sentences in one conversation, since some depend on the ones before."""
+    """All sentences in one conversation, since some depend on the ones before.
+
+    Long because it is one conversation.
+    """
     async with servers.connect("tickets", rows.tenant.claims(conversation_id=uuid4())) as caller:
 
         async def say(tool: str, **values: Any) -> str:

@@ -47,7 +47,10 @@ def expected_errors(tool: str, fault: str) -> frozenset[str | None]:
 
 
 def valid_arguments(seed: Seed) -> Mapping[str, dict[str, Any]]:
-    """Return arguments that work, by tool: one table for all tools."""
+    """Return arguments that work, by tool: one table for all tools.
+
+    Long because it is one table.
+    """
     both = {"tickets": [seed.oven, seed.scale]}
     ines = {"name": "Ines Moreau", "email": "ines.moreau@example.org"}
     ticket = {

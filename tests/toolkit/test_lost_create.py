@@ -39,8 +39,8 @@ from tests.scheduling.providers.housecallpro.test_provider import (
 from tests.scheduling.providers.test_calcom import TestCalCom as CalComContract
 from tests.servicenow.double import ServiceNow
 from tests.servicenow.harness import APPLICATION
-from tests.support.accounts import connect, lose_time
-from tests.support.processes import answering, held
+from tests.support.accounts import connect, let_time_pass
+from tests.support.processes import answers, in_one_task
 from tests.support.servers import VAULT_KEYS, Answer, Caller
 from tests.support.vendor_socket import Socket, listening
 from tests.support.vendors import Vendor
@@ -151,7 +151,7 @@ class Harness:
     async def repeat(self, url: str, signer: Signer, database: Database) -> None:
         """Call the tool twice more: the vendor still has one record."""
         self.socket.silent = False
-        await lose_time(database, self.tenant)
+        await let_time_pass(database, self.tenant)
         retried, replayed = await self.call_tool(url, signer), await self.call_tool(url, signer)
         who = self.create.provider
         assert retried.error == ("outcome_unknown" if self.create.blind else None), (who, retried)
@@ -205,8 +205,8 @@ async def test_each_vendor_holds_one_record_after_the_servers_were_killed(
             "MCP_PORT": str(port),
         },
     )
-    ready = answering(f"{url}/healthz")
-    async with held(run_program(program, ready)) as process:
+    ready = answers(f"{url}/healthz")
+    async with in_one_task(run_program(program, ready)) as process:
         await asyncio.gather(*(harness.prepare(url, signer) for harness in harnesses))
         calls = [asyncio.create_task(harness.call_tool(url, signer)) for harness in harnesses]
         for harness, call in zip(harnesses, calls, strict=True):
@@ -217,5 +217,5 @@ async def test_each_vendor_holds_one_record_after_the_servers_were_killed(
         await asyncio.wait(calls)
         assert all(call.exception() is not None for call in calls)
         assert all(harness.create.is_done() for harness in harnesses)
-    async with held(run_program(program, ready)):
+    async with in_one_task(run_program(program, ready)):
         await asyncio.gather(*(harness.repeat(url, signer, database) for harness in harnesses))

@@ -16,7 +16,7 @@ from config.database import Database
 from config.security.tokens import Signer
 from config.security.vault import DatabaseVault
 from tests.conftest import Tenant, fetch, new_tenant
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import KEYRING, Answer, Servers, serve
 from tests.toolkit.things_server import THINGS, connect
 
@@ -79,7 +79,7 @@ async def replicas(
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(
-                held(serve([THINGS], signer, database, cache, vendors=transport))
+                in_one_task(serve([THINGS], signer, database, cache, vendors=transport))
             )
             for _ in range(2)
         ]

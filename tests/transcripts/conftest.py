@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.security.tokens import Claims, Signer
 from tests.conftest import Tenant, new_tenant
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import Answer, Caller, Servers, serve
 from transcripts.server import SERVER
 
@@ -142,7 +142,7 @@ ENTRIES: list[tuple[str, dict[str, Any]]] = [
 
 @pytest_asyncio.fixture(scope="session")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
-    async with held(serve([SERVER], signer, database, cache)) as servers:
+    async with in_one_task(serve([SERVER], signer, database, cache)) as servers:
         yield servers
 
 

@@ -22,7 +22,7 @@ from config.security.tokens import (
     server_audience,
 )
 from tests.config.security.forged_tokens import FORGED, body, signed
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
 
 AUDIENCE = "mcp:desk"
@@ -104,7 +104,7 @@ def test_no_two_tokens_are_alike(signer: Signer) -> None:
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
     specs = [load_object(dotted) for dotted in constellation().servers.values()]
-    async with held(serve(specs, signer, database, cache)) as servers:
+    async with in_one_task(serve(specs, signer, database, cache)) as servers:
         yield servers
 
 

@@ -17,8 +17,8 @@ from orchestrator.agent.journal import Journal, JournalEntry, JournalHeader, fin
 from orchestrator.agent.recorder import Recorder, replay_orphans
 from orchestrator.mcp_client.router import Router
 from tests.conftest import Tenant, fetch
-from tests.support.asgi import listening
-from tests.support.processes import held
+from tests.support.asgi import serve_app
+from tests.support.processes import in_one_task
 from tests.support.servers import serve
 from transcripts.server import SERVER
 
@@ -29,8 +29,8 @@ UNREACHABLE_URL = "http://127.0.0.1:1/transcripts/mcp"
 async def transcripts_url(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[str]:
     """The real transcripts server, on a port of this machine."""
     async with (
-        held(serve([SERVER], signer, database, cache)) as servers,
-        held(listening(servers.app)) as url,
+        in_one_task(serve([SERVER], signer, database, cache)) as servers,
+        in_one_task(serve_app(servers.app)) as url,
     ):
         yield f"{url}/transcripts/mcp"
 

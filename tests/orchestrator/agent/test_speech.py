@@ -13,9 +13,9 @@ from config.settings import MissingSettingError
 from orchestrator.agent.speech import build_stt, build_tts
 from tests.support.audio import PER_CHARACTER
 from tests.support.speech_bots import bot, settings, sound_of, transcripts
-from tests.support.speech_recognition import said
+from tests.support.speech_recognition import utterance
 from tests.support.speech_socket import Opening
-from tests.support.speech_vendors import Voices, voices
+from tests.support.speech_vendors import SpeechVendors, serve_speech_vendors
 
 STT_PROVIDERS = ["deepgram", "sarvam", "elevenlabs"]
 TTS_PROVIDERS = ["elevenlabs", "sarvam"]
@@ -24,8 +24,10 @@ WRONG = "sk-wrong-9c2f1e"
 
 
 @pytest_asyncio.fixture
-async def double() -> AsyncGenerator[Voices]:
-    async with voices([said("Can I bring it tomorrow?"), said("At nine.")]) as double:
+async def double() -> AsyncGenerator[SpeechVendors]:
+    async with serve_speech_vendors(
+        [utterance("Can I bring it tomorrow?"), utterance("At nine.")]
+    ) as double:
         yield double
 
 
@@ -37,7 +39,7 @@ def chosen(request: pytest.FixtureRequest) -> bool:
 
 @pytest.mark.parametrize("provider", STT_PROVIDERS)
 async def test_understanding_grows_while_the_caller_speaks(
-    double: Voices, provider: str, chosen: bool
+    double: SpeechVendors, provider: str, chosen: bool
 ) -> None:
     stt = build_stt(bot(stt=provider if chosen else "auto"), settings(double.url, provider))
     assert stt.provider == provider
@@ -54,7 +56,7 @@ async def test_understanding_grows_while_the_caller_speaks(
 
 
 @pytest.mark.parametrize("provider", TTS_PROVIDERS)
-async def test_what_is_said_sounds(double: Voices, provider: str, chosen: bool) -> None:
+async def test_what_is_said_sounds(double: SpeechVendors, provider: str, chosen: bool) -> None:
     tts = build_tts(bot(tts=provider if chosen else "auto"), settings(double.url, provider))
     assert tts.provider == provider
     seconds = await sound_of(tts, GREETING)
@@ -95,7 +97,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> str:
 
 @pytest.mark.parametrize("provider", STT_PROVIDERS)
 async def test_a_wrong_key_to_hear_is_told_without_the_key(
-    double: Voices, provider: str, caplog: pytest.LogCaptureFixture
+    double: SpeechVendors, provider: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     stt = build_stt(bot(stt=provider), settings(double.url, provider, key=WRONG))
@@ -107,7 +109,7 @@ async def test_a_wrong_key_to_hear_is_told_without_the_key(
 
 @pytest.mark.parametrize("provider", TTS_PROVIDERS)
 async def test_a_wrong_key_to_speak_is_told_without_the_key(
-    double: Voices, provider: str, caplog: pytest.LogCaptureFixture
+    double: SpeechVendors, provider: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     tts = build_tts(bot(tts=provider), settings(double.url, provider, key=WRONG))
@@ -130,7 +132,7 @@ async def test_a_wrong_key_to_speak_is_told_without_the_key(
     ],
 )
 async def test_the_bot_s_language_in_the_provider_s_words(
-    double: Voices, provider: str, language: str, parameter: str, code: str
+    double: SpeechVendors, provider: str, language: str, parameter: str, code: str
 ) -> None:
     stt = build_stt(bot(stt=provider, language=language), settings(double.url, provider))
     await transcripts(stt, 0.2)
@@ -138,14 +140,14 @@ async def test_the_bot_s_language_in_the_provider_s_words(
 
 
 @pytest.mark.parametrize("language", ["en", "en-GB", "hi"])
-async def test_the_language_that_sarvam_speaks(double: Voices, language: str) -> None:
+async def test_the_language_that_sarvam_speaks(double: SpeechVendors, language: str) -> None:
     tts = build_tts(bot(tts="sarvam", language=language), settings(double.url, "sarvam"))
     await sound_of(tts, GREETING)
     _, configuration = double.record.received[0]
     assert configuration["data"]["target_language_code"] == f"{language[:2]}-IN"
 
 
-async def test_the_bot_s_voice_at_elevenlabs(double: Voices) -> None:
+async def test_the_bot_s_voice_at_elevenlabs(double: SpeechVendors) -> None:
     model = "eleven_flash_v2_5"
     calm = Voice(voice_id="v-1", tts_model_family=model, stability=0.3, similarity=0.6, speed=2)
     await sound_of(
@@ -158,7 +160,7 @@ async def test_the_bot_s_voice_at_elevenlabs(double: Voices) -> None:
     assert first["voice_settings"] == wanted
 
 
-async def test_the_bot_s_voice_at_sarvam(double: Voices) -> None:
+async def test_the_bot_s_voice_at_sarvam(double: SpeechVendors) -> None:
     brisk = Voice(voice_id="ritu", tts_model_family="bulbul:v3", speed=1.3)
     await sound_of(
         build_tts(bot(tts="sarvam", voice=brisk), settings(double.url, "sarvam")), GREETING
@@ -169,20 +171,20 @@ async def test_the_bot_s_voice_at_sarvam(double: Voices) -> None:
     assert configuration["data"]["pace"] == 1.3
 
 
-async def test_a_base_url_may_end_in_a_slash(double: Voices) -> None:
+async def test_a_base_url_may_end_in_a_slash(double: SpeechVendors) -> None:
     stt = build_stt(bot(stt="deepgram"), settings(f"{double.url}/", "deepgram"))
     assert (await transcripts(stt, 0.2))[-1] == ("final", "Can I bring it tomorrow?")
 
 
-async def test_speech_that_no_one_scripted_is_understood_as_nothing(double: Voices) -> None:
+async def test_speech_that_no_one_scripted_is_understood_as_nothing(double: SpeechVendors) -> None:
     double.script.clear()
-    double.script.append(said("Yes."))
+    double.script.append(utterance("Yes."))
     stt = build_stt(bot(stt="deepgram"), settings(double.url, "deepgram"))
     assert await transcripts(stt, 0.2) == [("interim", "Yes."), ("final", "Yes.")]
     assert not double.script
 
 
-def opening(double: Voices) -> Opening:
+def opening(double: SpeechVendors) -> Opening:
     """Return how the double's only socket was opened."""
     [opening] = double.record.openings
     return opening

@@ -22,10 +22,10 @@ from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import ToolInfo
 from orchestrator.mcp_client.tool_cache import visible_tools
 from tests.conftest import Tenant
-from tests.support.asgi import listening
-from tests.support.external_servers import Stranger, stranger
-from tests.support.processes import held
-from tests.support.server_registration import Shop, shop
+from tests.support.asgi import serve_app
+from tests.support.external_servers import ExternalServerDouble, serve_external
+from tests.support.processes import in_one_task
+from tests.support.server_registration import RegisteringBusiness, shop
 from tests.support.servers import serve
 from tests.support.speech_bots import bot
 from toolkit.effects import READS, WRITES
@@ -120,8 +120,8 @@ async def server(
 ) -> AsyncGenerator[ServerClient]:
     """A server of ours."""
     async with (
-        held(serve([SPEC], signer, database, cache)) as servers,
-        held(listening(servers.app)) as url,
+        in_one_task(serve([SPEC], signer, database, cache)) as servers,
+        in_one_task(serve_app(servers.app)) as url,
     ):
         router = Router(signer, lambda name: f"{url}/{name}/mcp")
         yield ServerClient(router, tenant)
@@ -131,14 +131,17 @@ async def server(
 @pytest_asyncio.fixture
 async def external(
     signer: Signer, database: Database, cache: Redis
-) -> AsyncGenerator[tuple[Stranger, Shop]]:
+) -> AsyncGenerator[tuple[ExternalServerDouble, RegisteringBusiness]]:
     """An external server with the same tools."""
 
     async def write(what: str) -> str:
         written.append(what)
         return what
 
-    async with held(stranger()) as server, held(shop(signer, database, cache)) as mine:
+    async with (
+        in_one_task(serve_external()) as server,
+        in_one_task(shop(signer, database, cache)) as mine,
+    ):
         server.offer(write, "Write.", reads=False)
         await mine.add("erp", server)
         yield server, mine
@@ -161,7 +164,7 @@ async def test_a_repeat_is_one_after_other_writes_too(server: ServerClient) -> N
 
 @pytest.mark.parametrize(("mode", "times"), [("replay", 1), ("allow", 2)])
 async def test_it_is_so_for_an_external_server(
-    external: tuple[Stranger, Shop], mode: str, times: int
+    external: tuple[ExternalServerDouble, RegisteringBusiness], mode: str, times: int
 ) -> None:
     _, mine = external
     call = await ServerClient(mine.constellation, mine.tenant, "erp").start_call(mode)
@@ -206,7 +209,7 @@ async def test_reading_is_never_a_repeat(server: ServerClient) -> None:
 
 @pytest.mark.parametrize(("mode", "times"), [("replay", 1), ("allow", 2)])
 async def test_it_is_alike_for_a_server_that_remembers_nothing(
-    external: tuple[Stranger, Shop], mode: str, times: int
+    external: tuple[ExternalServerDouble, RegisteringBusiness], mode: str, times: int
 ) -> None:
     _, mine = external
     call = await ServerClient(mine.constellation, mine.tenant, "erp").start_call(mode)

@@ -39,10 +39,10 @@ from orchestrator.mcp_client.external.registration import (
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool_cache import ToolCache, visible_tools
 from orchestrator.runtime.background_tasks import BackgroundTasks
-from tests.support.external_servers import Stranger, stranger
-from tests.support.processes import held
+from tests.support.external_servers import ExternalServerDouble, serve_external
+from tests.support.processes import in_one_task
 from tests.support.servers import KEYRING
-from tests.support.tcp_proxy import line
+from tests.support.tcp_proxy import tcp_proxy
 
 TIMEOUT = 10.0  # seconds for what must come
 FILE = """\
@@ -91,7 +91,7 @@ class Office:
     cache: Redis
     router: Router
     path: Path
-    server: Stranger
+    server: ExternalServerDouble
     slug: str = field(default_factory=lambda: f"s{uuid4().hex[:12]}")
     running: list[RunningCall] = field(default_factory=list[RunningCall])
 
@@ -165,7 +165,7 @@ async def office(
     """A business whose bot uses an external server."""
     directory = Directory(database, KEYRING, cache, allow_private=True)
     router = Router(signer, lambda _: "http://127.0.0.1:9/mcp", directory)
-    async with held(stranger()) as server:
+    async with in_one_task(serve_external()) as server:
         for name in ("find", "add", "drop"):
             server.offer(find, f"To {name}.", name=name)
         office = Office(database, cache, router, tmp_path / "office.yaml", server)
@@ -273,7 +273,7 @@ async def test_a_connection_that_breaks_is_opened_anew(valkey_server: Valkey, ca
     async def take() -> None:
         changed.put_nowait(None)
 
-    async with held(line(port)) as proxy, asyncio.timeout(TIMEOUT):
+    async with in_one_task(tcp_proxy(port)) as proxy, asyncio.timeout(TIMEOUT):
         proxy_port = urlsplit(proxy.url).port
         client = connect(valkey_server.redis_url.replace(f":{port}/", f":{proxy_port}/"))
         watching = asyncio.create_task(

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from config.settings import Settings
 from orchestrator.agent.worker import Capacity
-from tests.support.asgi import listening
+from tests.support.asgi import serve_app
 
 
 @dataclass
@@ -84,7 +84,7 @@ async def test_a_call_needs_the_embedded_models_where_they_are_used(
     def health(_: Request) -> Response:
         return Response(status_code=status)
 
-    async with listening(Starlette(routes=[Route("/health", health)])) as url:
+    async with serve_app(Starlette(routes=[Route("/health", health)])) as url:
         worker = capacity(0, embedded_models=True, models_url=f"{url}/v1")
         assert await answer(worker) == verdict
 

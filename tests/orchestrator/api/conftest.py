@@ -24,8 +24,8 @@ from orchestrator.mcp_client.router import Router
 from tests.conftest import Tenant
 from tests.orchestrator.api.mcp_clients import Deployment, serve_deployment
 from tests.orchestrator.api.scheduling_double import SCHEDULING
-from tests.support.asgi import listening
-from tests.support.processes import held
+from tests.support.asgi import serve_app
+from tests.support.processes import in_one_task
 from tests.support.servers import serve
 from transcripts.server import SERVER as TRANSCRIPTS
 
@@ -40,8 +40,8 @@ async def servers_url(signer: Signer, database: Database, cache: Redis) -> Async
     """The URL of the servers."""
     specs = [TRANSCRIPTS, KNOWLEDGE, SCHEDULING]
     async with (
-        held(serve(specs, signer, database, cache)) as servers,
-        held(listening(servers.app)) as url,
+        in_one_task(serve(specs, signer, database, cache)) as servers,
+        in_one_task(serve_app(servers.app)) as url,
     ):
         yield url
 
@@ -73,7 +73,7 @@ async def deployment(
     dependencies: Dependencies, signer: Signer, database: Database, cache: Redis
 ) -> AsyncGenerator[Deployment]:
     """The API and its servers, on fixed ports."""
-    async with held(serve_deployment(dependencies, signer, database, cache)) as deployment:
+    async with in_one_task(serve_deployment(dependencies, signer, database, cache)) as deployment:
         yield deployment
 
 

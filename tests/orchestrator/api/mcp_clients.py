@@ -28,7 +28,7 @@ from orchestrator.engines.ports import free_port
 from orchestrator.mcp_client.router import Router
 from servicenow.server import SERVER as SERVICENOW
 from tests.orchestrator.api.scheduling_double import SCHEDULING
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import serve
 from tickets.server import SERVER as TICKETS
 from transcripts.server import SERVER as TRANSCRIPTS
@@ -54,7 +54,7 @@ class RestartableServer:
 
     async def start(self) -> None:
         """Start."""
-        self._running = held(self._served())
+        self._running = in_one_task(self._served())
         await self._running.__aenter__()
 
     async def stop(self) -> None:

@@ -15,9 +15,9 @@ from orchestrator.api.dependencies import Dependencies
 from tests.conftest import Tenant
 from tests.orchestrator.api.conftest import client_factory
 from tests.orchestrator.api.mcp_clients import LIST_TOOLS, mcp_request
-from tests.support.external_servers import Stranger, stranger
-from tests.support.processes import held
-from tests.support.server_registration import Shop, shop
+from tests.support.external_servers import ExternalServerDouble, serve_external
+from tests.support.processes import in_one_task
+from tests.support.server_registration import RegisteringBusiness, shop
 
 added_customers: list[str] = []
 
@@ -32,9 +32,9 @@ def add(name: str) -> str:
 
 
 @pytest_asyncio.fixture
-async def tracker() -> AsyncGenerator[Stranger]:
+async def tracker() -> AsyncGenerator[ExternalServerDouble]:
     """A server with a tool that reads, and one that writes."""
-    async with held(stranger()) as server:
+    async with in_one_task(serve_external()) as server:
         server.offer(find, "Find a customer.")
         server.offer(add, "Add a customer.", reads=False)
         yield server
@@ -42,10 +42,10 @@ async def tracker() -> AsyncGenerator[Stranger]:
 
 @pytest_asyncio.fixture
 async def business(
-    signer: Signer, database: Database, cache: Redis, tracker: Stranger
-) -> AsyncGenerator[Shop]:
+    signer: Signer, database: Database, cache: Redis, tracker: ExternalServerDouble
+) -> AsyncGenerator[RegisteringBusiness]:
     """A business whose bot uses it."""
-    async with held(shop(signer, database, cache)) as business:
+    async with in_one_task(shop(signer, database, cache)) as business:
         await business.add("tracker", tracker)
         await business.use("tracker", policy={"add": {"confirm": True}})
         yield business
@@ -69,7 +69,7 @@ class GatewayClient:
 
 
 async def gateway_client(
-    dependencies: Dependencies, business: Shop, **rights: Any
+    dependencies: Dependencies, business: RegisteringBusiness, **rights: Any
 ) -> GatewayClient:
     """Return a client with a new key of the business's bot."""
     limits = Rights(bots=(business.tenant.bot_id,), **rights)
@@ -77,7 +77,9 @@ async def gateway_client(
     return GatewayClient(client_factory(replace(dependencies, router=business.constellation))(key))
 
 
-async def test_it_is_listed_and_called(dependencies: Dependencies, business: Shop) -> None:
+async def test_it_is_listed_and_called(
+    dependencies: Dependencies, business: RegisteringBusiness
+) -> None:
     gateway = await gateway_client(dependencies, business)
     assert sorted(await gateway.tool_names()) == ["tracker_add", "tracker_find"]
     assert sorted(await gateway.tool_names("/tracker/mcp")) == ["add", "find"]
@@ -86,7 +88,7 @@ async def test_it_is_listed_and_called(dependencies: Dependencies, business: Sho
 
 
 async def test_what_the_bot_confirms_takes_two_steps(
-    dependencies: Dependencies, business: Shop
+    dependencies: Dependencies, business: RegisteringBusiness
 ) -> None:
     gateway = await gateway_client(dependencies, business)
     asked = await gateway.call_tool("tracker_add", name="Bea")
@@ -98,7 +100,7 @@ async def test_what_the_bot_confirms_takes_two_steps(
 
 
 async def test_the_rights_of_the_key_hold_for_it(
-    dependencies: Dependencies, business: Shop
+    dependencies: Dependencies, business: RegisteringBusiness
 ) -> None:
     for rights in ({"read_only": True}, {"tools": ("tracker_find",)}):
         gateway = await gateway_client(dependencies, business, **rights)
@@ -112,7 +114,9 @@ async def test_the_rights_of_the_key_hold_for_it(
     assert "Cyd" not in added_customers
 
 
-async def test_a_key_without_a_bot_has_them_too(dependencies: Dependencies, business: Shop) -> None:
+async def test_a_key_without_a_bot_has_them_too(
+    dependencies: Dependencies, business: RegisteringBusiness
+) -> None:
     key = await create_key(business.database, business.business_id, "outside")
     gateway = GatewayClient(
         client_factory(replace(dependencies, router=business.constellation))(key)
@@ -123,7 +127,7 @@ async def test_a_key_without_a_bot_has_them_too(dependencies: Dependencies, busi
 
 
 async def test_another_business_s_key_has_none_of_them(
-    dependencies: Dependencies, business: Shop, other_tenant: Tenant
+    dependencies: Dependencies, business: RegisteringBusiness, other_tenant: Tenant
 ) -> None:
     key = await create_key(business.database, other_tenant.business_id, "outside")
     gateway = GatewayClient(

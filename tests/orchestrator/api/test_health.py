@@ -11,7 +11,7 @@ from orchestrator.api.dependencies import Dependencies, LiveKitAccess
 from orchestrator.engines.livekit import run_livekit
 from orchestrator.engines.ports import Port
 from tests.orchestrator.api.conftest import ClientFactory, client_factory, with_changes
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 
 
 async def test_the_process_lives_whatever_else_does(client: ClientFactory) -> None:
@@ -44,7 +44,7 @@ async def test_it_is_ready_when_everything_answers(
 ) -> None:
     built = Path(os.environ.get("ANTIPHON_CACHE", Path.home() / ".cache" / "antiphon"))
     ports = Port(0, "LIVEKIT_PORT"), Port(0, "LIVEKIT_MEDIA_PORT")
-    async with held(run_livekit(tmp_path, built, *ports, print)) as server:
+    async with in_one_task(run_livekit(tmp_path, built, *ports, print)) as server:
         access = LiveKitAccess(server.url, server.api_key, server.api_secret)
         client = client_factory(with_changes(dependencies, livekit=access))
         async with client() as http:

@@ -36,8 +36,8 @@ from tests.orchestrator.api.mcp_clients import (
     mcp_request,
 )
 from tests.orchestrator.api.scheduling_double import written
-from tests.support.asgi import listening
-from tests.support.processes import held
+from tests.support.asgi import serve_app
+from tests.support.processes import in_one_task
 
 CLIENTS: list[Connect] = [connect_fast_mcp, connect_fast_mcp_legacy, connect_sdk, connect_livekit]
 # Without an account, ServiceNow has nothing to list.
@@ -202,7 +202,7 @@ async def test_a_server_that_is_down_costs_its_own_tools(
         assert "Yours." in await mcp_client.call_text("scheduling_tell_whose")
     await deployment.servers["scheduling"].stop()
     async with (
-        held(listening(create_app(always_refreshing))) as url,
+        in_one_task(serve_app(create_app(always_refreshing))) as url,
         connect_fast_mcp(f"{url}/mcp", token) as mcp_client,
     ):
         assert "scheduling_tell_whose" in await mcp_client.tool_names()  # as it was last listed

@@ -22,7 +22,7 @@ def test_a_credential_outweighs_the_router() -> None:
     router = ApiRouter(public=True)
 
     @router.get("/operation")
-    async def operation(caller: KeyCaller) -> None:  # pyright: ignore[reportUnusedFunction]
+    async def operation(caller: KeyCaller) -> None:  # pyright: ignore[reportUnusedFunction] - registered
         """Do nothing."""
 
     assert [each.access for each in router.operations] == ["key"]

@@ -27,8 +27,8 @@ from tests.orchestrator.api.conftest import (
     new_bot,
     with_changes,
 )
-from tests.support.external_servers import Stranger, stranger
-from tests.support.processes import held
+from tests.support.external_servers import ExternalServerDouble, serve_external
+from tests.support.processes import in_one_task
 from tests.support.servers import KEYRING
 
 CANARY = "Bearer canary-4711"
@@ -43,9 +43,9 @@ def add(name: str) -> str:
 
 
 @pytest_asyncio.fixture
-async def erp() -> AsyncGenerator[Stranger]:
+async def erp() -> AsyncGenerator[ExternalServerDouble]:
     """A server that wants its header."""
-    async with held(stranger(header=("authorization", CANARY))) as server:
+    async with in_one_task(serve_external(header=("authorization", CANARY))) as server:
         server.offer(find, "Find a customer.")
         server.offer(add, "Add a customer.", reads=False)
         yield server
@@ -75,7 +75,9 @@ def name() -> str:
     return f"erp{uuid4().hex[:12]}"
 
 
-async def post_server(http: httpx2.AsyncClient, name: str, server: Stranger) -> httpx2.Response:
+async def post_server(
+    http: httpx2.AsyncClient, name: str, server: ExternalServerDouble
+) -> httpx2.Response:
     """Add a server."""
     headers = {"Authorization": CANARY}
     body = {"name": name, "url": f"{server.url}?key=canary", "headers": headers}
@@ -104,7 +106,7 @@ async def collect_announcements(cache: Redis) -> AsyncGenerator[list[str]]:
 
 
 async def test_a_server_is_added_listed_used_and_removed(
-    client: ClientFactory, key: str, erp: Stranger, bot: NewBot, name: str
+    client: ClientFactory, key: str, erp: ExternalServerDouble, bot: NewBot, name: str
 ) -> None:
     async with client(key) as http:
         answer = await post_server(http, name, erp)
@@ -151,7 +153,7 @@ async def test_ours_are_listed_too(client: ClientFactory, key: str) -> None:
 async def test_a_changed_tool_is_shown_and_accepted(
     client: ClientFactory,
     key: str,
-    erp: Stranger,
+    erp: ExternalServerDouble,
     bot: NewBot,
     name: str,
     cache: Redis,
@@ -211,7 +213,7 @@ async def test_a_bots_use_counts_a_version_and_is_announced(
 async def test_what_cannot_be_added_is_refused(
     client: ClientFactory,
     key: str,
-    erp: Stranger,
+    erp: ExternalServerDouble,
     name: str,
     change: dict[str, Any],
     status: int,
@@ -226,7 +228,7 @@ async def test_what_cannot_be_added_is_refused(
 
 
 async def test_a_private_address_is_refused_where_none_is_allowed(
-    dependencies: Dependencies, key: str, erp: Stranger, name: str
+    dependencies: Dependencies, key: str, erp: ExternalServerDouble, name: str
 ) -> None:
     open_to_none = client_factory(
         with_changes(dependencies, registration=RegistrationContext(KEYRING))
@@ -238,7 +240,7 @@ async def test_a_private_address_is_refused_where_none_is_allowed(
 
 
 async def test_without_a_key_to_seal_with_nothing_is_stored(
-    dependencies: Dependencies, key: str, erp: Stranger, name: str
+    dependencies: Dependencies, key: str, erp: ExternalServerDouble, name: str
 ) -> None:
     async with client_factory(
         with_changes(dependencies, registration=RegistrationContext(allow_private=True))
@@ -249,7 +251,12 @@ async def test_without_a_key_to_seal_with_nothing_is_stored(
 
 
 async def test_another_business_sees_and_changes_none_of_it(
-    client: ClientFactory, key: str, other_key: str, erp: Stranger, bot: NewBot, name: str
+    client: ClientFactory,
+    key: str,
+    other_key: str,
+    erp: ExternalServerDouble,
+    bot: NewBot,
+    name: str,
 ) -> None:
     async with client(key) as http:
         await post_server(http, name, erp)
@@ -282,7 +289,7 @@ async def test_a_limited_key_may_do_none_of_it(
 async def test_headers_are_in_no_answer_no_log_and_no_row(
     client: ClientFactory,
     key: str,
-    erp: Stranger,
+    erp: ExternalServerDouble,
     name: str,
     database: Database,
     tenant: Tenant,

@@ -35,6 +35,7 @@ async def test_it_serves_until_it_is_asked_to_stop(
     repository: Path,
     tmp_path: Path,
 ) -> None:
+    """Long because one process is followed from its start to its end."""
     port = free_port()
     environment = os.environ | {
         "DATABASE_URL": postgres_server.database_url,

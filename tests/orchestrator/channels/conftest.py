@@ -21,9 +21,9 @@ from orchestrator.engines.valkey import Valkey
 from orchestrator.mcp_client.external.registration import RegistrationContext
 from orchestrator.mcp_client.router import Router
 from tests.orchestrator.channels.helpdesks import Helpdesk, Platform, Vendors, open_helpdesk
-from tests.support.asgi import listening
-from tests.support.processes import held
-from tests.support.scripted_model import ScriptedModel, serving
+from tests.support.asgi import serve_app
+from tests.support.processes import in_one_task
+from tests.support.scripted_model import ScriptedModel, serve_model
 from tests.support.servers import KEYRING, VAULT_KEYS, serve
 from tickets.server import SERVER as TICKETS
 from transcripts.server import SERVER as TRANSCRIPTS
@@ -38,16 +38,19 @@ async def platform(
     valkey_server: Valkey,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncGenerator[Platform]:
-    """A platform that takes webhooks."""
+    """A platform that takes webhooks.
+
+    Long because its parts need each other's addresses.
+    """
     vendors, model = Vendors(), ScriptedModel()
     folder = tmp_path_factory.mktemp("jobs")
     ready = folder / "ready"
     specs = [TICKETS, TRANSCRIPTS]
     transport = httpx2.MockTransport(vendors.answer)
     async with (
-        held(serve(specs, signer, database, cache, vendors=transport)) as servers,
-        held(listening(servers.app)) as url,
-        held(serving(model)) as model_url,
+        in_one_task(serve(specs, signer, database, cache, vendors=transport)) as servers,
+        in_one_task(serve_app(servers.app)) as url,
+        in_one_task(serve_model(model)) as model_url,
     ):
         program = Program(
             name="jobs",
@@ -82,7 +85,7 @@ async def platform(
         )
         api = httpx2.ASGITransport(app=create_app(dependencies))
         async with (
-            held(run_program(program, is_ready)),
+            in_one_task(run_program(program, is_ready)),
             dependencies.http,
             httpx2.AsyncClient(transport=api, base_url="http://127.0.0.1") as http,
         ):

@@ -21,7 +21,7 @@ from orchestrator.cli.terminal import Failure
 from orchestrator.embedded.loader import LoadOptions
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey
-from tests.support.processes import listening_servers
+from tests.support.processes import mcp_process
 from tests.support.terminal import antiphon_at_once
 
 ROOT = Path(__file__).parents[3]
@@ -72,7 +72,7 @@ async def environment(
         "SERVICE_TOKEN_PRIVATE_KEY": signer.private_key,
         "SERVICE_TOKEN_PUBLIC_KEY": signer.public_key(),
     }
-    async with listening_servers(stores) as url:
+    async with mcp_process(stores) as url:
         yield {**stores, "MCP_URL": url + "/{server}/mcp"}
 
 

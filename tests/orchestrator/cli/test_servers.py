@@ -10,8 +10,8 @@ from config.security.encryption import Keyring
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey
 from tests.conftest import fetch, new_tenant
-from tests.support.external_servers import Stranger, stranger
-from tests.support.processes import held
+from tests.support.external_servers import ExternalServerDouble, serve_external
+from tests.support.processes import in_one_task
 from tests.support.terminal import Ended, antiphon_here
 
 CANARY = "Bearer canary-4711"
@@ -39,15 +39,15 @@ class Terminal:
 
 
 @pytest_asyncio.fixture
-async def erp() -> AsyncGenerator[Stranger]:
+async def erp() -> AsyncGenerator[ExternalServerDouble]:
     """A server that wants its header."""
-    async with held(stranger(header=("authorization", CANARY))) as server:
+    async with in_one_task(serve_external(header=("authorization", CANARY))) as server:
         server.offer(find, "Find [bold]a customer[/].")
         yield server
 
 
 async def test_a_server_is_added_shown_accepted_and_removed(
-    erp: Stranger, database: Database, postgres_server: Postgres, valkey_server: Valkey
+    erp: ExternalServerDouble, database: Database, postgres_server: Postgres, valkey_server: Valkey
 ) -> None:
     tenant = await new_tenant(database)
     environment = {

@@ -18,7 +18,7 @@ from tests.orchestrator.demo.expectations import (
     caller_error,
     parse_report,
 )
-from tests.support.scripted_model import Call, ScriptedModel, Step, serving
+from tests.support.scripted_model import Call, ScriptedModel, Step, serve_model
 
 ROOT = Path(__file__).parents[3]
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -107,7 +107,7 @@ async def scripted_demo(script: Sequence[Step], *arguments: str) -> tuple[Report
     require_installed(LoadOptions(llm=False))
     model = ScriptedModel()
     model.play(*script)
-    async with serving(model) as url:
+    async with serve_model(model) as url:
         environment = {
             "LLM_MODEL": "openai/scripted",
             "OPENAI_API_BASE": url,

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.security.tokens import Signer
 from tests.conftest import Tenant, new_tenant
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
 from tests.toolkit.things_server import THINGS, connect
 
@@ -39,7 +39,7 @@ async def servers(
     vendor: FakeVendor, signer: Signer, database: Database, cache: Redis
 ) -> AsyncGenerator[Servers]:
     transport = httpx2.MockTransport(vendor)
-    async with held(serve([THINGS], signer, database, cache, vendors=transport)) as servers:
+    async with in_one_task(serve([THINGS], signer, database, cache, vendors=transport)) as servers:
         yield servers
 
 

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.security.tokens import Signer
 from tests.conftest import Tenant
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
 from toolkit.effects import READS
 from toolkit.middleware.authorization import NAMED_ONLY
@@ -35,7 +35,7 @@ SPEC = ServerSpec("digs", "Digs.", (look, dig))
 
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
-    async with held(serve([SPEC], signer, database, cache)) as servers:
+    async with in_one_task(serve([SPEC], signer, database, cache)) as servers:
         yield servers
 
 

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.security.tokens import Signer
 from tests.conftest import Tenant
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import Caller, Servers, serve
 from toolkit.effects import CHANGES, DESTROYS, WRITES
 from toolkit.middleware.results import Result
@@ -67,7 +67,7 @@ SERVER = ServerSpec("things", "Things.", (make, put, name, remove))
 
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
-    async with held(serve([SERVER], signer, database, cache)) as servers:
+    async with in_one_task(serve([SERVER], signer, database, cache)) as servers:
         yield servers
 
 

@@ -12,7 +12,7 @@ from config.cache import connect as connect_cache
 from config.database import Database
 from config.security.tokens import Signer
 from tests.conftest import Tenant, fetch, new_tenant
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
 from tests.toolkit.things_server import THINGS, connect
 
@@ -31,7 +31,7 @@ async def replicas(
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(
-                held(
+                in_one_task(
                     serve(
                         [THINGS],
                         signer,
@@ -71,7 +71,7 @@ async def test_a_cache_that_is_down_silences_nobody(signer: Signer, database: Da
     await connect(database, tenant)
     nowhere = connect_cache("redis://127.0.0.1:1/0")
     vendor = httpx2.MockTransport(answer)
-    async with held(
+    async with in_one_task(
         serve([THINGS], signer, database, nowhere, vendors=vendor, calls_per_minute=1)
     ) as servers:
         assert [await asked(servers, tenant) for _ in range(2)] == [None, None]

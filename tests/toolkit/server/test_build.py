@@ -10,14 +10,14 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.security.tokens import Signer
 from tests.conftest import Tenant, fetch
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
 from tests.toolkit.notes_server import SPEC, written
 
 
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
-    async with held(serve([SPEC], signer, database, cache)) as servers:
+    async with in_one_task(serve([SPEC], signer, database, cache)) as servers:
         yield servers
 
 

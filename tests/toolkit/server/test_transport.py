@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.security.tokens import Signer
 from tests.conftest import Tenant, fetch
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
 from tests.toolkit.notes_server import SPEC, written
 
@@ -23,7 +23,7 @@ NAMES = ["read_note", "write_note", "dawdle", "write_slowly"]
 
 @pytest_asyncio.fixture(scope="module")
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
-    async with held(serve([SPEC], signer, database, cache)) as servers:
+    async with in_one_task(serve([SPEC], signer, database, cache)) as servers:
         yield servers
 
 
@@ -117,7 +117,7 @@ async def test_records_that_cannot_be_reached_are_no_mistake_of_ours(
     nowhere = Database("postgresql+psycopg://nobody:canary@127.0.0.1:1/nothing")
     claims = tenant.claims(conversation_id=uuid4())
     async with (
-        held(serve([SPEC], signer, nowhere, cache)) as down,
+        in_one_task(serve([SPEC], signer, nowhere, cache)) as down,
         down.connect("notes", claims) as caller,
     ):
         answer = await caller.call("write_note", name="a")

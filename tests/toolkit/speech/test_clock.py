@@ -16,7 +16,7 @@ from config.database import Database
 from config.security.tokens import Signer
 from config.security.vault import DatabaseVault
 from tests.conftest import Tenant, fetch, new_tenant
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import KEYRING, Servers, serve
 from toolkit.effects import READS
 from toolkit.errors import Rejected
@@ -111,7 +111,7 @@ SPEC = ServerSpec("clocks", "A clock.", (look,))
 
 @pytest_asyncio.fixture
 async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Servers]:
-    async with held(serve([SPEC], signer, database, cache)) as servers:
+    async with in_one_task(serve([SPEC], signer, database, cache)) as servers:
         yield servers
 
 

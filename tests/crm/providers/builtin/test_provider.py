@@ -17,7 +17,7 @@ from orchestrator.engines.postgres import Postgres
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.crm.harness import CrmHarness, FakeCrm
 from tests.crm.scenario import CrmScenario
-from tests.support.faults import Patient
+from tests.support.faults import SwitchableBreakers
 from tests.support.servers import KEYRING, Caller, Servers
 from toolkit.tenancy import Attempt, Runtime, ToolCall
 
@@ -70,7 +70,7 @@ class TestBuiltin(CrmScenario):
         table, tenant = BuiltinTable(), await new_tenant(database)
         table.url = postgres_server.migration_database_url.replace("+psycopg", "")
         table.tenant = tenant
-        return CrmHarness(servers, tenant, table, database, Patient())
+        return CrmHarness(servers, tenant, table, database, SwitchableBreakers())
 
 
 async def test_a_repeat_at_the_same_moment_is_one_record(shop: Tenant, database: Database) -> None:

@@ -19,8 +19,8 @@ from tests.conftest import Tenant, new_tenant
 from tests.crm.contract import CANARY, CrmHarness
 from tests.crm.providers.hubspot.double import FakeHubSpot
 from tests.support.accounts import connect
-from tests.support.faults import Patient
-from tests.support.processes import held
+from tests.support.faults import SwitchableBreakers
+from tests.support.processes import in_one_task
 from tests.support.servers import KEYRING, serve
 from tests.support.vendors import refused
 from toolkit.errors import Disconnected
@@ -48,8 +48,8 @@ async def connect_harness(
     tenant = await new_tenant(database)
     await connect(database, tenant, "crm", "hubspot", secrets, settings)
     transport = vendor.transport()
-    async with held(serve([SERVER], signer, database, cache, vendors=transport)) as servers:
-        yield CrmHarness(servers, tenant, vendor, database, Patient())
+    async with in_one_task(serve([SERVER], signer, database, cache, vendors=transport)) as servers:
+        yield CrmHarness(servers, tenant, vendor, database, SwitchableBreakers())
 
 
 async def test_an_expired_token_is_renewed_and_kept(

@@ -169,7 +169,10 @@ class TestHubSpot(CrmContract):
                 assert len(fake(harness).searches()) - before <= 5
 
     async def test_queries(self, harness: CrmHarness) -> None:
-        """The filters and what each finds, in one table over the same records."""
+        """The filters and what each finds, in one table over the same records.
+
+        Long because it is one table.
+        """
         add = fake(harness).add
         lead = {"lifecyclestage": "lead"}
         old = add("contacts", **ANN, **lead, company="Berg", phone="030 5550100")

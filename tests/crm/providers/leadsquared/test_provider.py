@@ -127,7 +127,10 @@ class FakeLeadSquared(FakeCrm):
                 raise AssertionError(unexpected)
 
     def _post(self, path: str, params: dict[str, str], body: Any) -> Any:
-        """Respond to a POST; one case for each kind of request."""
+        """Respond to a POST; one case for each kind of request.
+
+        Long because it is one table.
+        """
         match path.removeprefix("/v2/").split(".svc/"):
             case ["LeadManagement", "Lead.Create"]:
                 return self._create("lead", _pairs(body, "Attribute"))

@@ -16,7 +16,7 @@ from tests.conftest import Tenant, fetch, new_tenant
 from tests.crm.contract import CANARY
 from tests.crm.providers.zoho.double import SECRETS, FakeZoho, respond_with, token_response
 from tests.support.accounts import connect
-from tests.support.processes import held
+from tests.support.processes import in_one_task
 from tests.support.servers import KEYRING, Answer, serve
 from toolkit.errors import Forbidden
 from toolkit.tenancy import Runtime, ToolCall
@@ -39,7 +39,7 @@ async def search_as_tenant(
     tenant = await new_tenant(database)
     await connect(database, tenant, "crm", "zoho", secrets, settings)
     transport = vendor.transport()
-    async with held(serve([SERVER], signer, database, cache, vendors=transport)) as servers:
+    async with in_one_task(serve([SERVER], signer, database, cache, vendors=transport)) as servers:
         claims = tenant.claims()
         async with servers.connect("crm", claims) as caller:
             answer = await caller.call("search", text="+49 30 5550142")

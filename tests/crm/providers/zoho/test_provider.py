@@ -151,7 +151,10 @@ class TestZoho(CrmContract):
             assert (await caller.call("search", text="Tom Hill")).error == "forbidden"
 
     async def test_queries(self, harness: CrmHarness) -> None:
-        """The filters and what each finds, in one table over the same records."""
+        """The filters and what each finds, in one table over the same records.
+
+        Long because it is one table.
+        """
         add = fake(harness).add
         old = add("lead", **ANN, Company="Berg & Co", Phone="030 5550100", Lead_Status="Hot")
         new = add("lead", First_Name="Bo", Last_Name="Lee", Company="O'Neil", Lead_Status="Cold")

@@ -10,7 +10,7 @@ from config.settings import required
 from orchestrator.admin.api_keys import create_api_key
 from orchestrator.admin.declarations import apply_file, find_business_id
 from tests.orchestrator.agent.calls.museum import BUSINESS, Museum, declaration
-from tests.support.callers import CallersVoice
+from tests.support.callers import CallerVoice
 from tests.support.deployment import SharedDeployment
 
 
@@ -26,5 +26,5 @@ async def museum(
     business_id = await find_business_id(database, BUSINESS)
     assert business_id is not None
     key = await create_api_key(deployment.settings, BUSINESS, "tests")
-    yield Museum(deployment, database, business_id, key, CallersVoice(models_url))
+    yield Museum(deployment, database, business_id, key, CallerVoice(models_url))
     await database.aclose()

@@ -17,11 +17,11 @@ from sqlalchemy import text
 from config.database import Database
 from orchestrator.demo.caller import Caller
 from orchestrator.local.deployment import Deployment
-from tests.support.callers import OFTEN, PATIENCE, CallersVoice, Visit
+from tests.support.callers import OFTEN, PATIENCE, CallerVoice, VoiceCall
 from tests.support.deployment import SharedDeployment
 from tests.support.language_models import Model
-from tests.support.speech_vendors import Voices
-from tests.support.tcp_proxy import Line
+from tests.support.speech_vendors import SpeechVendors
+from tests.support.tcp_proxy import TcpProxy
 
 BUSINESS = "museum"
 ZONE = ZoneInfo("Europe/Lisbon")
@@ -115,7 +115,7 @@ class Museum:
     database: Database
     business_id: UUID
     key: str
-    voice: CallersVoice
+    voice: CallerVoice
 
     @property
     def deployment(self) -> Deployment:
@@ -123,12 +123,12 @@ class Museum:
         return self.shared.deployment
 
     @property
-    def speech(self) -> Voices:
+    def speech(self) -> SpeechVendors:
         """Return the double of the provider that hears for some bots."""
         return self.shared.speech
 
     @property
-    def knowledge(self) -> Line:
+    def knowledge(self) -> TcpProxy:
         """Return the proxy in front of the knowledge server."""
         return self.shared.proxy
 
@@ -142,26 +142,26 @@ class Museum:
         return self.shared.models[name]
 
     @asynccontextmanager
-    async def call(self, bot: str) -> AsyncGenerator[Visit]:
+    async def call(self, bot: str) -> AsyncGenerator[VoiceCall]:
         """Call a bot, and hear its greeting."""
         caller = Caller()
         started = time.time()
         try:
             await caller.call(self.deployment.api_url, BUSINESS, bot, self.key)
-            visit = Visit(caller, self.voice)
+            visit = VoiceCall(caller, self.voice)
             assert await visit.answer(started) == GREETING
             yield visit
         finally:
             await caller.hang_up()
 
-    async def get(self, visit: Visit, path: str = "") -> Any:
+    async def get(self, visit: VoiceCall, path: str = "") -> Any:
         """Ask the API about a conversation."""
         url = f"{self.deployment.api_url}/api/conversations/{visit.conversation_id}{path}"
         headers = {"Authorization": f"Bearer {self.key}"}
         async with httpx2.AsyncClient(headers=headers, trust_env=False, timeout=15) as client:
             return (await client.get(url)).raise_for_status().json()
 
-    async def wait_until_ended(self, visit: Visit) -> Mapping[str, Any]:
+    async def wait_until_ended(self, visit: VoiceCall) -> Mapping[str, Any]:
         """Wait until a conversation is over, and return it."""
 
         conversation: dict[str, Any] = {}
@@ -171,7 +171,7 @@ class Museum:
                 conversation = await self.get(visit)
         return conversation
 
-    async def entries(self, visit: Visit, count: int) -> list[dict[str, Any]]:
+    async def entries(self, visit: VoiceCall, count: int) -> list[dict[str, Any]]:
         """Wait until so many things that were said are stored, and return them in order."""
         entries: list[dict[str, Any]] = []
         with suppress(TimeoutError):
@@ -182,7 +182,7 @@ class Museum:
         assert [entry["order_index"] for entry in entries] == list(range(count))
         return entries
 
-    async def transcript(self, visit: Visit, count: int) -> list[tuple[str, str]]:
+    async def transcript(self, visit: VoiceCall, count: int) -> list[tuple[str, str]]:
         """Wait until so many things that were said are stored; return who said what, in order."""
         return [(entry["role"], entry["text"]) for entry in await self.entries(visit, count)]
 
@@ -190,7 +190,7 @@ class Museum:
         """Return what is booked in a calendar."""
         return await self._rows(_BOOKINGS, calendar=calendar)
 
-    async def usage(self, visit: Visit, *operations: str) -> list[list[Mapping[str, Any]]]:
+    async def usage(self, visit: VoiceCall, *operations: str) -> list[list[Mapping[str, Any]]]:
         """Return what the providers of a conversation will bill for, by operation."""
         rows = await self._rows(_USAGE, id=visit.conversation_id)
         return [[row["amounts"] for row in rows if row["operation"] == o] for o in operations]

@@ -7,7 +7,7 @@ import pytest
 from tests.orchestrator.agent.calls.museum import GREETING, Museum
 from tests.support.callers import until
 from tests.support.scripted_model import Step
-from tests.support.speech_recognition import said
+from tests.support.speech_recognition import utterance
 
 pytestmark = pytest.mark.room
 
@@ -27,7 +27,7 @@ def finals(museum: Museum) -> list[str]:
 async def test_the_search_is_done_before_the_words_are_final(museum: Museum) -> None:
     model = museum.model("early")
     model.play(Step("much|guided|adults", PRICE, facts="12 euros for adults"))
-    museum.speech.script.append(said(QUESTION, "How much is", QUESTION[:-1]))
+    museum.speech.script.append(utterance(QUESTION, "How much is", QUESTION[:-1]))
     final_when_found: list[list[str]] = []
 
     def notice(event: dict[str, Any]) -> None:
@@ -52,7 +52,7 @@ async def test_a_sound_without_words_is_no_turn(museum: Museum) -> None:
         museum.speech.record.sent.clear()
         await visit.say("Hm.")
         await until(lambda: finals(museum) == [""])
-        museum.speech.script.append(said(QUESTION))
+        museum.speech.script.append(utterance(QUESTION))
         assert await visit.ask(QUESTION) == PRICE, model.script.unexpected
         transcript = await museum.transcript(visit, 3)
     model.script.assert_done()

@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.security.tokens import Signer
 from orchestrator.mcp_client.tool import ServerUnreachableError
-from tests.support.external_servers import Stranger, stranger
-from tests.support.processes import held
-from tests.support.server_registration import Shop, shop
+from tests.support.external_servers import ExternalServerDouble, serve_external
+from tests.support.processes import in_one_task
+from tests.support.server_registration import RegisteringBusiness, shop
 
 CANARY = "Bearer canary-4711"
 HEADER = ("authorization", CANARY)
@@ -30,29 +30,31 @@ def add(name: str) -> str:
 
 
 @pytest_asyncio.fixture
-async def erp() -> AsyncGenerator[Stranger]:
+async def erp() -> AsyncGenerator[ExternalServerDouble]:
     """A server with two tools, which wants its header."""
-    async with held(stranger(header=HEADER)) as server:
+    async with in_one_task(serve_external(header=HEADER)) as server:
         server.offer(find, FIND)
         server.offer(add, ADD, reads=False)
         yield server
 
 
 @pytest_asyncio.fixture
-async def mine(signer: Signer, database: Database, cache: Redis) -> AsyncGenerator[Shop]:
+async def mine(
+    signer: Signer, database: Database, cache: Redis
+) -> AsyncGenerator[RegisteringBusiness]:
     """A business whose bot uses the server, once it is added."""
-    async with held(shop(signer, database, cache)) as mine:
+    async with in_one_task(shop(signer, database, cache)) as mine:
         await mine.use("erp")
         yield mine
 
 
-async def call(of: Shop, tool: str, **arguments: Any) -> Any:
+async def call(of: RegisteringBusiness, tool: str, **arguments: Any) -> Any:
     """Call a tool of the bot's."""
     return await of.constellation.call("erp", tool, arguments, await of.claims("erp"))
 
 
 async def test_a_bot_has_the_tools_of_a_server_that_its_business_has_added(
-    erp: Stranger, mine: Shop
+    erp: ExternalServerDouble, mine: RegisteringBusiness
 ) -> None:
     await mine.add("erp", erp, Authorization=CANARY)
     tools = await mine.tools("erp")
@@ -68,7 +70,9 @@ async def test_a_bot_has_the_tools_of_a_server_that_its_business_has_added(
     assert await mine.constellation.external_servers(mine.business_id) == ["erp"]
 
 
-async def test_it_gets_the_stored_header_and_nothing_of_ours(erp: Stranger, mine: Shop) -> None:
+async def test_it_gets_the_stored_header_and_nothing_of_ours(
+    erp: ExternalServerDouble, mine: RegisteringBusiness
+) -> None:
     await mine.add("erp", erp, Authorization=CANARY)
     await mine.tools("erp")
     claims = await mine.claims("erp")
@@ -82,10 +86,14 @@ async def test_it_gets_the_stored_header_and_nothing_of_ours(erp: Stranger, mine
 
 
 async def test_another_business_does_not_have_it(
-    erp: Stranger, mine: Shop, signer: Signer, database: Database, cache: Redis
+    erp: ExternalServerDouble,
+    mine: RegisteringBusiness,
+    signer: Signer,
+    database: Database,
+    cache: Redis,
 ) -> None:
     await mine.add("erp", erp, Authorization=CANARY)
-    async with held(shop(signer, database, cache)) as other:
+    async with in_one_task(shop(signer, database, cache)) as other:
         await other.use("erp")
         asked = len(erp.requests)
         with pytest.raises(ServerUnreachableError):
@@ -95,9 +103,12 @@ async def test_another_business_does_not_have_it(
 
 
 async def test_two_businesses_at_one_address_send_their_own_headers(
-    mine: Shop, signer: Signer, database: Database, cache: Redis
+    mine: RegisteringBusiness, signer: Signer, database: Database, cache: Redis
 ) -> None:
-    async with held(stranger()) as server, held(shop(signer, database, cache)) as other:
+    async with (
+        in_one_task(serve_external()) as server,
+        in_one_task(shop(signer, database, cache)) as other,
+    ):
         server.offer(find, FIND)
         other.constellation = mine.constellation  # one process
         await other.use("erp")
@@ -114,7 +125,9 @@ async def test_two_businesses_at_one_address_send_their_own_headers(
         assert sorted(sent) == [("mine", "Ada")] * 20 + [("other", "Bob")] * 20
 
 
-async def test_new_headers_are_sent_at_once(erp: Stranger, mine: Shop) -> None:
+async def test_new_headers_are_sent_at_once(
+    erp: ExternalServerDouble, mine: RegisteringBusiness
+) -> None:
     await mine.add("erp", erp, Authorization=CANARY)
     await mine.tools("erp")
     erp.header = ("authorization", "Bearer renewed")
@@ -124,7 +137,9 @@ async def test_new_headers_are_sent_at_once(erp: Stranger, mine: Shop) -> None:
     assert {headers["authorization"] for headers, _ in erp.requests} == {"Bearer renewed"}
 
 
-async def test_headers_that_are_not_taken_are_not_the_end(erp: Stranger, mine: Shop) -> None:
+async def test_headers_that_are_not_taken_are_not_the_end(
+    erp: ExternalServerDouble, mine: RegisteringBusiness
+) -> None:
     await mine.add("erp", erp, Authorization=CANARY)
     await mine.tools("erp")
     erp.header = ("authorization", "Bearer renewed")
@@ -133,8 +148,8 @@ async def test_headers_that_are_not_taken_are_not_the_end(erp: Stranger, mine: S
     assert (await call(mine, "find", name="Ada")).error is None
 
 
-async def test_a_server_of_the_older_era_works(mine: Shop) -> None:
-    async with held(stranger(header=HEADER, legacy=True)) as server:
+async def test_a_server_of_the_older_era_works(mine: RegisteringBusiness) -> None:
+    async with in_one_task(serve_external(header=HEADER, legacy=True)) as server:
         server.offer(find, FIND)
         await mine.add("erp", server, Authorization=CANARY)
         assert list(await mine.tools("erp")) == ["find"]
@@ -152,8 +167,10 @@ async def test_a_server_of_the_older_era_works(mine: Shop) -> None:
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-async def test_a_dead_server_costs_its_own_tools(mine: Shop, *, legacy: bool) -> None:
-    async with held(stranger(legacy=legacy)) as server:
+async def test_a_dead_server_costs_its_own_tools(
+    mine: RegisteringBusiness, *, legacy: bool
+) -> None:
+    async with in_one_task(serve_external(legacy=legacy)) as server:
         server.offer(find, FIND)
         await mine.add("erp", server)
         await mine.tools("erp")
@@ -163,13 +180,13 @@ async def test_a_dead_server_costs_its_own_tools(mine: Shop, *, legacy: bool) ->
     assert outcome.text.startswith("erp is not available. Tell the caller: ")
     with pytest.raises(ServerUnreachableError, match=r"erp is not available\."):
         await mine.tools("erp")
-    async with held(stranger(legacy=legacy, port=port)) as server:
+    async with in_one_task(serve_external(legacy=legacy, port=port)) as server:
         server.offer(find, FIND)
         assert (await call(mine, "find", name="Ada")).error is None
 
 
 async def test_a_hanging_server_is_waited_for_no_longer_than_its_budget(
-    erp: Stranger, mine: Shop
+    erp: ExternalServerDouble, mine: RegisteringBusiness
 ) -> None:
     await mine.add("erp", erp, Authorization=CANARY)
     await mine.tools("erp")
@@ -181,7 +198,9 @@ async def test_a_hanging_server_is_waited_for_no_longer_than_its_budget(
     assert outcome.ms < 2000
 
 
-async def test_arguments_that_it_does_not_take_are_said_to_be_so(erp: Stranger, mine: Shop) -> None:
+async def test_arguments_that_it_does_not_take_are_said_to_be_so(
+    erp: ExternalServerDouble, mine: RegisteringBusiness
+) -> None:
     await mine.add("erp", erp, Authorization=CANARY)
     outcome = await call(mine, "find", nonsense=1)
     assert outcome.error in ("invalid", "fault")
@@ -189,7 +208,7 @@ async def test_arguments_that_it_does_not_take_are_said_to_be_so(erp: Stranger, 
 
 
 async def test_the_headers_are_nowhere_to_be_read(
-    erp: Stranger, mine: Shop, caplog: pytest.LogCaptureFixture
+    erp: ExternalServerDouble, mine: RegisteringBusiness, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     await mine.add("erp", erp, Authorization=CANARY)

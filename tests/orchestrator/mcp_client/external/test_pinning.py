@@ -15,9 +15,9 @@ from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.external.pinning import check_pins, tool_digest
 from orchestrator.mcp_client.external.registration import RegistrationError
 from orchestrator.mcp_client.router import Router
-from tests.support.external_servers import Stranger, stranger
-from tests.support.processes import held
-from tests.support.server_registration import Shop, shop
+from tests.support.external_servers import ExternalServerDouble, serve_external
+from tests.support.processes import in_one_task
+from tests.support.server_registration import RegisteringBusiness, shop
 from tests.support.servers import KEYRING
 
 FIND = "Find a customer by name."
@@ -37,9 +37,9 @@ def found(id: str) -> str:
 
 
 @pytest_asyncio.fixture
-async def erp() -> AsyncGenerator[Stranger]:
+async def erp() -> AsyncGenerator[ExternalServerDouble]:
     """A server with two tools."""
-    async with held(stranger()) as server:
+    async with in_one_task(serve_external()) as server:
         server.offer(find, FIND)
         server.offer(add, "Add a customer.", reads=False)
         yield server
@@ -47,28 +47,28 @@ async def erp() -> AsyncGenerator[Stranger]:
 
 @pytest_asyncio.fixture
 async def mine(
-    signer: Signer, database: Database, cache: Redis, erp: Stranger
-) -> AsyncGenerator[Shop]:
+    signer: Signer, database: Database, cache: Redis, erp: ExternalServerDouble
+) -> AsyncGenerator[RegisteringBusiness]:
     """A business that has accepted the tools."""
-    async with held(shop(signer, database, cache)) as mine:
+    async with in_one_task(shop(signer, database, cache)) as mine:
         await mine.use("erp")
         await mine.add("erp", erp)
         yield mine
 
 
-async def call(of: Shop, tool: str, **arguments: Any) -> Any:
+async def call(of: RegisteringBusiness, tool: str, **arguments: Any) -> Any:
     """Call a tool of the bot's."""
     return await of.constellation.call("erp", tool, arguments, await of.claims("erp"))
 
 
-async def another_process(of: Shop, signer: Signer, cache: Redis) -> Router:
+async def another_process(of: RegisteringBusiness, signer: Signer, cache: Redis) -> Router:
     """Return a router as another process has it, with caches of its own."""
     directory = Directory(of.database, KEYRING, cache, allow_private=True)
     return Router(signer, lambda _: "http://127.0.0.1:9/mcp", directory)
 
 
 async def test_a_changed_description_withholds_the_tool_until_it_is_accepted(
-    erp: Stranger, mine: Shop, caplog: pytest.LogCaptureFixture
+    erp: ExternalServerDouble, mine: RegisteringBusiness, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert sorted(await mine.tools("erp")) == ["add", "find"]
     erp.offer(find, FIND.replace(".", "!"))
@@ -94,7 +94,7 @@ async def test_a_changed_description_withholds_the_tool_until_it_is_accepted(
 
 
 async def test_a_call_sees_the_change_even_where_nobody_has_listed_since(
-    erp: Stranger, mine: Shop, signer: Signer, cache: Redis
+    erp: ExternalServerDouble, mine: RegisteringBusiness, signer: Signer, cache: Redis
 ) -> None:
     erp.offer(found, FIND, name="find")
     elsewhere = await another_process(mine, signer, cache)
@@ -105,7 +105,7 @@ async def test_a_call_sees_the_change_even_where_nobody_has_listed_since(
 
 
 async def test_a_change_is_written_down_once_by_all_processes(
-    erp: Stranger, mine: Shop, signer: Signer, cache: Redis
+    erp: ExternalServerDouble, mine: RegisteringBusiness, signer: Signer, cache: Redis
 ) -> None:
     elsewhere = await another_process(mine, signer, cache)
     for description in ("Once.", "Twice."):
@@ -117,7 +117,9 @@ async def test_a_change_is_written_down_once_by_all_processes(
     await elsewhere.aclose()
 
 
-async def test_a_new_tool_is_withheld_and_one_that_goes_is_gone(erp: Stranger, mine: Shop) -> None:
+async def test_a_new_tool_is_withheld_and_one_that_goes_is_gone(
+    erp: ExternalServerDouble, mine: RegisteringBusiness
+) -> None:
     erp.offer(found, "Forget a customer.", name="forget")
     erp.withdraw("add")
     assert sorted(await mine.tools("erp")) == ["find"]
@@ -127,14 +129,18 @@ async def test_a_new_tool_is_withheld_and_one_that_goes_is_gone(erp: Stranger, m
     assert set((await mine.row("erp")).tools) == {"find", "forget"}
 
 
-async def test_what_is_not_there_cannot_be_accepted(erp: Stranger, mine: Shop) -> None:
+async def test_what_is_not_there_cannot_be_accepted(
+    erp: ExternalServerDouble, mine: RegisteringBusiness
+) -> None:
     erp.offer(find, "Find!", name="Find.All")
     for name in ("nothing", "Find.All"):
         with pytest.raises(RegistrationError, match="has no tool"):
             await mine.accept("erp", name)
 
 
-async def test_adding_it_again_as_it_is_accepts_nothing(erp: Stranger, mine: Shop) -> None:
+async def test_adding_it_again_as_it_is_accepts_nothing(
+    erp: ExternalServerDouble, mine: RegisteringBusiness
+) -> None:
     before = (await mine.row("erp")).tools
     erp.offer(find, "Find!")
     erp.requests.clear()
@@ -145,7 +151,9 @@ async def test_adding_it_again_as_it_is_accepts_nothing(erp: Stranger, mine: Sho
     assert (await mine.row("erp")).tools == before
 
 
-async def test_what_the_grant_leaves_out_is_refused_here(erp: Stranger, mine: Shop) -> None:
+async def test_what_the_grant_leaves_out_is_refused_here(
+    erp: ExternalServerDouble, mine: RegisteringBusiness
+) -> None:
     grants = {
         "denied": Grant(denied=("find",)),
         "not allowed": Grant(tools=("add",)),
@@ -164,7 +172,9 @@ async def test_what_the_grant_leaves_out_is_refused_here(erp: Stranger, mine: Sh
     assert erp.asked("tools/call") == []
 
 
-async def test_what_is_confirmed_reaches_it_after_the_yes_only(erp: Stranger, mine: Shop) -> None:
+async def test_what_is_confirmed_reaches_it_after_the_yes_only(
+    erp: ExternalServerDouble, mine: RegisteringBusiness
+) -> None:
     claims = Claims(sub="bot:1", business_id=mine.business_id, grant=Grant(confirm=("add",)))
     cards = await mine.constellation.list_tools("erp", claims)
     assert (

@@ -26,8 +26,8 @@ from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.external.registration import McpServersSection, RegistrationError
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import ServerUnreachableError
-from tests.support.external_servers import Stranger, stranger
-from tests.support.processes import held
+from tests.support.external_servers import ExternalServerDouble, serve_external
+from tests.support.processes import in_one_task
 from tests.support.servers import KEYRING
 
 CANARY = "Bearer canary-4711"
@@ -51,9 +51,9 @@ def find(name: str) -> dict[str, str]:
 
 
 @pytest_asyncio.fixture
-async def erp() -> AsyncGenerator[Stranger]:
+async def erp() -> AsyncGenerator[ExternalServerDouble]:
     """A server that wants its header."""
-    async with held(stranger(header=("authorization", CANARY))) as server:
+    async with in_one_task(serve_external(header=("authorization", CANARY))) as server:
         server.offer(find, "Find a customer.")
         yield server
 
@@ -99,13 +99,17 @@ def business(
     return DeclaredBusiness(database, cache, tmp_path / "desk.yaml", f"s{uuid4().hex[:12]}")
 
 
-def declaration(business: DeclaredBusiness, server: Stranger) -> str:
+def declaration(business: DeclaredBusiness, server: ExternalServerDouble) -> str:
     """Return the file."""
     return FILE.format(slug=business.slug, url=server.url)
 
 
 async def test_a_bot_of_the_same_file_uses_it(
-    business: DeclaredBusiness, erp: Stranger, signer: Signer, database: Database, cache: Redis
+    business: DeclaredBusiness,
+    erp: ExternalServerDouble,
+    signer: Signer,
+    database: Database,
+    cache: Redis,
 ) -> None:
     changes = await business.apply(declaration(business, erp))
     assert changes[1:] == ["add server erp", "add bot desk"]
@@ -120,7 +124,7 @@ async def test_a_bot_of_the_same_file_uses_it(
 
 
 async def test_the_second_time_nobody_is_asked_and_nothing_is_accepted(
-    business: DeclaredBusiness, erp: Stranger
+    business: DeclaredBusiness, erp: ExternalServerDouble
 ) -> None:
     await business.apply(declaration(business, erp))
     before, version = await business.rows(), (await business.bot()).version
@@ -133,7 +137,7 @@ async def test_the_second_time_nobody_is_asked_and_nothing_is_accepted(
 
 
 async def test_a_change_is_named_and_its_bots_get_a_new_version(
-    business: DeclaredBusiness, erp: Stranger, monkeypatch: pytest.MonkeyPatch
+    business: DeclaredBusiness, erp: ExternalServerDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await business.apply(declaration(business, erp))
     erp.header = ("authorization", "Bearer other")
@@ -143,7 +147,7 @@ async def test_a_change_is_named_and_its_bots_get_a_new_version(
 
 
 async def test_a_stored_server_may_be_named_by_another_file(
-    business: DeclaredBusiness, erp: Stranger
+    business: DeclaredBusiness, erp: ExternalServerDouble
 ) -> None:
     whole = declaration(business, erp)
     await business.apply(whole)
@@ -155,7 +159,7 @@ async def test_a_stored_server_may_be_named_by_another_file(
 
 
 async def test_a_dry_run_asks_nobody_and_stores_nothing(
-    business: DeclaredBusiness, erp: Stranger
+    business: DeclaredBusiness, erp: ExternalServerDouble
 ) -> None:
     assert "add server erp" in await business.apply(declaration(business, erp), dry_run=True)
     assert erp.requests == []
@@ -164,7 +168,7 @@ async def test_a_dry_run_asks_nobody_and_stores_nothing(
 
 
 async def test_one_that_does_not_answer_is_not_stored(
-    business: DeclaredBusiness, erp: Stranger
+    business: DeclaredBusiness, erp: ExternalServerDouble
 ) -> None:
     erp.header = ("authorization", "another")
     with pytest.raises(ServerUnreachableError, match=r"^erp is not available\.$"):
@@ -176,7 +180,7 @@ async def test_one_that_does_not_answer_is_not_stored(
 
 @pytest.mark.parametrize("name", ["scheduling", "erp_eu", "ERP", "1crm"])
 async def test_a_name_that_cannot_be_one_is_refused_with_its_line(
-    business: DeclaredBusiness, erp: Stranger, name: str
+    business: DeclaredBusiness, erp: ExternalServerDouble, name: str
 ) -> None:
     with pytest.raises(DeclarationError, match=r"desk\.yaml:3: mcp_servers\.0\.name: "):
         await business.apply(declaration(business, erp).replace("name: erp", f"name: {name}"))
@@ -184,14 +188,14 @@ async def test_a_name_that_cannot_be_one_is_refused_with_its_line(
 
 @pytest.mark.parametrize("name", ["Host", "content-length", "Mcp-Session-Id", "a b", "a:b"])
 async def test_a_header_that_is_not_the_businesss_is_refused(
-    business: DeclaredBusiness, erp: Stranger, name: str
+    business: DeclaredBusiness, erp: ExternalServerDouble, name: str
 ) -> None:
     with pytest.raises(DeclarationError, match=r"desk\.yaml:5: "):
         await business.apply(declaration(business, erp).replace("Authorization:", f'"{name}":'))
 
 
 async def test_a_secret_does_not_stand_in_the_file(
-    business: DeclaredBusiness, erp: Stranger
+    business: DeclaredBusiness, erp: ExternalServerDouble
 ) -> None:
     plain = declaration(business, erp).replace("${CRM_TOKEN}", CANARY)
     with pytest.raises(DeclarationError, match="must be a reference") as refused:
@@ -201,7 +205,10 @@ async def test_a_secret_does_not_stand_in_the_file(
 
 @pytest.mark.parametrize("value", ["canary\n4711", "canary-\u00e9", "x" * 10_000, "canary\x00"])
 async def test_what_no_header_can_hold_is_refused_without_being_shown(
-    business: DeclaredBusiness, erp: Stranger, monkeypatch: pytest.MonkeyPatch, value: str
+    business: DeclaredBusiness,
+    erp: ExternalServerDouble,
+    monkeypatch: pytest.MonkeyPatch,
+    value: str,
 ) -> None:
     def resolve(_: str) -> str:
         return value
@@ -214,7 +221,7 @@ async def test_what_no_header_can_hold_is_refused_without_being_shown(
 
 
 async def test_what_is_missing_is_said(
-    business: DeclaredBusiness, erp: Stranger, monkeypatch: pytest.MonkeyPatch
+    business: DeclaredBusiness, erp: ExternalServerDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(MissingSettingError, match="VAULT_KEYS"):
         await business.apply(declaration(business, erp), keyring=None)
@@ -224,7 +231,7 @@ async def test_what_is_missing_is_said(
 
 
 async def test_a_private_address_is_refused_unless_it_is_allowed(
-    business: DeclaredBusiness, erp: Stranger
+    business: DeclaredBusiness, erp: ExternalServerDouble
 ) -> None:
     business.path.write_text(declaration(business, erp), encoding="utf-8")
     owners = sections() | {"mcp_servers": McpServersSection(allow_private=lambda: False)}
@@ -236,7 +243,7 @@ async def test_a_private_address_is_refused_unless_it_is_allowed(
 
 
 async def test_the_header_is_stored_sealed_and_rewrapped(
-    business: DeclaredBusiness, erp: Stranger
+    business: DeclaredBusiness, erp: ExternalServerDouble
 ) -> None:
     await business.apply(declaration(business, erp))
     (row,) = await business.rows()

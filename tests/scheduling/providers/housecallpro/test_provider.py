@@ -45,6 +45,8 @@ CALLERS_RECORD: list[tuple[list[dict[str, str]], int | None]] = [
 
 
 class TestHousecallPro(SchedulingContract):
+    """It has many methods because each is a test of what only this vendor does."""
+
     provider = "housecallpro"
     secrets: ClassVar[dict[str, str]] = {"api_key": f"hcp_{CANARY}"}
     settings: ClassVar[dict[str, Any]] = {f"default_{part}": text for part, text in HOME.items()}

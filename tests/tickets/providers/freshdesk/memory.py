@@ -22,7 +22,10 @@ PRIORITIES = {1: "low", 2: "normal", 3: "high", 4: "urgent"}
 
 
 class FreshdeskMemory(TicketVendor):
-    """Stores records as Freshdesk does."""
+    """Stores records as Freshdesk does.
+
+    It has many methods because it is the interface of every ticket double.
+    """
 
     def __init__(self) -> None:
         super().__init__()

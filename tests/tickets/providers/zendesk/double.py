@@ -68,7 +68,10 @@ class FakeZendesk(ZendeskMemory):
         return self._write(request.method, parts, query, body, key)
 
     def _read(self, parts: list[str], query: dict[str, str]) -> httpx2.Response:
-        """Answer a request that reads: one table with a case for each path."""
+        """Answer a request that reads: one table with a case for each path.
+
+        Long because it is one table.
+        """
         tickets = self.existing(self.tickets)
         match parts:
             case ["users", "me"]:
@@ -129,7 +132,10 @@ class FakeZendesk(ZendeskMemory):
     def _write(
         self, method: str, parts: list[str], query: dict[str, str], body: Record, key: str | None
     ) -> httpx2.Response:
-        """Answer a request that writes: one table with a case for each method and path."""
+        """Answer a request that writes: one table with a case for each method and path.
+
+        Long because it is one table.
+        """
         assert key is None or (method, parts) == ("POST", ["tickets"])
         match method, parts:
             case "POST", ["tickets"]:

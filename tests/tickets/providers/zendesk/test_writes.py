@@ -48,7 +48,10 @@ async def connect(vendor: FakeZendesk) -> AsyncGenerator[Connect]:
 async def test_what_is_created(
     connect: Connect, vendor: FakeZendesk, seed: Seed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One body in full, and the drafts that are refused before a request: a table of fields."""
+    """One body in full, and the drafts that are refused before a request: a table of fields.
+
+    Long because it is one table.
+    """
     fields = {"custom_field_36": "Berlin", "custom_field_37": None, "group_id": 12}
     draft = HUMS.model_copy(
         update={"fields": fields, "type": "task", "tags": ("late",), "assignee": seed.agent}
