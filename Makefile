@@ -7,6 +7,8 @@ PYTHON ?= python3
 MAKEFLAGS += --no-print-directory
 RUN = UV=$(UV) $(UV) run --no-sync
 ARGS ?=
+# Two processes; tests that share a deployment stay on one of them, and it begins with those.
+SPREAD = -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up test quick check lint types bench setup setup-all format
@@ -37,11 +39,11 @@ up: setup ## Run everything on this machine, on fixed ports.
 test: setup-all ## Run the tests, on real engines.
 	@$(RUN) python -m orchestrator.engines
 	@$(RUN) python -m tests.support.node_tools
-	@$(RUN) pytest -n 2 --dist loadgroup -m "not slow and not alone" $(ARGS)
+	@$(RUN) pytest $(SPREAD) -m "not slow and not alone" --durations=20 $(ARGS)
 	@$(RUN) pytest -m "alone and not slow"
 
 quick: setup-all ## Run the tests that need no call, no model, no browser and no crash.
-	@$(RUN) pytest -n 2 --dist loadgroup \
+	@$(RUN) pytest $(SPREAD) --durations=20 \
 		-m "not room and not model and not browser and not slow and not alone and not kill" $(ARGS)
 
 lint: setup-all

@@ -43,6 +43,7 @@ pytest.register_assert_rewrite(
 )
 
 _CALLS = ("room", "model", "browser")
+_TESTS = Path(__file__).parent
 ANY_PORT = Port(0, "POSTGRES_PORT")
 CACHE = Path(os.environ.get("ANTIPHON_CACHE", Path.home() / ".cache" / "antiphon"))
 # Settings of a constellation of our own: whatever .env says, nothing of the developer's is touched.
@@ -63,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         calls = _calls_a_bot(item)
-        group = "calls" if calls else str(item.path)
+        group = "calls" if calls else item.path.relative_to(_TESTS).as_posix()
         item.add_marker(pytest.mark.xdist_group(group))
         if calls:
             # Speech in real time suffers on a machine that is busy elsewhere: one more try.

@@ -181,6 +181,7 @@ async def harnesses(database: Database) -> AsyncGenerator[list[Harness]]:
         yield harnesses
 
 
+@pytest.mark.kill
 async def test_each_vendor_holds_one_record_after_the_servers_were_killed(
     harnesses: list[Harness],
     tmp_path: Path,

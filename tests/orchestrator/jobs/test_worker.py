@@ -4,6 +4,7 @@ import os
 import signal
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -52,6 +53,7 @@ async def test_abandoned_conversations_of_every_tenant_are_ended(
         assert await load_conversation(database, before) == before
 
 
+@pytest.mark.kill
 async def test_a_job_is_finished_by_another_worker_when_its_own_is_killed(
     worker: Workers, queue: Queue, database: Database, tenants: list[Tenant]
 ) -> None:
@@ -95,6 +97,7 @@ async def test_a_worker_that_is_told_to_end_finishes_its_job(
     assert await queue.rows("select * from procrastinate_workers") == []
 
 
+@pytest.mark.kill
 async def test_what_a_dead_worker_left_makes_way(
     worker: Workers, queue: Queue, database: Database, tenant: Tenant
 ) -> None:

@@ -15,7 +15,12 @@ from toolkit.tenancy import Credentials, ToolCall
 
 
 class Zendesk:
-    """A tenant's Zendesk. A field of the tenant's own is named `custom_field_` and its number."""
+    """A tenant's Zendesk. A field of the tenant's own is named `custom_field_` and its number.
+
+    With the settings `talk_app_id` and `talk_line`, the tenant's own number, calls are logged as
+    calls of Talk's Partner Edition. Without both, a call becomes an internal comment of its ticket,
+    or a solved ticket, which needs no plan of Talk's.
+    """
 
     credentials: ClassVar[type[Credentials]] = ZendeskCredentials
     unsupported: ClassVar[Mapping[str, str]] = {}
