@@ -20,7 +20,7 @@ from servicenow.server import SERVER
 from tests.conftest import Tenant, new_tenant
 from tests.servicenow.double import CASES, ServiceNow
 from tests.servicenow.harness import APPLICATION
-from tests.servicenow.test_faults import READS, WRITES
+from tests.servicenow.instance_contract import READS, WRITES
 from tests.support.accounts import connect
 from tests.support.processes import in_one_task
 from tests.support.servers import KEYRING, serve

@@ -41,9 +41,11 @@ class WatchedTenant(ConnectedTenant):
     requests: Counter[str] = field(default_factory=Counter[str])
 
     @asynccontextmanager
-    async def caller(self, conversation_id: UUID | None = None) -> AsyncGenerator[Caller]:
+    async def caller(
+        self, conversation_id: UUID | None = None, **grant: Any
+    ) -> AsyncGenerator[Caller]:
         """Open an MCP client in a conversation."""
-        async with ConnectedTenant.caller(self, conversation_id) as caller:
+        async with ConnectedTenant.caller(self, conversation_id, **grant) as caller:
             yield _WatchingCaller(caller, self)
 
     def count_checked(self) -> int:
@@ -90,7 +92,7 @@ async def test_every_tool_asks_what_the_specification_allows(
         [SERVER], signer, database, cache, vendors=vendor.transport(), first_poll_pause=0.0
     )
     async with in_one_task(serving) as servers:
-        watched = WatchedTenant(servers, tenant, vendor, database, seed)
+        watched = WatchedTenant(servers, tenant, vendor, database, seed=seed)
         await suite.test_every_tool_does_what_it_says(watched)
     assert set(watched.requests) == suite.supported
     unchecked = {tool for tool, requests in watched.requests.items() if not requests}

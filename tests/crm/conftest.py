@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator
 from uuid import uuid4
 
-import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
@@ -14,8 +13,10 @@ from tests.conftest import Tenant, new_tenant
 from tests.support.faults import SwitchableBreakers
 from tests.support.processes import in_one_task
 from tests.support.servers import Caller, Servers, serve
+from tests.support.vendor_contract import breakers, exchange, serve_vendor
 from tests.support.vendors import Exchange
-from toolkit.http.client import Timing
+
+__all__ = ["breakers", "exchange"]  # fixtures
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -27,18 +28,6 @@ async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGene
         yield servers
 
 
-@pytest.fixture(scope="session")
-def exchange() -> Exchange:
-    """The transport to the fake vendor of the running test."""
-    return Exchange()
-
-
-@pytest.fixture(scope="session")
-def breakers() -> SwitchableBreakers:
-    """The circuit breakers of `vendor_servers`."""
-    return SwitchableBreakers()
-
-
 @pytest_asyncio.fixture(scope="session")
 async def vendor_servers(
     exchange: Exchange,
@@ -47,18 +36,8 @@ async def vendor_servers(
     database: Database,
     cache: Redis,
 ) -> AsyncGenerator[Servers]:
-    """The CRM server with a fake vendor, which it retries without a pause."""
-    server = serve(
-        [SERVER],
-        signer,
-        database,
-        cache,
-        vendors=exchange,
-        breakers=breakers,
-        calls_per_minute=100_000,
-        timing=Timing(retry_pause=0.0),
-    )
-    async with in_one_task(server) as servers:
+    """The CRM server, with the fake vendor of the running test."""
+    async with serve_vendor(SERVER, exchange, breakers, signer, database, cache) as servers:
         yield servers
 
 

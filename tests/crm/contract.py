@@ -20,172 +20,79 @@ A vendor's test module has
 usual behaviour and can be overridden.
 """
 
-import asyncio
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
-from uuid import uuid4
-
-import pytest
-import pytest_asyncio
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from config.database import Database
 from crm.provider import KINDS, Kind
-from crm.registry import PROVIDERS
-from tests.conftest import fetch, new_tenant
-from tests.crm.harness import TOOLS, CrmHarness, FakeCrm
+from crm.server import SERVER
+from tests.conftest import Tenant
+from tests.crm.harness import CrmHarness, FakeCrm
 from tests.crm.samples import HOSTILE, title_field
 from tests.crm.scenario import CrmScenario
-from tests.support.accounts import connect
-from tests.support.faults import FAULTS, READ_ERRORS, UNSURE, WRITE_ERRORS, SwitchableBreakers
-from tests.support.servers import Caller, Servers
-from tests.support.vendors import BODY_CANARY, Exchange, refused, timed_out
+from tests.support.faults import SwitchableBreakers
+from tests.support.servers import Servers
+from tests.support.vendor_contract import CANARY, VendorContract
+from tests.support.vendors import timed_out
 
 __all__ = ["CANARY", "CrmContract", "CrmHarness", "FakeCrm"]
 
-CANARY = "canary-7f3a9"  # part of every secret; it may turn up nowhere
-MANY = 999  # times that a fault occurs
 
-
-class CrmContract(CrmScenario):
+class CrmContract(CrmScenario, VendorContract[CrmHarness]):
     """The contract; a vendor's test subclasses it."""
 
-    secrets: ClassVar[dict[str, str]]
-    settings: ClassVar[dict[str, Any]] = {}
+    spec = SERVER
+    personal = "Tom Hill"
     cannot_find_lost: ClassVar[frozenset[Kind]] = frozenset()
 
     def new_vendor(self) -> FakeCrm:
         """Return the fake vendor without any records."""
         raise NotImplementedError
 
+    def new_harness(
+        self, servers: Servers, tenant: Tenant, database: Database, breakers: SwitchableBreakers
+    ) -> CrmHarness:
+        return CrmHarness(servers, tenant, self.new_vendor(), database, breakers)
+
+    async def arguments(self, harness: CrmHarness) -> Mapping[str, Mapping[str, Any]]:
+        async with harness.caller() as caller:
+            return self.arguments_by_tool(await self.create_all(harness, caller))
+
+    def snapshot(self, harness: CrmHarness) -> object:
+        return {kind: harness.vendor.records(kind) for kind in self.kinds()}
+
     def lose_answer(self, vendor: FakeCrm) -> None:
         """Lose the response to the next create, after it was done."""
         vendor.fail(timed_out, writes=True, done=True)
 
-    def expected_errors(self, tool: str, fault: str) -> Sequence[str | None]:
-        """Return the errors that a tool may return on a fault; None stands for no error."""
-        if tool.startswith(("create", "update")):
-            return (WRITE_ERRORS[fault],)
-        # Some vendors respond with a 404 to a search without results.
+    def expected_errors(self, tool: str, fault: str) -> Collection[str | None]:
+        """Return the errors; some vendors respond with a 404 to a search without results."""
         empty = (None,) if fault == "404" and tool in ("search", "query") else ()
-        return (READ_ERRORS[fault], *empty)
+        return (*super().expected_errors(tool, fault), *empty)
 
-    @pytest_asyncio.fixture
-    async def harness(
-        self,
-        exchange: Exchange,
-        breakers: SwitchableBreakers,
-        vendor_servers: Servers,
-        database: Database,
-    ) -> CrmHarness:
-        """A tenant that is connected to a new fake vendor."""
-        exchange.vendor = vendor = self.new_vendor()
-        breakers.forgets = True
-        tenant = await new_tenant(database)
-        await connect(database, tenant, "crm", self.provider, self.secrets, self.settings)
-        return CrmHarness(vendor_servers, tenant, vendor, database, breakers)
-
-    async def test_it_lists_what_the_vendor_can_do(self, harness: CrmHarness) -> None:
-        assert set(PROVIDERS[self.provider].unsupported) == self.unsupported
+    async def any_call(self, harness: CrmHarness) -> tuple[str, Mapping[str, Any]]:
+        kind = self.kinds()[0]
         async with harness.caller() as caller:
-            assert set(await caller.tools()) == {*TOOLS} - self.unsupported
-            for name in self.unsupported:
-                assert (await caller.call(name)).error == "unknown_tool"
+            made = await harness.call_ok(
+                caller, f"create_{kind}", **self.create_arguments(kind, {})
+            )
+        if self.supports(f"get_{kind}"):
+            return f"get_{kind}", {kind: made.data["id"]}
+        return f"update_{kind}", {kind: made.data["id"], **self.update_arguments(kind)}
+
+    async def test_a_kind_that_the_vendor_lacks_is_rejected(self, harness: CrmHarness) -> None:
+        async with harness.caller() as caller:
             for kind in set(KINDS) - {*self.kinds("get"), *self.kinds()}:
                 if self.supports("query"):
                     assert (await caller.call("query", kind=kind)).error == "rejected", kind
                 if self.supports("search"):
                     found = await caller.call("search", text="Tom Hill", kind=kind)
                     assert found.error in (None, "rejected"), kind
-        async with harness.servers.connect("crm", harness.tenant.claims()) as caller:
+
+    async def test_a_statement_of_one_s_own_takes_a_grant(self, harness: CrmHarness) -> None:
+        async with harness.caller(tools=()) as caller:
             assert "raw_query" not in await caller.tools()
             assert (await caller.call("raw_query", statement="x")).error == "unknown_tool"
-
-    async def test_every_tool_says_what_failed_and_tells_nothing(
-        self, harness: CrmHarness, caplog: pytest.LogCaptureFixture, spans: InMemorySpanExporter
-    ) -> None:
-        caplog.set_level(logging.DEBUG)
-        async with harness.caller() as caller:
-            arguments = self.arguments_by_tool(await self.create_all(harness, caller))
-        before = {kind: harness.vendor.records(kind) for kind in self.kinds()}
-        # Outside of a conversation a repeated write is not a retry.
-        claims = harness.tenant.claims(tools=TOOLS)
-        async with harness.servers.connect("crm", claims) as caller:
-            for fault in FAULTS:
-                await self.check_failures(harness, caller, arguments, fault, writes=None)
-                await self.check_failures(harness, caller, arguments, fault, writes=True)
-        assert {kind: harness.vendor.records(kind) for kind in self.kinds()} == before
-        rows = await fetch(harness.database, harness.tenant, "select * from audit")
-        replayable = await fetch(harness.database, harness.tenant, "select * from idempotent_call")
-        logged = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
-        traced = [span.to_json() for span in spans.get_finished_spans()]
-        assert rows
-        assert traced
-        for place in (rows, replayable, logged, traced):
-            assert CANARY not in str(place)
-            assert BODY_CANARY not in str(place)
-        assert "Tom Hill" not in str(rows) + str(traced)
-
-    async def check_failures(
-        self,
-        harness: CrmHarness,
-        caller: Caller,
-        arguments: Mapping[str, Mapping[str, Any]],
-        fault: str,
-        *,
-        writes: bool | None,
-    ) -> None:
-        """Call every tool that writes, or every one that reads, while the vendor fails."""
-        tools = [
-            tool for tool in arguments if tool.startswith(("create", "update")) == bool(writes)
-        ]
-        sent = len(harness.vendor.written())
-        harness.vendor.fail(FAULTS[fault], writes=writes, times=MANY)
-        answers = await asyncio.gather(*(caller.call(tool, **arguments[tool]) for tool in tools))
-        harness.vendor.recover()
-        for tool, answer in zip(tools, answers, strict=True):
-            assert answer.error in self.expected_errors(tool, fault), (tool, fault, answer)
-            assert answer.error is None or "Tell the caller:" in answer.text
-            assert CANARY not in str(answer)
-            assert BODY_CANARY not in str(answer)
-        if writes and fault in UNSURE:
-            assert len(harness.vendor.written()) == sent + len(tools), "a write was sent again"
-
-    async def test_a_vendor_that_asks_for_patience_gets_it(self, harness: CrmHarness) -> None:
-        harness.breakers.forgets = False
-        async with harness.caller() as caller:
-            tool, arguments = await self.any_tool(harness, caller)
-            harness.vendor.fail(refused(429, **{"Retry-After": "0"}))
-            await harness.call_ok(caller, tool, key=str(uuid4()), **arguments)
-            harness.vendor.fail(refused(429, **{"Retry-After": "3600"}))
-            asked = len(harness.vendor.requests)
-            for _ in range(2):
-                answer = await caller.call(tool, key=str(uuid4()), **arguments)
-                assert answer.error == "rate_limited"
-        assert len(harness.vendor.requests) == asked + 1
-
-    async def test_a_vendor_that_is_down_is_left_alone_for_a_while(
-        self, harness: CrmHarness
-    ) -> None:
-        harness.breakers.forgets = False
-        async with harness.caller() as caller:
-            tool, arguments = await self.any_tool(harness, caller)
-            harness.vendor.fail(refused(503), times=MANY)
-            asked: list[int] = []
-            while len(asked) < 2 or asked[-1] > asked[-2]:
-                assert len(asked) < 7
-                answer = await caller.call(tool, key=str(uuid4()), **arguments)
-                assert answer.error == "unavailable"
-                asked.append(len(harness.vendor.requests))
-
-    async def any_tool(self, harness: CrmHarness, caller: Caller) -> tuple[str, dict[str, Any]]:
-        """Return a tool that sends a request, and its arguments; one that reads if there is one."""
-        kind = self.kinds()[0]
-        made = await harness.call_ok(caller, f"create_{kind}", **self.create_arguments(kind, {}))
-        if self.supports(f"get_{kind}"):
-            return f"get_{kind}", {kind: made.data["id"]}
-        return f"update_{kind}", {kind: made.data["id"], **self.update_arguments(kind)}
 
     async def test_a_create_whose_answer_was_lost_is_not_repeated(
         self, harness: CrmHarness

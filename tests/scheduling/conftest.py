@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 
-import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
@@ -11,10 +10,13 @@ from config.security.tokens import Signer
 from scheduling.server import SERVER
 from tests.conftest import Tenant, new_tenant
 from tests.scheduling.calendars import MUSEUM, SCHOOL, declare
+from tests.support.faults import SwitchableBreakers
 from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
+from tests.support.vendor_contract import breakers, exchange, serve_vendor
 from tests.support.vendors import Exchange
-from toolkit.http.client import Timing
+
+__all__ = ["breakers", "exchange"]  # fixtures
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -24,20 +26,16 @@ async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGene
         yield servers
 
 
-@pytest.fixture(scope="session")
-def exchange() -> Exchange:
-    """The transport to the fake vendor of the running test."""
-    return Exchange()
-
-
 @pytest_asyncio.fixture(scope="session")
 async def vendor_servers(
-    exchange: Exchange, signer: Signer, database: Database, cache: Redis
+    exchange: Exchange,
+    breakers: SwitchableBreakers,
+    signer: Signer,
+    database: Database,
+    cache: Redis,
 ) -> AsyncGenerator[Servers]:
-    """The server, whose requests reach the fake vendor of the running test."""
-    timing = Timing(retry_pause=0.0)
-    server = serve([SERVER], signer, database, cache, vendors=exchange, timing=timing)
-    async with in_one_task(server) as servers:
+    """The server, with the fake vendor of the running test."""
+    async with serve_vendor(SERVER, exchange, breakers, signer, database, cache) as servers:
         yield servers
 
 

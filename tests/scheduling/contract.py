@@ -3,29 +3,25 @@
 A provider's test module subclasses `SchedulingContract`; pytest collects the inherited tests.
 """
 
-import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import uuid4
 
 import httpx2
-import pytest
-import pytest_asyncio
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from config.database import Database
 from scheduling.server import SERVER
-from tests.conftest import Tenant, fetch, new_tenant
+from tests.conftest import Tenant
 from tests.scheduling.fake_calendar import ZONE, FakeBooking, FakeCalendar
-from tests.support.accounts import connect, let_time_pass
-from tests.support.faults import FAULTS, READ_ERRORS, WRITE_ERRORS
+from tests.support.faults import SwitchableBreakers
 from tests.support.servers import Answer, Caller, Servers
-from tests.support.vendors import BODY_CANARY, Exchange, Vendor, refused, timed_out
+from tests.support.vendor_contract import CANARY, VendorContract, VendorHarness
+from tests.support.vendors import BODY_CANARY, Vendor, timed_out
 
-CANARY = "canary-7f3a9"  # part of every secret; it must not leak anywhere
+__all__ = ["ANN", "CANARY", "CalendarVendor", "SchedulingContract", "SchedulingHarness"]
+
 ANN: dict[str, str] = {"name": "Ann One", "phone": "+4930555014", "email": "ann@example.com"}
 
 
@@ -38,20 +34,10 @@ class CalendarVendor(Vendor):
 
 
 @dataclass(frozen=True)
-class SchedulingHarness:
+class SchedulingHarness(VendorHarness[CalendarVendor]):
     """A tenant connected to a fake vendor, and the server in between."""
 
-    servers: Servers
-    tenant: Tenant
-    vendor: CalendarVendor
-    database: Database
-
-    @asynccontextmanager
-    async def caller(self, conversation_id: UUID | None = None) -> AsyncGenerator[Caller]:
-        """Open an MCP client in a conversation."""
-        claims = self.tenant.claims(conversation_id=conversation_id or uuid4())
-        async with self.servers.connect("scheduling", claims) as caller:
-            yield caller
+    server = SERVER.name
 
     async def book(self, caller: Caller, **changes: Any) -> Answer:
         """Book the first time that is offered tomorrow."""
@@ -60,39 +46,45 @@ class SchedulingHarness:
         handle = offer.data["offered"][0]["handle"]
         return await caller.call("create_booking", **{**ANN, "slot": handle, **changes})
 
-    async def let_time_pass(self) -> None:
-        """Let the time pass in which an earlier attempt might still be running."""
-        await let_time_pass(self.database, self.tenant)
 
-
-class SchedulingContract:
+class SchedulingContract(VendorContract[SchedulingHarness]):
     """Subclass it with a provider's name, its secrets and a fake vendor."""
 
-    provider: ClassVar[str]
-    secrets: ClassVar[dict[str, str]]
-    settings: ClassVar[dict[str, Any]] = {}
-    unsupported: ClassVar[frozenset[str]] = frozenset()
+    spec = SERVER
+    personal = "Ann One"
 
     def new_vendor(self) -> CalendarVendor:
         """Return the fake vendor, with an empty calendar."""
         raise NotImplementedError
 
-    @pytest_asyncio.fixture
-    async def harness(
-        self, exchange: Exchange, vendor_servers: Servers, database: Database
+    def new_harness(
+        self, servers: Servers, tenant: Tenant, database: Database, breakers: SwitchableBreakers
     ) -> SchedulingHarness:
-        """A tenant who is connected to the vendor."""
-        exchange.vendor = vendor = self.new_vendor()
-        tenant = await new_tenant(database)
-        await connect(database, tenant, "scheduling", self.provider, self.secrets, self.settings)
-        return SchedulingHarness(vendor_servers, tenant, vendor, database)
+        return SchedulingHarness(servers, tenant, self.new_vendor(), database, breakers)
 
-    async def test_it_lists_what_the_vendor_can_do(self, harness: SchedulingHarness) -> None:
+    async def arguments(self, harness: SchedulingHarness) -> Mapping[str, Mapping[str, Any]]:
         async with harness.caller() as caller:
-            tools = await caller.tools()
-            for name in self.unsupported:
-                assert (await caller.call(name)).error == "unknown_tool"
-        assert set(tools) == set(SERVER.catalogue()["tools"]) - self.unsupported
+            booked = await harness.book(caller)
+            later = await caller.call("get_available_slots", service="piano", when="tomorrow")
+        booking, slot = {"booking": booked.data["id"]}, later.data["offered"][-1]["handle"]
+        return {
+            "list_bookings": {"name": "Ann One"},
+            "get_available_slots": {"service": "piano lesson", "when": "tomorrow"},
+            "get_booking": booking,
+            "create_booking": {**ANN, "slot": slot},
+            "reschedule_booking": {**booking, "slot": slot},
+            "cancel_booking": booking,
+        }
+
+    def snapshot(self, harness: SchedulingHarness) -> object:
+        return str(harness.vendor.calendar.bookings)
+
+    async def any_call(self, harness: SchedulingHarness) -> tuple[str, Mapping[str, Any]]:
+        return "list_bookings", {"name": "Ann One"}
+
+    def expected_writes(self, fault: str) -> int | None:
+        """Return that a write is sent once, whatever happens."""
+        return 1
 
     async def test_a_booking_from_question_to_cancellation(
         self, harness: SchedulingHarness
@@ -179,82 +171,6 @@ class SchedulingContract:
             async with harness.caller() as caller:
                 answer = await caller.call("get_booking", booking=reference)
             assert answer.error == "not_found", (reference, answer)
-
-    @pytest.mark.parametrize("name", sorted({*FAULTS} - {"404"}))
-    async def test_a_failing_read_says_what_and_tells_nothing(
-        self,
-        harness: SchedulingHarness,
-        name: str,
-        caplog: pytest.LogCaptureFixture,
-        spans: InMemorySpanExporter,
-    ) -> None:
-        caplog.set_level(logging.DEBUG)
-        harness.vendor.fail(FAULTS[name], times=9)
-        async with harness.caller() as caller:
-            answer = await caller.call("list_bookings", **{"name": "Ann One"})
-        assert answer.error == READ_ERRORS[name], answer
-        assert "Tell the caller:" in answer.text
-        await self.assert_nothing_leaks(harness, answer, caplog, spans)
-
-    @pytest.mark.parametrize("name", FAULTS)
-    async def test_a_failing_write_says_what_and_tells_nothing(
-        self,
-        harness: SchedulingHarness,
-        name: str,
-        caplog: pytest.LogCaptureFixture,
-        spans: InMemorySpanExporter,
-    ) -> None:
-        caplog.set_level(logging.DEBUG)
-        harness.vendor.fail(FAULTS[name], writes=True, times=9)
-        async with harness.caller() as caller:
-            answer = await harness.book(caller)
-        assert answer.error == WRITE_ERRORS[name], answer
-        assert harness.vendor.calendar.active_bookings() == []
-        assert len(harness.vendor.written()) == 1
-        await self.assert_nothing_leaks(harness, answer, caplog, spans)
-
-    async def assert_nothing_leaks(
-        self,
-        harness: SchedulingHarness,
-        answer: Answer,
-        caplog: pytest.LogCaptureFixture,
-        spans: InMemorySpanExporter,
-    ) -> None:
-        """Search everything stored, logged or shown for the secret and for the vendor's text."""
-        rows = await fetch(harness.database, harness.tenant, "select * from audit")
-        replays = await fetch(harness.database, harness.tenant, "select * from idempotent_call")
-        logged = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
-        traced = [span.to_json() for span in spans.get_finished_spans()]
-        assert rows
-        assert traced
-        for place in (answer, rows, replays, logged, traced):
-            assert CANARY not in str(place)
-            assert BODY_CANARY not in str(place)
-        assert "Ann One" not in str(rows) + str(traced)
-
-    async def test_a_vendor_that_asks_for_patience_gets_it(
-        self, harness: SchedulingHarness
-    ) -> None:
-        harness.vendor.fail(refused(429, **{"Retry-After": "0"}), times=1)
-        async with harness.caller() as caller:
-            assert (await caller.call("list_bookings", name="Ann One")).error is None
-            harness.vendor.fail(refused(429, **{"Retry-After": "3600"}), times=1)
-            assert (await caller.call("list_bookings", name="Ann One")).error == "rate_limited"
-            asked = len(harness.vendor.requests)
-            assert (await caller.call("list_bookings", name="Ann One")).error == "rate_limited"
-        assert len(harness.vendor.requests) == asked
-
-    async def test_a_vendor_that_is_down_is_left_alone_for_a_while(
-        self, harness: SchedulingHarness
-    ) -> None:
-        harness.vendor.fail(refused(503), times=99)
-        async with harness.caller() as caller:
-            for _ in range(4):
-                assert (await caller.call("list_bookings", name="Ann One")).error == "unavailable"
-            asked = len(harness.vendor.requests)
-            assert asked <= 6
-            assert (await caller.call("list_bookings", name="Ann One")).error == "unavailable"
-        assert len(harness.vendor.requests) == asked
 
     async def test_a_create_whose_answer_was_lost_is_found_and_not_repeated(
         self, harness: SchedulingHarness

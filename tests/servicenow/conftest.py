@@ -2,45 +2,38 @@
 
 from collections.abc import AsyncGenerator
 
-import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
 from config.database import Database
 from config.security.tokens import Signer
 from servicenow.server import SERVER
-from tests.conftest import new_tenant
-from tests.servicenow.double import ServiceNow
-from tests.servicenow.harness import APPLICATION, ServiceNowHarness
-from tests.support.accounts import connect
+from tests.servicenow.harness import ServiceNowHarness
+from tests.servicenow.instance_contract import ServiceNowContract
 from tests.support.faults import SwitchableBreakers
-from tests.support.processes import in_one_task
-from tests.support.servers import Servers, serve
+from tests.support.servers import Servers
+from tests.support.vendor_contract import breakers, exchange, serve_vendor
 from tests.support.vendors import Exchange
 
-
-@pytest.fixture(scope="session")
-def exchange() -> Exchange:
-    """The transport to the fake instance of the running test."""
-    return Exchange()
+__all__ = ["breakers", "exchange"]  # fixtures
 
 
 @pytest_asyncio.fixture(scope="session")
-async def servers(
-    exchange: Exchange, signer: Signer, database: Database, cache: Redis
+async def vendor_servers(
+    exchange: Exchange,
+    breakers: SwitchableBreakers,
+    signer: Signer,
+    database: Database,
+    cache: Redis,
 ) -> AsyncGenerator[Servers]:
-    """The server, over HTTP."""
-    server = serve(
-        [SERVER], signer, database, cache, vendors=exchange, breakers=SwitchableBreakers()
-    )
-    async with in_one_task(server) as servers:
+    """The server, with the fake instance of the running test."""
+    async with serve_vendor(SERVER, exchange, breakers, signer, database, cache) as servers:
         yield servers
 
 
 @pytest_asyncio.fixture
-async def harness(exchange: Exchange, servers: Servers, database: Database) -> ServiceNowHarness:
+async def harness(
+    exchange: Exchange, vendor_servers: Servers, database: Database, breakers: SwitchableBreakers
+) -> ServiceNowHarness:
     """A new tenant who is connected to a new instance."""
-    exchange.vendor = vendor = ServiceNow()
-    tenant = await new_tenant(database)
-    await connect(database, tenant, "servicenow", "servicenow", APPLICATION)
-    return ServiceNowHarness(servers, tenant, vendor, database)
+    return await ServiceNowContract().open_harness(exchange, vendor_servers, database, breakers)

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl
 import httpx2
 
 from tests.servicenow.providers.servicenow.encoded_query import parse
+from tests.support.vendor_contract import CANARY
 from tests.support.vendors import BODY_CANARY, Vendor
 
-CANARY = "canary-7f3a9"  # part of every secret; it must not leak anywhere
 CASES = "sn_customerservice_case"
 TASKS = ("incident", CASES, "task")
 NETWORK, SERVICE_DESK = f"{0xA1:032x}", f"{0xA2:032x}"

@@ -1,16 +1,11 @@
 """A tenant connected to a fake ServiceNow instance, and the server in between."""
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-from uuid import UUID, uuid4
 
-from config.database import Database
-from tests.conftest import Tenant
-from tests.servicenow.double import CANARY, ServiceNow
-from tests.support.accounts import let_time_pass
-from tests.support.servers import Caller, Servers
+from servicenow.server import SERVER
+from tests.servicenow.double import ServiceNow
+from tests.support.vendor_contract import CANARY, VendorHarness
 
 APPLICATION: Mapping[str, str] = {
     "instance": "dev00000",
@@ -22,23 +17,7 @@ APPLICATION: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class ServiceNowHarness:
-    """Opens MCP clients of one tenant, and holds the fake instance behind the server."""
+class ServiceNowHarness(VendorHarness[ServiceNow]):
+    """A tenant with a fake instance."""
 
-    servers: Servers
-    tenant: Tenant
-    vendor: ServiceNow
-    database: Database
-
-    @asynccontextmanager
-    async def caller(
-        self, conversation_id: UUID | None = None, **grant: Any
-    ) -> AsyncGenerator[Caller]:
-        """Open an MCP client in a conversation."""
-        claims = self.tenant.claims(conversation_id=conversation_id or uuid4(), **grant)
-        async with self.servers.connect("servicenow", claims) as caller:
-            yield caller
-
-    async def let_time_pass(self) -> None:
-        """Let the time pass in which an earlier attempt might still be running."""
-        await let_time_pass(self.database, self.tenant)
+    server = SERVER.name

@@ -1,99 +1,17 @@
-"""The errors of every tool when ServiceNow fails, and what they must not show."""
+"""The contract of every vendor, and what becomes of a write whose answer is lost."""
 
-import asyncio
-import json
-import logging
-from collections.abc import Mapping
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from servicenow.server import SERVER
-from tests.conftest import fetch
-from tests.servicenow.double import CANARY, CASES
+from tests.servicenow.double import CASES
 from tests.servicenow.harness import ServiceNowHarness
-from tests.support.faults import FAULTS, READ_ERRORS, WRITE_ERRORS
-from tests.support.servers import Answer, Caller
-from tests.support.vendors import BODY_CANARY, reset, timed_out
-
-READS: Mapping[str, dict[str, Any]] = {
-    "get_incident": {"incident": "INC0010001"},
-    "query_incidents": {"text": "vpn"},
-    "get_user": {"user": "tom.hill"},
-    "search_user_by_email": {"email": "tom@acme.example"},
-    "search_user_by_phone": {"phone": "5557781"},
-    "get_case": {"case": "CS0010002"},
-    "query_cases": {"text": "pump"},
-    "search_knowledge": {"question": "spam"},
-    "get_knowledge_article": {"article": "KB0000011"},
-    "get_tasks": {"state": "open"},
-    "get_assignment_groups": {"name": "network"},
-}
-WRITES: Mapping[str, dict[str, Any]] = {
-    "create_incident": {"summary": "Silent Sam cannot log in", "caller": "tom.hill"},
-    "update_incident": {"incident": "INC0010001", "note": "Silent Sam called."},
-    "create_case": {"summary": "Silent Sam's pump leaks", "contact": "george@boxes.example"},
-    "update_case": {"case": "CS0010002", "note": "Silent Sam called."},
-    "create_task": {"summary": "Call Silent Sam", "assignee": "ann.one"},
-    "update_task": {"task": "TASK0010003", "note": "Silent Sam called."},
-}
+from tests.servicenow.instance_contract import WRITES, ServiceNowContract, add_records
+from tests.support.vendors import reset, timed_out
 
 
-def add_records(harness: ServiceNowHarness) -> None:
-    """Add a record of each kind to the instance."""
-    harness.vendor.add("incident", short_description="No VPN")
-    harness.vendor.add(CASES, short_description="Pump leaks")
-    harness.vendor.add("task", short_description="Call back")
-
-
-def test_no_tool_is_left_out() -> None:
-    assert {*READS, *WRITES} == set(SERVER.catalogue()["tools"])
-
-
-@pytest.mark.parametrize("name", FAULTS)
-async def test_every_failure_says_what_and_tells_nothing(
-    harness: ServiceNowHarness,
-    name: str,
-    caplog: pytest.LogCaptureFixture,
-    spans: InMemorySpanExporter,
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    add_records(harness)
-    answers: list[Answer] = []
-
-    async def call_all(caller: Caller, tools: Mapping[str, dict[str, Any]], kind: str) -> None:
-        calls = [caller.call(tool, **arguments) for tool, arguments in tools.items()]
-        for tool, answer in zip(tools, await asyncio.gather(*calls), strict=True):
-            assert answer.error == kind, (tool, answer)
-            assert "Tell the caller:" in answer.text
-            answers.append(answer)
-
-    async with harness.caller() as caller:
-        harness.vendor.fail(FAULTS[name], times=99)
-        await call_all(caller, READS, READ_ERRORS[name])
-        harness.vendor.recover()
-        before = _snapshot(harness)
-        harness.vendor.fail(FAULTS[name], writes=True, times=99)
-        await call_all(caller, WRITES, WRITE_ERRORS[name])
-    assert _snapshot(harness) == before
-    # A write is sent once; but who has been refused signs in anew.
-    assert len(harness.vendor.written()) == len(WRITES) * (2 if name == "401" else 1)
-    rows = await fetch(harness.database, harness.tenant, "select * from audit")
-    replays = await fetch(harness.database, harness.tenant, "select * from idempotent_call")
-    logged = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
-    traced = [span.to_json() for span in spans.get_finished_spans()]
-    assert len(rows) == len(READS) + len(WRITES)
-    assert traced
-    for place in (answers, rows, replays, logged, traced):
-        assert CANARY not in str(place)
-        assert BODY_CANARY not in str(place)
-    assert "Silent Sam" not in str(rows) + str(traced)
-
-
-def _snapshot(harness: ServiceNowHarness) -> str:
-    return json.dumps([harness.vendor.tables, harness.vendor.journal])
+class TestServiceNow(ServiceNowContract):
+    """The one vendor."""
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What can go wrong at a vendor, what a caller is to hear of it, and how each fault is met."""
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -41,16 +41,37 @@ UNSURE = frozenset({"500", "timeout", "reset", "garbage"})
 WRITE_ERRORS: Mapping[str, str] = {**READ_ERRORS, **dict.fromkeys(UNSURE, "outcome_unknown")}
 
 
+def faults_for(tools: Sequence[str], reads: Collection[str]) -> list[tuple[str, str]]:
+    """Return the pairs of a tool and a fault that a test tries, of all that there are.
+
+    The first tool that reads and the first that writes meet every fault. Every other tool meets
+    three, in rotation, so that each fault is met by several tools. That is enough, because a
+    provider maps the statuses of its vendor in one place, whatever tool has sent the request.
+    """
+    names, pairs = list(FAULTS), list[tuple[str, str]]()
+    for group in (
+        [tool for tool in tools if tool in reads],
+        [tool for tool in tools if tool not in reads],
+    ):
+        pairs += [(tool, fault) for tool in group[:1] for fault in names]
+        pairs += [
+            (tool, names[(3 * number + offset) % len(names)])
+            for number, tool in enumerate(group[1:])
+            for offset in range(3)
+        ]
+    return pairs
+
+
 class SwitchableBreakers(CircuitBreakers):
-    """Breakers that forget every failure, while `forgets`: one test tries many faults."""
+    """Breakers that never open while they are `disabled`: one test tries many faults."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.forgets = True
+        self.disabled = True
 
     def get(self, business_id: UUID, provider: str) -> CircuitBreaker:
-        """Return a new one, while `forgets`."""
-        return CircuitBreaker() if self.forgets else super().get(business_id, provider)
+        """Return a breaker, a new one for each call while they are disabled."""
+        return CircuitBreaker() if self.disabled else super().get(business_id, provider)
 
 
 class UncachedCache(TtlCache):

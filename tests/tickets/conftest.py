@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 
-import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
@@ -12,10 +11,12 @@ from tests.conftest import new_tenant
 from tests.support.faults import SwitchableBreakers, UncachedCache
 from tests.support.processes import in_one_task
 from tests.support.servers import Caller, Servers, serve
+from tests.support.vendor_contract import breakers, exchange, serve_vendor
 from tests.support.vendors import Exchange
-from tests.tickets.double import NO_PAUSES
 from tests.tickets.rows import Rows, seed_rows
 from tickets.server import SERVER
+
+__all__ = ["breakers", "exchange"]  # fixtures
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -25,22 +26,18 @@ async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGene
         yield servers
 
 
-@pytest.fixture(scope="session")
-def exchange() -> Exchange:
-    """The transport to the fake vendor of the current test."""
-    return Exchange()
-
-
 @pytest_asyncio.fixture(scope="session")
-async def uncached_servers(
-    exchange: Exchange, signer: Signer, database: Database, cache: Redis
+async def vendor_servers(
+    exchange: Exchange,
+    breakers: SwitchableBreakers,
+    signer: Signer,
+    database: Database,
+    cache: Redis,
 ) -> AsyncGenerator[Servers]:
-    """The server without memory of failures or cached answers, and without pauses."""
-    options = {**NO_PAUSES, "breakers": SwitchableBreakers(), "ttl_cache": UncachedCache()}
-    serving = serve(
-        [SERVER], signer, database, cache, vendors=exchange, calls_per_minute=100_000, **options
-    )
-    async with in_one_task(serving) as servers:
+    """The server, with the fake vendor of the running test; it caches no answers."""
+    async with serve_vendor(
+        SERVER, exchange, breakers, signer, database, cache, ttl_cache=UncachedCache()
+    ) as servers:
         yield servers
 
 

@@ -13,54 +13,43 @@ A vendor's test module has a subclass of `TicketsContract`, with a fake vendor t
   vendor has a good reason; None is success.
 """
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 from uuid import uuid4
 
-import httpx2
 import pytest
-import pytest_asyncio
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from redis.asyncio import Redis
 
 from config.database import Database
 from config.security.tokens import Signer
-from config.security.vault import Account, DatabaseVault
-from tests.conftest import fetch, new_tenant
-from tests.support.accounts import connect
-from tests.support.faults import FAULTS, UNSURE
+from tests.conftest import Tenant
+from tests.support.faults import SwitchableBreakers
 from tests.support.processes import in_one_task
-from tests.support.servers import KEYRING, Answer, Servers, serve
-from tests.support.vendors import BODY_CANARY, Exchange, refused, timed_out
+from tests.support.servers import Answer, Servers, serve
+from tests.support.vendor_contract import CANARY, VendorContract
+from tests.support.vendors import Exchange, refused, timed_out
 from tests.tickets.connected_tenant import ConnectedTenant
-from tests.tickets.double import NO_PAUSES, TicketVendor
+from tests.tickets.double import TicketVendor
 from tests.tickets.scenario import use_everything
 from tests.tickets.tool_cases import (
     BULK_TOOLS,
     HOSTILE_IDS,
     ID_ARGUMENTS,
-    READ_TOOLS,
     expected_errors,
     valid_arguments,
 )
 from tests.tickets.tool_session import UNKNOWN_ID, ToolSession
-from tickets.registry import PROVIDERS
 from tickets.server import SERVER
-from toolkit.errors import Disconnected
-from toolkit.tenancy import Runtime, ToolCall
 
-CANARY = "canary-7f3a9"  # part of every secret; it must not leak
+__all__ = ["CANARY", "TicketsContract"]
 
 
-class TicketsContract:
+class TicketsContract(VendorContract[ConnectedTenant]):
     """Subclass with a vendor."""
 
-    provider: ClassVar[str]
-    secrets: ClassVar[dict[str, str]]
-    settings: ClassVar[dict[str, Any]] = {}
-    unsupported: ClassVar[frozenset[str]] = frozenset()
+    spec = SERVER
+    personal = "Brandt"
     blind: ClassVar[frozenset[str]] = frozenset()
     phones: ClassVar[bool] = True
     has_jobs: ClassVar[bool] = False
@@ -70,136 +59,66 @@ class TicketsContract:
         """Return the fake vendor, without seeded records."""
         raise NotImplementedError
 
-    @pytest_asyncio.fixture
-    async def connected(
-        self, exchange: Exchange, uncached_servers: Servers, database: Database
+    def new_harness(
+        self, servers: Servers, tenant: Tenant, database: Database, breakers: SwitchableBreakers
     ) -> ConnectedTenant:
-        """A tenant who is connected to the vendor."""
-        exchange.vendor = vendor = self.new_vendor()
-        seed, tenant = vendor.seed(), await new_tenant(database)
-        await connect(database, tenant, "tickets", self.provider, self.secrets, self.settings)
-        return ConnectedTenant(uncached_servers, tenant, vendor, database, seed)
+        vendor = self.new_vendor()
+        return ConnectedTenant(servers, tenant, vendor, database, breakers, seed=vendor.seed())
 
-    @property
-    def supported(self) -> set[str]:
-        """Return the tools that the vendor has."""
-        return set(SERVER.catalogue()["tools"]) - self.unsupported
+    async def arguments(self, harness: ConnectedTenant) -> Mapping[str, Mapping[str, Any]]:
+        values = valid_arguments(harness.seed)
+        return {tool: values[tool] for tool in values if tool not in self.unsupported}
 
-    async def test_it_lists_what_the_vendor_can_do(self, connected: ConnectedTenant) -> None:
-        async with connected.caller() as caller:
-            tools = await caller.tools()
-            for name in self.unsupported:
-                assert (await caller.call(name)).error == "unknown_tool"
-        assert set(tools) == self.supported
-        assert connected.vendor.requests == []
+    def snapshot(self, harness: ConnectedTenant) -> object:
+        vendor = harness.vendor
+        tickets = vendor.list_tickets()
+        comments = [vendor.list_comments(each["id"]) for each in tickets]
+        return tickets, comments, vendor.list_users()
 
-    async def test_an_account_is_tried_with_one_harmless_request(
-        self, connected: ConnectedTenant
-    ) -> None:
-        account = Account(self.provider, self.provider, self.secrets, self.settings)
-        async with httpx2.AsyncClient(transport=connected.vendor.transport()) as client:
-            vault = DatabaseVault(connected.database, KEYRING)
-            runtime = Runtime(client, vault, connected.database, **NO_PAUSES)
-            call = ToolCall(connected.tenant.claims(), runtime)
-            await PROVIDERS[self.provider](account, call).check()
-            assert connected.vendor.written() == []
-            assert connected.vendor.requests
-            connected.vendor.fail(refused(401), times=9)
-            with pytest.raises(Disconnected):
-                await PROVIDERS[self.provider](account, call).check()
+    def expected_errors(self, tool: str, fault: str) -> Collection[str | None]:
+        return expected_errors(tool, fault) | self.exceptions.get((tool, fault), frozenset())
 
-    async def test_every_tool_does_what_it_says(self, connected: ConnectedTenant) -> None:
-        async with connected.caller() as caller:
-            session = ToolSession(connected, caller, self.unsupported, self.phones)
+    def check_success(self, tool: str, fault: str, answer: Answer) -> None:
+        """Check that a tool which changes many has changed none, and says so."""
+        if tool in BULK_TOOLS:
+            assert answer.data["done"] == 0, (tool, fault, answer)
+            assert answer.data["refused"], (tool, fault, answer)
+
+    async def test_every_tool_does_what_it_says(self, harness: ConnectedTenant) -> None:
+        async with harness.caller() as caller:
+            session = ToolSession(harness, caller, self.unsupported, self.phones)
             await use_everything(session)
         assert session.used == self.supported
 
-    async def test_every_tool_meets_every_fault(
-        self,
-        connected: ConnectedTenant,
-        caplog: pytest.LogCaptureFixture,
-        spans: InMemorySpanExporter,
+    async def test_a_write_waits_for_a_vendor_that_asks_for_patience(
+        self, harness: ConnectedTenant
     ) -> None:
-        caplog.set_level(logging.DEBUG)
-        before, answers, wrong = await connected.snapshot(), list[Answer](), list[Any]()
-        async with connected.client() as caller:
-            for tool in sorted(self.supported):
-                for name, fault in FAULTS.items():
-                    connected.vendor.fail(
-                        fault, writes=None if tool in READ_TOOLS else True, times=9
-                    )
-                    connected.vendor.requests.clear()
-                    values = valid_arguments(connected.seed)[tool]
-                    # A repeat matters where the outcome is not known.
-                    key = str(uuid4()) if name in UNSURE else None
-                    answer = await caller.call(tool, key=key, **values)
-                    connected.vendor.recover()
-                    answers.append(answer)
-                    allowed = expected_errors(tool, name) | self.exceptions.get(
-                        (tool, name), frozenset()
-                    )
-                    if answer.error not in allowed:
-                        wrong.append((tool, name, answer, allowed))
-                    elif answer.error is None and tool in BULK_TOOLS:
-                        assert answer.data["done"] == 0, (tool, name, answer)
-                        assert answer.data["refused"], (tool, name, answer)
-                    if tool not in READ_TOOLS and name in UNSURE:
-                        assert len(connected.vendor.written()) == 1, (tool, name)
-        assert wrong == []
-        assert await connected.snapshot() == before
-        await self.assert_nothing_leaks(connected, answers, caplog, spans)
-
-    async def assert_nothing_leaks(
-        self,
-        connected: ConnectedTenant,
-        answers: list[Answer],
-        caplog: pytest.LogCaptureFixture,
-        spans: InMemorySpanExporter,
-    ) -> None:
-        """Search what is stored, logged, traced and returned for secrets and the vendor's texts."""
-        rows = await fetch(connected.database, connected.tenant, "select * from audit")
-        stored = await fetch(connected.database, connected.tenant, "select * from idempotent_call")
-        logged = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
-        traced = [span.to_json() for span in spans.get_finished_spans()]
-        assert rows
-        assert traced
-        for place in map(str, (answers, rows, stored, logged, traced)):
-            assert CANARY not in place
-            assert BODY_CANARY not in place
-        assert "Brandt" not in f"{rows}{traced}"
-
-    async def test_a_vendor_that_asks_for_patience_gets_it(
-        self, connected: ConnectedTenant
-    ) -> None:
-        rate_limited = refused(429, **{"Retry-After": "0"})
-        async with connected.caller() as caller:
-            connected.vendor.fail(rate_limited)
-            assert (await caller.call("list_tickets")).error is None
-            connected.vendor.fail(rate_limited, writes=True)
-            values = valid_arguments(connected.seed)["create_ticket"]
+        async with harness.caller() as caller:
+            harness.vendor.fail(refused(429, **{"Retry-After": "0"}), writes=True)
+            values = valid_arguments(harness.seed)["create_ticket"]
             assert (await caller.call("create_ticket", **values)).error is None
 
     async def test_a_create_whose_answer_was_lost_is_found_and_not_repeated(
-        self, connected: ConnectedTenant
+        self, harness: ConnectedTenant
     ) -> None:
-        seed, conversation = connected.seed, uuid4()
+        seed, conversation = harness.seed, uuid4()
         creates: dict[str, tuple[dict[str, Any], Callable[[], Awaitable[list[Any]]]]] = {
-            "create_ticket": (valid_arguments(seed)["create_ticket"], connected.list_tickets),
+            "create_ticket": (valid_arguments(seed)["create_ticket"], harness.list_tickets),
             "add_comment": (
                 valid_arguments(seed)["add_comment"],
-                lambda: connected.list_comments(seed.oven),
+                lambda: harness.list_comments(seed.oven),
             ),
-            "create_user": (valid_arguments(seed)["create_user"], connected.list_users),
+            "create_user": (valid_arguments(seed)["create_user"], harness.list_users),
         }
         for tool in sorted(self.supported & creates.keys()):
             values, fetch_all = creates[tool]
             before = len(await fetch_all())
-            async with connected.caller(conversation) as caller:
-                connected.vendor.fail(timed_out, writes=True, done=True)
+            async with harness.caller(conversation) as caller:
+                harness.vendor.fail(timed_out, writes=True, done=True)
                 assert (await caller.call(tool, **values)).error == "outcome_unknown", tool
                 assert len(await fetch_all()) == before + 1, tool
                 assert (await caller.call(tool, **values)).error == "outcome_unknown", tool
-                await connected.lose_time()
+                await harness.let_time_pass()
                 other = await caller.call(tool, **_similar(values))
                 assert other.error is None, (tool, other)
                 assert len(await fetch_all()) == before + 2, tool
@@ -211,35 +130,35 @@ class TicketsContract:
                     assert retried.data["id"] != other.data["id"], tool
                 assert len(await fetch_all()) == before + 2, tool
 
-    async def test_two_who_want_the_same_are_two(self, connected: ConnectedTenant) -> None:
+    async def test_two_who_want_the_same_are_two(self, harness: ConnectedTenant) -> None:
         """Only a retry finds a ticket: another caller's is not taken for one's own."""
         before, values = (
-            len(await connected.list_tickets()),
-            valid_arguments(connected.seed)["create_ticket"],
+            len(await harness.list_tickets()),
+            valid_arguments(harness.seed)["create_ticket"],
         )
         ids: set[str] = set()
         for _ in range(2):
-            async with connected.caller() as caller:
+            async with harness.caller() as caller:
                 ids.add((await caller.call("create_ticket", **values)).data["id"])
         assert len(ids) == 2
-        assert len(await connected.list_tickets()) == before + 2
+        assert len(await harness.list_tickets()) == before + 2
 
-    async def test_people_are_found_however_they_are_said(self, connected: ConnectedTenant) -> None:
+    async def test_people_are_found_however_they_are_said(self, harness: ConnectedTenant) -> None:
         texts = ["Catherine Brandt", "brandt", "KATHERINE.BRANDT@BAKERY.EXAMPLE"]
         if self.phones:
             texts += ["0049 30 555 01 42", "030 5550142", "plus four nine three oh 5550142"]
-        async with connected.caller() as caller:
+        async with harness.caller() as caller:
             for each in texts:
                 answer = await caller.call("search_users", text=each)
                 assert answer.error is None, (each, answer)
                 found = [row["id"] for row in answer.data["users"]]
-                assert found == [connected.seed.katherine], (each, answer)
+                assert found == [harness.seed.katherine], (each, answer)
 
-    async def test_an_id_that_is_none_is_not_found(self, connected: ConnectedTenant) -> None:
-        before = await connected.snapshot()
-        async with connected.client() as caller:
+    async def test_an_id_that_is_none_is_not_found(self, harness: ConnectedTenant) -> None:
+        before = self.snapshot(harness)
+        async with harness.client() as caller:
             for tool in sorted(self.supported & ID_ARGUMENTS.keys()):
-                name, values = ID_ARGUMENTS[tool], valid_arguments(connected.seed)[tool]
+                name, values = ID_ARGUMENTS[tool], valid_arguments(harness.seed)[tool]
                 for hostile in (*HOSTILE_IDS, UNKNOWN_ID):
                     value = [hostile] if isinstance(values[name], list) else hostile
                     answer = await caller.call(tool, key=str(uuid4()), **{**values, name: value})
@@ -248,38 +167,38 @@ class TicketsContract:
                         assert not answer.data.get("done"), (tool, hostile, answer)
                         continue
                     assert answer.error == "not_found", (tool, hostile, answer)
-        assert await connected.snapshot() == before
+        assert self.snapshot(harness) == before
 
-    async def test_what_many_could_not_do_is_told(self, connected: ConnectedTenant) -> None:
+    async def test_what_many_could_not_do_is_told(self, harness: ConnectedTenant) -> None:
         if "update_many_tickets" not in self.supported:
             pytest.skip("There is nothing of that kind.")
-        async with connected.caller() as caller:
+        async with harness.caller() as caller:
             answer = await caller.call(
-                "update_many_tickets", tickets=[connected.seed.scale, UNKNOWN_ID], priority="urgent"
+                "update_many_tickets", tickets=[harness.seed.scale, UNKNOWN_ID], priority="urgent"
             )
         assert answer.error is None, answer
         assert answer.data["done"] == 1, answer
         assert [*answer.data["refused"]] == [UNKNOWN_ID], answer
         (scale,) = [
-            each for each in await connected.list_tickets() if each["id"] == connected.seed.scale
+            each for each in await harness.list_tickets() if each["id"] == harness.seed.scale
         ]
         assert scale["priority"] == "urgent"
 
     async def test_a_job_that_goes_on_is_named(
-        self, connected: ConnectedTenant, exchange: Exchange, signer: Signer, cache: Redis
+        self, harness: ConnectedTenant, exchange: Exchange, signer: Signer, cache: Redis
     ) -> None:
         if not self.has_jobs:
             pytest.skip("The vendor has no jobs.")
-        connected.vendor.slow_jobs = True
+        harness.vendor.slow_jobs = True
         # With time for one request for the job's state, and none for a second.
         serving = serve(
-            [SERVER], signer, connected.database, cache, vendors=exchange, first_poll_pause=99.0
+            [SERVER], signer, harness.database, cache, vendors=exchange, first_poll_pause=99.0
         )
         async with (
             in_one_task(serving) as servers,
-            replace(connected, servers=servers).caller() as caller,
+            replace(harness, servers=servers).caller() as caller,
         ):
-            values = valid_arguments(connected.seed)["create_many_tickets"]
+            values = valid_arguments(harness.seed)["create_many_tickets"]
             answer = await caller.call("create_many_tickets", **values)
         assert answer.error is None, answer
         assert answer.data["done"] == 0

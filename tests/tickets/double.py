@@ -17,10 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support.vendors import Vendor
-from toolkit.http.client import Timing
-
-# Options of a `Runtime` whose providers do not wait between requests.
-NO_PAUSES: dict[str, Any] = {"timing": Timing(retry_pause=0.0), "first_poll_pause": 0.0}
 
 ORGANIZATION = "Corner Bakery"
 

@@ -3,20 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fastmcp.tools import FunctionTool
-
 from tests.support.faults import READ_ERRORS, WRITE_ERRORS
+from tests.support.vendor_contract import reading_tools
 from tests.tickets.double import Seed
 from tickets.server import SERVER
-from toolkit.effects import is_unsafe_to_repeat
 
 _REFUSALS = ("404", "409", "422")
 
-READ_TOOLS = frozenset(
-    tool.name
-    for tool in map(FunctionTool.from_function, SERVER.tools)
-    if not is_unsafe_to_repeat(tool.annotations)
-)
+READ_TOOLS = reading_tools(tuple(SERVER.tools))
 BULK_TOOLS = frozenset(
     {
         *("create_many_tickets", "update_many_tickets", "delete_many_tickets", "merge_tickets"),

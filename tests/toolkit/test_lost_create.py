@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
+import pytest
 import pytest_asyncio
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport

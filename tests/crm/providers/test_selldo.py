@@ -61,6 +61,12 @@ class TestSellDo(CrmContract):
     def new_vendor(self) -> FakeSellDo:
         return FakeSellDo()
 
+    async def test_an_account_is_tried_with_one_harmless_request(self, harness: CrmHarness) -> None:
+        """Not at all: every request that there is creates or changes a lead."""
+        async with self.open_provider(harness) as provider:
+            await provider.check()
+        assert harness.vendor.requests == []
+
     async def test_what_a_lead_has_no_field_for_becomes_a_note(self, harness: CrmHarness) -> None:
         async with harness.caller() as caller:
             lead = {"name": "Tom Hill", "company": "Hill Tools", "notes": "Wants a quote."}

@@ -1,7 +1,7 @@
 """The HubSpot provider: the contract, and its own behaviour."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection
 from itertools import cycle
 from typing import Any, ClassVar
 
@@ -41,7 +41,7 @@ class TestHubSpot(CrmContract):
         unique = {"email": f"mona.{kind}@example.com"}
         return arguments | unique if "email" in arguments else arguments
 
-    def expected_errors(self, tool: str, fault: str) -> Sequence[str | None]:
+    def expected_errors(self, tool: str, fault: str) -> Collection[str | None]:
         """A search sends several requests at once, whose timeouts may open the circuit breaker."""
         opened = ("unavailable",) if (tool, fault) == ("search", "timeout") else ()
         return (*super().expected_errors(tool, fault), *opened)

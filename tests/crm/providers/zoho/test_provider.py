@@ -1,7 +1,7 @@
 """The Zoho CRM provider: the contract, and its own behaviour."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection
 from itertools import cycle
 from typing import Any, ClassVar
 
@@ -38,7 +38,7 @@ class TestZoho(CrmContract):
     def new_vendor(self) -> FakeZoho:
         return FakeZoho()
 
-    def expected_errors(self, tool: str, fault: str) -> Sequence[str | None]:
+    def expected_errors(self, tool: str, fault: str) -> Collection[str | None]:
         """A search sends several requests at once, whose timeouts may open the circuit breaker."""
         opened = ("unavailable",) if (tool, fault) == ("search", "timeout") else ()
         return (*super().expected_errors(tool, fault), *opened)

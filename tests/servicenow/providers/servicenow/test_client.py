@@ -13,10 +13,11 @@ from servicenow.providers.servicenow.client import ServiceNowCredentials
 from servicenow.providers.servicenow.provider import ServiceNow as Provider
 from servicenow.server import SERVER
 from tests.conftest import Tenant, fetch, new_tenant
-from tests.servicenow.double import CANARY, ServiceNow
+from tests.servicenow.double import ServiceNow
 from tests.servicenow.harness import APPLICATION, ServiceNowHarness
 from tests.support.accounts import connect
 from tests.support.servers import KEYRING, Servers
+from tests.support.vendor_contract import CANARY
 from tests.support.vendors import Exchange
 from toolkit.errors import Disconnected
 from toolkit.server.stdio import account_from_environment
@@ -46,14 +47,14 @@ async def test_a_token_that_has_expired_is_renewed_and_kept(harness: ServiceNowH
 
 
 async def test_a_user_s_password_will_do(
-    exchange: Exchange, servers: Servers, database: Database
+    exchange: Exchange, vendor_servers: Servers, database: Database
 ) -> None:
     exchange.vendor = vendor = PasswordServiceNow()
     tenant = await new_tenant(database)
     credentials = b64encode(f"bot:pw-{CANARY}".encode()).decode()
     vendor.authorization = f"Basic {credentials}"
     await connect(database, tenant, "servicenow", "servicenow", PASSWORD)
-    async with servers.connect("servicenow", tenant.claims()) as caller:
+    async with vendor_servers.connect("servicenow", tenant.claims()) as caller:
         shown = await caller.call("get_user", user="tom.hill")
     assert shown.error is None, shown
 

@@ -8,7 +8,7 @@ import httpx2
 from config.database import Database
 from config.security.vault import Account, DatabaseVault
 from tests.conftest import Tenant
-from tests.tickets.double import NO_PAUSES
+from tests.support.vendor_contract import NO_PAUSES
 from tests.tickets.providers.freshdesk.double import SECRETS, FakeFreshdesk
 from tickets.providers.freshdesk.provider import Freshdesk
 from toolkit.tenancy import Attempt, Runtime, ToolCall

@@ -10,7 +10,7 @@ import httpx2
 from config.database import Database
 from config.security.vault import Account, DatabaseVault
 from tests.conftest import Tenant
-from tests.tickets.double import NO_PAUSES
+from tests.support.vendor_contract import NO_PAUSES
 from tests.tickets.providers.jira.double import SECRETS, SETTINGS, FakeJira
 from tickets.providers.jira.provider import Jira
 from toolkit.tenancy import Attempt, Runtime, ToolCall, open_provider

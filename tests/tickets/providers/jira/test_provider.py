@@ -42,20 +42,20 @@ class TestJira(TicketsContract):
     def new_vendor(self) -> TicketVendor:
         return FakeJira()
 
-    async def test_every_tool_does_what_it_says(self, connected: ConnectedTenant) -> None:
+    async def test_every_tool_does_what_it_says(self, harness: ConnectedTenant) -> None:
         """Leave out one part: no caller is invited to a site by e-mail because of a ticket.
 
         A user is known by the address alone, until they have chosen a name.
         """
         people = {"create_user", "delete_user"}
-        async with connected.caller() as caller:
-            session = ToolSession(connected, caller, self.unsupported | people, self.phones)
+        async with harness.caller() as caller:
+            session = ToolSession(harness, caller, self.unsupported | people, self.phones)
             await use_everything(session)
             ines = "ines.moreau@example.org"
             created = await session.call("create_user", name="Ines Moreau", email=ines)
             assert (await session.get_user(created["id"]))["email"] == ines
             await session.call("delete_user", user=created["id"])
-            assert ines not in [each["email"] for each in await connected.list_users()]
+            assert ines not in [each["email"] for each in await harness.list_users()]
         assert session.used == self.supported
 
 

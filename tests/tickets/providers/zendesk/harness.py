@@ -11,7 +11,7 @@ import httpx2
 
 from config.security.tokens import Claims
 from config.security.vault import Account
-from tests.tickets.double import NO_PAUSES
+from tests.support.vendor_contract import NO_PAUSES
 from tests.tickets.providers.zendesk.double import SECRETS, FakeZendesk
 from tickets.provider import CallLog, TicketDraft
 from tickets.providers.zendesk.provider import Zendesk
