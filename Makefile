@@ -47,7 +47,7 @@ quick: setup-all ## Run the tests that need no call, no model, no browser and no
 		-m "not room and not model and not browser and not slow and not alone and not kill" $(ARGS)
 
 lint: setup-all
-	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) lint-imports
+	@$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) lint-imports --no-cache
 
 types: setup-all
 	@$(RUN) mypy && $(RUN) pyright
