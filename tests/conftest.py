@@ -235,14 +235,13 @@ async def models_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator
 @pytest.fixture(scope="session")
 def engine_settings(postgres_server: Postgres, valkey_server: Valkey) -> Settings:
     """Settings of a deployment on the engines of this session."""
-    return Settings(
-        **{
-            **OWN_ENGINES,
-            "database_url": postgres_server.database_url,
-            "migration_database_url": postgres_server.migration_database_url,
-            "redis_url": valkey_server.redis_url,
-        }
-    )
+    engines: dict[str, Any] = {
+        **OWN_ENGINES,
+        "database_url": postgres_server.database_url,
+        "migration_database_url": postgres_server.migration_database_url,
+        "redis_url": valkey_server.redis_url,
+    }
+    return Settings(**engines)
 
 
 @pytest_asyncio.fixture(scope="session")
