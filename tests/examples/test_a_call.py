@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -30,13 +31,20 @@ def model(deployment: SharedDeployment) -> ScriptedModel:
     return model.script
 
 
-def with_embedded_speech(name: str, folder: Path) -> Path:
-    """Copy a declaration of the examples; its bots hear and speak with the embedded models.
+def new_slug(name: str) -> str:
+    """Return a business that nobody has: a second try must not find what the first one stored."""
+    return f"{name}-{uuid4().hex[:8]}"
 
-    The shared deployment has a key of a provider's double, which `auto` would take.
+
+def copy_declaration(name: str, business: str, folder: Path) -> Path:
+    """Copy a declaration of the examples for a business of another name.
+
+    Its bots hear and speak with the embedded models: the shared deployment has a key of a
+    provider's double, which `auto` would take.
     """
     text = (EXAMPLES / name).read_text(encoding="utf-8")
     declaration = yaml.safe_load(text)
+    declaration["business"]["slug"] = business
     for bot in declaration["bots"]:
         bot.update(stt="embedded", tts="embedded")
     copy = folder / name
@@ -44,10 +52,12 @@ def with_embedded_speech(name: str, folder: Path) -> Path:
     return copy
 
 
-async def apply(name: str, deployment: SharedDeployment, folder: Path, *names: str) -> RunExample:
+async def apply(
+    name: str, bot: str, business: str, deployment: SharedDeployment, folder: Path
+) -> RunExample:
     """Store the bots of an example; returns a function that runs examples with a key for them."""
-    file = with_embedded_speech(name, folder)
-    stored = await apply_example(deployment.environment, str(file), *names)
+    file = copy_declaration(name, business, folder)
+    stored = await apply_example(deployment.environment, str(file), business, bot)
     assert stored.code == 0, stored.err
     return example_runner(deployment.api_url, stored.out.split()[-1])
 
@@ -65,7 +75,7 @@ async def recording(models_url: str, text: str, file: Path) -> Path:
 async def test_a_bot_is_called_with_recordings(
     deployment: SharedDeployment, model: ScriptedModel, models_url: str, tmp_path: Path
 ) -> None:
-    example = await apply("own_bot.yaml", deployment, tmp_path)
+    example = await apply("own_bot.yaml", "desk", new_slug("tailor"), deployment, tmp_path)
     question = "How much is a new lining for a jacket?"
     first = await recording(models_url, question, tmp_path / "first.wav")
     second = await recording(models_url, "And do you deliver it?", tmp_path / "second.wav")
@@ -95,7 +105,8 @@ async def test_a_caller_is_found_by_a_spoken_number_and_served(
     deployment: SharedDeployment, model: ScriptedModel, models_url: str, tmp_path: Path
 ) -> None:
     """Long because one call goes through three servers."""
-    example = await apply("boat_yard.yaml", deployment, tmp_path, "boatyard", "yard")
+    business = new_slug("boatyard")
+    example = await apply("boat_yard.yaml", "yard", business, deployment, tmp_path)
     yard = {"ANTIPHON_BOT": "yard"}
     who = "Nora Lind", "+47 22 555 0192"
     added, again = [await example("add_a_lead.py", *who, **yard) for _ in range(2)]
@@ -141,7 +152,7 @@ async def test_a_caller_is_found_by_a_spoken_number_and_served(
         " agent: Somebody will call you back.",
     ]
     database = Database(required("DATABASE_URL", deployment.settings.database_url))
-    business_id = await find_business_id(database, "boatyard")
+    business_id = await find_business_id(database, business)
     assert business_id is not None
     yard_rows = Tenant(business_id)
     records = await fetch(database, yard_rows, "select kind, title, data from crm_record")
