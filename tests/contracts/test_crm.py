@@ -13,29 +13,17 @@ from redis.asyncio import Redis
 
 from config.database import Database
 from config.security.tokens import Signer
-from crm.registry import PROVIDERS
 from crm.server import SERVER
 from tests.conftest import new_tenant
 from tests.crm.contract import CrmContract
 from tests.crm.harness import CrmHarness
-from tests.crm.providers.hubspot.test_provider import TestHubSpot as HubSpotContract
-from tests.crm.providers.leadsquared.test_provider import TestLeadSquared as LeadSquaredContract
-from tests.crm.providers.salesforce.test_provider import TestSalesforce as SalesforceContract
-from tests.crm.providers.test_selldo import TestSellDo as SellDoContract
-from tests.crm.providers.zoho.test_provider import TestZoho as ZohoContract
 from tests.support.accounts import connect
 from tests.support.faults import SwitchableBreakers
 from tests.support.processes import in_one_task
 from tests.support.servers import Answer, Caller, serve
+from tests.support.vendor_contract import vendor_contracts
 from tests.support.vendors import specification
 
-VENDORS: list[type[CrmContract]] = [
-    SalesforceContract,
-    ZohoContract,
-    HubSpotContract,
-    LeadSquaredContract,
-    SellDoContract,
-]
 SPECIFIED = {"salesforce", "zoho", "leadsquared"}
 
 
@@ -52,11 +40,7 @@ class CountingHarness(CrmHarness):
         return answer
 
 
-def test_every_vendor_is_here() -> None:
-    assert {each.provider for each in VENDORS} == PROVIDERS.keys() - {"builtin"}
-
-
-@pytest.mark.parametrize("contract", VENDORS, ids=lambda each: each.provider)
+@pytest.mark.parametrize("contract", vendor_contracts(CrmContract), ids=lambda each: each.provider)
 async def test_every_tool_asks_what_the_vendor_allows(
     contract: type[CrmContract],
     contracts: Path,

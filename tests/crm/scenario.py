@@ -188,6 +188,10 @@ class CrmScenario:
             found = await harness.call_ok(caller, "search", text=text)
             assert ids[kind] in [each["id"] for each in found.data["found"]], (text, found)
             assert person["name"] in found.data["say"]
+        for only in ids:
+            found = await harness.call_ok(caller, "search", text=person["name"], kind=only)
+            assert {each["kind"] for each in found.data["found"]} <= {only}, found
+            assert only != kind or ids[kind] in [each["id"] for each in found.data["found"]]
         for text in ("Zoe Quist", "0049 89 123 4567", "nobody@example.net"):
             found = await harness.call_ok(caller, "search", text=text)
             assert found.data["found"] == [], text

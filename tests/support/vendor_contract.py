@@ -7,12 +7,14 @@ A server's tests have
 * in conftest.py, `exchange` and `breakers` from here, and `vendor_servers` with `serve_vendor`.
 """
 
+import importlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar, Generic, TypeVar
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeGuard, TypeVar
 from uuid import UUID, uuid4
 
 import httpx2
@@ -328,3 +330,23 @@ class VendorContract(Generic[H]):
                 assert answer.error == "unavailable"
                 asked.append(len(harness.vendor.requests) - before)
         assert asked[-1] <= 6
+
+
+C = TypeVar("C", bound=VendorContract[Any])
+
+
+def vendor_contracts(contract: type[C]) -> list[type[C]]:
+    """Return the subclass of a server's contract that each of its vendors has, from its test."""
+    server, found = contract.spec.name, list[type[C]]()
+    for name in contract.spec.providers.keys() - {"builtin"}:
+        folder = Path(__file__).parents[1] / server / "providers"
+        module = f"{name}.test_provider" if (folder / name).is_dir() else f"test_{name}"
+        tests = importlib.import_module(f"tests.{server}.providers.{module}")
+        classes = [each for each in vars(tests).values() if isinstance(each, type)]
+        (suite,) = (each for each in classes if _tests_vendor(each, contract, name))
+        found.append(suite)
+    return sorted(found, key=lambda each: each.provider)
+
+
+def _tests_vendor(suite: type, contract: type[C], name: str) -> TypeGuard[type[C]]:
+    return issubclass(suite, contract) and suite is not contract and suite.provider == name

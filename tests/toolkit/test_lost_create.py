@@ -21,46 +21,26 @@ from fastmcp.client.transports import StreamableHttpTransport
 
 from config.database import Database
 from config.security.tokens import Claims, Signer, server_audience
+from crm.provider import Kind
 from orchestrator.engines.ports import free_port
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.process import Program, run_program
 from orchestrator.engines.valkey import Valkey
 from tests.conftest import Tenant, new_tenant
 from tests.crm.contract import CrmContract
-from tests.crm.providers.hubspot.test_provider import TestHubSpot as HubSpotContract
-from tests.crm.providers.leadsquared.test_provider import TestLeadSquared as LeadSquaredContract
-from tests.crm.providers.salesforce.test_provider import TestSalesforce as SalesforceContract
-from tests.crm.providers.test_selldo import TestSellDo as SellDoContract
-from tests.crm.providers.zoho.test_provider import TestZoho as ZohoContract
 from tests.scheduling.contract import ANN, SchedulingContract
-from tests.scheduling.providers.acuity.test_provider import TestAcuity as AcuityContract
-from tests.scheduling.providers.housecallpro.test_provider import (
-    TestHousecallPro as HousecallProContract,
-)
-from tests.scheduling.providers.test_calcom import TestCalCom as CalComContract
 from tests.servicenow.double import ServiceNow
 from tests.servicenow.harness import APPLICATION
 from tests.support.accounts import connect, let_time_pass
 from tests.support.processes import answers, in_one_task
 from tests.support.servers import VAULT_KEYS, Answer, Caller
+from tests.support.vendor_contract import vendor_contracts
 from tests.support.vendor_socket import Socket, listening
 from tests.support.vendors import Vendor
 from tests.tickets.contract import TicketsContract
-from tests.tickets.providers.freshdesk.test_provider import TestFreshdesk as FreshdeskContract
-from tests.tickets.providers.jira.test_provider import TestJira as JiraContract
-from tests.tickets.providers.zendesk.test_provider import TestZendesk as ZendeskContract
 from tests.tickets.tool_cases import valid_arguments
 
 SERVERS = ("scheduling", "crm", "tickets", "servicenow")
-CALENDAR_CONTRACTS: list[type[SchedulingContract]] = [
-    AcuityContract,
-    CalComContract,
-    HousecallProContract,
-]
-CRM_CONTRACTS: list[type[CrmContract]] = [
-    *(SalesforceContract, ZohoContract, HubSpotContract, LeadSquaredContract, SellDoContract)
-]
-TICKET_CONTRACTS: list[type[TicketsContract]] = [ZendeskContract, JiraContract, FreshdeskContract]
 
 
 @dataclass(frozen=True)
@@ -90,13 +70,14 @@ class Create:
         return cls(vendor, "scheduling", *account, "create_booking", ANN, records)
 
     @classmethod
-    def lead(cls, contract: CrmContract) -> Self:
-        """Return the create of a CRM."""
+    def crm_record(cls, contract: CrmContract) -> Self:
+        """Return the create of a CRM: a lead's, where it has leads."""
         vendor = contract.new_vendor()
         account = (contract.provider, contract.secrets, contract.settings)
-        values, blind = contract.create_arguments("lead", {}), "lead" in contract.cannot_find_lost
-        records = lambda: len(vendor.records("lead"))  # noqa: E731 - a field
-        return cls(vendor, "crm", *account, "create_lead", values, records, blind)
+        kind: Kind = "lead" if "lead" in contract.kinds() else contract.kinds()[0]
+        values, blind = contract.create_arguments(kind, {}), kind in contract.cannot_find_lost
+        records = lambda: len(vendor.records(kind))  # noqa: E731 - a field
+        return cls(vendor, "crm", *account, f"create_{kind}", values, records, blind)
 
     @classmethod
     def ticket(cls, contract: TicketsContract) -> Self:
@@ -165,9 +146,9 @@ class Harness:
 async def harnesses(database: Database) -> AsyncGenerator[list[Harness]]:
     """A tenant at each vendor."""
     creates = [
-        *(Create.booking(contract()) for contract in CALENDAR_CONTRACTS),
-        *(Create.lead(contract()) for contract in CRM_CONTRACTS),
-        *(Create.ticket(contract()) for contract in TICKET_CONTRACTS),
+        *(Create.booking(contract()) for contract in vendor_contracts(SchedulingContract)),
+        *(Create.crm_record(contract()) for contract in vendor_contracts(CrmContract)),
+        *(Create.ticket(contract()) for contract in vendor_contracts(TicketsContract)),
         Create.incident(),
     ]
     sockets = [Socket(each.vendor, each.is_done) for each in creates]

@@ -44,7 +44,13 @@ def new_provider(root: Path, server: str, name: str, title: str | None = None) -
     test = root / "tests" / server / "providers" / f"test_{name}.py"
     require_free((target, folder / name, test, test.parent / name))
     protocol = _protocol(sources, registry)
-    values = {"title": title, "name": name, "class_name": _class_name(title, name)}
+    values = {
+        "title": title,
+        "server": server,
+        "name": name,
+        "class_name": _class_name(title, name),
+        "tools": "".join(f'            "{tool}",\n' for tool in _tools(sources, server)),
+    }
     entry = _Entry(server, name, values["class_name"])
     return Scaffold(
         files=(
@@ -52,9 +58,10 @@ def new_provider(root: Path, server: str, name: str, title: str | None = None) -
             FileToWrite(test, _test(sources, server, values)),
             FileToWrite(registry.path, entry.add_to(registry), exists=True),
         ),
-        reading=_reading(root, protocol, _exemplar(sources, registry)),
+        reading=_reading(sources, protocol, registry),
         remaining=(
-            f"{target.relative_to(root)}: the credentials, and {_count(sources, protocol)} methods",
+            f"{target.relative_to(root)}: the credentials, and those of "
+            f"{_count(sources, protocol)} methods whose tools you take out of `unsupported`",
             f"{test.relative_to(root)}: the vendor, played as its documentation describes it",
             f"pytest {test.relative_to(root)}, until it is green",
             "antiphon catalogue --docs docs/servers, and a line in CHANGELOG.md",
@@ -65,6 +72,18 @@ def new_provider(root: Path, server: str, name: str, title: str | None = None) -
 def _class_name(title: str, name: str) -> str:
     joined = re.sub(r"[^A-Za-z0-9]", "", title)
     return joined if joined[:1].isupper() else name.capitalize()
+
+
+def _tools(sources: Sources, server: str) -> list[str]:
+    """Return the names of a server's tools, in order."""
+    module = sources.module(f"{server}.server")
+    for node in module.body if module else ():
+        match node:
+            case ast.Assign(targets=[ast.Name(id="TOOLS")], value=ast.Tuple(elts=tools)):
+                return [each.id for each in tools if isinstance(each, ast.Name)]
+            case _:
+                pass
+    raise ScaffoldError(f"mcp/{server}/server.py has no tuple TOOLS.")
 
 
 def _protocol(sources: Sources, registry: Module) -> Protocol:
@@ -166,6 +185,7 @@ def _test(sources: Sources, server: str, values: dict[str, str]) -> str:
         if name != "answer" and _is_abstract(method[1])
     }
     imports.add("typing", "ClassVar")
+    imports.add(f"{server}.providers.{values['name']}", values["class_name"])
     imports.add(contract.name, "CANARY", suite.name)
     imports.add(double[0].name, double[1].name)
     imports.add_signatures(abstract)
@@ -250,29 +270,52 @@ class _Entry:
         return next(after, (imports[-1].end_lineno or imports[-1].lineno) + 1)
 
 
-def _exemplar(sources: Sources, registry: Module) -> Path | None:
-    """Return the smallest of the complete vendors: its file, or its folder."""
+def _vendors(sources: Sources, registry: Module) -> list[Path]:
+    """Return the vendors that there are, each its file or its folder; the smallest first."""
     sizes: dict[Path, int] = {}
     for node in registry.body:
         if not isinstance(node, ast.ImportFrom) or ".providers." not in (node.module or ""):
             continue
         module = sources.module(node.module or "")
-        if module is None or ".builtin" in module.name:
-            continue
-        path = module.path if module.name.count(".") == 2 else module.path.parent
-        files = path.glob("*.py") if path.is_dir() else [path]
-        text = "".join(file.read_text("utf-8") for file in files)
-        if "UnknownTool" not in text:
-            sizes[path] = text.count("\n")
-    return min(sizes, key=lambda path: sizes[path], default=None)
+        if module and ".builtin" not in module.name:
+            path = module.path if module.name.count(".") == 2 else module.path.parent
+            sizes[path] = _source(path).count("\n")
+    return sorted(sizes, key=lambda path: sizes[path])
 
 
-def _reading(root: Path, protocol: Protocol, exemplar: Path | None) -> list[str]:
+def _source(vendor: Path) -> str:
+    files = vendor.glob("*.py") if vendor.is_dir() else [vendor]
+    return "".join(file.read_text("utf-8") for file in files)
+
+
+def _reading(sources: Sources, protocol: Protocol, registry: Module) -> list[str]:
+    """Return what to read: the protocol, what vendors share, one or two of them, the contract."""
     module, node = protocol
-    lines = [
+    server, root = module.path.parent, sources.root
+    vendors = _vendors(sources, registry)
+    complete = next((each for each in vendors if "UnknownTool" not in _source(each)), None)
+    imported = {
+        name
+        for each in vendors
+        for name in re.findall(rf"from {server.name}\.(\w+) ", _source(each))
+    }
+    shared = (server / f"{name}.py" for name in sorted(imported - {"provider", "providers"}))
+    tests = root / "tests" / server.name
+    known = {
+        server / "matching.py": "what becomes of the records that a search finds",
+        **dict.fromkeys(shared, "what vendors share"),
+    }
+    if vendors and vendors[0] != complete:
+        known[vendors[0]] = "the smallest vendor, which has few of the tools"
+    if complete:
+        known[complete] = "the smallest of the complete vendors"
+    known |= {
+        tests / "contract.py": "the tests that every vendor passes, and what a vendor's test says",
+        tests / "scenario.py": "the test that calls every tool",
+        tests / "samples.py": "the values that it sends",
+    }
+    return [
         f"{module.path.relative_to(root)}: {node.name}, which the vendor's class satisfies",
         f"{_CLIENT}: VendorApi, which sends every request",
+        *(f"{path.relative_to(root)}: {why}" for path, why in known.items() if path.exists()),
     ]
-    if exemplar:
-        lines.append(f"{exemplar.relative_to(root)}: the smallest of the complete vendors")
-    return lines
