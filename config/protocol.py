@@ -3,7 +3,7 @@
 The orchestrator may not import `toolkit`, so both sides take these values from here.
 """
 
-from typing import Literal
+from typing import Literal, cast, get_args
 
 # Keys of `_meta`. The first is used on results (`error`, `say`) and on tools (`profile`,
 # `examples`, `handles`); the other two on requests.
@@ -37,3 +37,21 @@ ErrorKind = Literal[
 NEEDS_CONFIRMATION = "needs_confirmation"
 CONFIRMATION_CODE = "confirmation_code"
 CONFIRMATION_LIFETIME = 120
+
+# `reason` of `end_conversation`, and why a conversation ended wherever it is shown.
+EndReason = Literal[
+    "abandoned",  # nothing was heard of it for hours
+    "agent_ended",  # the agent said goodbye
+    "agent_lost",  # its process died, and no other one took it over
+    "caller_left",
+    "ended_by_api",
+    "max_duration",
+    "room_closed",  # by an operator, or over LiveKit's API
+    "worker_stopped",  # its worker was stopped, and it outlasted the time that this leaves
+    "other",
+]
+
+
+def to_end_reason(text: str) -> EndReason:
+    """Return `text` if it is one of the reasons, else `other`: journals may have any text."""
+    return cast("EndReason", text) if text in get_args(EndReason) else "other"

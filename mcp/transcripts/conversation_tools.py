@@ -10,7 +10,7 @@ from fastmcp.tools import tool
 from config.columns import now
 from toolkit.effects import READS, RECORDS
 from toolkit.tenancy import CALL, ToolCall
-from transcripts.inputs import Detail, Name, PageSize, Time, Unset
+from transcripts.inputs import CallerMetadata, Detail, Name, PageSize, Reason, Time, Unset
 from transcripts.operations import open_operations
 from transcripts.queries import list_page
 from transcripts.results import (
@@ -30,6 +30,8 @@ async def start_conversation(
     conversation_id: UUID | Unset = None,
     session_id: UUID | Unset = None,
     started_at: Time | Unset = None,
+    language: Name | Unset = None,
+    metadata: CallerMetadata | Unset = None,
     call: ToolCall = CALL,
 ) -> ConversationResult:
     """Record that a conversation begins."""
@@ -40,6 +42,8 @@ async def start_conversation(
             direction=direction,
             session_id=session_id,
             started_at=started_at or now(),
+            language=language,
+            details=metadata or {},
         )
     return to_full_result(conversation)
 
@@ -47,7 +51,7 @@ async def start_conversation(
 @tool(title="End a conversation", annotations=RECORDS, timeout=15.0)
 async def end_conversation(
     conversation_id: UUID | Unset = None,
-    reason: Name | Unset = None,
+    reason: Reason | Unset = None,
     ended_at: Time | Unset = None,
     call: ToolCall = CALL,
 ) -> ConversationResult:

@@ -3,6 +3,7 @@
 Limits stay out of the JSON schemas: the client that records is a program, and schemas cost tokens.
 """
 
+import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -17,7 +18,10 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
+from config.protocol import EndReason
+
 MAX_TEXT_LENGTH = 20_000  # characters; the rest is cut, because a lost turn would be worse
+_MAX_METADATA = 4096  # bytes of JSON
 _YEARS = range(2000, 2100)  # PostgreSQL stores years that Python cannot read back
 
 
@@ -38,6 +42,12 @@ def _check_year(time: datetime) -> datetime:
     return time.astimezone(UTC)
 
 
+def _check_size(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(metadata)) > _MAX_METADATA:
+        raise ValueError(f"It must not be larger than {_MAX_METADATA} bytes")
+    return metadata
+
+
 _STRING = WithJsonSchema({"type": "string"})
 _INTEGER = WithJsonSchema({"type": "integer"})
 
@@ -48,11 +58,18 @@ Index = Annotated[int, Field(ge=0, lt=2**31), _INTEGER]
 PageSize = Annotated[int, Field(ge=1, le=50), _INTEGER]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Time = Annotated[AwareDatetime, AfterValidator(_check_year)]
+Reason = Annotated[EndReason, _STRING]
 Unset = SkipJsonSchema[None]  # an argument that may be left out, without a null in its schema
 
 Detail = Literal["short", "full"]
 TranscriptView = Literal["entries", "turns"]
 
+CallerMetadata = Annotated[
+    dict[Name, Text | int | Number | bool],
+    Field(max_length=20),
+    AfterValidator(_check_size),
+    WithJsonSchema({"type": "object"}),
+]
 UsageMetadata = Annotated[
     dict[Name, Name | int | Number | bool | None],
     Field(max_length=30),
@@ -60,10 +77,19 @@ UsageMetadata = Annotated[
 ]
 
 
+def _drop_description(schema: dict[str, Any]) -> None:
+    del schema["description"]
+
+
 class UsageRow(BaseModel):
     """One request to a provider."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        json_schema_extra=_drop_description,
+    )
 
     provider: Name
     operation: Literal["stt", "tts", "llm", "embed"]

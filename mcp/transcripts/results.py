@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from config.protocol import EndReason, to_end_reason
 from toolkit.middleware.results import Result
 from transcripts.tables import Conversation
 
@@ -35,8 +36,10 @@ class ConversationResult(Result):
     room_name: str | None = None
     room_sid: str | None = None
     agent_job_id: str | None = None
+    language: str | None = None
     detected_language: str | None = None
-    end_reason: str | None = None
+    end_reason: EndReason | None = None
+    metadata: dict[str, str | int | float | bool] | None = None
 
 
 class ConversationListResult(Result):
@@ -142,7 +145,9 @@ def to_full_result(conversation: Conversation) -> ConversationResult:
             "room_name": conversation.room_name,
             "room_sid": conversation.room_sid,
             "agent_job_id": conversation.agent_job_id,
+            "language": conversation.language,
             "detected_language": conversation.detected_language,
-            "end_reason": conversation.details.get("end_reason"),
+            "end_reason": conversation.end_reason and to_end_reason(conversation.end_reason),
+            "metadata": conversation.details or None,
         }
     )

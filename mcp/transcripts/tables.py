@@ -1,4 +1,4 @@
-"""The tables of conversations, their turns, and usage."""
+"""The tables of conversations, their turns, their tool calls, and usage."""
 
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,8 @@ from sqlalchemy import Column, ForeignKeyConstraint, Index, UniqueConstraint, te
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from config.columns import TenantRow, now, optional_timestamp, timestamp
+from config.columns import TenantRow, json, now, optional_timestamp, timestamp
+from config.protocol import EndReason
 
 
 def _of_conversation() -> ForeignKeyConstraint:
@@ -20,7 +21,10 @@ def _of_conversation() -> ForeignKeyConstraint:
 
 
 class Conversation(TenantRow, table=True):
-    """A phone call or a chat. `updated_at` is the time of the last write while it is active."""
+    """A phone call or a chat. `updated_at` is the time of the last write while it is active.
+
+    `details`, the column `metadata`, and `language` are what it was started with.
+    """
 
     __table_args__ = (
         UniqueConstraint("business_id", "id"),
@@ -37,25 +41,26 @@ class Conversation(TenantRow, table=True):
     room_sid: str | None = None
     status: str
     direction: str
+    language: str | None = None
     detected_language: str | None = None
     agent_job_id: str | None = None
     started_at: datetime = timestamp()
     ended_at: datetime | None = optional_timestamp()
+    end_reason: str | None = None
     updated_at: datetime = timestamp()
     details: dict[str, Any] = Field(
         default_factory=dict,
         sa_column=Column("metadata", JSONB, nullable=False, server_default=text("'{}'")),
     )
 
-    def end(self, at: datetime, reason: str | None) -> None:
+    def end(self, at: datetime, reason: EndReason | None) -> None:
         """End the conversation; a second call changes nothing."""
         if self.ended_at is not None:
             return
         self.status = "ended"
         self.ended_at = at
         self.updated_at = now()
-        if reason is not None:
-            self.details = {**self.details, "end_reason": reason}
+        self.end_reason = reason
 
 
 class UserTurn(TenantRow, table=True):
@@ -93,6 +98,28 @@ class AgentResponse(TenantRow, table=True):
     voice_id: str | None = None
     language_used: str | None = None
     interrupted: bool = False
+
+
+class ToolCall(TenantRow, table=True):
+    """A tool call of a conversation's agent; `created_at` is when it was made.
+
+    Who records it makes `call_id`. What a search before the end of a turn finds has no user turn.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "call_id"),
+        _of_conversation(),
+    )
+    conversation_id: UUID
+    call_id: UUID
+    user_turn_index: int | None = None
+    server: str
+    tool: str
+    arguments: dict[str, Any] = json({})
+    said: str
+    outcome: str
+    chosen_by: str
+    ms: float
 
 
 class ApiUsage(TenantRow, table=True):

@@ -106,7 +106,7 @@ async def get_transcript(
     turn: Index | Unset = None,
     call: ToolCall = CALL,
 ) -> TranscriptResult:
-    """Read what was said, in order: entry by entry, or each user turn with its responses."""
+    """Read what was said, in order: by entry, or by user turn."""
     async with open_operations(call) as operations:
         conversation = await operations.get_conversation(conversation_id)
         turns = await load_turns(operations, conversation)

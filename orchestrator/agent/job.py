@@ -1,10 +1,11 @@
 """A job of the worker: what it was dispatched with, and the resources of the process it runs in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from redis.asyncio import Redis
 
 from config.cache import connect
@@ -17,7 +18,7 @@ from orchestrator.mcp_client.tool_cache import ToolCache
 
 
 class Dispatch(BaseModel):
-    """The metadata that the API dispatches a job with."""
+    """The metadata that the API dispatches a job with: which call, and what its caller brought."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -25,6 +26,9 @@ class Dispatch(BaseModel):
     bot_id: UUID
     conversation_id: UUID
     direction: Literal["inbound", "outbound"] = "inbound"
+    identifier: str | None = None
+    language: str | None = None
+    metadata: Mapping[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
 
 
 @dataclass

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from config.protocol import to_end_reason
 from config.security.tokens import Claims, Grant
 from orchestrator.agent.journal import (
     SERVER,
@@ -91,7 +92,11 @@ class Recorder:
 
     async def end(self, reason: str, delivery_seconds: float) -> bool:
         """Record the end; return whether everything was delivered within `delivery_seconds`."""
-        self._record("end_conversation", reason=reason, ended_at=_now())
+        self._record("end_conversation", reason=to_end_reason(reason), ended_at=_now())
+        return await self.close(delivery_seconds)
+
+    async def close(self, delivery_seconds: float) -> bool:
+        """Record nothing more; return whether all was delivered within `delivery_seconds`."""
         self._undelivered.put_nowait(None)
         done, _ = await asyncio.wait({self._delivery}, timeout=delivery_seconds)
         if not done:
@@ -129,7 +134,7 @@ async def _replay(router: Router, orphan: OrphanedJournal) -> None:
     delivered = False
     try:
         for entry in orphan.entries:
-            await _deliver(router, claims, entry)
+            await _deliver(router, claims, _with_known_reason(entry))
         if all(entry.tool != "end_conversation" for entry in orphan.entries):
             end = JournalEntry(tool="end_conversation", arguments={"reason": "agent_lost"})
             await _deliver(router, claims, end)
@@ -154,6 +159,16 @@ def _log_refusal(entry: JournalEntry, outcome: Outcome) -> None:
     if outcome.error:
         fields = {"tool": entry.tool, "error": outcome.error}
         logger.error("the transcripts server refused an entry", extra=fields)
+def _with_known_reason(entry: JournalEntry) -> JournalEntry:
+    """Return an entry as the server takes it: journals of earlier versions have any reason."""
+    reason = entry.arguments.get("reason")
+    if entry.tool != "end_conversation" or not isinstance(reason, str):
+        return entry
+    return JournalEntry(
+        tool=entry.tool, arguments={**entry.arguments, "reason": to_end_reason(reason)}
+    )
+
+
 
 
 def _claims(header: JournalHeader) -> Claims:

@@ -19,10 +19,11 @@ from pydantic.json_schema import SkipJsonSchema
 
 from config.bot_settings import ServerUse
 from config.declarations.schema import Name
+from config.protocol import EndReason
 from orchestrator.mcp_client.external.pinning import Reason
 from orchestrator.mcp_client.external.registration import HeaderName, NewName, Url
 
-_MAX_METADATA = 1024  # bytes; it travels in the token, and that in an address
+_MAX_METADATA = 4096  # bytes; it travels in the token, and that in an address
 
 
 def _storable(text: str) -> str:
@@ -46,7 +47,7 @@ Confidence = Annotated[float, Field(ge=0, le=1)]
 Direction = Literal["inbound", "outbound"]
 Status = Literal["active", "ended"]
 Metadata = Annotated[
-    dict[Short, str | int | float | bool], Field(max_length=20), AfterValidator(_bounded)
+    dict[Short, Text | int | float | bool], Field(max_length=20), AfterValidator(_bounded)
 ]
 
 
@@ -138,8 +139,15 @@ class Conversation(ResponseModel):
     room_name: str | None = None
     room_sid: str | None = None
     agent_job_id: str | None = None
-    detected_language: str | None = None
-    end_reason: str | None = None
+    language: str | None = Field(default=None, description="What the caller asked for.")
+    detected_language: str | None = Field(
+        default=None, description="What the caller spoke last, where it was recognized."
+    )
+    end_reason: EndReason | None = None
+    metadata: Mapping[str, str | int | float | bool] = Field(
+        default_factory=dict[str, str | int | float | bool],
+        description="What it was started with.",
+    )
 
 
 class Conversations(ResponseModel):
@@ -207,7 +215,7 @@ class Turn(ResponseModel):
 class EndConversation(RequestModel):
     """Why it is over."""
 
-    reason: Short | Unset = None
+    reason: EndReason = "ended_by_api"
 
 
 class ExportFormat(RequestModel):

@@ -60,7 +60,13 @@ async def start(
         dependencies,
         caller.identity(bot, conversation_id),
         "start_conversation",
-        {"room_name": call.room_name, "direction": call.direction, "session_id": session_id},
+        {
+            "room_name": call.room_name,
+            "direction": call.direction,
+            "session_id": session_id,
+            "language": call.language,
+            "metadata": call.metadata,
+        },
         Conversation,
     )
     return SessionStarted(
@@ -90,7 +96,8 @@ async def renew(
         conversation.conversation_id,
         conversation.direction,
         session.identifier if session else f"anonymous-{conversation.conversation_id}",
-        session.language_preference if session else None,
+        conversation.language,
+        conversation.metadata,
     )
     return issue_room_token(dependencies, call)
 

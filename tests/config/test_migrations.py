@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -27,6 +28,15 @@ from orchestrator.engines.postgres import Postgres, run_postgres
 from tests.conftest import ANY_PORT
 
 ANTIPHON = Path(sys.executable).with_name("antiphon")
+
+_BUSINESS = "insert into business (id, name, slug, time_zone) values (:id, 'b', 'b', 'UTC')"
+_CONVERSATION = """
+insert into conversation (id, business_id, agent_config_id, room_name, status, direction, metadata)
+values (
+    :id, :business, :id, 'r', 'ended', 'inbound',
+    jsonb_strip_nulls(jsonb_build_object('end_reason', cast(:reason as text)))
+)
+"""
 
 
 @pytest_asyncio.fixture
@@ -193,3 +203,26 @@ def test_the_chain_is_one_line(postgres_server: Postgres) -> None:
         assert len(scripts.get_heads()) == len(scripts.get_bases()) == 1
         stored = MigrationContext.configure(connection).get_current_revision()
     assert stored == scripts.get_current_head()
+
+
+async def test_why_conversations_had_ended_is_kept(empty: Postgres) -> None:
+    business, reasons = uuid4(), ["agent_lost", "parent process shutdown", None]
+    rows = [{"id": uuid4(), "business": business, "reason": reason} for reason in reasons]
+
+    def upgrade() -> tuple[list[Any], list[Any]]:
+        role = make_url(empty.database_url).username or ""
+        stored = "select end_reason, metadata from conversation order by end_reason nulls last"
+        with _as_owner(empty) as connection:
+            command.upgrade(alembic_config(connection, role), "0006")
+            connection.execute(text(_BUSINESS), {"id": business})
+            connection.execute(text(_CONVERSATION), rows)
+        with _as_owner(empty) as connection:
+            command.upgrade(alembic_config(connection, role), "0007")
+            after = [tuple(row) for row in connection.execute(text(stored))]
+            command.downgrade(alembic_config(connection, role), "0006")
+            query = "select metadata ->> 'end_reason' from conversation order by 1 nulls last"
+            return after, list(connection.scalars(text(query)))
+
+    after, before = await asyncio.to_thread(upgrade)
+    assert after == [("agent_lost", {}), ("other", {}), (None, {})]
+    assert before == ["agent_lost", "other", None]

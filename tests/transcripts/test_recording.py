@@ -1,16 +1,19 @@
 """Recording a conversation from its start to its end."""
 
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import pytest
 from pydantic import TypeAdapter
 
 from config.database import Database
+from config.protocol import EndReason
 from tests.conftest import Tenant, fetch
 from tests.support.servers import Servers
 from tests.transcripts.conftest import ENTRIES, Recorder, at
 from transcripts.inputs import Text
+
+METADATA = {"device": "kiosk", "floor": 2, "vip": True, "score": 0.5}
 
 
 async def test_a_conversation_from_start_to_end(recorder: Recorder, tenant: Tenant) -> None:
@@ -18,14 +21,19 @@ async def test_a_conversation_from_start_to_end(recorder: Recorder, tenant: Tena
     agent = recorder.for_conversation(named)
     session_id = str(uuid4())
     started = await agent(
-        "start_conversation", room_name="call-7", direction="outbound", session_id=session_id
+        "start_conversation",
+        room_name="call-7",
+        direction="outbound",
+        session_id=session_id,
+        language="de-CH",
+        metadata=METADATA,
     )
     assert started["status"] == "active"
     await agent("update_conversation", room_sid="RM_1", agent_job_id="AJ_1")
     for tool, arguments in ENTRIES:
         stored = await agent(tool, **arguments)
         assert stored == {"conversation_id": named, "order_index": arguments["order_index"]}
-    ended = await agent("end_conversation", reason="caller hung up")
+    ended = await agent("end_conversation", reason="caller_left")
     assert ended == await recorder("get_conversation", conversation_id=named)
     assert ended | {"started_at": "", "ended_at": ""} == {
         "conversation_id": named,
@@ -38,8 +46,10 @@ async def test_a_conversation_from_start_to_end(recorder: Recorder, tenant: Tena
         "room_name": "call-7",
         "room_sid": "RM_1",
         "agent_job_id": "AJ_1",
+        "language": "de-CH",
         "detected_language": "fr",
-        "end_reason": "caller hung up",
+        "end_reason": "caller_left",
+        "metadata": METADATA,
     }
 
 
@@ -94,11 +104,36 @@ async def test_every_column_of_a_turn_is_stored(
 async def test_the_first_end_counts(recorder: Recorder) -> None:
     named = await recorder.start()
     first = await recorder(
-        "end_conversation", conversation_id=named, reason="done", ended_at=at(20)
+        "end_conversation", conversation_id=named, reason="agent_ended", ended_at=at(20)
     )
-    second = await recorder("end_conversation", conversation_id=named, reason="room closed")
+    second = await recorder("end_conversation", conversation_id=named, reason="room_closed")
     assert first == second
-    assert (first["ended_at"], first["end_reason"]) == (at(20), "done")
+    assert (first["ended_at"], first["end_reason"]) == (at(20), "agent_ended")
+
+
+@pytest.mark.parametrize("reason", get_args(EndReason))
+async def test_a_conversation_ends_for_one_of_these_reasons(
+    recorder: Recorder, reason: str
+) -> None:
+    named = await recorder.start()
+    ended = await recorder("end_conversation", conversation_id=named, reason=reason)
+    assert ended["end_reason"] == reason
+
+
+async def test_a_callers_metadata_is_text_that_can_be_stored(recorder: Recorder) -> None:
+    named = str(uuid4())
+    hostile = {"end_reason": "agent_ended", "__proto__": "\x00x", "k\x00": "'; drop table--"}
+    started = await recorder(
+        "start_conversation",
+        conversation_id=named,
+        room_name="r",
+        direction="inbound",
+        metadata=hostile,
+    )
+    kept = {"end_reason": "agent_ended", "__proto__": "x", "k": "'; drop table--"}
+    assert started["metadata"] == kept
+    ended = await recorder("end_conversation", conversation_id=named, reason="caller_left")
+    assert (ended["metadata"], ended["end_reason"]) == (kept, "caller_left")
 
 
 async def test_starting_again_changes_nothing(recorder: Recorder) -> None:
@@ -203,6 +238,14 @@ def test_half_a_surrogate_pair_becomes_storable() -> None:
         ("append_agent_response", {"user_turn_index": 1}),
         ("record_usage", {"rows": [{"provider": "p", "operation": "fax", "request_id": "r"}]}),
         ("start_conversation", {"direction": "sideways"}),
+        ("start_conversation", {"direction": "inbound", "metadata": {"a": {"b": 1}}}),
+        ("start_conversation", {"direction": "inbound", "metadata": {"a": None}}),
+        ("start_conversation", {"direction": "inbound", "metadata": {"a": "x" * 4096}}),
+        (
+            "start_conversation",
+            {"direction": "inbound", "metadata": {str(number): 1 for number in range(21)}},
+        ),
+        ("end_conversation", {"reason": "the caller hung up"}),
         ("list_conversations", {"limit": 51}),
         ("search_transcripts", {"query": ""}),
         ("export_transcript", {"format": "pdf"}),

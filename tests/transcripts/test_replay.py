@@ -12,7 +12,7 @@ Journal = list[tuple[str, dict[str, Any]]]
 JOURNAL: Journal = [
     *ENTRIES,
     ("update_conversation", {"room_sid": "RM_1", "detected_language": "de"}),
-    ("end_conversation", {"reason": "hung up", "ended_at": at(20)}),
+    ("end_conversation", {"reason": "caller_left", "ended_at": at(20)}),
 ]
 
 

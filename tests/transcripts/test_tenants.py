@@ -17,7 +17,7 @@ ROW = {"provider": "p", "operation": "llm", "request_id": "r"}
 TOOLS: dict[str, dict[str, Any]] = {
     "append_user_turn": {"order_index": 4, "text": "Mine now.", "stt_provider": "s"},
     "append_agent_response": {"order_index": 5, "user_turn_index": 1, "text": "Mine now."},
-    "end_conversation": {"reason": "Mine now."},
+    "end_conversation": {"reason": "ended_by_api"},
     "update_conversation": {"room_sid": "Mine now."},
     "record_usage": {"rows": [ROW]},
     "get_conversation": {},

@@ -70,8 +70,8 @@ class Conversation:
 
     async def end_reason(self) -> str | None:
         """Return why it has ended, or None while it has not."""
-        (row,) = await self._rows("select status, metadata from conversation where id = :id")
-        return str(row["metadata"].get("end_reason")) if row["status"] == "ended" else None
+        (row,) = await self._rows("select status, end_reason from conversation where id = :id")
+        return str(row["end_reason"]) if row["status"] == "ended" else None
 
     async def _rows(self, query: str) -> list[Any]:
         return await fetch(self.database, self.tenant, query, id=self.header.conversation_id)
@@ -186,6 +186,26 @@ async def test_a_call_whose_process_died_is_ended_as_lost(
     assert await replay_orphans(router, tmp_path) == 1
     assert await conversation.texts() == ["Are you open?"]
     assert await conversation.end_reason() == "agent_lost"
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"), [("parent process shutdown", "other"), ("max_duration", "max_duration")]
+)
+async def test_the_end_of_an_earlier_versions_journal_is_stored(
+    router: Router,
+    conversation: Conversation,
+    server_url: ServerUrl,
+    transcripts_url: str,
+    tmp_path: Path,
+    written: str,
+    stored: str,
+) -> None:
+    server_url.url = transcripts_url
+    journal = Journal.create(tmp_path, conversation.header)
+    journal.append(JournalEntry(tool="end_conversation", arguments={"reason": written}))
+    journal.close(delivered=False)
+    assert await replay_orphans(router, tmp_path) == 1
+    assert await conversation.end_reason() == stored
 
 
 async def test_an_entry_that_the_server_refuses_does_not_hold_up_the_others(

@@ -122,12 +122,22 @@ async def test_who_took_the_call_and_why_it_ended(client: ClientFactory, key: st
     one = f"{LIST}/{session['conversation_id']}"
     async with client(key) as http:
         joined = await http.post(f"{one}/agent_joined", json={"room_sid": "RM_1", "job_id": "AJ_1"})
-        ended = await http.post(f"{one}/end", json={"reason": "hung up"})
+        ended = await http.post(f"{one}/end", json={"reason": "room_closed"})
         seen = (await http.get(one)).json()
     assert (joined.status_code, ended.status_code) == (200, 200)
     assert (seen["room_sid"], seen["agent_job_id"]) == ("RM_1", "AJ_1")
-    assert (seen["status"], seen["end_reason"]) == ("ended", "hung up")
+    assert (seen["status"], seen["end_reason"]) == ("ended", "room_closed")
     assert seen["ended_at"] >= seen["started_at"]
+
+
+async def test_an_end_has_a_reason_of_the_list(client: ClientFactory, key: str) -> None:
+    one = f"{LIST}/{(await start_session(client, key))['conversation_id']}/end"
+    async with client(key) as http:
+        refused = await http.post(one, json={"reason": "hung up"})
+        ended = await http.post(one)
+    assert (refused.status_code, refused.json()["error"]) == (422, "invalid")
+    assert "hung up" not in refused.text
+    assert ended.json()["end_reason"] == "ended_by_api"
 
 
 async def test_conversations_are_listed_page_by_page(client: ClientFactory, key: str) -> None:

@@ -10,6 +10,7 @@ from livekit.api import TokenVerifier
 from config.cache import connect
 from config.database import Database
 from config.security.tokens import Verifier
+from orchestrator.agent.job import Dispatch
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.mcp_client.router import Router
 from tests.conftest import Tenant, fetch
@@ -63,13 +64,24 @@ async def test_a_key_starts_a_conversation(
     assert (row["status"], row["direction"]) == ("active", "inbound")
     assert (row["room_name"], row["agent_config_id"]) == (answer["room_name"], tenant.bot_id)
     assert (row["identifier"], row["language_preference"]) == ("customer 7", "en")
+    for token in (key, answer["conversation_token"]):
+        async with client(token) as http:
+            seen = (await http.get(f"/api/conversations/{conversation_id}")).json()
+        assert (seen["language"], seen["metadata"]) == ("en", {"device": "kiosk"})
+        assert seen["detected_language"] is None
 
 
 async def test_the_token_opens_exactly_this_room_and_brings_the_agent(
     client: ClientFactory, key: str, tenant: Tenant
 ) -> None:
+    metadata = {"device": "kiosk", "floor": 2, "vip": True}
     answer = await start_session(
-        client, key, identifier="customer 7", direction="outbound", metadata={"device": "kiosk"}
+        client,
+        key,
+        identifier="customer 7",
+        direction="outbound",
+        language="de",
+        metadata=metadata,
     )
     token = decode_token(answer["token"])
     video = token["video"]
@@ -87,8 +99,12 @@ async def test_the_token_opens_exactly_this_room_and_brings_the_agent(
         "config_version": 1,
         "direction": "outbound",
         "identifier": "customer 7",
-        "metadata": {"device": "kiosk"},
+        "language": "de",
+        "metadata": metadata,
     }
+    dispatch = Dispatch.model_validate(token["job"])
+    assert (dispatch.identifier, dispatch.language) == ("customer 7", "de")
+    assert dispatch.metadata == metadata
 
 
 async def test_a_key_is_worth_nothing_at_another_business(
@@ -243,7 +259,9 @@ async def test_a_server_that_is_down_is_said_so(dependencies: Dependencies, key:
 
 
 async def test_who_was_in_the_room_may_come_back(client: ClientFactory, key: str) -> None:
-    session = await start_session(client, key, identifier="customer 7", language="en")
+    session = await start_session(
+        client, key, identifier="customer 7", language="en", metadata={"device": "kiosk"}
+    )
     asked = {"conversation_id": session["conversation_id"]}
     for token in (key, session["conversation_token"]):
         async with client(token) as http:
@@ -276,11 +294,49 @@ async def test_the_conversation_token_names_one_conversation_and_no_tool(
 
 
 async def test_metadata_has_a_size(client: ClientFactory, key: str) -> None:
-    metadata = {str(uuid4()): "x" * 100 for _ in range(10)}
+    largest = {"a": "x" * (4096 - len('{"a": ""}'))}
+    for metadata, status in (
+        (largest, 201),
+        ({"a": largest["a"] + "x"}, 422),
+        ({"a": "é" * 700}, 422),
+    ):
+        async with client(key) as http:
+            answer = await http.post(START, json={"bot": "bot", "metadata": metadata})
+        assert answer.status_code == status
+    assert "metadata" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"a": {"b": "c"}},
+        {"a": ["b"]},
+        {"a": None},
+        {"": "b"},
+        {"a\x00": "b"},
+        {"a": "b\x00"},
+        {str(number): number for number in range(21)},
+    ],
+)
+async def test_metadata_is_flat(client: ClientFactory, key: str, metadata: Json) -> None:
     async with client(key) as http:
         answer = await http.post(START, json={"bot": "bot", "metadata": metadata})
-    assert answer.status_code == 422
-    assert "metadata" in answer.json()["message"]
+    assert (answer.status_code, answer.json()["error"]) == (422, "invalid")
+
+
+async def test_metadata_changes_nothing_else(client: ClientFactory, key: str) -> None:
+    hostile = {
+        "end_reason": "other",
+        "bot_id": str(uuid4()),
+        "__class__": "x",
+        "\u202e": "\U0001f600",
+    }
+    session = await start_session(client, key, metadata=hostile)
+    job = decode_token(session["token"])["job"]
+    assert (job["metadata"], job["bot_id"] == hostile["bot_id"]) == (hostile, False)
+    async with client(key) as http:
+        seen = (await http.get(f"/api/conversations/{session['conversation_id']}")).json()
+    assert (seen["metadata"], seen["end_reason"]) == (hostile, None)
 
 
 async def test_a_page_reads_its_conversation_where_the_bot_allows_it(

@@ -125,4 +125,4 @@ async def load_conversation(database: Database, conversation: Conversation) -> C
 
 def ending(conversation: Conversation) -> tuple[str, datetime | None, Any]:
     """Return whether, when and why a conversation ended."""
-    return conversation.status, conversation.ended_at, conversation.details.get("end_reason")
+    return conversation.status, conversation.ended_at, conversation.end_reason
