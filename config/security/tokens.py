@@ -55,7 +55,11 @@ class Grant(BaseModel):
 
 
 class Claims(BaseModel):
-    """Whom a request acts for: a business, and where known a bot and a conversation."""
+    """Whom a request acts for: a business, and where known a bot and a conversation.
+
+    `platform` marks the platform's own records of a business, which are not counted as its calls.
+    It is claimed where a call's journal is delivered, and never for a key, a page or a model.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -63,6 +67,7 @@ class Claims(BaseModel):
     business_id: UUID
     bot_id: UUID | None = None
     conversation_id: UUID | None = None
+    platform: bool = False
     grant: Grant = Grant()
 
 

@@ -39,7 +39,7 @@ class Endpoint:
     connect: ClientFactory
 
 
-@dataclass
+@dataclass(eq=False)
 class PooledClient:
     """An open client, the task that holds it open, and the event that ends the task."""
 
@@ -47,6 +47,7 @@ class PooledClient:
     closing: asyncio.Event
     task: asyncio.Task[None]
     last_used: float = 0.0
+    requests: int = 0  # that are in flight
 
 
 class ClientPool:
@@ -55,6 +56,7 @@ class ClientPool:
     def __init__(self, *, idle_timeout: float | None = None) -> None:
         self._idle_timeout = idle_timeout
         self._clients: dict[Hashable, PooledClient] = {}
+        self._evicted: set[PooledClient] = set()  # those with requests in flight
         self._locks: dict[Hashable, asyncio.Lock] = {}
 
     async def request(
@@ -78,7 +80,7 @@ class ClientPool:
             try:
                 async with asyncio.timeout_at(deadline):
                     pooled = await self._acquire(endpoint)
-                    return await send(pooled.client.session)
+                    return await self._send(pooled, send)
             except TimeoutError:
                 raise ServerUnreachableError(f"{endpoint.name} did not answer in time.") from None
             except ConnectError:
@@ -104,18 +106,38 @@ class ClientPool:
             pooled.last_used = monotonic()
             return pooled
 
+    async def _send(
+        self, pooled: PooledClient, send: Callable[[ClientSession], Awaitable[R]]
+    ) -> R:
+        pooled.requests += 1
+        try:
+            return await send(pooled.client.session)
+        finally:
+            pooled.requests -= 1
+            if not pooled.requests and pooled in self._evicted:
+                self._evicted.discard(pooled)
+                pooled.closing.set()
+
     def _evict(self, key: Hashable, pooled: PooledClient) -> None:
-        """Close a client, so that the next request gets a new one."""
+        """Have the next request get a new client; close this one once nobody waits for it.
+
+        One request may fail where the others, which may be of other tenants, are answered.
+        """
         if self._clients.get(key) is pooled:
             del self._clients[key]
-        pooled.closing.set()
+        if pooled.requests:
+            self._evicted.add(pooled)
+        else:
+            pooled.closing.set()
 
     async def aclose(self) -> None:
         """Close every client."""
-        tasks = [pooled.task for pooled in self._clients.values()]
-        for pooled in self._clients.values():
+        clients = [*self._clients.values(), *self._evicted]
+        tasks = [pooled.task for pooled in clients]
+        for pooled in clients:
             pooled.closing.set()
         self._clients.clear()
+        self._evicted.clear()
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=_CLOSE_TIMEOUT)
             for task in late:

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
@@ -41,9 +41,10 @@ from config.protocol import (
     READ_BUDGET,
     WRITE_BUDGET,
 )
+from config.retry_after import parse_retry_after
 from config.security.tokens import Claims, Grant, Signer, server_audience
 from config.tables import McpServer
-from orchestrator.mcp_client.client_pool import ClientPool, Endpoint
+from orchestrator.mcp_client.client_pool import ClientPool, Endpoint, InvalidParamsError
 from orchestrator.mcp_client.external.calls import ExternalServers
 from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.tool import (
@@ -51,6 +52,7 @@ from orchestrator.mcp_client.tool import (
     ServerUnreachableError,
     ToolInfo,
     elapsed_ms,
+    invalid_outcome,
     parse_result,
     unknown_tool_outcome,
     unreachable_outcome,
@@ -61,7 +63,25 @@ R = TypeVar("R", bound=BaseModel)
 PROTOCOL = "2026-07-28"
 _KEEPALIVE = 60.0  # seconds without a request; our servers close a connection after 75
 
-_bearer: ContextVar[str | None] = ContextVar("bearer", default=None)
+
+@dataclass
+class _Exchange:
+    """One request: the token that it brings, and how the server refused it in HTTP.
+
+    `retry_after` is in seconds.
+    """
+
+    token: str
+    status: int | None = None
+    retry_after: float | None = None
+
+    def note(self, response: httpx2.Response) -> None:
+        """Note a response that is no result."""
+        self.status = None if response.is_success else response.status_code
+        self.retry_after = parse_retry_after(response.headers.get("Retry-After"))
+
+
+_exchange: ContextVar[_Exchange | None] = ContextVar("exchange", default=None)
 
 
 @dataclass(frozen=True)
@@ -77,6 +97,17 @@ class Identity:
     def servers(self) -> list[str]:
         """Return the names of the servers that the bot may use."""
         return self.bot.enabled_servers if self.bot else []
+
+    @property
+    def required_bot(self) -> Bot:
+        """Return the bot.
+
+        Raises:
+            ValueError: it is a person or a program that acts.
+        """
+        if self.bot is None:
+            raise ValueError("Only a bot can do that.")
+        return self.bot
 
     def claims(self, server: str, *, every_tool: bool = False) -> Claims:
         """Return the claims of a token for `server`; `every_tool` grants more than the bot has."""
@@ -108,10 +139,12 @@ class _BearerAuth(httpx2.Auth):
     """Authorizes each request with the token of its own context: tenants share connections."""
 
     def auth_flow(self, request: httpx2.Request) -> Any:
-        token = _bearer.get()
-        if token is not None:
-            request.headers["Authorization"] = f"Bearer {token}"
-        yield request
+        exchange = _exchange.get()
+        if exchange is None:
+            yield request
+            return
+        request.headers["Authorization"] = f"Bearer {exchange.token}"
+        exchange.note((yield request))
 
 
 def load_ca_certificates() -> None:
@@ -202,8 +235,13 @@ class Router:
             result = await self._request(
                 server, claims, request, CallToolResult, budget, retry=retry
             )
+        except InvalidParamsError as error:
+            return invalid_outcome(str(error), elapsed_ms(started))
         except ServerUnreachableError as error:
-            return unreachable_outcome(str(error), elapsed_ms(started))
+            outcome = unreachable_outcome(str(error), elapsed_ms(started))
+            if (exchange := _exchange.get()) is None:
+                return outcome
+            return replace(outcome, status=exchange.status, retry_after=exchange.retry_after)
         return parse_result(result, elapsed_ms(started))
 
     async def external_servers(self, business_id: UUID) -> list[str]:
@@ -244,7 +282,7 @@ class Router:
         *,
         retry: bool,
     ) -> R:
-        _bearer.set(self._signer.mint(server_audience(server), claims))
+        _exchange.set(_Exchange(self._signer.mint(server_audience(server), claims)))
         return await self._pool.request(
             Endpoint(server, server, lambda: _open_client(self._url(server))),
             lambda session: session.send_request(request, result_type),

@@ -89,6 +89,8 @@ class Outcome:
     """How a tool call ended. A failure has an `error` kind, and a text for the model.
 
     `say` is the sentence for the caller, `ms` the duration, `raw_result` the server's answer.
+    `status` is the HTTP status of a request that got no result, and `retry_after` the seconds that
+    the server then asked for.
     """
 
     text: str
@@ -97,6 +99,8 @@ class Outcome:
     error: str | None = None
     ms: float = 0.0
     raw_result: CallToolResult | None = field(default=None, repr=False, compare=False)
+    status: int | None = None
+    retry_after: float | None = None
 
     @property
     def for_model(self) -> str:
@@ -142,6 +146,14 @@ def unknown_tool_outcome(message: str = "There is no such tool.") -> Outcome:
     text = f"{message} Tell the caller: {say} Next: Use one of the listed tools."
     kind: ErrorKind = "unknown_tool"
     return Outcome(text, say=say, error=kind)
+
+
+def invalid_outcome(message: str, ms: float) -> Outcome:
+    """Return the outcome of a call whose arguments the server does not take."""
+    say = "Sorry, I did not get that right. Could you say it again?"
+    text = f"{message} Next: Call again with the arguments corrected, or ask the caller."
+    kind: ErrorKind = "invalid"
+    return Outcome(text, say=say, error=kind, ms=ms)
 
 
 def unreachable_outcome(message: str, ms: float) -> Outcome:

@@ -2,27 +2,15 @@
 
 import asyncio
 import random
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx2
 
+from config.retry_after import parse_retry_after
+
 
 def retry_after(response: httpx2.Response) -> float | None:
-    """Return the seconds in the Retry-After header; None without a usable one.
-
-    https://www.rfc-editor.org/rfc/rfc9110#field.retry-after: seconds, or a date.
-    """
-    text = response.headers.get("retry-after", "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        until = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    # RFC 9110 dates are in GMT, also where a vendor forgets to say so.
-    aware = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+    """Return the seconds in the Retry-After header; None without a usable one."""
+    return parse_retry_after(response.headers.get("retry-after"))
 
 
 async def sleep_before(deadline: float, seconds: float, *, jitter: float) -> bool:

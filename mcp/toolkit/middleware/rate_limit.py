@@ -24,11 +24,13 @@ class RateLimit(Middleware):
     """Counts each business's calls in the cache, for all replicas of a server.
 
     The tools in `writing` wait for the count. Others run while the call is counted; their result
-    is dropped where the call was one too many.
+    is dropped where the call was one too many. What the platform itself records with the tools in
+    `recording` is not counted: a busy business would lose what was said in its calls.
     """
 
-    def __init__(self, writing: frozenset[str]) -> None:
+    def __init__(self, writing: frozenset[str], recording: frozenset[str] = frozenset()) -> None:
         self._writing = writing
+        self._recording = recording
         self._minute = 0
         self._exhausted: set[UUID] = set()  # businesses that have no calls left in this minute
 
@@ -42,7 +44,10 @@ class RateLimit(Middleware):
         if ctx is None or (cache := current_runtime(ctx).cache) is None:
             return await call_next(context)
         runtime = current_runtime(ctx)
-        business_id, minute = current_claims(runtime).business_id, int(time.time()) // _MINUTE
+        claims = current_claims(runtime)
+        if claims.platform and context.message.name in self._recording:
+            return await call_next(context)
+        business_id, minute = claims.business_id, int(time.time()) // _MINUTE
         self._start_minute(minute)
         if business_id in self._exhausted:
             raise RateLimited(_MESSAGE)

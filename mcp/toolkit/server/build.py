@@ -24,7 +24,7 @@ from config.security.egress import guarded_transport
 from config.security.tokens import Verifier, server_audience
 from config.security.vault import DatabaseVault, keyring
 from config.settings import Settings, required
-from toolkit.effects import is_unsafe_to_repeat
+from toolkit.effects import is_record, is_unsafe_to_repeat
 from toolkit.middleware.audit import AuditMiddleware
 from toolkit.middleware.authorization import Authorization
 from toolkit.middleware.confirmation import Confirmation
@@ -117,10 +117,11 @@ def _middleware(
     """Return the middleware of a server, outermost first."""
     by_name = {tool.name: tool for tool in tools}
     writing = frozenset(tool.name for tool in tools if is_unsafe_to_repeat(tool.annotations))
+    recording = frozenset(tool.name for tool in tools if is_record(tool.annotations))
     return [
         AuditMiddleware(trail),
         Failures(writing),
-        RateLimit(writing),
+        RateLimit(writing, recording),
         Authorization(spec.providers, by_name),
         CompactResults(),
         Confirmation(),

@@ -35,6 +35,7 @@ from orchestrator.mcp_client.tool import (
     ServerUnreachableError,
     ToolInfo,
     elapsed_ms,
+    invalid_outcome,
     unknown_tool_outcome,
     unreachable_outcome,
 )
@@ -142,9 +143,7 @@ class ExternalServers:
                 retry=retry and info.repeatable,
             )
         except InvalidParamsError as error:
-            say = "Sorry, I did not get that right. Could you say it again?"
-            text = f"{error} Next: Call again with the arguments corrected, or ask the caller."
-            return Outcome(text, say=say, error="invalid", ms=elapsed_ms(started))
+            return invalid_outcome(str(error), elapsed_ms(started))
         except ServerUnreachableError as error:
             return unreachable_outcome(str(error), elapsed_ms(started))
         return sanitize_result(result, elapsed_ms(started))
