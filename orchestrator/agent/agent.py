@@ -1,16 +1,17 @@
 """The agent of one conversation: greeting, passages, the model's answers, and spoken results."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from datetime import datetime
-from typing import Any
 
+from livekit import rtc
 from livekit.agents import NOT_GIVEN, Agent, FlushSentinel, ModelSettings, StopResponse
 from livekit.agents.llm import ChatChunk, ChatContext, ChatMessage, Tool
+from livekit.agents.voice.io import PlaybackStartedEvent
 
 from orchestrator.agent.agent_parts import AgentParts
 from orchestrator.agent.prompt import build_instructions, format_passages
+from orchestrator.agent.timing import Filler
 from orchestrator.agent.tool_runner import FILLER
 from orchestrator.agent.toolset import RawTool
 
@@ -39,6 +40,8 @@ class VoiceAgent(Agent):
 
     async def on_enter(self) -> None:
         """Greet the caller, and let an embedded model read its prompt meanwhile."""
+        if self.session.output.audio is not None:
+            self.session.output.audio.on("playback_started", self._playback_started)
         if self._greeting is None:
             return
         speech = self.session.say(self._greeting, allow_interruptions=True)
@@ -74,6 +77,22 @@ class VoiceAgent(Agent):
         async for chunk in self._with_filler(context, tools, model_settings):
             yield chunk
 
+    def tts_node(
+        self, text: AsyncIterable[str], model_settings: ModelSettings
+    ) -> AsyncGenerator[rtc.AudioFrame]:
+        """Speak a segment."""
+        frames = Agent.default.tts_node(self, text, model_settings)
+        return self._parts.clock.count_speech(frames)
+
+    async def transcription_node(
+        self, text: AsyncIterable[str], model_settings: ModelSettings
+    ) -> AsyncIterator[str]:
+        """Return the text of the segment that is spoken next; each is played before another."""
+        return await self._parts.clock.next_segment(text)
+
+    def _playback_started(self, event: PlaybackStartedEvent) -> None:
+        self._parts.clock.add_sound(event.created_at)
+
     async def _with_passages(self, chat_ctx: ChatContext) -> ChatContext:
         """Return a copy that has what the documents say before the caller's last words."""
         last = _last_user_message(chat_ctx)
@@ -94,28 +113,19 @@ class VoiceAgent(Agent):
         self, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
     ) -> AsyncIterator[Chunk]:
         """Stream the model's answer; speak a filler once if it does not begin in time."""
-        started = time.perf_counter()
-        answer = aiter(_answer(self, chat_ctx, tools, model_settings))
+        model = Agent.default.llm_node(self, chat_ctx, tools, model_settings)
+        answer = self._parts.clock.count_model(model)
         first = asyncio.ensure_future(anext(answer, None))
         timeout = self._parts.bot.soft_timeout_seconds
         if timeout >= 0:
             await asyncio.wait({first}, timeout=timeout)
             if not first.done():
-                self._parts.clock.add("model", time.perf_counter() - started)
-                self._parts.clock.mark_answered()
-                yield f"{FILLER} "
+                yield Filler(f"{FILLER} ")
                 yield FlushSentinel()
         chunk = await first
-        self._parts.clock.add("model", time.perf_counter() - started)
         while chunk is not None:
             yield chunk
             chunk = await anext(answer, None)
-
-
-def _answer(
-    agent: Agent, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
-) -> AsyncIterable[Any]:
-    return Agent.default.llm_node(agent, chat_ctx, tools, model_settings)
 
 
 def _last_user_message(chat_ctx: ChatContext) -> ChatMessage | None:

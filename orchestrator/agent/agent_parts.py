@@ -45,7 +45,7 @@ def build_agent_parts(
 
     `publish` sends events to clients; `hang_up` is called when the agent ends the conversation.
     """
-    clock = TurnClock()
+    clock = TurnClock(publish)
     specs = resolve_llm(bot.llm, process.settings)
     runner = ToolRunner(
         bot, identity, process.router, publish, clock, small_model=specs[0].embedded

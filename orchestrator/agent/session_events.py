@@ -62,9 +62,7 @@ class TranscriptEvents:
             self._add_user_turn(message, text)
         elif message.role == "assistant" and text.strip():
             self._add_agent_response(message, text)
-        latency = self._parts.clock.add_message(message)
-        if latency:
-            self._client_events.publish("latency", {"seconds": latency})
+        self._parts.clock.add_message(message)
 
     def _add_user_turn(self, message: ChatMessage, text: str) -> None:
         self._recorder.add_user_turn(

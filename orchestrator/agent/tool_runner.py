@@ -20,12 +20,12 @@ from orchestrator.agent.confirmation import EXPIRED_CODE, Confirmation
 from orchestrator.agent.grounding import ground_arguments
 from orchestrator.agent.handles import OfferedHandles
 from orchestrator.agent.spoken_results import SpokenResults
-from orchestrator.agent.timing import TurnClock
+from orchestrator.agent.timing import Filler, TurnClock
 from orchestrator.agent.write_replay import WriteReplay
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import Outcome, ToolInfo
 
-FILLER = "One moment, please."
+FILLER = Filler("One moment, please.")
 
 
 class ToolRunner:
@@ -91,7 +91,8 @@ class ToolRunner:
         self, policy: ToolPolicy, ctx: RunContext[Any]
     ) -> AbstractAsyncContextManager[object]:
         delay = self._bot.soft_timeout_seconds
-        return nullcontext() if delay < 0 else ctx.with_filler(policy.filler or FILLER, delay=delay)
+        filler = Filler(policy.filler or FILLER)
+        return nullcontext() if delay < 0 else ctx.with_filler(filler, delay=delay)
 
     async def _call(
         self, tool: ToolInfo, arguments: dict[str, Any], code: str | None, policy: ToolPolicy

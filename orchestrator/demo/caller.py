@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,7 +134,8 @@ class Caller:
         while time.time() < deadline and not self.disconnected.is_set():
             await asyncio.sleep(_POLL)
             first = self.first_voice(after)
-            if first and self._has_finished(after) and self._seconds_silent() > _END_SILENCE:
+            silent = time.time() - self.last_voice() > _END_SILENCE
+            if first and silent and self._has_finished(after):
                 return first
         return self.first_voice(after)
 
@@ -141,6 +143,11 @@ class Caller:
         """Return when the agent's voice was first heard after a time."""
         chunks = (each for each in self.audio if each.at > after)
         return next((each.at for each in chunks if is_voice(each.samples)), None)
+
+    def last_voice(self) -> float:
+        """Return when the agent's voice was last heard, or 0."""
+        chunks = (each.at for each in reversed(self.audio) if is_voice(each.samples))
+        return next(chunks, 0.0)
 
     def audio_between(self, start: float, end: float) -> Samples:
         """Return the agent's audio that arrived between two times."""
@@ -169,10 +176,6 @@ class Caller:
         if not self.events:  # the bot publishes none
             return True
         return any(e["type"] == "agent_response" and e["heard_at"] > after for e in self.events)
-
-    def _seconds_silent(self) -> float:
-        voiced = (each.at for each in reversed(self.audio) if is_voice(each.samples))
-        return time.time() - next(voiced, 0.0)
 
     def _register_handlers(self) -> None:
         room = self.room
@@ -213,7 +216,10 @@ class Caller:
         self._start_task(self._receive_text(reader, identity))
 
     async def _receive_text(self, reader: rtc.TextStreamReader, identity: str) -> None:
-        text = await reader.read_all()
+        text = ""
+        with suppress(rtc.StreamError):  # the call ended in the middle: what came stays
+            async for part in reader:
+                text += part
         me = self.room.local_participant.identity
         speaker = "user" if identity == me else "agent"
         attributes = reader.info.attributes or {}

@@ -55,7 +55,8 @@ _BOT = """
     knowledge_base: visitors
     soft_timeout_seconds: {soft_timeout}
     llm_cascade_timeout_seconds: {cascade_timeout}
-    client_events: [user_transcript, agent_response, retrieval, agent_tool_call, interruption]
+    client_events:
+      [user_transcript, agent_response, retrieval, agent_tool_call, latency, interruption]
     servers:
       scheduling:
         integration: {name}
@@ -94,6 +95,7 @@ BOTS = (
     BotText("cascade", llm=("silent", "second"), cascade_timeout=0.5),
     BotText("early", stt="deepgram"),
     BotText("patient", soft_timeout=1, policy="{filler: Let me write that down.}"),
+    BotText("timed", soft_timeout=2, policy="{filler: Let me write that down.}"),
     BotText("lost"),
     BotText("cut-off"),
     BotText("listener"),
