@@ -32,11 +32,27 @@ ErrorKind = Literal[
     "unknown_tool",
 ]
 
+# How a tool call ended, in the log of a conversation's tool calls.
+CallOutcome = Literal["ok", "needs_confirmation"] | ErrorKind
+
+
+def to_call_outcome(text: str) -> CallOutcome:
+    """Return `text` if it is one of the outcomes, else `fault`: servers of others have others."""
+    known = ("ok", NEEDS_CONFIRMATION, *get_args(ErrorKind))
+    return cast("CallOutcome", text) if text in known else "fault"
+
+
+# What chose a tool: the model, or the search for what the caller says.
+ChosenBy = Literal["model", "retrieval"]
+
 # `status` of a result that asks for agreement, the field and argument with its code, and how many
 # seconds that code can be used. `config.confirmation` issues and redeems the codes.
 NEEDS_CONFIRMATION = "needs_confirmation"
 CONFIRMATION_CODE = "confirmation_code"
 CONFIRMATION_LIFETIME = 120
+
+# How the subject of a token begins that a caller holds: it reads one conversation.
+CALLER_SUBJECT = "conversation:"
 
 # `reason` of `end_conversation`, and why a conversation ended wherever it is shown.
 EndReason = Literal[

@@ -13,6 +13,11 @@ _VARIATION_SELECTORS = (range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0
 _ALLOWED = "\n\t\u200c\u200d"
 
 
+def storable(text: str) -> str:
+    """Return `text` as PostgreSQL can store it: without NUL and without lone surrogates."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
 def clean(text: str) -> str:
     """Return `text` without control characters and invisible characters."""
     if text.isascii() and text.isprintable():

@@ -5,7 +5,7 @@ Limits stay out of the JSON schemas: the client that records is a program, and s
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +18,9 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from config.protocol import EndReason
+from config.protocol import CallOutcome, ChosenBy, EndReason, to_call_outcome
+from config.redaction import kept_arguments, kept_text
+from config.text import storable
 
 MAX_TEXT_LENGTH = 20_000  # characters; the rest is cut, because a lost turn would be worse
 _MAX_METADATA = 4096  # bytes of JSON
@@ -26,10 +28,8 @@ _YEARS = range(2000, 2100)  # PostgreSQL stores years that Python cannot read ba
 
 
 def to_storable(value: Any) -> Any:
-    """Return a string that PostgreSQL can store: without NUL and without lone surrogates."""
-    if not isinstance(value, str):
-        return value
-    return value.replace("\x00", "").encode("utf-8", "replace").decode()
+    """Return a string that PostgreSQL can store; anything else is not a string."""
+    return storable(value) if isinstance(value, str) else value
 
 
 def _truncate(text: str) -> str:
@@ -48,6 +48,18 @@ def _check_size(metadata: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
+def _keep_arguments(value: Any) -> Any:
+    return kept_arguments(cast("dict[str, Any]", value)) if isinstance(value, dict) else value
+
+
+def _keep_text(value: Any) -> Any:
+    return kept_text(value) if isinstance(value, str) else value
+
+
+def _to_call_outcome(value: Any) -> Any:
+    return to_call_outcome(value) if isinstance(value, str) else value
+
+
 _STRING = WithJsonSchema({"type": "string"})
 _INTEGER = WithJsonSchema({"type": "integer"})
 
@@ -59,11 +71,19 @@ PageSize = Annotated[int, Field(ge=1, le=50), _INTEGER]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Time = Annotated[AwareDatetime, AfterValidator(_check_year)]
 Reason = Annotated[EndReason, _STRING]
+Chooser = Annotated[ChosenBy, _STRING]
+Operation = Annotated[Literal["stt", "tts", "llm", "embed"], _STRING]
 Unset = SkipJsonSchema[None]  # an argument that may be left out, without a null in its schema
 
 Detail = Literal["short", "full"]
 TranscriptView = Literal["entries", "turns"]
 
+# Of a tool call that was made, which is stored as far as it can be.
+LoggedArguments = Annotated[
+    dict[str, Any], BeforeValidator(_keep_arguments), WithJsonSchema({"type": "object"})
+]
+LoggedText = Annotated[str, BeforeValidator(_keep_text)]
+LoggedOutcome = Annotated[CallOutcome, BeforeValidator(_to_call_outcome), _STRING]
 CallerMetadata = Annotated[
     dict[Name, Text | int | Number | bool],
     Field(max_length=20),
@@ -92,7 +112,7 @@ class UsageRow(BaseModel):
     )
 
     provider: Name
-    operation: Literal["stt", "tts", "llm", "embed"]
+    operation: Operation
     request_id: Name
     metadata: UsageMetadata = {}
 

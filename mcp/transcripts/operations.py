@@ -16,11 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from config.columns import now
+from config.protocol import CALLER_SUBJECT
 from config.security.tokens import Claims
 from toolkit.errors import Invalid, NotFound, Rejected
 from toolkit.tenancy import ToolCall
 from transcripts.inputs import UsageRow
 from transcripts.tables import AgentResponse, ApiUsage, Conversation, UserTurn
+from transcripts.tables import ToolCall as LoggedCall
 
 # The provider of a user turn that has not arrived yet, though a response to it has.
 PLACEHOLDER = ""
@@ -39,6 +41,11 @@ class TranscriptOperations:
 
     session: AsyncSession
     claims: Claims
+
+    @property
+    def is_callers(self) -> bool:
+        """Return whether a caller holds the token, who hears what a tool said from the agent."""
+        return self.claims.sub.startswith(CALLER_SUBJECT)
 
     def visibility(self) -> ColumnElement[bool]:
         """Return the condition that a conversation has to meet to be visible."""
@@ -140,6 +147,14 @@ class TranscriptOperations:
             conversation.updated_at = now()
         elif stored.response_text != response.response_text:
             raise _conflict(response.order_index)
+
+    async def append_tool_call(self, conversation: Conversation, **fields: Any) -> None:
+        """Store a tool call, unless it exists."""
+        statement = insert(LoggedCall).values(
+            business_id=conversation.business_id, conversation_id=conversation.id, **fields
+        )
+        await self.session.execute(statement.on_conflict_do_nothing())
+        conversation.updated_at = now()
 
     async def update(
         self, conversation: Conversation, language: str | None, **fields: str | None

@@ -20,9 +20,10 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
+from config.protocol import to_call_outcome
 from transcripts.operations import PLACEHOLDER, TranscriptOperations
-from transcripts.results import Entry, Match, Status, Turn
-from transcripts.tables import AgentResponse, Conversation, UserTurn
+from transcripts.results import CallEntry, Entry, Match, Status, Turn
+from transcripts.tables import AgentResponse, Conversation, ToolCall, UserTurn
 
 _SNIPPET = 'StartSel="", StopSel="", MinWords=8, MaxWords=20'
 
@@ -84,6 +85,20 @@ def to_entries(turns: Sequence[Turn]) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.order_index)
 
 
+async def load_tool_calls(
+    operations: TranscriptOperations, conversation: Conversation
+) -> list[CallEntry]:
+    """Return the tool calls of a conversation in order, as far as the token may see them."""
+    query = (
+        select(ToolCall)
+        .where(col(ToolCall.conversation_id) == conversation.id)
+        .order_by(col(ToolCall.created_at), col(ToolCall.call_id))
+    )
+    rows = (await operations.session.scalars(query)).all()
+    calls = [_call_entry(order_index, row) for order_index, row in enumerate(rows)]
+    return [call.for_caller() for call in calls] if operations.is_callers else calls
+
+
 async def search_entries(operations: TranscriptOperations, words: str, limit: int) -> list[Match]:
     """Return the newest entries that match a query in the syntax of a web search."""
     tsquery = func.websearch_to_tsquery("simple", words)
@@ -134,6 +149,21 @@ def _user_entry(turn: UserTurn) -> Entry:
         language=turn.detected_language,
         created_at=turn.created_at,
         order_index=turn.order_index,
+    )
+
+
+def _call_entry(order_index: int, call: ToolCall) -> CallEntry:
+    return CallEntry(
+        server=call.server,
+        tool=call.tool,
+        outcome=to_call_outcome(call.outcome),
+        ms=call.ms,
+        user_turn_index=call.user_turn_index,
+        called_at=call.created_at,
+        order_index=order_index,
+        chosen_by="retrieval" if call.chosen_by == "retrieval" else "model",
+        arguments=call.arguments,
+        said=call.said,
     )
 
 

@@ -1,12 +1,12 @@
 """The models that the tools return."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from config.protocol import EndReason, to_end_reason
+from config.protocol import CallOutcome, ChosenBy, EndReason, to_end_reason
 from toolkit.middleware.results import Result
 from transcripts.tables import Conversation
 
@@ -75,6 +75,31 @@ class Entry(BaseModel):
     interrupted: Literal[True] | None = None
 
 
+class CallEntry(BaseModel):
+    """One tool call; the caller of the conversation sees its first six fields only.
+
+    `order_index` is its place among the tool calls of the conversation, from 0.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    server: str
+    tool: str
+    outcome: CallOutcome
+    ms: float
+    user_turn_index: int | None = None
+    called_at: UtcDatetime
+    order_index: int | None = None
+    chosen_by: ChosenBy | None = None
+    arguments: dict[str, Any] | None = None
+    said: str | None = None
+
+    def for_caller(self) -> "CallEntry":
+        """Return what the caller of the conversation may see."""
+        hidden = {"order_index": None, "chosen_by": None, "arguments": None, "said": None}
+        return self.model_copy(update=hidden)
+
+
 class Turn(BaseModel):
     """What the caller said and what was answered to it.
 
@@ -94,6 +119,20 @@ class TranscriptResult(Result):
     conversation_id: UUID
     entries: list[Entry] | None = None
     turns: list[Turn] | None = None
+
+
+class CallListResult(Result):
+    """The tool calls of a conversation, in order."""
+
+    conversation_id: UUID
+    tool_calls: list[CallEntry]
+
+
+class CallResult(Result):
+    """A tool call that is stored."""
+
+    conversation_id: UUID
+    call_id: UUID
 
 
 class Match(BaseModel):

@@ -1,6 +1,7 @@
 """The transcripts server: its tools, in the order of the catalogue."""
 
 from toolkit.server.build import ServerSpec
+from transcripts.call_log_tools import append_tool_call, list_tool_calls
 from transcripts.conversation_tools import (
     end_conversation,
     get_conversation,
@@ -29,6 +30,8 @@ TOOLS = (
     export_transcript,
     update_conversation,
     record_usage,
+    append_tool_call,
+    list_tool_calls,
 )
 SERVER = ServerSpec(
     "transcripts",

@@ -24,7 +24,7 @@ from transcripts.inputs import (
     Unset,
 )
 from transcripts.operations import open_operations
-from transcripts.queries import load_turns, search_entries, to_entries
+from transcripts.queries import load_tool_calls, load_turns, search_entries, to_entries
 from transcripts.results import (
     AppendResult,
     ExportResult,
@@ -106,7 +106,7 @@ async def get_transcript(
     turn: Index | Unset = None,
     call: ToolCall = CALL,
 ) -> TranscriptResult:
-    """Read what was said, in order: by entry, or by user turn."""
+    """Read what was said, in order: by entry or by user turn."""
     async with open_operations(call) as operations:
         conversation = await operations.get_conversation(conversation_id)
         turns = await load_turns(operations, conversation)
@@ -134,8 +134,9 @@ async def search_transcripts(
 async def export_transcript(
     format: Format, conversation_id: UUID | Unset = None, call: ToolCall = CALL
 ) -> ExportResult:
-    """Get a transcript as the content of a file."""
+    """Get a transcript as a file."""
     async with open_operations(call) as operations:
         conversation = await operations.get_conversation(conversation_id)
         turns = await load_turns(operations, conversation)
-    return export(format, to_full_result(conversation), to_entries(turns))
+        calls = await load_tool_calls(operations, conversation)
+    return export(format, to_full_result(conversation), to_entries(turns), calls)

@@ -11,6 +11,7 @@ from orchestrator.agent.lite_llm import LiteLLM
 from orchestrator.agent.llm_cascade import LLMCascade
 from orchestrator.agent.model_choice import resolve_llm
 from orchestrator.agent.model_health import ModelHealth
+from orchestrator.agent.recorder import RecordToolCall
 from orchestrator.agent.retrieval import Retrieval
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.tool_runner import ToolRunner
@@ -40,15 +41,23 @@ def build_agent_parts(
     *,
     publish: Publish,
     hang_up: Callable[[], None],
+    record: RecordToolCall | None = None,
 ) -> AgentParts:
     """Build the parts of an agent that acts as `identity`.
 
-    `publish` sends events to clients; `hang_up` is called when the agent ends the conversation.
+    `publish` sends events to clients; `hang_up` is called when the agent ends the conversation,
+    and `record` for each tool call.
     """
     clock = TurnClock(publish)
     specs = resolve_llm(bot.llm, process.settings)
     runner = ToolRunner(
-        bot, identity, process.router, publish, clock, small_model=specs[0].embedded
+        bot,
+        identity,
+        process.router,
+        publish,
+        clock,
+        small_model=specs[0].embedded,
+        record=record,
     )
     toolset = Toolset(bot, runner, hang_up)
     models = [
@@ -64,7 +73,7 @@ def build_agent_parts(
         llm=cascade,
         embedded_llm=models[0] if isinstance(models[0], EmbeddedLLM) else None,
         toolset=toolset,
-        retrieval=Retrieval(bot, identity, process.router, publish, background),
+        retrieval=Retrieval(bot, identity, process.router, publish, background, record),
         background=background,
         clock=clock,
     )

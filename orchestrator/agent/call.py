@@ -70,6 +70,7 @@ class Call:
             self._identity,
             self._background,
             publish=self._client_events.publish,
+            record=self._recorder.add_tool_call,
             hang_up=lambda: self._ending.end_after_speech("agent_ended"),
         )
         stt, tts = build_stt(bot, process.settings), build_tts(bot, process.settings)

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from config.protocol import to_end_reason
+from config.protocol import NEEDS_CONFIRMATION, ChosenBy, to_end_reason
+from config.redaction import kept_arguments, kept_text
 from config.security.tokens import Claims, Grant
 from orchestrator.agent.journal import (
     SERVER,
@@ -24,6 +26,8 @@ logger = logging.getLogger("antiphon.recorder")
 
 _RETRY_DELAYS = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between tries; the last one repeats
 _RETRYABLE = frozenset({"unavailable", "timeout", "fault", "outcome_unknown"})
+
+RecordToolCall = Callable[[str, str, Mapping[str, Any], Outcome, ChosenBy], None]
 
 
 class Recorder:
@@ -82,6 +86,30 @@ class Recorder:
             spoken_at=_now(),
         )
 
+    def add_tool_call(
+        self,
+        server: str,
+        tool: str,
+        arguments: Mapping[str, Any],
+        outcome: Outcome,
+        chosen_by: ChosenBy = "model",
+    ) -> None:
+        """Record a tool call, without secrets; a search may be for words that are no turn yet."""
+        asked = outcome.data.get("status") == NEEDS_CONFIRMATION
+        self._record(
+            "append_tool_call",
+            call_id=str(uuid4()),
+            user_turn_index=self._last_user_turn if chosen_by == "model" else None,
+            server=server,
+            tool=tool,
+            arguments=kept_arguments(arguments),
+            said=kept_text((not outcome.error and outcome.say) or outcome.for_model),
+            outcome=outcome.error or (NEEDS_CONFIRMATION if asked else "ok"),
+            ms=round(outcome.ms, 1),
+            chosen_by=chosen_by,
+            called_at=(datetime.now(UTC) - timedelta(milliseconds=outcome.ms)).isoformat(),
+        )
+
     def add_job(self, *, room_sid: str, agent_job_id: str) -> None:
         """Record which job serves the call."""
         self._record("update_conversation", room_sid=room_sid, agent_job_id=agent_job_id)
@@ -109,7 +137,7 @@ class Recorder:
         self._next_index += 1
         return index
 
-    def _record(self, tool: str, **arguments: Any) -> None:
+    def _record(self, tool: str, /, **arguments: Any) -> None:
         present = {name: value for name, value in arguments.items() if value is not None}
         entry = JournalEntry(tool=tool, arguments=present)
         self._journal.append(entry)
@@ -159,6 +187,8 @@ def _log_refusal(entry: JournalEntry, outcome: Outcome) -> None:
     if outcome.error:
         fields = {"tool": entry.tool, "error": outcome.error}
         logger.error("the transcripts server refused an entry", extra=fields)
+
+
 def _with_known_reason(entry: JournalEntry) -> JournalEntry:
     """Return an entry as the server takes it: journals of earlier versions have any reason."""
     reason = entry.arguments.get("reason")
@@ -167,8 +197,6 @@ def _with_known_reason(entry: JournalEntry) -> JournalEntry:
     return JournalEntry(
         tool=entry.tool, arguments={**entry.arguments, "reason": to_end_reason(reason)}
     )
-
-
 
 
 def _claims(header: JournalHeader) -> Claims:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from config.bots import Bot
 from config.security.tokens import Claims, Grant
 from orchestrator.agent.client_events import Publish
+from orchestrator.agent.recorder import RecordToolCall
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import Outcome
 from orchestrator.runtime.background_tasks import BackgroundTasks
@@ -36,6 +37,7 @@ class Retrieval:
         router: Router,
         publish: Publish,
         background: BackgroundTasks,
+        record: RecordToolCall | None = None,
     ) -> None:
         self._enabled = bot.knowledge_base_id is not None
         self._claims: Claims = identity.claims(SERVER).model_copy(
@@ -44,6 +46,7 @@ class Retrieval:
         self._router = router
         self._publish = publish
         self._background = background
+        self._record = record
         self._search: _Search | None = None
 
     @property
@@ -74,9 +77,10 @@ class Retrieval:
         return len(before & now) >= _SAME * max(len(before | now), 1)
 
     async def _search_knowledge(self, text: str) -> Outcome:
-        outcome = await self._router.call(
-            SERVER, TOOL, {"query": text, "top_k": _PASSAGES}, self._claims, retry=True
-        )
+        arguments = {"query": text, "top_k": _PASSAGES}
+        outcome = await self._router.call(SERVER, TOOL, arguments, self._claims, retry=True)
+        if self._record is not None:
+            self._record(SERVER, TOOL, arguments, outcome, "retrieval")
         self._publish(
             "retrieval",
             {

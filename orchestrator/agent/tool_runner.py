@@ -19,6 +19,7 @@ from orchestrator.agent.client_events import Publish
 from orchestrator.agent.confirmation import EXPIRED_CODE, Confirmation
 from orchestrator.agent.grounding import ground_arguments
 from orchestrator.agent.handles import OfferedHandles
+from orchestrator.agent.recorder import RecordToolCall
 from orchestrator.agent.spoken_results import SpokenResults
 from orchestrator.agent.timing import Filler, TurnClock
 from orchestrator.agent.write_replay import WriteReplay
@@ -40,6 +41,7 @@ class ToolRunner:
         clock: TurnClock,
         *,
         small_model: bool,
+        record: RecordToolCall | None = None,
     ) -> None:
         self._bot = bot
         self._identity = identity
@@ -47,6 +49,7 @@ class ToolRunner:
         self._publish = publish
         self._clock = clock
         self._small_model = small_model
+        self._record = record
         self._caller_turns: list[str] = []
         self.handles = OfferedHandles()
         self.confirmation = Confirmation()
@@ -109,7 +112,7 @@ class ToolRunner:
     async def _send(
         self, tool: ToolInfo, arguments: Mapping[str, Any], key: str | None, policy: ToolPolicy
     ) -> Outcome:
-        return await self._router.call(
+        outcome = await self._router.call(
             tool.server,
             tool.tool,
             arguments,
@@ -118,6 +121,9 @@ class ToolRunner:
             retry=tool.repeatable,
             key=key,
         )
+        if self._record is not None:
+            self._record(tool.server, tool.tool, arguments, outcome, "model")
+        return outcome
 
     def _finish(
         self,

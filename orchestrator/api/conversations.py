@@ -25,6 +25,8 @@ from orchestrator.api.schemas import (
     NewTurn,
     Recorded,
     ResponseModel,
+    ToolCall,
+    ToolCallSummary,
     Turn,
 )
 from orchestrator.api.transcripts import call_transcripts, fetch_conversation
@@ -63,6 +65,14 @@ class _Turns(ResponseModel):
             for entry in (*([turn.user] if turn.user else []), *turn.responses)
         ]
         return max([*indexes, *(turn.order_index for turn in self.turns)], default=-1) + 1
+
+
+class _Calls(ResponseModel):
+    tool_calls: list[ToolCall]
+
+
+class _Summaries(ResponseModel):
+    tool_calls: list[ToolCallSummary]
 
 
 class _Export(ResponseModel):
@@ -208,6 +218,19 @@ async def get_transcript(
     view = {"view": "entries"}
     transcript = await _fetch_transcript(dependencies, caller, conversation_id, view, _Entries)
     return transcript.entries
+
+
+@router.get(_CONVERSATION + "/tool_calls")
+async def list_tool_calls(
+    conversation_id: UUID, caller: ConversationCaller, dependencies: ApiDependencies
+) -> list[ToolCall] | list[ToolCallSummary]:
+    """Get the tool calls, in order; what they were about needs an API key."""
+    arguments = {"conversation_id": conversation_id}
+    identity, tool = caller.identity(), "list_tool_calls"
+    if caller.conversation_id is not None:
+        summaries = await call_transcripts(dependencies, identity, tool, arguments, _Summaries)
+        return summaries.tool_calls
+    return (await call_transcripts(dependencies, identity, tool, arguments, _Calls)).tool_calls
 
 
 @router.get(_CONVERSATION + "/export", responses=_EXPORT_TYPES)

@@ -14,6 +14,7 @@ from fastapi.dependencies.models import Dependant
 from starlette.requests import Request
 
 from config.bots import Bot, BotNotFoundError, load_bot
+from config.protocol import CALLER_SUBJECT
 from config.security.api_keys import PREFIX, UNLIMITED, Rights, find_key
 from config.security.tokens import Claims, Grant, InvalidTokenError, Signer, Verifier
 from orchestrator.api.dependencies import Dependencies
@@ -174,7 +175,7 @@ def _flat(dependant: Dependant) -> list[Dependant]:
 def issue_conversation_token(signer: Signer, bot: Bot, conversation_id: UUID) -> str:
     """Return a token that reads one conversation for an hour."""
     claims = Claims(
-        sub=f"conversation:{conversation_id}",
+        sub=f"{CALLER_SUBJECT}{conversation_id}",
         business_id=bot.business_id,
         bot_id=bot.id,
         conversation_id=conversation_id,

@@ -19,7 +19,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from config.bot_settings import ServerUse
 from config.declarations.schema import Name
-from config.protocol import EndReason
+from config.protocol import CallOutcome, ChosenBy, EndReason
 from orchestrator.mcp_client.external.pinning import Reason
 from orchestrator.mcp_client.external.registration import HeaderName, NewName, Url
 
@@ -210,6 +210,47 @@ class Turn(ResponseModel):
     order_index: int
     user: Entry | None = None
     responses: list[Entry]
+
+
+class ToolCallSummary(ResponseModel):
+    """A tool call, as far as the caller of the conversation sees it."""
+
+    server: str
+    tool: str
+    outcome: CallOutcome
+    ms: float
+    user_turn_index: int | None = Field(
+        default=None, description="The turn of the caller's that it was made for, where known."
+    )
+    called_at: AwareDatetime
+
+
+class ToolCall(ToolCallSummary):
+    """A tool call, without secrets; what is too long is cut, with `…` in the place of the rest."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "order_index": 0,
+                    "user_turn_index": 3,
+                    "server": "scheduling",
+                    "tool": "create_booking",
+                    "arguments": {"slot": "tue-15-00", "name": "Mary Brown"},
+                    "said": "It is booked: garden tour, Tuesday at three.",
+                    "outcome": "ok",
+                    "ms": 84.2,
+                    "chosen_by": "model",
+                    "called_at": "2026-03-02T10:00:07Z",
+                }
+            ]
+        }
+    )
+
+    order_index: int = Field(description="Its place among the tool calls, from 0.")
+    chosen_by: ChosenBy
+    arguments: Mapping[str, JsonValue]
+    said: str
 
 
 class EndConversation(RequestModel):

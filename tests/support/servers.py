@@ -42,7 +42,7 @@ class Caller:
         """List the tools, in order."""
         return {tool.name: tool for tool in await self._client.list_tools()}
 
-    async def call(self, tool: str, *, key: str | None = None, **arguments: Any) -> Answer:
+    async def call(self, tool: str, /, *, key: str | None = None, **arguments: Any) -> Answer:
         """Call a tool; a failure is an answer, too."""
         meta = {"antiphon/idempotency_key": key} if key else None
         result = await self._client.call_tool(tool, arguments, raise_on_error=False, meta=meta)

@@ -23,12 +23,12 @@ class Recorder:
         self._servers = servers
         self.claims = claims
 
-    async def call(self, tool: str, **arguments: Any) -> Answer:
+    async def call(self, tool: str, /, **arguments: Any) -> Answer:
         """Call a tool; it may fail."""
         async with self._servers.connect("transcripts", self.claims) as caller:
             return await caller.call(tool, **arguments)
 
-    async def __call__(self, tool: str, **arguments: Any) -> dict[str, Any]:
+    async def __call__(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
         """Call a tool that must succeed."""
         answer = await self.call(tool, **arguments)
         assert answer.error is None, answer.text
@@ -51,13 +51,19 @@ class Recorder:
             for tool, arguments in ENTRIES:
                 await call_successfully(caller, tool, conversation_id=conversation_id, **arguments)
 
+    def for_caller(self, conversation_id: str) -> "Recorder":
+        """Return a client with the rights that the caller of a conversation has."""
+        changes = {"sub": f"conversation:{conversation_id}", "bot_id": None}
+        bound = self.for_conversation(conversation_id)
+        return Recorder(self._servers, bound.claims.model_copy(update=changes))
+
     def for_conversation(self, conversation_id: str | UUID) -> "Recorder":
         """Return a client whose token is for one conversation only."""
         claims = self.claims.model_copy(update={"conversation_id": UUID(str(conversation_id))})
         return Recorder(self._servers, claims)
 
 
-async def call_successfully(caller: Caller, tool: str, **arguments: Any) -> dict[str, Any]:
+async def call_successfully(caller: Caller, tool: str, /, **arguments: Any) -> dict[str, Any]:
     """Call a tool that must succeed."""
     answer = await caller.call(tool, **arguments)
     assert answer.error is None, answer.text
@@ -82,6 +88,20 @@ async def record_texts(recorder: Recorder, *texts: str) -> str:
             spoken_at=at(index),
         )
     return conversation_id
+
+
+def tool_call(**changes: Any) -> dict[str, Any]:
+    """Return the arguments for recording one more tool call."""
+    return {
+        "call_id": str(uuid4()),
+        "server": "crm",
+        "tool": "find_contacts",
+        "arguments": {"query": "Mary Brown"},
+        "said": "I found Mary Brown.",
+        "outcome": "ok",
+        "ms": 12.5,
+        **changes,
+    }
 
 
 ENTRIES: list[tuple[str, dict[str, Any]]] = [

@@ -56,6 +56,7 @@ async def test_csv_runs_nothing_in_a_spreadsheet(fresh: Recorder) -> None:
         "language": "",
         "interrupted": "",
         "text": "'=1+1",
+        **dict.fromkeys(("server", "tool", "arguments", "outcome", "ms"), ""),
     }
 
 

@@ -6,11 +6,13 @@ from typing import Any
 from uuid import uuid4
 
 from tests.support.servers import Caller, Servers
-from tests.transcripts.conftest import ENTRIES, Recorder, at, call_successfully
+from tests.transcripts.conftest import ENTRIES, Recorder, at, call_successfully, tool_call
 
 Journal = list[tuple[str, dict[str, Any]]]
 JOURNAL: Journal = [
     *ENTRIES,
+    ("append_tool_call", tool_call(user_turn_index=1, called_at=at(5))),
+    ("append_tool_call", tool_call(user_turn_index=4, called_at=at(12), said="Again.")),
     ("update_conversation", {"room_sid": "RM_1", "detected_language": "de"}),
     ("end_conversation", {"reason": "caller_left", "ended_at": at(20)}),
 ]
@@ -34,7 +36,8 @@ async def transcript_after(
         turns = await call_successfully(
             caller, "get_transcript", conversation_id=named, view="turns"
         )
-    return {**view, **turns, "conversation_id": "", "started_at": ""}
+        calls = await call_successfully(caller, "list_tool_calls", conversation_id=named)
+    return {**view, **turns, **calls, "conversation_id": "", "started_at": ""}
 
 
 async def test_shuffled_replays_with_repeats(servers: Servers, recorder: Recorder) -> None:

@@ -22,8 +22,8 @@ CATALOGUE = [
     "search_transcripts",
     "export_transcript",
 ]
-READING = set(CATALOGUE[4:])
-WRITING = {*CATALOGUE[:4], "update_conversation", "record_usage"}
+READING = {*CATALOGUE[4:], "list_tool_calls"}
+WRITING = {*CATALOGUE[:4], "update_conversation", "record_usage", "append_tool_call"}
 
 
 @pytest_asyncio.fixture
@@ -32,7 +32,7 @@ async def tools(servers: Servers, tenant: Tenant) -> dict[str, Tool]:
         return await caller.tools()
 
 
-async def test_the_catalogue_and_two_more(tools: dict[str, Tool]) -> None:
+async def test_the_catalogue_and_four_more(tools: dict[str, Tool]) -> None:
     assert list(tools)[: len(CATALOGUE)] == CATALOGUE
     assert set(tools) == READING | WRITING
     assert SERVER.catalogue()["providers"] == ["builtin"]

@@ -10,7 +10,7 @@ from sqlalchemy.exc import ProgrammingError
 from config.database import Database
 from tests.conftest import Tenant, fetch
 from tests.support.servers import Servers
-from tests.transcripts.conftest import Recorder
+from tests.transcripts.conftest import Recorder, tool_call
 from transcripts.server import SERVER
 
 ROW = {"provider": "p", "operation": "llm", "request_id": "r"}
@@ -20,12 +20,14 @@ TOOLS: dict[str, dict[str, Any]] = {
     "end_conversation": {"reason": "ended_by_api"},
     "update_conversation": {"room_sid": "Mine now."},
     "record_usage": {"rows": [ROW]},
+    "append_tool_call": tool_call(said="Mine now."),
+    "list_tool_calls": {},
     "get_conversation": {},
     "get_transcript": {"view": "turns"},
     "export_transcript": {"format": "json"},
     "list_conversations": {},
 }
-TABLES = ("conversation", "user_turn", "agent_response", "api_usage")
+TABLES = ("conversation", "user_turn", "agent_response", "api_usage", "tool_call")
 
 
 def id_argument(tool: str) -> str:
@@ -36,6 +38,12 @@ def id_argument(tool: str) -> str:
 async def contents(database: Database, tenant: Tenant) -> list[Any]:
     """Return everything that a tenant has stored here."""
     return [await fetch(database, tenant, f"select * from {table} order by id") for table in TABLES]
+
+
+async def everything(recorder: Recorder, named: str) -> list[Any]:
+    """Return what can be read of a conversation."""
+    tools = "get_conversation", "get_transcript", "list_tool_calls"
+    return [await recorder(tool, conversation_id=named) for tool in tools]
 
 
 def test_the_matrix_is_complete() -> None:
@@ -101,7 +109,7 @@ async def test_lists_and_search_show_own_conversations_only(
 async def test_a_token_of_one_conversation_knows_no_other(recorder: Recorder, tool: str) -> None:
     own, sibling = await recorder.start(), await recorder.start()
     await recorder.record(sibling)
-    before = await recorder("get_transcript", conversation_id=sibling)
+    before = await everything(recorder, sibling)
     bound = recorder.for_conversation(own)
     answers = [
         await bound.call(tool, **{id_argument(tool): named}, **TOOLS[tool])
@@ -110,7 +118,7 @@ async def test_a_token_of_one_conversation_knows_no_other(recorder: Recorder, to
     assert answers[0] == answers[1]
     assert answers[0].error == "not_found"
     assert (await bound.call(tool, **TOOLS[tool])).error is None
-    assert await recorder("get_transcript", conversation_id=sibling) == before
+    assert await everything(recorder, sibling) == before
 
 
 async def test_a_token_of_one_conversation_lists_finds_and_starts_no_other(
@@ -146,6 +154,7 @@ async def test_the_database_itself_keeps_tenants_apart(
     named = await recorder.start()
     await recorder.record(named)
     await recorder("record_usage", conversation_id=named, rows=[ROW | {"request_id": named}])
+    await recorder("append_tool_call", conversation_id=named, **tool_call())
     own = {row["id"] for row in await fetch(database, tenant, f"select id from {table}")}
     others = {row["id"] for row in await fetch(database, other_tenant, f"select id from {table}")}
     assert own

@@ -16,12 +16,14 @@ from config.security.tokens import Signer
 from orchestrator.agent.journal import Journal, JournalEntry, JournalHeader, find_orphans
 from orchestrator.agent.recorder import Recorder, replay_orphans
 from orchestrator.mcp_client.router import Router
+from orchestrator.mcp_client.tool import Outcome
 from tests.conftest import Tenant, fetch
 from tests.support.asgi import serve_app
 from tests.support.processes import in_one_task
 from tests.support.servers import serve
 from transcripts.server import SERVER
 
+CANARY = "canary-4711"
 UNREACHABLE_URL = "http://127.0.0.1:1/transcripts/mcp"
 
 
@@ -239,3 +241,70 @@ async def test_usage_is_stored_once_however_often_it_is_told(
     query = "select metadata from api_usage where request_id = :id"
     rows = await fetch(conversation.database, conversation.tenant, query, id=row["request_id"])
     assert [stored["metadata"] for stored in rows] == [{"n": 1}]
+
+
+def read_journals(folder: Path) -> str:
+    """Return what is on the disk."""
+    return "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.jsonl"))
+
+
+def copy_journal(folder: Path) -> None:
+    """Have the journal twice, as after a delivery whose end was not noticed."""
+    (journal,) = folder.rglob("*.jsonl")
+    journal.with_name("copy.jsonl").write_bytes(journal.read_bytes())
+
+
+async def test_tool_calls_are_stored_without_secrets(
+    router: Router,
+    conversation: Conversation,
+    server_url: ServerUrl,
+    transcripts_url: str,
+    tmp_path: Path,
+) -> None:
+    recorder = Recorder(router, tmp_path, conversation.header)
+    looked_up = Outcome("", {"passages": [{"text": "Until nine."}]}, ms=9)
+    recorder.add_tool_call(
+        "knowledge", "search_knowledge", {"query": "open"}, looked_up, "retrieval"
+    )
+    record_talk(recorder)
+    asked = {"status": "needs_confirmation", "say": "Shall I?", "confirmation_code": CANARY}
+    arguments = {"slot": "a", "confirmation_code": CANARY, "login": {"password": CANARY}}
+    recorder.add_tool_call("scheduling", "book", arguments, Outcome("", asked, "Shall I?", ms=80))
+    hostile = {"number": float("nan"), "text": "\x00\ud800" * 9000}
+    failed = Outcome(f"It failed. token={CANARY} \ud800", say="Sorry.", error="on_fire")
+    recorder.add_tool_call("erp", "order", hostile, failed)
+    assert CANARY not in await asyncio.to_thread(read_journals, tmp_path)
+    server_url.url = transcripts_url
+    assert await recorder.end("caller_left", 10)
+    query = "select * from tool_call where conversation_id = :id order by created_at"
+    identity = conversation.header.conversation_id
+    rows = await fetch(conversation.database, conversation.tenant, query, id=identity)
+    searched, booked, ordered = sorted(rows, key=lambda row: str(row["chosen_by"]), reverse=True)
+    assert (searched["said"], searched["user_turn_index"]) == (
+        '{"passages":[{"text":"Until nine."}]}',
+        None,
+    )
+    assert booked["arguments"] == {"slot": "a", "login": {"password": "[redacted]"}}
+    assert (booked["said"], booked["outcome"]) == ("Shall I?", "needs_confirmation")
+    assert (booked["user_turn_index"], booked["ms"], booked["chosen_by"]) == (1, 80, "model")
+    assert (ordered["arguments"]["number"], ordered["outcome"]) == ("nan", "fault")
+    assert ordered["said"] == "It failed. token=[redacted] ?"
+
+
+async def test_tool_calls_of_a_lost_call_are_stored_once(
+    router: Router,
+    conversation: Conversation,
+    server_url: ServerUrl,
+    transcripts_url: str,
+    tmp_path: Path,
+) -> None:
+    recorder = Recorder(router, tmp_path, conversation.header)
+    recorder.add_tool_call("crm", "find_contacts", {"query": "Mary"}, Outcome("Found."))
+    await asyncio.to_thread(copy_journal, tmp_path)
+    assert not await recorder.end("caller_left", 0.05)
+    server_url.url = transcripts_url
+    assert await replay_orphans(router, tmp_path) == 2
+    query = "select said from tool_call where conversation_id = :id"
+    identity = conversation.header.conversation_id
+    rows = await fetch(conversation.database, conversation.tenant, query, id=identity)
+    assert [row["said"] for row in rows] == ["Found."]

@@ -1,6 +1,6 @@
 """How a bot uses a server: what it is denied, and what happens when it asks for the same again."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,7 +19,7 @@ from config.security.tokens import Signer
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.tool_runner import ToolRunner
 from orchestrator.mcp_client.router import Identity, Router
-from orchestrator.mcp_client.tool import ToolInfo
+from orchestrator.mcp_client.tool import Outcome, ToolInfo
 from orchestrator.mcp_client.tool_cache import visible_tools
 from tests.conftest import Tenant
 from tests.support.asgi import serve_app
@@ -34,6 +34,7 @@ from toolkit.middleware.results import Result
 from toolkit.server.build import ServerSpec
 
 written: list[str] = []
+RecordedCall = tuple[str, str, Mapping[str, Any], Outcome, str]
 
 
 class Written(Result):
@@ -90,15 +91,21 @@ class ServerClient:
         policy = {"write": ToolPolicy.model_validate({"duplicates": duplicates})}
         identity = self.identity(policy=policy, **use)
         assert identity.bot is not None
+        recorded: list[RecordedCall] = []
+
+        def record(*call: *RecordedCall) -> None:
+            recorded.append(call)
+
         runner = ToolRunner(
             identity.bot,
             identity,
             self.router,
             lambda _, __: None,
-            TurnClock(),
+            TurnClock(lambda _, __: None),
             small_model=False,
+            record=record,
         )
-        return PhoneCall(runner, await self.list_tools(identity))
+        return PhoneCall(runner, await self.list_tools(identity), recorded)
 
 
 @dataclass
@@ -107,6 +114,7 @@ class PhoneCall:
 
     runner: ToolRunner
     tools: dict[str, ToolInfo]
+    recorded: list[RecordedCall]
 
     async def run(self, name: str, what: str) -> str:
         """Call a tool as the model does."""
@@ -171,6 +179,8 @@ async def test_it_is_so_for_an_external_server(
     what, other = uuid4().hex, uuid4().hex
     answers = [await call.run("write", each) for each in (what, other, what)]
     assert answers == [what, other, what]
+    # What was not sent again is not recorded again.
+    assert len(call.recorded) == times + 1
     assert (written.count(what), written.count(other)) == (times, 1)
 
 
@@ -241,3 +251,19 @@ async def test_what_is_denied_is_not_shown_even_where_it_was_listed(server: Serv
     for each in (denying, naming):
         assert each is not None
         assert [tool.tool for tool in visible_tools(each, {"scheduling": tools})] == ["look"]
+
+
+async def test_each_call_that_was_sent_is_recorded(server: ServerClient) -> None:
+    call, what = await server.start_call("reject"), uuid4().hex
+    await call.run("look", what)
+    await call.run("write", what)
+    for again in (what, f"no {what}"):  # a repeat, which is not sent, and one that is refused
+        with pytest.raises(ToolError):
+            await call.run("write", again)
+    assert [(server, tool, arguments) for server, tool, arguments, *_ in call.recorded] == [
+        ("scheduling", "look", {"what": what}),
+        ("scheduling", "write", {"what": what}),
+        ("scheduling", "write", {"what": f"no {what}"}),
+    ]
+    assert [outcome.error for *_, outcome, _ in call.recorded] == [None, None, "rejected"]
+    assert {chosen_by for *_, chosen_by in call.recorded} == {"model"}

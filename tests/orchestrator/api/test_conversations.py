@@ -3,10 +3,14 @@
 import csv
 import io
 from typing import Any
+from uuid import UUID, uuid4
 
+import httpx2
 import pytest
 import pytest_asyncio
 
+from orchestrator.api.dependencies import Dependencies
+from tests.conftest import Tenant
 from tests.orchestrator.api.conftest import ClientFactory, Json, start_session
 
 LIST = "/api/conversations"
@@ -115,6 +119,57 @@ async def test_a_file_as_text(client: ClientFactory, key: str, session: Json) ->
     answer = await get(client, session["conversation_token"], session, "/export", format="text")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.text.splitlines()[:2] == ["User: Is it open?", "Agent: Yes, until six."]
+
+
+CALL = {
+    "call_id": "0b7c1e0e-2f51-4a77-9a0b-0d9b1a2c3d4e",
+    "server": "crm",
+    "tool": "find_contacts",
+    "arguments": {"query": "Mary Brown", "password": "hunter2"},
+    "said": "I found Mary Brown.",
+    "outcome": "ok",
+    "ms": 12.5,
+    "called_at": "2026-03-02T10:00:00Z",
+}
+
+
+async def test_a_key_reads_tool_calls_and_a_caller_that_there_were_some(
+    client: ClientFactory, key: str, dependencies: Dependencies, tenant: Tenant
+) -> None:
+    session = await start_session(client, key)
+    assert (await get(client, key, session, "/tool_calls")).json() == []
+    claims = tenant.claims(conversation_id=UUID(session["conversation_id"]))
+    stored = await dependencies.router.call("transcripts", "append_tool_call", CALL, claims)
+    assert stored.error is None, stored.text
+    [call] = (await get(client, key, session, "/tool_calls")).json()
+    assert call == {
+        **{name: value for name, value in CALL.items() if name != "call_id"},
+        "arguments": {"query": "Mary Brown", "password": "[redacted]"},
+        "user_turn_index": None,
+        "chosen_by": "model",
+        "order_index": 0,
+    }
+    [seen] = (await get(client, session["conversation_token"], session, "/tool_calls")).json()
+    known = "server", "tool", "outcome", "ms", "user_turn_index", "called_at"
+    assert seen == {name: call[name] for name in known}
+    for format in ("json", "csv", "text"):
+        for token in (key, session["conversation_token"]):
+            file = (await get(client, token, session, "/export", format=format)).text
+            assert "find_contacts" in file
+            assert ("Mary Brown" in file) == (token == key)
+
+
+async def test_tool_calls_of_others_are_unknown(
+    client: ClientFactory, key: str, other_key: str
+) -> None:
+    session, sibling = [await start_session(client, key) for _ in range(2)]
+    path = f"{LIST}/{session['conversation_id']}/tool_calls"
+    answers: list[httpx2.Response] = []
+    for token in (other_key, sibling["conversation_token"]):
+        async with client(token) as http:
+            answers += [await http.get(path), await http.get(f"{LIST}/{uuid4()}/tool_calls")]
+    assert {(each.status_code, each.json()["error"]) for each in answers} == {(404, "not_found")}
+    assert len({each.text for each in answers}) == 1
 
 
 async def test_who_took_the_call_and_why_it_ended(client: ClientFactory, key: str) -> None:

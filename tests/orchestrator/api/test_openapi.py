@@ -16,6 +16,7 @@ EXPECTED_OPERATIONS = {
     "POST /api/conversations/{conversation_id}/turns/{order_index}/response",
     "POST /api/conversations/{conversation_id}/end",
     "GET /api/conversations/{conversation_id}/transcript",
+    "GET /api/conversations/{conversation_id}/tool_calls",
     "GET /api/conversations/{conversation_id}/export",
     "POST /api/rag/retrieve",
     "GET /api/agents/{name}/config",

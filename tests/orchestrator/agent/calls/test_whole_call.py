@@ -72,6 +72,18 @@ async def test_a_caller_asks_books_and_says_goodbye(museum: Museum) -> None:
     assert booking["starts_at"] == start
     assert booking["attendee_name"] == "Mary Brown"
 
+    calls = await museum.get(visit, "/tool_calls")
+    chosen = [call for call in calls if call["chosen_by"] == "model"]
+    assert [(call["tool"], call["outcome"], call["user_turn_index"]) for call in chosen] == [
+        ("get_available_slots", "ok", 3),
+        ("create_booking", "needs_confirmation", 5),
+        ("create_booking", "ok", 7),
+    ]
+    assert [call["arguments"] for call in chosen] == [wish, slot, slot]
+    searches = [call for call in calls if call["chosen_by"] == "retrieval"]
+    assert {call["tool"] for call in searches} == {"search_knowledge"}
+    assert "12 euros" in searches[0]["said"]
+
     seconds = sum([len(await museum.voice.say(words)) for words in said]) / SEND_RATE
     characters = sum(map(len, spoken_by_agent))
     stt, llm, tts = await museum.usage(visit, "stt", "llm", "tts")
