@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,37 +11,52 @@ from uuid import uuid4
 
 from config.protocol import NEEDS_CONFIRMATION, ChosenBy, to_end_reason
 from config.redaction import kept_arguments, kept_text
-from config.security.tokens import Claims, Grant
-from orchestrator.agent.journal import (
-    SERVER,
-    Journal,
-    JournalEntry,
-    JournalHeader,
-    OrphanedJournal,
-    find_orphans,
+from orchestrator.agent import journal_metrics as metrics
+from orchestrator.agent.journal import Journal, JournalEntry, JournalHeader
+from orchestrator.agent.journal_delivery import (
+    Delivery,
+    Verdict,
+    deliver,
+    in_order,
+    retry_delay,
+    set_aside,
 )
+from orchestrator.agent.journal_files import Line
 from orchestrator.mcp_client.router import Router
 from orchestrator.mcp_client.tool import Outcome
 
 logger = logging.getLogger("antiphon.recorder")
 
 _RETRY_DELAYS = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between tries; the last one repeats
-_RETRYABLE = frozenset({"unavailable", "timeout", "fault", "outcome_unknown"})
 
 RecordToolCall = Callable[[str, str, Mapping[str, Any], Outcome, ChosenBy], None]
+
+
+@dataclass
+class _Pending:
+    """An entry that is not delivered yet, and how often that was tried."""
+
+    entry: JournalEntry
+    tries: int = 0
 
 
 class Recorder:
     """Records one call. What is said is numbered in its order."""
 
-    def __init__(self, router: Router, folder: Path, header: JournalHeader) -> None:
+    def __init__(
+        self, router: Router, folder: Path, header: JournalHeader, *, next_index: int = 0
+    ) -> None:
         self._router = router
-        self._claims = _claims(header)
+        self._folder = folder
+        self._header = header
         self._journal = Journal.create(folder, header)
-        self._undelivered: asyncio.Queue[JournalEntry | None] = asyncio.Queue()
+        self._pending: list[_Pending] = []
+        self._changed = asyncio.Event()
+        self._closing = False
         self._delivery = asyncio.create_task(self._deliver())
-        self._next_index = 0
         self._last_user_turn: int | None = None
+        self.next_index = next_index
+        self.turns = 0  # of the caller's
 
     def add_user_turn(
         self,
@@ -52,6 +68,7 @@ class Recorder:
     ) -> None:
         """Record what the caller said."""
         self._last_user_turn = index = self._index()
+        self.turns += 1
         self._record(
             "append_user_turn",
             order_index=index,
@@ -125,88 +142,60 @@ class Recorder:
 
     async def close(self, delivery_seconds: float) -> bool:
         """Record nothing more; return whether all was delivered within `delivery_seconds`."""
-        self._undelivered.put_nowait(None)
-        done, _ = await asyncio.wait({self._delivery}, timeout=delivery_seconds)
-        if not done:
-            self._delivery.cancel()
-        self._journal.close(delivered=bool(done))
-        return bool(done)
+        self._closing = True
+        self._changed.set()
+        await asyncio.wait({self._delivery}, timeout=delivery_seconds)
+        self._delivery.cancel()
+        await asyncio.wait({self._delivery})
+        delivered = not self._pending
+        if not delivered and not self._journal.flush():
+            lost = min(len(self._pending), self._journal.unwritten)
+            metrics.lost.add(lost)
+            logger.critical("neither the disk nor the server took entries", extra={"lost": lost})
+        self._journal.close(delivered=delivered)
+        return delivered
 
     def _index(self) -> int:
-        index = self._next_index
-        self._next_index += 1
+        index = self.next_index
+        self.next_index += 1
         return index
 
     def _record(self, tool: str, /, **arguments: Any) -> None:
         present = {name: value for name, value in arguments.items() if value is not None}
         entry = JournalEntry(tool=tool, arguments=present)
         self._journal.append(entry)
-        self._undelivered.put_nowait(entry)
+        self._pending.append(_Pending(entry))
+        self._changed.set()
 
     async def _deliver(self) -> None:
-        while (entry := await self._undelivered.get()) is not None:
-            await _deliver(self._router, self._claims, entry)
+        """Deliver each entry, however long the server is away, until the recorder is closed."""
+        failures = 0
+        while not self._closing or self._pending:
+            metrics.undelivered.set(len(self._pending), {"where": "call"})
+            if not self._pending:
+                self._changed.clear()
+                await self._changed.wait()
+                continue
+            pending = in_order([(each, each.tries) for each in self._pending])[0]
+            delivery = await deliver(self._router, self._header, pending.entry)
+            if await self._is_done_with(pending.entry, delivery):
+                self._pending.remove(pending)
+                failures = 0
+                continue
+            pending.tries += 1
+            failures += 1
+            self._journal.flush()
+            await asyncio.sleep(retry_delay(_RETRY_DELAYS, failures, delivery.retry_after))
 
-
-async def replay_orphans(router: Router, folder: Path) -> int:
-    """Deliver the journals of calls whose process died, and return how many there were."""
-    count = 0
-    for orphan in find_orphans(folder):
-        await _replay(router, orphan)
-        count += 1
-    return count
-
-
-async def _replay(router: Router, orphan: OrphanedJournal) -> None:
-    claims = _claims(orphan.header)
-    delivered = False
-    try:
-        for entry in orphan.entries:
-            await _deliver(router, claims, _with_known_reason(entry))
-        if all(entry.tool != "end_conversation" for entry in orphan.entries):
-            end = JournalEntry(tool="end_conversation", arguments={"reason": "agent_lost"})
-            await _deliver(router, claims, end)
-        delivered = True
-    finally:
-        orphan.journal.close(delivered=delivered)
-
-
-async def _deliver(router: Router, claims: Claims, entry: JournalEntry) -> None:
-    """Deliver one entry, however long the server is away; an entry that it refuses is logged."""
-    attempt = 0
-    while True:
-        outcome = await router.call(SERVER, entry.tool, entry.arguments, claims, retry=True)
-        if outcome.error not in _RETRYABLE:
-            _log_refusal(entry, outcome)
-            return
-        await asyncio.sleep(_RETRY_DELAYS[min(attempt, len(_RETRY_DELAYS) - 1)])
-        attempt += 1
-
-
-def _log_refusal(entry: JournalEntry, outcome: Outcome) -> None:
-    if outcome.error:
-        fields = {"tool": entry.tool, "error": outcome.error}
-        logger.error("the transcripts server refused an entry", extra=fields)
-
-
-def _with_known_reason(entry: JournalEntry) -> JournalEntry:
-    """Return an entry as the server takes it: journals of earlier versions have any reason."""
-    reason = entry.arguments.get("reason")
-    if entry.tool != "end_conversation" or not isinstance(reason, str):
-        return entry
-    return JournalEntry(
-        tool=entry.tool, arguments={**entry.arguments, "reason": to_end_reason(reason)}
-    )
-
-
-def _claims(header: JournalHeader) -> Claims:
-    return Claims(
-        sub=header.subject,
-        business_id=header.business_id,
-        bot_id=header.bot_id,
-        conversation_id=header.conversation_id,
-        grant=Grant(),
-    )
+    async def _is_done_with(self, entry: JournalEntry, delivery: Delivery) -> bool:
+        match delivery.verdict:
+            case Verdict.DELIVERED:
+                return True
+            case Verdict.REFUSED:
+                lines = [Line.of(entry)]
+                return await set_aside(self._folder, self._header, lines, delivery.error)
+            case Verdict.LATER | Verdict.DOUBTFUL:
+                return False  # what is doubtful to the end is left to the replay
 
 
 def _now() -> str:

