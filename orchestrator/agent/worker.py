@@ -15,7 +15,7 @@ from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
 from config.security.tokens import Signer
 from config.settings import Settings, required, settings
 from config.telemetry import configure_tracing
-from orchestrator.agent.recorder import replay_orphans
+from orchestrator.agent.journal_replay import replay_orphans
 from orchestrator.mcp_client.router import Router, load_ca_certificates
 from orchestrator.runtime.gc_tuning import freeze_heap
 
