@@ -8,21 +8,44 @@ LiveKit?.setLogLevel("warn"); // else the console shows the token
 /** A failure whose message is fit for the page. */
 export class CallError extends Error {}
 
-/** Ask the API for a conversation with a bot. */
-export async function startSession(business, bot) {
-  const response = await request("/api/sessions/start", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ business, bot }),
-  });
-  if (response.ok) return response.json();
-  if (response.status === 401 || response.status === 404) {
-    throw new CallError(
-      `There is no bot “${bot}” of “${business}” that takes calls from this page. ` +
-        "Check both names, and that the bot is declared with allow_anonymous.",
-    );
+/**
+ * Ask the API for a conversation with a bot. While all agents are busy, `queued(place)` is called
+ * each time that the API has been asked. Aborting `signal` leaves the queue: null is returned.
+ */
+export async function startSession(business, bot, queued, signal) {
+  let ticket; // keeps the place
+  while (!signal.aborted) {
+    const response = await request("/api/sessions/start", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ business, bot, ticket }),
+    });
+    if (response.status === 429 && ticket) {
+      await pause(retryAfter(response), signal); // who waits does not lose the place
+      continue;
+    }
+    if (!response.ok) throw new CallError(await refused(response, business, bot));
+    const answer = await response.json();
+    if (signal.aborted) break;
+    if (response.status !== 202) return answer;
+    ticket = answer.ticket;
+    queued(answer.place);
+    await pause(answer.retry_after, signal);
   }
-  throw new CallError(await explained(response));
+  return null;
+}
+
+/** Fetch the tool calls of a conversation so far; none if they are not to be had. */
+export async function toolCalls(session) {
+  const id = encodeURIComponent(session.conversation_id);
+  try {
+    const response = await fetch(`/api/conversations/${id}/tool_calls`, {
+      headers: { Authorization: `Bearer ${session.conversation_token}` },
+    });
+    return response.ok ? await response.json() : [];
+  } catch {
+    return []; // they are asked for again
+  }
 }
 
 /** Fetch the transcript of a conversation as a file. */
@@ -44,10 +67,31 @@ async function request(path, options) {
   }
 }
 
+async function refused(response, business, bot) {
+  if (response.status === 401 || response.status === 404) {
+    return (
+      `There is no bot “${bot}” of “${business}” that takes calls from this page. ` +
+      "Check both names, and that the bot is declared with allow_anonymous."
+    );
+  }
+  return explained(response);
+}
+
+function retryAfter(response) {
+  return Number(response.headers.get("Retry-After")) || 60;
+}
+
+/** Wait so many seconds, or until the signal is aborted. */
+function pause(seconds, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, Math.max(1, Number(seconds) || 2) * 1000);
+    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}
+
 async function explained(response) {
   if (response.status === 429) {
-    const seconds = Number(response.headers.get("Retry-After")) || 60;
-    return `Too many calls from this address. Try again in ${seconds} seconds.`;
+    return `Too many calls from this address. Try again in ${retryAfter(response)} seconds.`;
   }
   const body = await response.json().catch(() => ({}));
   return body.message ?? `The server answered ${response.status}.`;

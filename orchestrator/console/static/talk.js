@@ -1,7 +1,8 @@
 /* The talk page: one person, one bot, one call at a time. */
 
-import { Call, CallError, exported, microphone, startSession } from "./call.js";
+import { Call, CallError, exported, microphone, startSession, toolCalls } from "./call.js";
 import { Timeline, made } from "./timeline.js";
+import { ToolCalls } from "./toolcalls.js";
 
 const $ = (id) => document.getElementById(id);
 const timeline = new Timeline($("timeline"), $("announcer"));
@@ -20,14 +21,20 @@ const PARTS = {
   model: "model",
   tools: "tools",
   speech: "voice",
+  filler: "end of the filler",
   ours: "the rest",
 };
+const SINCE = { speech: "after your last word", text: "after your message" };
+const LIMIT = 2000; // characters of a message, as the agent takes it
+const LOG_DELAYS = [1000, 3000, 8000]; // milliseconds after the end; by then its log is complete
 
 let named = false; // whether the address says whom to call
 let call = null;
 let session = null;
+let calls = null; // of tools, in the session
+let waiting = null; // aborting it leaves the queue
 let startedAt = 0;
-let written = 0;
+let written = []; // ids and texts of what was typed, and not refused
 let writtenAt = null; // when the caller wrote what has not been answered yet
 
 function show(phase, status, state = "") {
@@ -36,11 +43,13 @@ function show(phase, status, state = "") {
   $("status").textContent = status;
   const talking = phase === "live";
   $("call").hidden = phase !== "idle";
+  $("leave").hidden = phase !== "queued";
   $("hang-up").hidden = !call;
   $("mute").hidden = !talking;
   $("who").hidden = phase !== "idle" || named;
   $("change").hidden = phase !== "idle" || !named;
-  $("words").disabled = $("send").disabled = !talking;
+  $("words").disabled = !talking;
+  measure();
 }
 
 function complain(text) {
@@ -77,9 +86,19 @@ async function place(event) {
 async function enter(business, bot, track) {
   show("connecting", "Connecting");
   $("timeline").focus(); // the button that had it is gone
-  const started = await startSession(business, bot);
+  waiting = new AbortController();
+  const started = await startSession(business, bot, queued, waiting.signal);
+  $("queue-clip").pause();
+  if (!started) {
+    track?.stop();
+    ended({ reason: "", failed: false });
+    hint("You have left the queue.");
+    return;
+  }
   session = started;
   timeline.clear();
+  calls = new ToolCalls(timeline);
+  written = [];
   $("empty").hidden = true;
   $("latency").hidden = true;
   $("export").hidden = false;
@@ -90,6 +109,16 @@ async function enter(business, bot, track) {
   else track?.stop();
 }
 
+/** Show the place in the queue; the first time, say that there is one. */
+function queued(place) {
+  const first = $("leave").hidden;
+  show("queued", `You are number ${place} in the queue`);
+  if (!first) return;
+  $("leave").focus();
+  $("queue-clip").currentTime = 0;
+  $("queue-clip").play().catch(() => {}); // a browser may not allow it; the words are there
+}
+
 function agent(state) {
   if (!call) return;
   const here = state !== "initializing";
@@ -98,12 +127,20 @@ function agent(state) {
     timeline.note("The call began");
   }
   show(here ? "live" : "connecting", STATES[state] ?? state, state);
+  if (state === "speaking" || state === "listening") readLog();
+}
+
+/** Show the tool calls that no event has told of: a bot may publish none. */
+async function readLog() {
+  const shown = calls;
+  const entries = await toolCalls(session);
+  if (calls === shown) calls.log(entries);
 }
 
 function line(words) {
   timeline.line(words);
   if (words.who === "agent" && writtenAt !== null) {
-    latency((performance.now() - writtenAt) / 1000, "after your message", {});
+    latency("text", { first_sound: (performance.now() - writtenAt) / 1000 });
     writtenAt = null;
   }
 }
@@ -111,26 +148,35 @@ function line(words) {
 function happened(event) {
   switch (event.type) {
     case "agent_tool_call":
+      calls.event({ chosen_by: "model", ...event });
+      break;
     case "retrieval":
-      timeline.tool(event);
+      calls.event({ chosen_by: "retrieval", ...event });
       break;
     case "interruption":
       timeline.interrupted();
       break;
     case "latency":
-      latency(event.seconds.total, "after your last word", event.seconds);
+      writtenAt = null;
+      latency(event.since, event.seconds);
+      break;
+    case "text_refused":
+      textRefused(event.message);
       break;
   }
 }
 
-function latency(seconds, since, parts) {
+/** Show how long the last answer took; without the agent's own figures, only its first words. */
+function latency(since, seconds) {
+  const shown = (value) => (value === undefined ? "–" : `${value.toFixed(2)} s`);
   $("latency").hidden = false;
-  $("latency-total").textContent = `${seconds.toFixed(2)} s`;
-  $("latency-since").textContent = since;
+  $("latency-since").textContent = SINCE[since] ?? SINCE.speech;
+  $("latency-first").textContent = shown(seconds.first_sound);
+  $("latency-total").textContent = shown(seconds.answer);
   const rows = Object.entries(PARTS)
-    .filter(([key]) => parts[key] >= 0.005)
+    .filter(([key]) => seconds[key] >= 0.005)
     .map(([key, name]) =>
-      made("div", "", made("dt", "", name), made("dd", "", `${parts[key].toFixed(2)} s`)),
+      made("div", "", made("dt", "", name), made("dd", "", shown(seconds[key]))),
     );
   $("latency-parts").replaceChildren(...rows);
 }
@@ -145,7 +191,9 @@ function playback(allowed) {
 
 function ended({ reason, failed }) {
   const seconds = startedAt && Math.max(1, Math.round((Date.now() - startedAt) / 1000));
+  if (call) LOG_DELAYS.forEach((delay) => setTimeout(readLog, delay));
   call = null;
+  waiting = null;
   startedAt = 0;
   writtenAt = null;
   $("sound").hidden = true;
@@ -175,18 +223,44 @@ function showMicrophone(muted = false) {
   $("mute-label").textContent = call.hasMicrophone ? (muted ? "Unmute" : "Mute") : "Use mic";
 }
 
+/** Say how long a message may be, and how long this one is. Returns whether it can be sent. */
+function measure() {
+  const count = [...$("words").value.trim()].length; // as Python counts
+  const limit = LIMIT.toLocaleString("en");
+  const over = count > LIMIT;
+  $("limit").textContent = count
+    ? `${count.toLocaleString("en")} of at most ${limit} characters`
+    : `At most ${limit} characters`;
+  $("limit").classList.toggle("over", over);
+  $("words").setAttribute("aria-invalid", String(over));
+  $("send").disabled = over || $("words").disabled;
+  return count > 0 && !over;
+}
+
 async function write(event) {
   event.preventDefault();
+  if (!call || !measure()) return;
   const text = $("words").value.trim();
-  if (!text || !call) return;
   $("words").value = "";
-  timeline.line({ id: `written-${++written}`, who: "you", text, final: true });
+  measure();
+  const id = `written-${performance.now()}`;
+  timeline.line({ id, who: "you", text, final: true });
+  written.push({ id, text });
   writtenAt = performance.now();
   try {
     await call.write(text);
   } catch {
     timeline.note("That could not be sent", "failed");
   }
+}
+
+/** Say why the agent has not taken a message, and give it back. */
+function textRefused(why) {
+  const { id, text } = written.pop() ?? {};
+  timeline.refused(id, why);
+  if (text && !$("words").value) $("words").value = text;
+  writtenAt = null;
+  measure();
 }
 
 async function download(event) {
@@ -236,10 +310,12 @@ function begin() {
   name($("business").value, $("bot").value);
   $("who").addEventListener("submit", place);
   $("change").addEventListener("click", change);
+  $("leave").addEventListener("click", () => waiting?.abort());
   $("hang-up").addEventListener("click", () => call?.hangUp());
   $("mute").addEventListener("click", toggleMicrophone);
   $("sound").addEventListener("click", () => call?.playSound());
   $("composer").addEventListener("submit", write);
+  $("words").addEventListener("input", measure);
   $("export").addEventListener("click", download);
   show("idle", "Ready when you are");
   requestAnimationFrame(drawLevels);

@@ -1,10 +1,8 @@
 /* What was said and done, in order. Every text is somebody else's: textContent only. */
 
-const ERRORS = new Set([
-  "invalid", "unknown_tool", "not_found", "rejected", "disconnected", "unavailable", "timeout",
-  "outcome_unknown", "fault",
-]);
-const OUTCOMES = { needs_confirmation: "asks for a yes", outcome_unknown: "outcome unknown" };
+// Every other outcome is an error, whether this page knows it or not.
+const GRADES = { ok: "done", needs_confirmation: "pending" };
+const OUTCOMES = { needs_confirmation: "asks for a yes" };
 const NEAR = 80; // pixels from the end within which the list follows what comes
 const KEPT = 20; // announcements
 
@@ -53,21 +51,42 @@ export class Timeline {
     spoken[spoken.length - 1]?.classList.add("interrupted");
   }
 
-  /** Show a tool call or a retrieval. */
-  tool(event) {
-    const outcome = String(event.outcome ?? "ok");
-    const label = OUTCOMES[outcome] ?? outcome.replaceAll("_", " ");
+  /** Mark what was written as refused, and say why. */
+  refused(id, why) {
+    const item = this.#lines.get(id);
+    if (!item) return this.note(why, "failed");
+    item.classList.add("refused");
+    item.append(made("p", "why", why));
+    this.#announce(why);
+    this.#follow();
+  }
+
+  /**
+   * Show a tool call or a retrieval: as the last thing, among what is shown by when it was (`at`,
+   * in milliseconds), or instead of another item. Returns its item.
+   */
+  tool(call, { at = Date.now(), instead } = {}) {
+    const outcome = String(call.outcome ?? "unknown");
+    const label = Object.hasOwn(OUTCOMES, outcome) ? OUTCOMES[outcome] : outcome.replaceAll("_", " ");
     const head = made(
       "p",
       "tool-head",
-      made("span", "kind", event.type === "retrieval" ? "Retrieval" : "Tool"),
-      made("code", "tool-name", made("span", "server", `${event.server} `), String(event.tool)),
+      made("span", "kind", call.chosen_by === "retrieval" ? "Retrieval" : "Tool"),
+      made("code", "tool-name", made("span", "server", `${call.server} `), String(call.tool)),
       made("span", `outcome ${grade(outcome)}`, label),
-      made("span", "ms", milliseconds(event.ms)),
+      made("span", "ms", milliseconds(call.ms)),
     );
-    this.#add(made("li", `tool ${grade(outcome)}`, head, ...given(event.arguments), ...found(event)));
-    this.#announce(`${event.server} ${event.tool}: ${label}, ${milliseconds(event.ms)}`);
+    const item = made("li", `tool ${grade(outcome)}`, head, ...given(call.arguments), ...found(call));
+    if (instead) {
+      item.title = instead.title;
+      item.dataset.at = instead.dataset.at;
+      instead.replaceWith(item);
+    } else {
+      this.#add(item, at);
+      this.#announce(`${call.server} ${call.tool}: ${label}, ${milliseconds(call.ms)}`);
+    }
     this.#follow();
+    return item;
   }
 
   /** Show something about the call itself. */
@@ -77,9 +96,11 @@ export class Timeline {
     this.#follow();
   }
 
-  #add(item) {
-    item.title = new Date().toLocaleTimeString();
-    this.#list.append(item);
+  #add(item, at = Date.now()) {
+    item.title = new Date(at).toLocaleTimeString();
+    item.dataset.at = at;
+    const later = [...this.#list.children].find((other) => Number(other.dataset.at) > at);
+    this.#list.insertBefore(item, later ?? null);
   }
 
   #announce(text) {
@@ -101,8 +122,7 @@ export function made(tag, className, ...content) {
 }
 
 function grade(outcome) {
-  if (ERRORS.has(outcome)) return "failed";
-  return outcome === "needs_confirmation" ? "pending" : "done";
+  return Object.hasOwn(GRADES, outcome) ? GRADES[outcome] : "failed";
 }
 
 function milliseconds(value) {
@@ -120,12 +140,12 @@ function given(values) {
   return [made("dl", "arguments", ...rows)];
 }
 
-function found(event) {
-  if (event.type !== "retrieval" || !Array.isArray(event.passages)) return [];
-  const count = event.passages.length;
+function found(call) {
+  if (!Array.isArray(call.passages)) return [];
+  const count = call.passages.length;
   if (!count) return [made("p", "passages", "Nothing found")];
   const summary = made("summary", "", `${count} ${count === 1 ? "passage" : "passages"}`);
-  const texts = event.passages.map((text) => made("blockquote", "", plain(text)));
+  const texts = call.passages.map((text) => made("blockquote", "", plain(text)));
   return [made("details", "passages", summary, ...texts)];
 }
 

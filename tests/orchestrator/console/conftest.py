@@ -1,17 +1,21 @@
 """A real Chromium in front of a whole deployment, with a small declared business in it."""
 
 import base64
+import json
 import os
 import shutil
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from uuid import uuid4
 
 import httpx2
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+from livekit import rtc
+from livekit.api import AccessToken, VideoGrants
+from playwright.async_api import Browser, ConsoleMessage, Page, Route, async_playwright, expect
 
 from orchestrator.admin.declarations import apply_file
 from tests.support.deployment import SharedDeployment
@@ -178,3 +182,73 @@ async def talk(
     yield talk
     await context.close()
     assert talk.errors == []
+
+
+class PlayedAgent:
+    """An agent that only publishes what a test tells it to, in a room of its own."""
+
+    def __init__(self, deployment: SharedDeployment) -> None:
+        self._deployment = deployment
+        self._room = rtc.Room()
+        self.name = f"played-{uuid4().hex}"
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """Return what the API answers to who starts a session in this room."""
+        return {
+            "livekit_url": self._deployment.deployment.livekit_url,
+            "token": self._token("caller", "standard"),
+            "conversation_id": self.name,
+            "conversation_token": "caller's",
+            "ice_servers": [],
+        }
+
+    async def join(self) -> None:
+        """Enter the room, and listen."""
+        options = rtc.RoomOptions(rtc_config=rtc.RtcConfiguration(ice_servers=[]))
+        url = self._deployment.deployment.livekit_url
+        await self._room.connect(url, self._token("agent", "agent"), options)
+        await self.set_state("listening")
+
+    async def set_state(self, state: Literal["listening", "thinking", "speaking"]) -> None:
+        """Say what it does."""
+        await self._room.local_participant.set_attributes({"lk.agent.state": state})
+
+    async def publish(self, event: str, **details: Any) -> None:
+        """Publish a client event."""
+        body = json.dumps({"type": event, "at": 0, **details})
+        await self._room.local_participant.publish_data(body, reliable=True, topic="events")
+
+    async def say(self, words: str) -> None:
+        """Publish a transcript of words that it says."""
+        topic = "lk.transcription"
+        await self._room.local_participant.send_text(words, topic=topic)
+
+    async def leave(self) -> None:
+        """Leave the room."""
+        await self._room.disconnect()
+
+    def _token(self, identity: str, kind: Literal["agent", "standard"]) -> str:
+        environment = self._deployment.environment
+        token = AccessToken(environment["LIVEKIT_API_KEY"], environment["LIVEKIT_API_SECRET"])
+        grants = VideoGrants(
+            room_join=True, room=self.name, agent=kind == "agent", can_update_own_metadata=True
+        )
+        return token.with_identity(identity).with_kind(kind).with_grants(grants).to_jwt()
+
+
+@pytest_asyncio.fixture
+async def agent(deployment: SharedDeployment, talk: TalkPage) -> AsyncGenerator[PlayedAgent]:
+    """An agent in a call with the page, which shows that it listens."""
+    agent = PlayedAgent(deployment)
+
+    async def answer(route: Route) -> None:
+        await route.fulfill(status=201, json=agent.session)
+
+    await talk.page.route("**/api/sessions/start", answer)
+    await agent.join()
+    await talk.open()
+    await talk.call()
+    await expect(talk.page.locator("#status")).to_have_text("Listening")
+    yield agent
+    await agent.leave()

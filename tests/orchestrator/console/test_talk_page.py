@@ -42,6 +42,7 @@ async def test_a_spoken_call_shows_both_sides_and_the_tool(
     await expect(tool.locator(".ms")).to_contain_text(" ms")
     retrieval = page.locator(".tool", has_text="search_knowledge")
     await expect(retrieval).to_contain_text("Retrieval")
+    await expect(page.locator("#latency-first")).to_contain_text(" s")
     await expect(page.locator("#latency-total")).to_contain_text(" s")
     model.assert_done()
 
