@@ -2,24 +2,36 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing
 from datetime import datetime
 
 from livekit import rtc
-from livekit.agents import NOT_GIVEN, Agent, FlushSentinel, ModelSettings, StopResponse
+from livekit.agents import (
+    NOT_GIVEN,
+    Agent,
+    APIError,
+    FlushSentinel,
+    ModelSettings,
+    StopResponse,
+)
 from livekit.agents.llm import ChatChunk, ChatContext, ChatMessage, Tool
+from livekit.agents.utils.aio import cancel_and_wait
 from livekit.agents.voice.io import PlaybackStartedEvent
 
 from orchestrator.agent.agent_parts import AgentParts
+from orchestrator.agent.llm_cascade import BrokenAnswerError
 from orchestrator.agent.prompt import build_instructions, format_passages
 from orchestrator.agent.timing import Filler
 from orchestrator.agent.tool_runner import FILLER
 from orchestrator.agent.toolset import RawTool
 
+APOLOGY = "I'm sorry, I have trouble answering right now. Could you say that again?"
+
 Chunk = ChatChunk | str | FlushSentinel
 
 
 class VoiceAgent(Agent):
-    """Talks with one caller, or continues a conversation in writing: then there is a `history`."""
+    """Talks with one caller, or answers in writing; `history` is what was said before."""
 
     def __init__(
         self,
@@ -29,14 +41,16 @@ class VoiceAgent(Agent):
         *,
         greeting: str | None = None,
         history: ChatContext | None = None,
+        written: bool = False,
     ) -> None:
         super().__init__(
-            instructions=build_instructions(parts.bot, now, written=history is not None),
+            instructions=build_instructions(parts.bot, now, written=written),
             tools=[*tools],
             chat_ctx=history or NOT_GIVEN,
         )
         self._parts = parts
         self._greeting = greeting
+        self._written = written
 
     async def on_enter(self) -> None:
         """Greet the caller, and let an embedded model read its prompt meanwhile."""
@@ -67,15 +81,17 @@ class VoiceAgent(Agent):
 
     async def llm_node(
         self, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncGenerator[Chunk]:
         """Answer with the sentence of the last result where it is spoken, else with the model."""
         sentence = self._parts.toolset.runner.spoken.find(chat_ctx)
         if sentence is not None:
             yield sentence
             return
         context = await self._with_passages(chat_ctx)
-        async for chunk in self._with_filler(context, tools, model_settings):
-            yield chunk
+        # Closed at once: what is only abandoned keeps the model's request until it is collected.
+        async with aclosing(self._with_filler(context, tools, model_settings)) as answer:
+            async for chunk in answer:
+                yield chunk
 
     def tts_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings
@@ -111,21 +127,51 @@ class VoiceAgent(Agent):
 
     async def _with_filler(
         self, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncGenerator[Chunk]:
         """Stream the model's answer; speak a filler once if it does not begin in time."""
-        model = Agent.default.llm_node(self, chat_ctx, tools, model_settings)
-        answer = self._parts.clock.count_model(model)
-        first = asyncio.ensure_future(anext(answer, None))
-        timeout = self._parts.bot.soft_timeout_seconds
-        if timeout >= 0:
-            await asyncio.wait({first}, timeout=timeout)
-            if not first.done():
-                yield Filler(f"{FILLER} ")
-                yield FlushSentinel()
-        chunk = await first
-        while chunk is not None:
-            yield chunk
-            chunk = await anext(answer, None)
+        model = self._with_apology(chat_ctx, tools, model_settings)
+        async with aclosing(self._parts.clock.count_model(model)) as answer:
+            first = asyncio.ensure_future(anext(answer, None))
+            try:
+                timeout = self._parts.bot.soft_timeout_seconds
+                if timeout >= 0:
+                    await asyncio.wait({first}, timeout=timeout)
+                    if not first.done():
+                        yield Filler(f"{FILLER} ")
+                        yield FlushSentinel()
+                chunk = await first
+            finally:
+                await cancel_and_wait(first)
+            while chunk is not None:
+                yield chunk
+                chunk = await anext(answer, None)
+
+    async def _with_apology(
+        self, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
+    ) -> AsyncGenerator[Chunk]:
+        """Stream the model's answer; apologize where there is none, or where it breaks off.
+
+        Raises:
+            APIError: no model answered, or not to the end, in writing.
+        """
+        spoken = False
+        whole = True
+        try:
+            model = Agent.default.llm_node(self, chat_ctx, tools, model_settings)
+            async with aclosing(model) as answer:
+                async for chunk in answer:
+                    spoken = spoken or (isinstance(chunk, ChatChunk) and chunk.has_response())
+                    yield chunk
+        except APIError as error:
+            if self._written:
+                raise
+            whole = isinstance(error, BrokenAnswerError) and error.whole_sentences
+        if whole:
+            return
+        if spoken:
+            yield " "
+            yield FlushSentinel()
+        yield APOLOGY
 
 
 def _last_user_message(chat_ctx: ChatContext) -> ChatMessage | None:

@@ -1,8 +1,9 @@
 """A language model of any provider that litellm knows, as one of LiveKit's LLMs."""
 
-import asyncio
 from collections.abc import Iterable
+from contextlib import aclosing
 from typing import Any, cast
+from uuid import uuid4
 
 from livekit.agents import (
     DEFAULT_API_CONNECT_OPTIONS,
@@ -26,6 +27,7 @@ from livekit.agents.llm import (
 from openai import APIError as ModelError  # the base class of whatever litellm raises
 
 from config.settings import prepare_litellm
+from orchestrator.agent.llm_cascade import Signal
 from orchestrator.agent.model_choice import LLMSpec
 from orchestrator.agent.system_tools import without_examples
 
@@ -34,7 +36,10 @@ import litellm  # noqa: E402 - see the line above
 
 litellm.suppress_debug_info = True
 
-_CHUNK_TIMEOUT = 30.0  # seconds between two chunks, once the model has begun to answer
+# Reasons to end with which a model says that its answer is not whole.
+_CUT_OFF = frozenset({"length", "content_filter"})
+# What litellm raises, and what our own reading of an answer raises that has another shape.
+_FAILURES = (ModelError, AttributeError, LookupError, TypeError, ValueError)
 
 Json = dict[str, Any]
 
@@ -90,7 +95,8 @@ class LiteLLM(LLM[Any]):
     ) -> LLMStream:
         """Stream the answer to a conversation.
 
-        The first chunk comes with the model's first, and may be empty. Tool calls come whole.
+        Tool calls come whole, at the end; a `Signal` says that one is on its way. Only the cascade
+        limits the time.
         """
         offered = [] if tool_choice == "none" else tools or []
         return _LiteLLMStream(self, chat_ctx, offered, conn_options)
@@ -130,6 +136,7 @@ class _LiteLLMStream(LLMStream):
         super().__init__(llm, chat_ctx=chat_ctx, tools=tools, conn_options=options)
         self._model = llm
         self._request_id = ""
+        self._finish_reason = ""
         self._tool_calls: dict[int, dict[str, str]] = {}  # as far as they have come, by index
 
     async def _run(self) -> None:
@@ -137,42 +144,48 @@ class _LiteLLMStream(LLMStream):
             answer = await self._model.request(
                 self._chat_ctx, self._tools, stream=True, stream_options={"include_usage": True}
             )
-            chunks = aiter(answer)
-            chunk = await anext(chunks, None)
-            if chunk is not None:
-                # Tells the cascade that the model has begun, before there is anything to pass on.
-                self._send(delta=ChoiceDelta(role="assistant"))
-            while chunk is not None:
-                self._add(chunk)
-                async with asyncio.timeout(_CHUNK_TIMEOUT):
-                    chunk = await anext(chunks, None)
-        except (TimeoutError, ModelError) as error:
+            async with aclosing(answer):
+                async for chunk in answer:
+                    self._add(chunk)
+            self._send_end()
+        except _FAILURES as error:
             # The message of the error can hold the request, and with it what the caller said.
             raise APIConnectionError(type(error).__name__, retryable=False) from None
-        self._send_tool_calls()
 
     def _add(self, chunk: Any) -> None:
         """Pass on the text and the usage of one of litellm's chunks; collect its tool calls."""
         self._request_id = chunk.id or self._request_id
         for choice in chunk.choices:
             for part in choice.delta.tool_calls or ():
-                call = self._tool_calls.setdefault(
-                    part.index, {"id": "", "name": "", "arguments": ""}
-                )
-                call["id"] = part.id or call["id"]
-                call["name"] = part.function.name or call["name"]
-                call["arguments"] += part.function.arguments or ""
+                self._add_tool_call(part)
             if choice.delta.content:
                 self._send(delta=ChoiceDelta(role="assistant", content=choice.delta.content))
+            self._finish_reason = choice.finish_reason or self._finish_reason
         usage = getattr(chunk, "usage", None)
         if usage:
             self._send(usage=_completion_usage(usage))
 
-    def _send_tool_calls(self) -> None:
-        if self._tool_calls:
+    def _add_tool_call(self, part: Any) -> None:
+        """Add a part of a tool call, and signal that the call is being written."""
+        call = self._tool_calls.setdefault(part.index, {"id": "", "name": "", "arguments": ""})
+        call["id"] = part.id or call["id"]
+        call["name"] = part.function.name or call["name"]
+        call["arguments"] += part.function.arguments or ""
+        if call["name"]:
+            self._event_ch.send_nowait(Signal(id=self._request_id, kind="tool_call"))
+
+    def _send_end(self) -> None:
+        """Send the tool calls, or else that the answer was cut off, and perhaps in one of them."""
+        if self._finish_reason in _CUT_OFF:
+            self._event_ch.send_nowait(Signal(id=self._request_id, kind="cut_off"))
+        elif self._tool_calls:
             calls = [
-                FunctionToolCall(name=c["name"], arguments=c["arguments"] or "{}", call_id=c["id"])
-                for _, c in sorted(self._tool_calls.items())
+                FunctionToolCall(
+                    name=call["name"],
+                    arguments=call["arguments"] or "{}",
+                    call_id=call["id"] or f"call_{uuid4().hex}",  # some servers name none
+                )
+                for _, call in sorted(self._tool_calls.items())
             ]
             self._send(delta=ChoiceDelta(role="assistant", tool_calls=calls))
 

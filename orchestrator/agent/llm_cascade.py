@@ -1,13 +1,16 @@
 """Several language models as one: each is tried in turn, until one begins to answer in time.
 
-A model that has just failed is not asked for a while by any call (`ModelHealth`). Why this is not
-LiveKit's own `FallbackAdapter`: docs/decisions/0015-our-own-llm-cascade.md.
+An answer begins with words or with a tool call; what has neither is a failure of its model. A model
+that has just failed is not asked for a while by any call (`ModelHealth`). Why this is not LiveKit's
+own `FallbackAdapter`: docs/decisions/0015-our-own-llm-cascade.md.
 """
 
 import asyncio
+import json
 import logging
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import AsyncIterable, Sequence
+from itertools import takewhile
+from typing import Any, ClassVar, Literal
 
 from livekit.agents import (
     DEFAULT_API_CONNECT_OPTIONS,
@@ -17,29 +20,72 @@ from livekit.agents import (
     APIError,
     NotGivenOr,
 )
-from livekit.agents.llm import LLM, ChatChunk, ChatContext, LLMStream, Tool, ToolChoice
+from livekit.agents.llm import (
+    LLM,
+    ChatChunk,
+    ChatContext,
+    FunctionToolCall,
+    LLMStream,
+    Tool,
+    ToolChoice,
+)
+from livekit.agents.metrics import LLMMetrics
 
 from orchestrator.agent.model_health import ModelHealth
 
 logger = logging.getLogger("antiphon.model")
 
-_LAST_MODEL_TIMEOUT = 30.0  # seconds that the last model has for its first chunk, at least
+_LAST_MODEL_TIMEOUT = 30.0  # seconds that the last model has to begin, at least
+_PROGRESS_TIMEOUT = 8.0  # seconds that a model which has begun may say nothing more
+# Full stops, marks and dandas of the scripts that bots speak; a colon or an ellipsis ends nothing.
+_SENTENCE_ENDS = frozenset(".!?\u3002\uff01\uff1f\u061f\u06d4\u0964\u0965")
+
+
+class Signal(ChatChunk):
+    """What a model says to the cascade alone.
+
+    `tool_call`: it is writing a tool call, which comes when it is whole. `cut_off`: what has come
+    is not the whole answer.
+    """
+
+    kind: Literal["tool_call", "cut_off"]
+
+
+class BrokenAnswerError(APIConnectionError):
+    """An answer that ended too early, after words of it were passed on.
+
+    `whole_sentences` is whether the words can stand by themselves: they do not stop in the middle
+    of a sentence, and no tool call was lost.
+    """
+
+    def __init__(self, cause: str, *, whole_sentences: bool) -> None:
+        super().__init__(cause, retryable=False)
+        self.whole_sentences = whole_sentences
 
 
 class LLMCascade(LLM[Any]):
     """Streams from the first of `models` that begins to answer in time.
 
-    `first_chunk_timeout` is in seconds. Models are told apart by their labels.
+    `first_chunk_timeout` is in seconds, and ends with the first words or tool call.
+    `progress_timeout` is the longest silence after that. Models are told apart by their labels.
     """
 
     def __init__(
-        self, models: Sequence[LLM[Any]], *, first_chunk_timeout: float, health: ModelHealth
+        self,
+        models: Sequence[LLM[Any]],
+        *,
+        first_chunk_timeout: float,
+        health: ModelHealth,
+        progress_timeout: float = _PROGRESS_TIMEOUT,
     ) -> None:
         super().__init__()
         self.models = models
         self.first_chunk_timeout = first_chunk_timeout
+        self.progress_timeout = progress_timeout
         self.health = health
         self.answering = models[0]  # the model that has answered last
+        for model in models:
+            model.on("metrics_collected", self._measured)
 
     @property
     def model(self) -> str:
@@ -71,6 +117,10 @@ class LLMCascade(LLM[Any]):
         once = APIConnectOptions(max_retry=0, timeout=conn_options.timeout)
         return _CascadeStream(self, chat_ctx, tools or [], once, options)
 
+    def _measured(self, metrics: LLMMetrics) -> None:
+        """Pass on what a request to a model was; a model that has failed bills it as well."""
+        self.emit("metrics_collected", metrics)
+
 
 class _CascadeStream(LLMStream):
     # As in LiveKit's own adapter: the spans of the model's own stream describe the request.
@@ -100,17 +150,51 @@ class _CascadeStream(LLMStream):
                 seconds = max(seconds, _LAST_MODEL_TIMEOUT)
             elif not await cascade.health.is_healthy(model.label):
                 continue
-            async with self._request(model) as stream:
-                chunk = await self._first_chunk(model, stream, seconds)
-                if chunk is None:
-                    continue
-                cascade.answering = model
-                self._forward(chunk)
-                # An error from here on ends the answer: what was spoken cannot be taken back.
-                async for chunk in stream:
-                    self._forward(chunk)
+            if await self._pass_on(model, seconds):
                 return
         raise APIConnectionError("No language model answered.", retryable=False)
+
+    async def _pass_on(self, model: LLM[Any], seconds: float) -> bool:
+        """Pass on a model's answer; return False if it has failed before the answer began.
+
+        Raises:
+            BrokenAnswerError: it has failed later. What was spoken cannot be taken back.
+        """
+        may_call_tools = bool(self._tools) and self._options["tool_choice"] != "none"
+        answer = _Answer(may_call_tools=may_call_tools)
+        try:
+            await self._stream(model, answer, seconds)
+        except (TimeoutError, APIError) as error:
+            cause = str(error) or type(error).__name__
+            logger.warning("a model failed", extra={"model": model.label, "error": cause})
+            await self._cascade.health.record_failure(model.label)
+            if answer.begun and not answer.calls_tools:
+                raise BrokenAnswerError(cause, whole_sentences=answer.whole_sentences) from None
+        return answer.begun
+
+    async def _stream(self, model: LLM[Any], answer: "_Answer", seconds: float) -> None:
+        """Pass on what a model answers, from its first words or tool call on.
+
+        Raises:
+            TimeoutError: it has said nothing for too long.
+            APIError: it has failed, or its answer is empty, cut off or cannot be done.
+        """
+        now = asyncio.get_running_loop().time
+        latest = now() + max(seconds, _LAST_MODEL_TIMEOUT)  # for a beginning that takes several
+        async with self._request(model) as stream, asyncio.timeout(seconds) as deadline:
+            async for chunk in stream:
+                ready = answer.add(chunk)
+                soon = now() + self._cascade.progress_timeout
+                if answer.begun:
+                    self._cascade.answering = model
+                    if _is_progress(chunk):
+                        deadline.reschedule(soon)
+                elif isinstance(chunk, Signal):
+                    deadline.reschedule(min(soon, latest))
+                for each in ready:
+                    self._event_ch.send_nowait(each)
+        if not answer.begun:
+            raise APIConnectionError("The answer is empty.", retryable=False)
 
     def _request(self, model: LLM[Any]) -> LLMStream:
         return model.chat(
@@ -120,20 +204,87 @@ class _CascadeStream(LLMStream):
             **self._options,
         )
 
-    async def _first_chunk(
-        self, model: LLM[Any], stream: LLMStream, seconds: float
-    ) -> ChatChunk | None:
-        """Return the model's first chunk, or None if it does not come in time."""
-        try:
-            async with asyncio.timeout(seconds):
-                return await anext(stream)
-        except (TimeoutError, StopAsyncIteration, APIError) as error:
-            fields = {"model": model.label, "error": str(error) or type(error).__name__}
-            logger.warning("a model did not answer; trying the next", extra=fields)
-            await self._cascade.health.record_failure(model.label)
-            return None
+    async def _metrics_monitor_task(self, event_aiter: AsyncIterable[ChatChunk]) -> None:
+        """Measure nothing: the models' own streams do, those of models that fail included."""
 
-    def _forward(self, chunk: ChatChunk) -> None:
-        """Pass on a chunk, unless it only says that the model has begun."""
+    def _emit_error(self, api_error: Exception, recoverable: bool) -> None:
+        # The call goes on. LiveKit would end it after four errors without a word in between, and
+        # one turn has as many when its answer is begun early and again.
+        del recoverable
+        super()._emit_error(api_error, recoverable=True)
+
+
+class _Answer:
+    """What one model has answered so far; its chunks are held back until the answer begins."""
+
+    def __init__(self, *, may_call_tools: bool) -> None:
+        self._may_call_tools = may_call_tools
+        self._text = ""
+        self._held: list[ChatChunk] = []
+        self._lacks_tool_call = False
+        self.calls_tools = False
+
+    @property
+    def begun(self) -> bool:
+        """Return whether there is something to be spoken or done."""
+        return self.calls_tools or any(map(str.isalnum, self._text))
+
+    @property
+    def whole_sentences(self) -> bool:
+        """Return whether the text can stand by itself, and announces no tool call that is lost."""
+        return not self._lacks_tool_call and _ends_sentence(self._text)
+
+    def add(self, chunk: ChatChunk) -> list[ChatChunk]:
+        """Take a chunk, and return the chunks that may be passed on now.
+
+        Raises:
+            APIError: the answer was cut off, or has a tool call that cannot be done.
+        """
+        if isinstance(chunk, Signal):
+            if chunk.kind == "cut_off":
+                raise APIConnectionError("The answer was cut off.", retryable=False)
+            self._lacks_tool_call = True
+            return []
+        if chunk.delta:
+            self._text += chunk.delta.content or ""
+            if chunk.delta.tool_calls:
+                self._add_tool_calls(chunk.delta.tool_calls)
         if chunk.has_response() or chunk.usage or (chunk.delta and chunk.delta.extra):
-            self._event_ch.send_nowait(chunk)
+            self._held.append(chunk)
+        if not self.begun:
+            return []
+        ready, self._held = self._held, []
+        return ready
+
+    def _add_tool_calls(self, calls: Sequence[FunctionToolCall]) -> None:
+        self._lacks_tool_call = True
+        if not self._may_call_tools or not all(map(_can_be_done, calls)):
+            raise APIConnectionError("A tool call cannot be done.", retryable=False)
+        self._lacks_tool_call = False
+        self.calls_tools = True
+
+
+def _can_be_done(call: FunctionToolCall) -> bool:
+    """Return whether a call has a name, and an object or nothing as its arguments.
+
+    LiveKit repairs what is no JSON: half a call would be done with half its arguments.
+    """
+    try:
+        arguments: object = json.loads(call.arguments or "{}")
+    except (ValueError, RecursionError):
+        return False
+    return bool(call.name.strip()) and (arguments is None or isinstance(arguments, dict))
+
+
+def _ends_sentence(text: str) -> bool:
+    """Return whether a sentence ends after the last word of a text."""
+    after = takewhile(lambda char: not char.isalnum(), reversed(text))
+    return any(char in _SENTENCE_ENDS for char in after)
+
+
+def _is_progress(chunk: ChatChunk) -> bool:
+    """Return whether a chunk brings what will be spoken or done, or says that it is coming."""
+    if isinstance(chunk, Signal):
+        return True
+    delta = chunk.delta
+    return delta is not None and bool(delta.tool_calls or (delta.content or "").strip())

@@ -22,8 +22,6 @@ from orchestrator.agent.speech import SpeechToText, TextToSpeech
 
 logger = logging.getLogger("antiphon.call")
 
-APOLOGY = "I'm sorry, I have trouble answering right now. Could you say that again?"
-
 
 class TranscriptEvents:
     """Records what is said, publishes it to clients, and searches while the caller speaks."""
@@ -89,7 +87,7 @@ class TranscriptEvents:
 
 
 class StateEvents:
-    """Hangs up after the last words, warms the model between turns, apologizes if no model answers.
+    """Hangs up after the last words, warms the model between turns, notes the errors of providers.
 
     `greeted` is set once the agent speaks for the first time.
     """
@@ -125,5 +123,3 @@ class StateEvents:
     def _error(self, event: ErrorEvent) -> None:
         kind = type(event.error).__name__
         logger.error("a provider failed in a call", extra={"error": kind})
-        if event.source is self._parts.llm:
-            self._session.say(APOLOGY)

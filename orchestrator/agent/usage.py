@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from livekit.agents.metrics import AgentMetrics, LLMMetrics, STTMetrics, TTSMetrics
+from livekit.agents.metrics.base import Metadata
 
 from orchestrator.agent.llm_cascade import LLMCascade
 from orchestrator.agent.recorder import Recorder
@@ -34,8 +35,14 @@ class UsageEvents:
     def _tts_measured(self, metrics: AgentMetrics) -> None:
         self._record(metrics, self._tts.provider, self._tts.tts.model)
 
-    def _llm_measured(self, metrics: AgentMetrics) -> None:
-        self._record(metrics, self._llm.provider, self._llm.model)
+    def _llm_measured(self, metrics: LLMMetrics) -> None:
+        """Record a request to a model, which need not be the one that has answered in the end."""
+        model = metrics.metadata or Metadata()
+        self._record(
+            metrics,
+            model.model_provider or self._llm.provider,
+            model.model_name or self._llm.model,
+        )
 
     def _record(self, metrics: AgentMetrics, provider: str, model: str) -> None:
         row = usage_row(metrics, provider, model)

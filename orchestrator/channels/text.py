@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from livekit.agents import AgentSession
+from livekit.agents import AgentSession, APIError
 from livekit.agents.llm import ChatContext, ChatMessage
 
 from config.bots import Bot
@@ -41,7 +41,7 @@ class Reply:
 
 
 class NoReplyError(Exception):
-    """No model answered."""
+    """No model answered, or not to the end."""
 
 
 async def write_reply(
@@ -69,11 +69,15 @@ async def write_reply(
         toolset.runner.confirmation.restore(confirmation, toolset.tools)
     toolset.runner.add_caller_turn(text)
     session: AgentSession[None] = AgentSession(llm=parts.llm, max_tool_steps=_MAX_TOOL_STEPS)
-    agent = VoiceAgent(parts, tools, datetime.now(UTC), history=_chat_context(history))
+    agent = VoiceAgent(
+        parts, tools, datetime.now(UTC), history=_chat_context(history), written=True
+    )
     try:
         await session.start(agent, record=False)
         await session.run(user_input=text)
         answer = _last_answer(session.history)
+    except APIError as error:
+        raise NoReplyError("No language model answered to the end.") from error
     finally:
         await session.aclose()
         await background.aclose()

@@ -214,10 +214,10 @@ def _whole(answer: str | Sequence[Call]) -> Response:
 def _stream(request: ChatRequest, answer: str | Sequence[Call]) -> Response:
     async def events() -> AsyncGenerator[str]:
         for delta in _deltas(answer):
-            yield _event([{"index": 0, "delta": delta, "finish_reason": None}])
-        yield _event([{"index": 0, "delta": {}, "finish_reason": _finish(answer)}])
+            yield event([{"index": 0, "delta": delta, "finish_reason": None}])
+        yield event([{"index": 0, "delta": {}, "finish_reason": _finish(answer)}])
         if request.stream_options.get("include_usage"):
-            yield _event([], usage=_USAGE)
+            yield event([], usage=_USAGE)
         yield "data: [DONE]\n\n"
 
     return StreamingResponse(events(), media_type="text/event-stream")
@@ -253,6 +253,7 @@ def _finish(answer: str | Sequence[Call]) -> str:
     return "stop" if isinstance(answer, str) else "tool_calls"
 
 
-def _event(choices: list[Json], **more: Any) -> str:
+def event(choices: list[Json], **more: Any) -> str:
+    """Return one event of a streamed answer."""
     body = _HEAD | {"object": "chat.completion.chunk", "choices": choices, **more}
     return f"data: {json.dumps(body)}\n\n"

@@ -19,14 +19,18 @@ from livekit.agents.llm import (
     ChatContext,
     ChoiceDelta,
     CompletionUsage,
+    FunctionToolCall,
+    LLMError,
     LLMStream,
     Tool,
     ToolChoice,
+    function_tool,
 )
+from livekit.agents.metrics import LLMMetrics
 from redis.asyncio import Redis
 
 from config.cache import connect
-from orchestrator.agent.llm_cascade import LLMCascade
+from orchestrator.agent.llm_cascade import BrokenAnswerError, LLMCascade, Signal
 from orchestrator.agent.model_health import ModelHealth
 
 BEGINS = ChatChunk(id="1", delta=ChoiceDelta(role="assistant"))
@@ -35,18 +39,27 @@ USAGE = ChatChunk(
 )
 
 
+WRITES = Signal(id="1", kind="tool_call")
+CUT_OFF = Signal(id="1", kind="cut_off")
+
+
 class FakeLLM(LLM[Any]):
-    """A model that streams chunks after a while, and may fail after them."""
+    """A model that streams chunks, with pauses in seconds, and then may stall or fail."""
 
     def __init__(
-        self, *chunks: ChatChunk, delay: float = 0.0, error: Exception | None = None
+        self, *chunks: ChatChunk | float, stalls: bool = False, error: Exception | None = None
     ) -> None:
         super().__init__()
         self._label = f"fake/{uuid4().hex}"
         self.chunks = chunks
-        self.delay = delay
+        self.stalls = stalls
         self.error = error
         self.requests = 0
+
+    @property
+    def model(self) -> str:
+        """Return a name of its own."""
+        return self._label
 
     def chat(
         self,
@@ -69,9 +82,13 @@ class _FakeStream(LLMStream):
         self._model = model
 
     async def _run(self) -> None:
-        await asyncio.sleep(self._model.delay)
         for chunk in self._model.chunks:
-            self._event_ch.send_nowait(chunk)
+            if isinstance(chunk, ChatChunk):
+                self._event_ch.send_nowait(chunk)
+            else:
+                await asyncio.sleep(chunk)
+        if self._model.stalls:
+            await asyncio.Event().wait()
         if self._model.error is not None:
             raise self._model.error
 
@@ -81,6 +98,17 @@ def text(content: str) -> ChatChunk:
     return ChatChunk(id="1", delta=ChoiceDelta(role="assistant", content=content))
 
 
+def tool_call(name: str = "book", arguments: str = '{"slot": "tue-9"}') -> ChatChunk:
+    """Return a chunk with a tool call."""
+    call = FunctionToolCall(name=name, arguments=arguments, call_id="call_1")
+    return ChatChunk(id="1", delta=ChoiceDelta(role="assistant", tool_calls=[call]))
+
+
+def endless(chunk: ChatChunk) -> list[ChatChunk | float]:
+    """Return a chunk again and again, for longer than a cascade waits."""
+    return [chunk, 0.05] * 100
+
+
 def failing() -> FakeLLM:
     """Return a model that refuses at once."""
     return FakeLLM(error=APIConnectionError("RateLimitError", retryable=False))
@@ -88,16 +116,60 @@ def failing() -> FakeLLM:
 
 def cascade(cache: Redis, *models: FakeLLM) -> LLMCascade:
     """Return the cascade of one call."""
-    return LLMCascade(models, first_chunk_timeout=0.2, health=ModelHealth(cache))
+    return LLMCascade(
+        models, first_chunk_timeout=0.2, progress_timeout=0.3, health=ModelHealth(cache)
+    )
 
 
-async def answer(llm: LLMCascade) -> list[ChatChunk]:
+async def book(raw_arguments: dict[str, object]) -> None:
+    """Do nothing: no tool is run here."""
+
+
+BOOK = function_tool(book, raw_schema={"name": "book", "parameters": {"type": "object"}})
+
+
+async def answer(
+    llm: LLMCascade, *tools: Tool, tool_choice: NotGivenOr[ToolChoice] = NOT_GIVEN
+) -> list[ChatChunk]:
     """Ask once, and return what is passed on."""
-    async with llm.chat(chat_ctx=ChatContext.empty()) as stream:
+    request = llm.chat(chat_ctx=ChatContext.empty(), tools=[*tools], tool_choice=tool_choice)
+    async with request as stream:
         return [chunk async for chunk in stream]
 
 
-@pytest.mark.parametrize("first", [failing(), FakeLLM(), FakeLLM(text("Late."), delay=60)])
+async def broken_answer(llm: LLMCascade) -> tuple[list[ChatChunk], BrokenAnswerError]:
+    """Ask once, and return what is passed on before the answer breaks off, and how it does."""
+    chunks: list[ChatChunk] = []
+    with pytest.raises(BrokenAnswerError) as broken:
+        async with llm.chat(chat_ctx=ChatContext.empty(), tools=[BOOK]) as stream:
+            async for chunk in stream:
+                chunks.append(chunk)
+    return chunks, broken.value
+
+
+NO_ANSWERS = {
+    "refuses": failing(),
+    "nothing": FakeLLM(),
+    "late": FakeLLM(60.0, text("Late.")),
+    "only its role": FakeLLM(BEGINS),
+    "only its usage": FakeLLM(BEGINS, USAGE),
+    "role, then stalls": FakeLLM(BEGINS, stalls=True),
+    "roles without end": FakeLLM(*endless(BEGINS)),
+    "role, then fails": FakeLLM(BEGINS, error=APIConnectionError("x", retryable=False)),
+    "blanks": FakeLLM(text(" "), text("\n\n"), USAGE),
+    "blanks, then stalls": FakeLLM(text(" "), stalls=True),
+    "no word": FakeLLM(text("**"), text("...")),
+    "a tool call without a name": FakeLLM(tool_call(name=" ")),
+    "half a tool call": FakeLLM(text("\n"), tool_call(arguments='{"slot": "tue')),
+    "a tool call with a list": FakeLLM(tool_call(arguments="[1]")),
+    "a tool call too deep": FakeLLM(tool_call(arguments="[" * 100_000)),
+    "a tool call that never comes": FakeLLM(WRITES, stalls=True),
+    "cut off at once": FakeLLM(CUT_OFF),
+    "cut off in a tool call": FakeLLM(WRITES, CUT_OFF),
+}
+
+
+@pytest.mark.parametrize("first", NO_ANSWERS.values(), ids=NO_ANSWERS.keys())
 async def test_the_next_model_answers_and_no_call_asks_the_first_again(
     cache: Redis, first: FakeLLM
 ) -> None:
@@ -105,7 +177,7 @@ async def test_the_next_model_answers_and_no_call_asks_the_first_again(
     before = first.requests
     for _ in range(2):  # two calls
         llm = cascade(cache, first, second)
-        assert await answer(llm) == [text("Yes.")]
+        assert await answer(llm, BOOK) == [text("Yes.")]
         assert llm.answering is second
     assert (first.requests - before, second.requests) == (1, 2)
 
@@ -119,21 +191,113 @@ async def test_the_last_model_is_asked_even_if_it_has_failed(cache: Redis) -> No
 
 
 async def test_the_last_model_may_take_its_time(cache: Redis) -> None:
-    slow = FakeLLM(text("Yes."), delay=0.4)
+    slow = FakeLLM(0.4, text("Yes."))
     assert await answer(cascade(cache, failing(), slow)) == [text("Yes.")]
 
 
-@pytest.mark.parametrize("begun", [[text("So")], [BEGINS]])
+@pytest.mark.parametrize(
+    ("chunks", "whole_sentences"),
+    [
+        ([text("The tour costs")], False),
+        ([text("Dates are:")], False),
+        ([text("Let me see…")], False),
+        ([text("It costs twelve euros."), text(" Shall")], False),
+        ([text("It costs "), text("twelve euros.")], True),
+        ([text("She said: \u201cCome in!\u201d ")], True),
+        ([text("**Yes.**\n")], True),
+        ([text("\u0939\u093e\u0901\u0964")], True),
+        ([text("\u306f\u3044\u3002")], True),
+        ([text("I book it."), WRITES], False),
+    ],
+)
 async def test_a_model_that_has_begun_is_not_replaced(
-    cache: Redis, begun: Sequence[ChatChunk]
+    cache: Redis, chunks: Sequence[ChatChunk], whole_sentences: bool
 ) -> None:
     error = APIConnectionError("InternalServerError", retryable=False)
-    first, second = FakeLLM(*begun, error=error), FakeLLM(text("Yes."))
+    first, second = FakeLLM(BEGINS, *chunks, error=error), FakeLLM(text("Yes."))
     llm = cascade(cache, first, second)
-    with pytest.raises(APIConnectionError, match="InternalServerError"):
-        await answer(llm)
+    passed_on, broken = await broken_answer(llm)
+    assert passed_on == [chunk for chunk in chunks if chunk is not WRITES]
+    assert "InternalServerError" in str(broken)
+    assert broken.whole_sentences == whole_sentences
     assert second.requests == 0
     assert llm.answering is first
+    # But it rests: the caller's next turn goes to the other one.
+    assert await answer(cascade(cache, first, second)) == [text("Yes.")]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        FakeLLM(text("So"), stalls=True),
+        FakeLLM(text("So"), *endless(BEGINS)),
+        FakeLLM(text("So"), *endless(text(" "))),
+        FakeLLM(text("So"), CUT_OFF),
+        FakeLLM(text("So"), tool_call(arguments='{"slot": "tue')),
+    ],
+    ids=["stalls", "roles", "blanks", "cut off", "half a tool call"],
+)
+async def test_an_answer_that_does_not_go_on_is_ended(cache: Redis, first: FakeLLM) -> None:
+    passed_on, broken = await broken_answer(cascade(cache, first))
+    assert passed_on[0] == text("So")
+    assert not any(chunk.delta.tool_calls for chunk in passed_on if chunk.delta)
+    assert not broken.whole_sentences
+
+
+async def test_a_tool_call_is_an_answer_and_may_take_its_time(cache: Redis) -> None:
+    first = FakeLLM(WRITES, 0.4, tool_call(), USAGE)
+    llm = cascade(cache, first, FakeLLM(text("Yes.")))
+    llm.progress_timeout = 60
+    assert await answer(llm, BOOK) == [tool_call(), USAGE]
+    assert llm.answering is first
+
+
+@pytest.mark.parametrize("arguments", ["", "{}", "null"])
+async def test_a_tool_call_may_have_no_arguments(cache: Redis, arguments: str) -> None:
+    call = tool_call(arguments=arguments)
+    assert await answer(cascade(cache, FakeLLM(call), failing()), BOOK) == [call]
+
+
+async def test_an_error_after_a_tool_call_ends_nothing(cache: Redis) -> None:
+    error = APIConnectionError("InternalServerError", retryable=False)
+    first = FakeLLM(tool_call(), error=error)
+    assert await answer(cascade(cache, first, failing()), BOOK) == [tool_call()]
+
+
+async def test_a_tool_call_is_no_answer_where_none_may_be_made(cache: Redis) -> None:
+    llm = cascade(cache, FakeLLM(tool_call()), FakeLLM(text("Yes.")))
+    assert await answer(llm, BOOK, tool_choice="none") == [text("Yes.")]
+    llm = cascade(cache, FakeLLM(tool_call()), FakeLLM(text("Yes.")))
+    assert await answer(llm) == [text("Yes.")]
+
+
+async def test_what_comes_before_the_first_word_is_passed_on_with_it(cache: Redis) -> None:
+    chunks = [text("**"), text("Yes**.")]
+    assert await answer(cascade(cache, FakeLLM(BEGINS, *chunks), failing())) == chunks
+
+
+async def test_the_usage_of_a_model_that_has_failed_is_counted(cache: Redis) -> None:
+    first, second = FakeLLM(BEGINS, USAGE), FakeLLM(text("Yes."), USAGE)
+    llm = cascade(cache, first, second)
+    measured: list[tuple[str | None, int]] = []
+
+    def measure(metrics: LLMMetrics) -> None:
+        assert metrics.metadata is not None
+        measured.append((metrics.metadata.model_name, metrics.total_tokens))
+
+    llm.on("metrics_collected", measure)
+    await answer(llm)
+    assert measured == [(first.model, 2), (second.model, 2)]
+
+
+async def test_a_call_survives_any_number_of_failures(cache: Redis) -> None:
+    llm = cascade(cache, failing())
+    errors: list[LLMError] = []
+    llm.on("error", errors.append)
+    with pytest.raises(APIConnectionError):
+        await answer(llm)
+    (error,) = errors
+    assert error.recoverable  # else LiveKit counts it, and ends the session after four
 
 
 async def test_only_what_says_something_is_passed_on(cache: Redis) -> None:
