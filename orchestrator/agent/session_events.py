@@ -41,6 +41,7 @@ class TranscriptEvents:
         self._tts = tts
         self._recorder = recorder
         self._client_events = client_events
+        self._language: str | None = None  # recognized since the last turn
 
     def attach(self) -> None:
         """Handle the events of the session from now on."""
@@ -48,6 +49,8 @@ class TranscriptEvents:
         self._session.on("conversation_item_added", self._conversation_item_added)
 
     def _user_input_transcribed(self, event: UserInputTranscribedEvent) -> None:
+        if event.is_final and self._stt.detects_language:
+            self._language = event.language or None
         if self._parts.toolset.wants_passages(event.transcript):
             self._parts.retrieval.prefetch(event.transcript)
 
@@ -66,9 +69,10 @@ class TranscriptEvents:
         self._recorder.add_user_turn(
             text,
             stt_provider=self._stt.provider,
-            language=self._parts.bot.default_language,
+            language=self._language,
             confidence=message.transcript_confidence,
         )
+        self._language = None
         self._client_events.publish("user_transcript", {"text": text})
 
     def _add_agent_response(self, message: ChatMessage, text: str) -> None:

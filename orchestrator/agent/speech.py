@@ -20,10 +20,14 @@ _ELEVENLABS_SPEEDS = 0.7, 1.2  # of the speed, in its API
 
 @dataclass(frozen=True)
 class SpeechToText:
-    """A bot's speech to text, and the name of its provider."""
+    """A bot's speech to text, and the name of its provider.
+
+    Unless it `detects_language`, the language that it reports is the one that it was told.
+    """
 
     provider: str
     stt: stt.STT[Any]
+    detects_language: bool = False
 
 
 @dataclass(frozen=True)

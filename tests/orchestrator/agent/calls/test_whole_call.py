@@ -54,6 +54,7 @@ async def test_a_caller_asks_books_and_says_goodbye(museum: Museum) -> None:
 
     conversation = await museum.wait_until_ended(visit)
     assert conversation["end_reason"] == "agent_ended"
+    assert conversation["detected_language"] is None  # nothing detects it
     assert await rooms(museum, conversation["room_name"]) == []
     transcript = await museum.transcript(visit, 11)
     assert [role for role, _ in transcript] == ["agent", *["user", "agent"] * 5]
