@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     worker_max_calls: int | None = None
     worker_idle_processes: int = 2
     worker_drain_seconds: int = 3600
+    call_queue_seconds: int = 60
+    call_queue_length: int = 100
     ice_servers: list[str] = Field(default_factory=list)
 
     llm_model: str | None = None

@@ -18,6 +18,7 @@ from config.database import Database
 from config.security.tokens import Signer
 from config.security.vault import keyring
 from config.settings import Settings, required
+from orchestrator.calls.queue import CallQueue
 from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.external.registration import RegistrationContext
 from orchestrator.mcp_client.router import Router
@@ -78,6 +79,7 @@ class Dependencies:
     livekit_client: Path | None = None
     registration: RegistrationContext = field(default_factory=RegistrationContext)
     static: Path = CONSOLE / "static"
+    queue: CallQueue | None = None  # without one, calls begin whether a worker is free or not
 
 
 async def get_dependencies(request: Request) -> Dependencies:
@@ -128,11 +130,20 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
                 },
                 livekit_client=_livekit_client(settings),
                 registration=registration,
+                queue=_queue(settings, cache),
             )
     finally:
         await router.aclose()
         await cache.aclose()
         await database.aclose()
+
+
+def _queue(settings: Settings, cache: Redis) -> CallQueue | None:
+    if not settings.call_queue_seconds:
+        return None
+    return CallQueue(
+        cache, max_wait=settings.call_queue_seconds, max_length=settings.call_queue_length
+    )
 
 
 def _livekit_client(settings: Settings) -> Path | None:

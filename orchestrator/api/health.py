@@ -12,10 +12,15 @@ from orchestrator.api.dependencies import ApiDependencies, Dependencies
 from orchestrator.api.errors import ApiError
 from orchestrator.api.routing import ApiRouter
 from orchestrator.api.schemas import Health
+from orchestrator.calls.queue import WorkerSlots
 
 _CHECK_TIMEOUT = 3.0  # seconds
 
 router = ApiRouter(public=True)
+
+
+class NoWorkerError(Exception):
+    """No worker is alive, or none can keep records of its calls."""
 
 
 @router.get("/healthz")
@@ -32,6 +37,8 @@ async def ready(dependencies: ApiDependencies) -> Health:
         "valkey": _check_cache(dependencies),
         "livekit": _check_http(dependencies, dependencies.livekit.http_url),
     }
+    if dependencies.queue is not None:
+        checks["worker"] = _check_workers(dependencies)
     for name, url in dependencies.health_urls.items():
         checks[name] = _check_http(dependencies, url)
     passed = await asyncio.gather(*(_passes(check) for check in checks.values()))
@@ -45,7 +52,7 @@ async def _passes(check: Awaitable[None]) -> bool:
     try:
         async with asyncio.timeout(_CHECK_TIMEOUT):
             await check
-    except (TimeoutError, SQLAlchemyError, RedisError, httpx2.HTTPError):
+    except (TimeoutError, SQLAlchemyError, RedisError, httpx2.HTTPError, NoWorkerError):
         return False
     return True
 
@@ -57,6 +64,11 @@ async def _check_database(dependencies: Dependencies) -> None:
 
 async def _check_cache(dependencies: Dependencies) -> None:
     await dependencies.cache.get("readyz")  # `ping` is not typed
+
+
+async def _check_workers(dependencies: Dependencies) -> None:
+    if not await WorkerSlots(dependencies.cache).count_workers():
+        raise NoWorkerError
 
 
 async def _check_http(dependencies: Dependencies, url: str) -> None:

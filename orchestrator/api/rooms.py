@@ -14,6 +14,7 @@ from livekit.protocol.room import RoomConfiguration
 from config.bots import Bot
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.schemas import Room
+from orchestrator.calls.names import caller_identity, room_name
 
 _TOKEN_LIFETIME = timedelta(minutes=10)  # to join: who is in the room by then stays
 
@@ -32,7 +33,7 @@ class CallDetails:
     @property
     def room_name(self) -> str:
         """Return the name of the call's room."""
-        return f"call-{self.conversation_id}"
+        return room_name(self.conversation_id)
 
     def dispatch_metadata(self) -> str:
         """Return the metadata of the agent's dispatch, as JSON."""
@@ -58,7 +59,7 @@ def issue_room_token(dependencies: Dependencies, call: CallDetails) -> Room:
     agent = RoomAgentDispatch(agent_name=dependencies.agent_name, metadata=call.dispatch_metadata())
     token = (
         AccessToken(livekit.api_key, livekit.api_secret)
-        .with_identity(f"caller-{call.conversation_id}")
+        .with_identity(caller_identity(call.conversation_id))
         .with_ttl(_TOKEN_LIFETIME)
         .with_grants(
             VideoGrants(

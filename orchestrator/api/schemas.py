@@ -78,6 +78,18 @@ class StartSession(RequestModel):
         default=None, description="Handed to the agent that takes the call."
     )
     language: Language | Unset = None
+    ticket: UUID | Unset = Field(
+        default=None, description="Of an earlier answer that was `queued`: it keeps the place."
+    )
+
+
+class SessionQueued(ResponseModel):
+    """All agents are busy: ask again after `retry_after` seconds, with the ticket."""
+
+    status: Literal["queued"] = "queued"
+    place: int = Field(description="1 for the caller who is next.")
+    retry_after: int
+    ticket: UUID
 
 
 class IceServer(ResponseModel):

@@ -1,10 +1,13 @@
 """Sessions: a caller starts a conversation, or comes back to it."""
 
+import logging
 from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import Query
+from redis.exceptions import RedisError
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from config.bots import Bot
 from config.tables import Session
@@ -32,25 +35,43 @@ from orchestrator.api.schemas import (
     IceServer,
     OfConversation,
     Room,
+    SessionQueued,
     SessionStarted,
     StartSession,
 )
 from orchestrator.api.transcripts import call_transcripts, fetch_conversation
+from orchestrator.calls.queue import RETRY_SECONDS
+from orchestrator.calls.state import CallStates
 
+logger = logging.getLogger("antiphon.sessions")
 router = ApiRouter()
 
+_BUSY_SECONDS = 60  # after which a caller who is refused may try again
 
-@router.post("/api/sessions/start", status_code=201)
+
+@router.post(
+    "/api/sessions/start",
+    status_code=201,
+    response_model=SessionStarted,
+    responses={202: {"model": SessionQueued, "description": "All agents are busy."}},
+)
 async def start(
     request: Request, body: StartSession, caller: OptionalCaller, dependencies: ApiDependencies
-) -> SessionStarted:
-    """Start a conversation with a bot: by API key, or anonymously where the bot allows it."""
+) -> SessionStarted | JSONResponse:
+    """Start a conversation with a bot: by API key, or anonymously where the bot allows it.
+
+    While no agent is free, the answer is 202 with a place in the queue.
+    """
     if caller is None:
         bot = await _find_anonymous_bot(dependencies, request, body)
         caller = Caller("anonymous", bot.business_id)
     else:
         bot = await _find_own_bot(dependencies, request, body, caller)
     conversation_id = uuid4()
+    queued = await _queue_up(dependencies, body.ticket or uuid4(), conversation_id)
+    if queued is not None:
+        headers = {"Retry-After": str(queued.retry_after)}
+        return JSONResponse(queued.model_dump(mode="json"), 202, headers)
     identifier = body.identifier or f"anonymous-{conversation_id}"
     call = CallDetails(
         bot, conversation_id, body.direction, identifier, body.language, body.metadata
@@ -69,6 +90,7 @@ async def start(
         },
         Conversation,
     )
+    await _expect_agent(dependencies, call)
     return SessionStarted(
         **issue_room_token(dependencies, call).model_dump(),
         conversation_token=issue_conversation_token(dependencies.signer, bot, conversation_id),
@@ -102,6 +124,42 @@ async def renew(
     return issue_room_token(dependencies, call)
 
 
+async def _queue_up(
+    dependencies: Dependencies, ticket: UUID, conversation_id: UUID
+) -> SessionQueued | None:
+    """Return the caller's place in the queue; None once an agent is reserved for the call.
+
+    Raises:
+        ApiError: the caller has waited too long, or too many wait.
+    """
+    if dependencies.queue is None:
+        return None
+    try:
+        admission = await dependencies.queue.admit(ticket, conversation_id)
+    except RedisError:
+        logger.warning("the queue does not answer; a call begins without it")
+        return None
+    match admission.outcome:
+        case "admitted":
+            return None
+        case "waiting":
+            return SessionQueued(place=admission.place, retry_after=RETRY_SECONDS, ticket=ticket)
+        case "full" | "expired":
+            message = "All agents are busy. Please call again in a few minutes."
+            headers = {"Retry-After": str(_BUSY_SECONDS)}
+            raise ApiError(503, "busy", message, say=message, headers=headers)
+
+
+async def _expect_agent(dependencies: Dependencies, call: CallDetails) -> None:
+    """Have the watcher see to it that an agent comes."""
+    try:
+        await CallStates(dependencies.cache).expect(
+            call.conversation_id, call.room_name, call.dispatch_metadata()
+        )
+    except RedisError:
+        logger.warning("a call begins unwatched: the cache does not answer")
+
+
 async def _find_own_bot(
     dependencies: Dependencies, request: Request, body: StartSession, caller: Caller
 ) -> Bot:
@@ -119,8 +177,9 @@ async def _find_anonymous_bot(
 ) -> Bot:
     if body.business is None:
         raise invalid("business is missing.")
-    limited = f"start:{body.business}/{body.bot}"
-    await enforce_limit(dependencies.cache, request, limited, dependencies.anonymous_per_minute)
+    if not await _is_queued(dependencies, body.ticket):  # else this address was counted before
+        limited = f"start:{body.business}/{body.bot}"
+        await enforce_limit(dependencies.cache, request, limited, dependencies.anonymous_per_minute)
     bot = await find_public_bot(dependencies, body.business, body.bot)
     # One answer for both, so that which bots exist cannot be found out.
     if bot is None or not bot.allow_anonymous:
@@ -130,6 +189,15 @@ async def _find_anonymous_bot(
     if body.identifier is not None:
         raise forbidden("Only a business can say who its caller is: identifier needs an API key.")
     return bot
+
+
+async def _is_queued(dependencies: Dependencies, ticket: UUID | None) -> bool:
+    if ticket is None or dependencies.queue is None:
+        return False
+    try:
+        return await dependencies.queue.has(ticket)
+    except RedisError:
+        return False
 
 
 async def _store_session(

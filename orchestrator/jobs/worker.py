@@ -1,9 +1,8 @@
-"""`antiphon jobs`: runs due jobs, and retries those whose worker has died."""
+"""`antiphon jobs`: runs due jobs, retries those whose worker has died, and looks after calls."""
 
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 
 from procrastinate import App, PsycopgConnector, RetryStrategy
@@ -19,6 +18,7 @@ from config.constellation import jobs
 from config.database import Database
 from config.jobs import Job, Payload
 from config.settings import Settings, required
+from orchestrator.jobs.agent_watcher import watch
 
 logger = logging.getLogger("antiphon.jobs")
 
@@ -43,7 +43,9 @@ async def serve(settings: Settings) -> None:
     app = _create_app(url, database, jobs())
     try:
         async with app.open_async():
-            reaping = asyncio.create_task(_reap(database, app.job_manager))
+            beside = [asyncio.create_task(_reap(database, app.job_manager))]
+            if settings.livekit_url is not None:
+                beside.append(asyncio.create_task(watch(settings, database)))
             if settings.jobs_ready_file is not None:
                 settings.jobs_ready_file.touch()
             try:
@@ -55,9 +57,9 @@ async def serve(settings: Settings) -> None:
                     shutdown_graceful_timeout=_GRACE_SECONDS,
                 )
             finally:
-                reaping.cancel()
-                with suppress(asyncio.CancelledError):
-                    await reaping
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
     finally:
         await database.aclose()
 

@@ -190,6 +190,8 @@ def _environment(settings: Settings, plan: Plan, engines: Engines, home: Path) -
         **_service_keys(settings),
         "VAULT_KEYS": _vault_keys(settings, home),
     }
+    if not plan.worker:
+        own["CALL_QUEUE_SECONDS"] = "0"  # for a worker that never comes
     if plan.livekit_client is not None:
         own["LIVEKIT_CLIENT"] = str(plan.livekit_client)
     return {**inherited_environment(), **engines.endpoints.to_environment(), **own, **plan.extra}

@@ -65,6 +65,7 @@ async def shared_deployment(
     ):
         plan = Plan(
             folder=folder,
+            jobs=True,
             mcp_port=mcp_port,
             livekit_client=livekit_client,
             extra={

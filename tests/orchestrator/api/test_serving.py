@@ -65,7 +65,7 @@ async def test_it_serves_until_it_is_asked_to_stop(
         ready = await http.get("/readyz")
     assert refused.status_code == 401
     assert "server" not in refused.headers
-    assert f"livekit, {', '.join(constellation().servers)}" in ready.json()["message"]
+    assert f"livekit, worker, {', '.join(constellation().servers)}" in ready.json()["message"]
     process.send_signal(signal.SIGTERM)
     log += await process.stdout.read()
     assert await process.wait() == -signal.SIGTERM
