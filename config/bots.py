@@ -59,6 +59,8 @@ class Bot(BaseModel):
     eagerness: Literal["low", "normal", "high"]
     soft_timeout_seconds: float
     llm_cascade_timeout_seconds: float
+    max_turn_seconds: float
+    max_turn_writes: int
     max_conversation_duration_seconds: int
     allow_anonymous: bool
     allowed_origins: tuple[str, ...]

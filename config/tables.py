@@ -51,6 +51,8 @@ class AgentConfig(TenantRow, table=True):
     eagerness: str
     soft_timeout_seconds: float
     llm_cascade_timeout_seconds: float
+    max_turn_seconds: float
+    max_turn_writes: int
     max_conversation_duration_seconds: int
     allow_anonymous: bool
     allowed_origins: list[str] = json([])

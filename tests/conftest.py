@@ -173,6 +173,8 @@ async def new_tenant(database: Database) -> Tenant:
         eagerness="normal",
         soft_timeout_seconds=1.5,
         llm_cascade_timeout_seconds=8.0,
+        max_turn_seconds=60,
+        max_turn_writes=20,
         max_conversation_duration_seconds=600,
         allow_anonymous=True,
     )

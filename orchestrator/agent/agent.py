@@ -1,7 +1,7 @@
 """The agent of one conversation: greeting, passages, the model's answers, and spoken results."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import datetime
 
@@ -24,6 +24,7 @@ from orchestrator.agent.prompt import build_instructions, format_passages
 from orchestrator.agent.timing import Filler
 from orchestrator.agent.tool_runner import FILLER
 from orchestrator.agent.toolset import RawTool
+from orchestrator.agent.turn_limits import TIME_IS_UP
 
 APOLOGY = "I'm sorry, I have trouble answering right now. Could you say that again?"
 
@@ -74,10 +75,25 @@ class VoiceAgent(Agent):
 
     async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
         """Take the caller's words; a sound without words is not answered."""
-        text = (new_message.text_content or "").strip()
-        if not text:
+        await self._parts.toolset.listed.wait()
+        if not self._take_turn(new_message.text_content or ""):
             raise StopResponse
-        self._parts.toolset.runner.add_caller_turn(text)
+
+    async def add_typed_turns(self, texts: Sequence[str]) -> None:
+        """Add what the caller has typed to the conversation, for the next reply."""
+        await self._parts.toolset.listed.wait()
+        context = self.chat_ctx.copy()
+        for text in texts:
+            if self._take_turn(text):
+                context.add_message(role="user", content=text)
+        await self.update_chat_ctx(context)
+
+    def _take_turn(self, text: str) -> bool:
+        """Let a turn of the caller's agree, refuse and be quoted; return whether it has words."""
+        words = text.strip()
+        if words:
+            self._parts.toolset.runner.add_caller_turn(words)
+        return bool(words)
 
     async def llm_node(
         self, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
@@ -88,6 +104,10 @@ class VoiceAgent(Agent):
             yield sentence
             return
         context = await self._with_passages(chat_ctx)
+        if self._parts.toolset.runner.limits.is_over:
+            tools = []
+            context = context.copy()
+            context.add_message(role="system", content=TIME_IS_UP)
         # Closed at once: what is only abandoned keeps the model's request until it is collected.
         async with aclosing(self._with_filler(context, tools, model_settings)) as answer:
             async for chunk in answer:

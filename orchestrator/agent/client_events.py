@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Literal, get_args
 
 from livekit import rtc
 
@@ -14,7 +14,9 @@ from orchestrator.runtime.background_tasks import BackgroundTasks
 TOPIC = "events"
 logger = logging.getLogger("antiphon.events")
 
-Publish = Callable[[ClientEvent, dict[str, Any]], None]
+# What a client has to know whatever its bot has switched on.
+RequiredEvent = Literal["text_refused"]
+Publish = Callable[[ClientEvent | RequiredEvent, dict[str, Any]], None]
 
 
 class ClientEvents:
@@ -24,10 +26,10 @@ class ClientEvents:
         self, room: rtc.Room, enabled: Collection[ClientEvent], background: BackgroundTasks
     ) -> None:
         self._room = room
-        self._enabled = frozenset(enabled)
+        self._enabled = frozenset((*enabled, *get_args(RequiredEvent)))
         self._background = background
 
-    def publish(self, event: ClientEvent, details: dict[str, Any]) -> None:
+    def publish(self, event: ClientEvent | RequiredEvent, details: dict[str, Any]) -> None:
         """Send an event without waiting for it."""
         if event not in self._enabled or not self._room.isconnected():
             return

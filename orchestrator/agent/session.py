@@ -7,6 +7,8 @@ from livekit.agents import AgentSession, JobContext, room_io
 from config.bots import Bot
 from orchestrator.agent.agent_parts import AgentParts
 from orchestrator.agent.speech import SpeechToText, TextToSpeech, build_vad
+from orchestrator.agent.turn_limits import MAX_TOOL_STEPS
+from orchestrator.calls.names import caller_identity
 
 # By a bot's eagerness: seconds of silence after which a turn ends, where the caller seems to have
 # finished and where not.
@@ -23,7 +25,7 @@ def build_session(
         tts=tts.tts,
         llm=parts.llm,
         vad=ctx.proc.userdata.get("vad") or build_vad(),
-        max_tool_steps=5,
+        max_tool_steps=MAX_TOOL_STEPS,
         user_away_timeout=None,
         turn_handling={
             "turn_detection": "vad",
@@ -39,6 +41,8 @@ def room_options(conversation_id: UUID) -> room_io.RoomOptions:
     """Return how the session is connected to the room of a conversation."""
     return room_io.RoomOptions(
         audio_input=room_io.AudioInputOptions(sample_rate=16000, frame_size_ms=20),
-        participant_identity=f"caller-{conversation_id}",
+        participant_identity=caller_identity(conversation_id),
+        text_input=False,  # `TextInput` takes what is typed
+        close_on_disconnect=False,  # `CallEnding` has the last words recognized first
         delete_room_on_close=True,  # else the job waits for the empty room to expire
     )

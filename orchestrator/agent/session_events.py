@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 from livekit.agents import (
@@ -21,6 +22,8 @@ from orchestrator.agent.recorder import Recorder
 from orchestrator.agent.speech import SpeechToText, TextToSpeech
 
 logger = logging.getLogger("antiphon.call")
+
+TYPED = "typed"  # the provider of a turn that needed no recognition
 
 
 class TranscriptEvents:
@@ -42,6 +45,7 @@ class TranscriptEvents:
         self._recorder = recorder
         self._client_events = client_events
         self._language: str | None = None  # recognized since the last turn
+        self.last_speech = 0.0  # Unix time, of either side
 
     def attach(self) -> None:
         """Handle the events of the session from now on."""
@@ -59,6 +63,7 @@ class TranscriptEvents:
         if not isinstance(message, ChatMessage):
             return
         text = message.text_content or ""
+        self.last_speech = time.time()
         if message.role == "user" and text.strip():
             self._add_user_turn(message, text)
         elif message.role == "assistant" and text.strip():
@@ -74,6 +79,12 @@ class TranscriptEvents:
         )
         self._language = None
         self._client_events.publish("user_transcript", {"text": text})
+
+    def add_typed_turn(self, text: str) -> None:
+        """Record what the caller has typed."""
+        self._recorder.add_user_turn(text, stt_provider=TYPED)
+        self._client_events.publish("user_transcript", {"text": text})
+        self._parts.clock.add_message(ChatMessage(role="user", content=[text]))
 
     def _add_agent_response(self, message: ChatMessage, text: str) -> None:
         bot = self._parts.bot

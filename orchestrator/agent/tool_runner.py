@@ -1,7 +1,8 @@
 """Runs the tool calls of a model: arguments, confirmation, repeats, filler speech, and results."""
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 from livekit.agents import RunContext
@@ -22,6 +23,7 @@ from orchestrator.agent.handles import OfferedHandles
 from orchestrator.agent.recorder import RecordToolCall
 from orchestrator.agent.spoken_results import SpokenResults
 from orchestrator.agent.timing import Filler, TurnClock
+from orchestrator.agent.turn_limits import TurnLimits
 from orchestrator.agent.write_replay import WriteReplay
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import Outcome, ToolInfo
@@ -51,6 +53,10 @@ class ToolRunner:
         self._small_model = small_model
         self._record = record
         self._caller_turns: list[str] = []
+        self._running = 0
+        self.idle = asyncio.Event()  # no tool runs
+        self.idle.set()
+        self.limits = TurnLimits(bot)
         self.handles = OfferedHandles()
         self.confirmation = Confirmation()
         self.writes = WriteReplay()
@@ -60,10 +66,12 @@ class ToolRunner:
         """Use another version of the bot, and what it grants, from now on."""
         self._bot = bot
         self._identity = identity
+        self.limits.update_bot(bot)
 
     def add_caller_turn(self, text: str) -> None:
         """Begin a new turn of the caller's."""
         self._caller_turns.append(text)
+        self.limits.start_turn()
         self.confirmation.add_caller_turn(text)
 
     async def run(self, tool: ToolInfo, arguments: Mapping[str, Any], ctx: RunContext[Any]) -> str:
@@ -77,7 +85,8 @@ class ToolRunner:
         code = self.confirmation.code_for(tool, arguments)
         outcome = self.writes.replayed_outcome(tool, arguments, policy)
         if outcome is None:
-            async with self._filler(policy, ctx):
+            self.limits.check(reads=tool.reads)
+            async with self._busy(), self._filler(policy, ctx):
                 outcome = await self._call(tool, arguments, code, policy)
             self._clock.add("tools", outcome.ms / 1000)
             self._publish_outcome(tool, arguments, outcome)
@@ -89,6 +98,17 @@ class ToolRunner:
         if not self._small_model:
             return cleaned
         return ground_arguments(cleaned, tool.parameters.get("required", ()), self._caller_turns)
+
+    @asynccontextmanager
+    async def _busy(self) -> AsyncGenerator[None]:
+        self._running += 1
+        self.idle.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self.idle.set()
 
     def _filler(
         self, policy: ToolPolicy, ctx: RunContext[Any]

@@ -1,7 +1,8 @@
 """Changes the tools of a running call: with lists that arrive late, and with changes of its bot."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from orchestrator.runtime.background_tasks import BackgroundTasks
 
 logger = logging.getLogger("antiphon.call")
 
+_FIRST_LIST_TIMEOUT = 3.0  # seconds that the caller's first turn waits for lists of tools
 UpdateTools = Callable[[list[llm.Tool | llm.Toolset]], Coroutine[Any, Any, None]]
 
 
@@ -54,10 +56,15 @@ class ToolUpdates:
 
     async def connect_servers(self, others: Iterable[str] = ()) -> None:
         """List what is not listed yet, and connect to the bot's servers and to `others`."""
-        await self._refresh()
-        for name in {*self._identity.servers, *others}:
-            claims = self._identity.claims(name)
-            self._background.start(self._process.router.connect(name, claims))
+        try:
+            requests = await self._refresh()
+            for name in {*self._identity.servers, *others}:
+                claims = self._identity.claims(name)
+                self._background.start(self._process.router.connect(name, claims))
+            if requests:
+                await asyncio.wait(requests, timeout=_FIRST_LIST_TIMEOUT)
+        finally:
+            self._toolset.listed.set()
 
     async def follow_changes(self, *, reconnect_seconds: float = RECONNECT_SECONDS) -> None:
         """Apply changes of the bot's servers, until this is cancelled."""
@@ -92,7 +99,8 @@ class ToolUpdates:
                 return None
             return await read_bot(session, self._bot.id)
 
-    async def _refresh(self) -> None:
+    async def _refresh(self) -> Collection[asyncio.Task[Any]]:
+        """Take what is listed; return the requests for the rest, which run in the background."""
         listed, requests = await self._process.tool_cache.get_and_refresh(
             self._identity, self._add_list
         )
@@ -101,6 +109,7 @@ class ToolUpdates:
         for server, tools in listed.items():
             if tools != self._listed.get(server):  # another call has listed it meanwhile
                 self._add_list(server, tools)
+        return requests
 
     def _add_list(self, server: str, tools: tuple[ToolInfo, ...]) -> None:
         """Take the tools of one server."""

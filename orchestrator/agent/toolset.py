@@ -1,5 +1,6 @@
 """The tools that the model of one call can use: the servers', and the agent's own."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,7 @@ class Toolset:
         self._bot = bot
         self._hang_up = hang_up
         self._tools: dict[str, ToolInfo] = {}
+        self.listed = asyncio.Event()  # the first turn need not wait for tools any longer
         self.runner = runner
 
     @property

@@ -14,13 +14,13 @@ from orchestrator.agent.agent import VoiceAgent
 from orchestrator.agent.agent_parts import build_agent_parts
 from orchestrator.agent.confirmation import SavedConfirmation
 from orchestrator.agent.job import Process
+from orchestrator.agent.turn_limits import MAX_TOOL_STEPS
 from orchestrator.mcp_client.router import Identity
 from orchestrator.mcp_client.tool import ToolInfo
 from orchestrator.mcp_client.tool_cache import visible_tools
 from orchestrator.runtime.background_tasks import BackgroundTasks
 
 _LIST_TIMEOUT = 10.0  # seconds that servers have to list their tools
-_MAX_TOOL_STEPS = 5
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ async def write_reply(
     if confirmation is not None:
         toolset.runner.confirmation.restore(confirmation, toolset.tools)
     toolset.runner.add_caller_turn(text)
-    session: AgentSession[None] = AgentSession(llm=parts.llm, max_tool_steps=_MAX_TOOL_STEPS)
+    session: AgentSession[None] = AgentSession(llm=parts.llm, max_tool_steps=MAX_TOOL_STEPS)
     agent = VoiceAgent(
         parts, tools, datetime.now(UTC), history=_chat_context(history), written=True
     )
@@ -88,9 +88,7 @@ async def write_reply(
 
 def _without_speech(identity: Identity) -> Bot:
     """Return the bot without filler speech and hanging up."""
-    if identity.bot is None:
-        raise ValueError("Only a bot can answer.")
-    return identity.bot.model_copy(update={"soft_timeout_seconds": -1, "system_tools": ()})
+    return identity.required_bot.model_copy(update={"soft_timeout_seconds": -1, "system_tools": ()})
 
 
 async def _list_tools(process: Process, identity: Identity) -> dict[str, tuple[ToolInfo, ...]]:

@@ -147,6 +147,7 @@ class ScriptedModel:
         self.unexpected: list[str] = []
         self._next = 0
         self._played: Place | None = None
+        self._repeated: tuple[Call, str] | None = None
         self.play(*steps)
 
     def play(self, *steps: Step) -> None:
@@ -156,6 +157,12 @@ class ScriptedModel:
         self.unexpected.clear()
         self._next = 0
         self._played = None
+        self._repeated = None
+
+    def repeat(self, call: Call, last: str) -> None:
+        """Call a tool for as long as it is offered, then say the last words."""
+        self.play()
+        self._repeated = call, last
 
     def assert_done(self) -> None:
         """Fail unless every step was played, and nothing else was asked.
@@ -171,6 +178,9 @@ class ScriptedModel:
     def answer(self, request: ChatRequest) -> str | Sequence[Call] | None:
         """Return what the script answers, or None where it does not expect this request."""
         self.requests.append(request)
+        if self._repeated is not None:
+            call, last = self._repeated
+            return [call] if call.tool in request.offered else last
         index = self._next - 1 if request.place == self._played else self._next
         if index == len(self.steps):
             self.unexpected.append(f"the script is over, but was asked {request.caller!r}")

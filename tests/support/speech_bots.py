@@ -46,6 +46,8 @@ def bot(stt: str = "auto", tts: str = "auto", language: str = "en", voice: Voice
         eagerness="normal",
         soft_timeout_seconds=1.5,
         llm_cascade_timeout_seconds=8.0,
+        max_turn_seconds=60,
+        max_turn_writes=20,
         max_conversation_duration_seconds=600,
         allow_anonymous=True,
         allowed_origins=(),

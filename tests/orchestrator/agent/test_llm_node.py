@@ -36,7 +36,7 @@ from tests.support.speech_bots import bot, settings
 
 ROLE: Json = {"role": "assistant", "content": ""}
 EMPTY = Stream([ROLE], "stop")
-PATIENCE = 10.0  # seconds that a test waits for what must come
+DEADLINE = 10.0  # seconds that a test waits for what must come
 NEVER = -1.0
 
 
@@ -192,7 +192,7 @@ async def test_a_request_ends_with_its_turn(
         speech = talk.session.generate_reply(user_input="What does a tour cost?")
         await played.asked.wait()
         await speech.interrupt()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE):
             await played.left.wait()
 
 

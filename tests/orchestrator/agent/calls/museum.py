@@ -12,6 +12,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import httpx2
+from livekit import api, rtc
 from sqlalchemy import text
 
 from config.database import Database
@@ -109,6 +110,26 @@ def declaration() -> str:
     return f"{_BUSINESS}calendars:{calendars}bots:{bots}"
 
 
+_OPTIONS = rtc.RoomOptions(rtc_config=rtc.RtcConfiguration(ice_servers=[]))
+
+
+class Visitor:
+    """Somebody in a room who neither speaks nor listens."""
+
+    def __init__(self) -> None:
+        self.room = rtc.Room()
+        self._closed = asyncio.Event()
+        self.room.on("disconnected", self._disconnected)
+
+    async def closed(self) -> None:
+        """Wait until the room is closed."""
+        async with asyncio.timeout(PATIENCE):
+            await self._closed.wait()
+
+    def _disconnected(self, *_: object) -> None:
+        self._closed.set()
+
+
 @dataclass
 class Museum:
     """A running constellation with the museum in it."""
@@ -155,6 +176,44 @@ class Museum:
             yield visit
         finally:
             await caller.hang_up()
+
+    async def type_text(self, visit: VoiceCall, words: str) -> float:
+        """Type something as the caller, and return when."""
+        at = time.time()
+        await visit.caller.room.local_participant.send_text(words, topic="lk.chat")
+        return at
+
+    @asynccontextmanager
+    async def guest(self, visit: VoiceCall) -> AsyncGenerator[Visitor]:
+        """Enter the room of a call as somebody who is not the caller."""
+        environment = self.deployment.environment
+        token = api.AccessToken(environment["LIVEKIT_API_KEY"], environment["LIVEKIT_API_SECRET"])
+        grants = api.VideoGrants(room_join=True, room=visit.caller.session["room_name"])
+        async with self.enter(
+            visit, token.with_identity("guest").with_grants(grants).to_jwt()
+        ) as guest:
+            yield guest
+
+    @asynccontextmanager
+    async def enter(self, visit: VoiceCall, token: str) -> AsyncGenerator[Visitor]:
+        """Enter a room with a token."""
+        visitor = Visitor()
+        await visitor.room.connect(visit.caller.session["livekit_url"], token, _OPTIONS)
+        try:
+            yield visitor
+        finally:
+            await visitor.room.disconnect()
+
+    async def close_room(self, visit: VoiceCall) -> None:
+        """Delete the room of a call, as an operator does."""
+        environment = self.deployment.environment
+        async with api.LiveKitAPI(
+            self.deployment.livekit_url,
+            environment["LIVEKIT_API_KEY"],
+            environment["LIVEKIT_API_SECRET"],
+        ) as livekit:
+            room = api.DeleteRoomRequest(room=visit.caller.session["room_name"])
+            await livekit.room.delete_room(room)
 
     async def get(self, visit: VoiceCall, path: str = "") -> Any:
         """Ask the API about a conversation."""

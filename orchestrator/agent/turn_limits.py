@@ -1,0 +1,61 @@
+"""How long an agent may work with tools on one turn of the caller's, and how much it may write.
+
+There is no limit on the number of tool calls: some requests need a dozen. A model that goes round in
+circles is stopped by the time, and one that would change too much by the number of writes.
+"""
+
+import time
+from collections.abc import Callable
+
+from livekit.agents.llm import ToolError
+
+from config.bots import Bot
+
+# Of LiveKit's own limit on the steps of a turn, which would withdraw all tools; ours comes first.
+MAX_TOOL_STEPS = 1_000
+TIME_IS_UP = (
+    "There is no more time for tools in this turn. Tell the caller what is done and what is not, "
+    "and ask whether to go on."
+)
+TOO_MANY_WRITES = (
+    "This turn has made as many changes as it may. Tell the caller what is done and what is not, "
+    "and ask whether to go on."
+)
+
+
+class TurnLimits:
+    """The limits of the running turn. `clock` is in seconds."""
+
+    def __init__(self, bot: Bot, clock: Callable[[], float] = time.monotonic) -> None:
+        self._bot = bot
+        self._clock = clock
+        self._began = clock()
+        self._writes = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether the turn has had its time."""
+        return self._clock() - self._began >= self._bot.max_turn_seconds
+
+    def update_bot(self, bot: Bot) -> None:
+        """Use another version of the bot from now on."""
+        self._bot = bot
+
+    def start_turn(self) -> None:
+        """Begin a turn of the caller's."""
+        self._began = self._clock()
+        self._writes = 0
+
+    def check(self, *, reads: bool) -> None:
+        """Let a tool call pass, and count it if it writes.
+
+        Raises:
+            ToolError: the turn has had its time, or its writes; the model reads which.
+        """
+        if self.is_over:
+            raise ToolError(TIME_IS_UP)
+        if reads:
+            return
+        if self._writes >= self._bot.max_turn_writes:
+            raise ToolError(TOO_MANY_WRITES)
+        self._writes += 1
