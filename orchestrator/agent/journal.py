@@ -28,6 +28,7 @@ logger = logging.getLogger("antiphon.journal")
 SERVER = "transcripts"
 JOURNAL = ".jsonl"
 BEGUN = ".new"  # a journal that is not locked yet, or does not say yet whose it is
+PROBE = ".probe"
 _MAX_DEPTH = 50  # of what is stored; encoders of JSON give up on what is much deeper
 _PROBE_BYTES = 4096  # less could fit beside a file's own record
 _PROBE_TIMEOUT = 2.0  # seconds
@@ -209,13 +210,15 @@ def open_locked(path: Path, *, create: bool = False) -> int | None:
     return None
 
 
-def remove(path: Path) -> None:
-    """Remove a file; one that cannot be removed is logged."""
+def remove(path: Path) -> bool:
+    """Remove a file, and return whether it is gone; one that cannot be removed is logged."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
         fields = {"error": describe_error(error)}
         logger.warning("a file of a journal could not be removed", extra=fields)
+        return False
+    return True
 
 
 def describe_error(error: OSError) -> str:
@@ -230,7 +233,7 @@ def probe(folder: Path) -> None:
         OSError: the folder takes no journal.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{os.getpid()}.probe"
+    path = folder / f"{os.getpid()}{PROBE}"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         write_all(descriptor, os.urandom(_PROBE_BYTES))

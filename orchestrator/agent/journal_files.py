@@ -3,7 +3,7 @@
 * `<conversation>.<process>.<id>.jsonl` is a journal; nobody has locked an orphan.
 * The same with `.new` was begun and never got its first line or its name.
 * The same with `.progress` says how far an orphan has been delivered.
-* The same with `.unreadable` is a journal that does not say whose it is.
+* The same with `.unreadable` is a journal that does not say whose it is, until it is mended.
 * `<conversation>.dead` are the dead letters of a call: what the server refuses for good.
 """
 
@@ -25,6 +25,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from orchestrator.agent.journal import (
     BEGUN,
     JOURNAL,
+    PROBE,
     JournalEntry,
     JournalHeader,
     append_line,
@@ -39,7 +40,8 @@ PROGRESS = ".progress"
 UNREADABLE = ".unreadable"
 DEAD = ".dead"
 UNREADABLE_LINE = "unreadable"  # the error of a dead letter that is no entry
-_BEGUN_SECONDS = 60.0  # after which a journal that was only begun is nobody's
+TEMPORARY = ".tmp"
+_ABANDONED = 60.0  # seconds after which nobody goes on with a file that was begun
 
 
 class UnreadableError(Exception):
@@ -100,16 +102,17 @@ class Orphan:
         """Return the lines that are neither delivered nor set aside."""
         return [line for line in self.lines if line.digest not in self.progress.done]
 
-    def close(self, *, delivered: bool) -> None:
-        """Unlock the file; remove it if all of it was delivered or set aside."""
-        if delivered:
+    def close(self, *, delivered: bool) -> bool:
+        """Unlock the file; remove it if all of it was delivered or set aside, and return if so."""
+        removed = delivered and remove(self.path)
+        if removed:
             remove(self.path.with_suffix(PROGRESS))
-            remove(self.path)
         else:
             # What was delivered may be delivered once more, so a full disk costs only time.
             with suppress(OSError):
                 replace_file(self.path.with_suffix(PROGRESS), json_line(self.progress))
         os.close(self._descriptor)
+        return removed
 
 
 def _check_base64(text: str) -> str:
@@ -152,11 +155,20 @@ class DeadLetter(BaseModel):
 
 
 def find_orphans(folder: Path) -> list[Path]:
-    """Return the journals that may be orphans, oldest first; those that begin are adopted."""
-    for begun in folder.glob(f"*{BEGUN}"):
-        with suppress(OSError):
-            if time.time() - begun.stat().st_mtime > _BEGUN_SECONDS:
-                _adopt(begun)
+    """Return the journals that may be orphans, oldest first.
+
+    Those that were only begun, and those whose first line was mended, are among them; what dead
+    processes have left of other files is removed.
+    """
+    old = [path for path in folder.iterdir() if _age(path) > _ABANDONED] if folder.is_dir() else []
+    for path in old:
+        if path.suffix == BEGUN or path.suffix == UNREADABLE:
+            with suppress(OSError):
+                _adopt(path)
+        elif path.suffix in (TEMPORARY, PROBE) or (
+            path.suffix == PROGRESS and not path.with_suffix(JOURNAL).exists()
+        ):
+            remove(path)
     return sorted(folder.glob(f"*{JOURNAL}"), key=_age, reverse=True)
 
 
@@ -283,7 +295,7 @@ def replace_file(path: Path, content: bytes) -> None:
     Raises:
         OSError: that is not possible; the file is as it was.
     """
-    written = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    written = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
     descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         write_all(descriptor, content)
@@ -322,20 +334,22 @@ def _parse_dead_letters(content: bytes) -> tuple[JournalHeader | None, list[Dead
     return header, letters
 
 
-def _adopt(begun: Path) -> None:
-    """Make a journal that was only begun an orphan, if it says whose it is.
+def _adopt(path: Path) -> None:
+    """Make a file an orphan if it says whose it is.
 
-    Entries are written under the other name only, so there is nothing to lose in this one.
+    Entries are not written before a journal has its name: one that was only begun, and does not
+    say whose it is, is empty.
     """
-    descriptor = open_locked(begun)
+    descriptor = open_locked(path)
     if descriptor is None:
         return
     try:
         read_journal(descriptor)
     except UnreadableError:
-        remove(begun)
+        if path.suffix == BEGUN:
+            remove(path)
     else:
-        begun.rename(begun.with_suffix(JOURNAL))
+        path.rename(path.with_suffix(JOURNAL))
     finally:
         os.close(descriptor)
 

@@ -45,6 +45,9 @@ _RETRY_DELAYS = (3.0, 6.0, 12.0, 30.0, 60.0, 120.0, 300.0)  # seconds; the last 
 _CONCURRENCY = 8  # journals that are delivered at the same time
 MAX_DOUBTFUL_TRIES = 12  # of an entry, which take half an hour
 
+_INTERRUPTED = Delivery(Verdict.LATER, "interrupted")
+_DISK = Delivery(Verdict.LATER, "disk")  # a dead letter could not be stored
+
 IsLost = Callable[[UUID], Awaitable[bool]]
 
 
@@ -99,7 +102,10 @@ class JournalReplay:
     async def _start_due(self, conversation_id: UUID | None = None) -> list[asyncio.Task[bool]]:
         """Start a try of each journal that is due, without waiting for those that run."""
         tasks: list[asyncio.Task[bool]] = []
-        for path in await asyncio.to_thread(find_orphans, self._folder):
+        found = await asyncio.to_thread(find_orphans, self._folder)
+        self._failures = {path: self._failures[path] for path in found if path in self._failures}
+        self._due = {path: self._due[path] for path in found if path in self._due}
+        for path in found:
             if conversation_id is not None and not path.name.startswith(f"{conversation_id}."):
                 continue
             if path in self._running or self._due.get(path, 0.0) > time.monotonic():
@@ -131,55 +137,54 @@ class JournalReplay:
         """Try a journal once, and return whether nothing of it is left to deliver."""
         async with self._slots:
             try:
-                orphan = await asyncio.to_thread(open_orphan, path)
+                orphan = await _open(path)
             except UnreadableError as error:
                 logger.warning("a journal cannot be read; it stays", extra={"reason": str(error)})
                 self._postpone(path, None)
                 return False
             if orphan is None:
                 return False
-            failed: Delivery | None = Delivery(Verdict.LATER, "interrupted")
+            failed: Delivery | None = _INTERRUPTED
             try:
                 failed = await self._deliver(orphan)
             finally:
-                orphan.close(delivered=failed is None)
-        if failed is not None:
-            self._postpone(path, failed.retry_after)
+                removed = orphan.close(delivered=failed is None)
+        if failed is not None or not removed:
+            self._postpone(path, failed.retry_after if failed else None)
             return False
-        self._failures.pop(path, None)
-        self._due.pop(path, None)
         logger.warning("the journal of a call was replayed after its process")
         return True
 
     async def _deliver(self, orphan: Orphan) -> Delivery | None:
         """Deliver what is pending; return the failure that ends this try, None if there is none."""
         progress = orphan.progress
-        bad = [line for line in orphan.pending if line.entry is None]
-        if bad and not await set_aside(self._folder, orphan.header, bad, UNREADABLE_LINE):
-            return Delivery(Verdict.LATER, "disk")
-        progress.done.update(line.digest for line in bad)
         pending = [(line, progress.tries.get(line.digest, 0)) for line in orphan.pending]
+        disk_failed = False
         for line in in_order(pending):
-            if (failed := await self._deliver_line(orphan, line)) is not None:
+            failed = await self._deliver_line(orphan, line)
+            if failed is _DISK:
+                disk_failed = True  # which is no reason to leave the others undelivered
+            elif failed is not None:
                 return failed
         if (end := await self._missing_end(orphan)) is not None:
-            return await self._deliver_line(orphan, end)
-        return None
+            failed = await self._deliver_line(orphan, end)
+            if failed is not None:
+                return failed
+        return _DISK if disk_failed else None
 
     async def _deliver_line(self, orphan: Orphan, line: Line) -> Delivery | None:
         """Deliver a line, or set it aside; return why neither was possible."""
-        if line.entry is None:
-            return None
         progress = orphan.progress
-        failed = await deliver(self._router, orphan.header, line.entry)
         tries = progress.tries.get(line.digest, 0) + 1
+        if line.entry is None:
+            failed = Delivery(Verdict.REFUSED, UNREADABLE_LINE)
+        else:
+            failed = await deliver(self._router, orphan.header, line.entry)
         if failed.verdict is Verdict.REFUSED or (
             failed.verdict is Verdict.DOUBTFUL and tries >= MAX_DOUBTFUL_TRIES
         ):
-            if await set_aside(self._folder, orphan.header, [line], failed.error):
-                failed = Delivery(Verdict.DELIVERED)
-            else:
-                failed = Delivery(Verdict.LATER, "disk")
+            stored = await set_aside(self._folder, orphan.header, [line], failed.error)
+            failed = Delivery(Verdict.DELIVERED) if stored else _DISK
         if failed.verdict is Verdict.DELIVERED:
             progress.done.add(line.digest)
             return None
@@ -261,6 +266,27 @@ async def _retry(
         return UNREADABLE_LINE, Verdict.REFUSED
     delivery = await deliver(router, file.header, entry)
     return delivery.error or None, delivery.verdict
+
+
+async def _open(path: Path) -> Orphan | None:
+    """Open an orphan in a thread; one that is opened too late for its asker is closed.
+
+    Raises:
+        UnreadableError: it cannot be read.
+    """
+    opening = asyncio.ensure_future(asyncio.to_thread(open_orphan, path))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_opened)
+        raise
+
+
+def _close_opened(opening: "asyncio.Future[Orphan | None]") -> None:
+    if opening.cancelled() or opening.exception() is not None:
+        return
+    if (orphan := opening.result()) is not None:
+        orphan.close(delivered=False)
 
 
 def _has_finished(task: asyncio.Task[bool]) -> bool:

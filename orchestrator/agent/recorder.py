@@ -54,6 +54,7 @@ class Recorder:
         self._changed = asyncio.Event()
         self._closing = False
         self._delivery = asyncio.create_task(self._deliver())
+        self._delivery.add_done_callback(_log_death)
         self._last_user_turn: int | None = None
         self.next_index = next_index
         self.turns = 0  # of the caller's
@@ -153,6 +154,7 @@ class Recorder:
             metrics.lost.add(lost)
             logger.critical("neither the disk nor the server took entries", extra={"lost": lost})
         self._journal.close(delivered=delivered)
+        metrics.undelivered.set(0, {"where": "call"})  # what is left is an orphan's
         return delivered
 
     def _index(self) -> int:
@@ -196,6 +198,11 @@ class Recorder:
                 return await set_aside(self._folder, self._header, lines, delivery.error)
             case Verdict.LATER | Verdict.DOUBTFUL:
                 return False  # what is doubtful to the end is left to the replay
+
+
+def _log_death(delivery: "asyncio.Task[None]") -> None:
+    if not delivery.cancelled() and (error := delivery.exception()) is not None:
+        logger.error("the delivery of a call ended; its journal is left", exc_info=error)
 
 
 def _now() -> str:

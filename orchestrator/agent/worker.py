@@ -7,17 +7,25 @@ import asyncio
 import logging
 import os
 import signal
-from pathlib import Path
+import time
+from contextlib import suppress
+from uuid import UUID, uuid4
 
 import httpx2
 from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
+from redis.exceptions import RedisError
 
+from config.cache import connect
 from config.security.tokens import Signer
 from config.settings import Settings, required, settings
-from config.telemetry import configure_tracing
-from orchestrator.agent.journal_replay import replay_orphans
+from config.telemetry import configure_metrics, configure_tracing
+from orchestrator.agent.journal import is_writable, journal_folder, probe
+from orchestrator.agent.journal_replay import JournalReplay
+from orchestrator.calls.queue import BEAT_SECONDS, WorkerSlots
+from orchestrator.calls.state import CallStates
 from orchestrator.mcp_client.router import Router, load_ca_certificates
 from orchestrator.runtime.gc_tuning import freeze_heap
+from orchestrator.runtime.supervision import keep_running
 
 logger = logging.getLogger("antiphon.worker")
 
@@ -33,7 +41,7 @@ PRELOAD = [
     "livekit.plugins.openai",
     "livekit.plugins.sarvam",
 ]
-_REPLAY_INTERVAL = 3.0  # seconds
+_PROBE_INTERVAL = 2.0  # seconds; LiveKit asks for the load twice a second
 _HEALTH_TIMEOUT = 0.5  # seconds
 
 
@@ -48,6 +56,7 @@ def prepare_process(process: JobProcess, config: Settings | None = None) -> None
     process.userdata["vad"] = build_vad()
     process.userdata["process"] = Process.connect(config)
     configure_tracing("worker", config)
+    configure_metrics("worker", config)
     load_ca_certificates()
     warm_up_litellm()
     freeze_heap()
@@ -66,32 +75,80 @@ class Capacity:
         self._server = server
         self._config = config
         self._limit = config.worker_max_calls or max(1, (os.cpu_count() or 1) // 2)
+        self._http = httpx2.AsyncClient(timeout=_HEALTH_TIMEOUT, trust_env=False)
+        self._journals = journal_folder(config)
+        self._next_probe = 0.0  # by time.monotonic()
+        self._probe_passed = True
 
     def load(self) -> float:
-        """Return how full this worker is, from 0 to 1."""
+        """Return how full this worker is, from 0 to 1; LiveKit asks in a thread.
+
+        It is full while no journal can be written: what is said in a call would be in memory only.
+        """
+        if not self._passes_probe():
+            return 1.0
         return min(1.0, len(self._server.active_jobs) / self._limit)
+
+    async def free(self) -> int:
+        """Return how many more calls this worker can take now."""
+        if self._server.draining or not await self._can_serve():
+            return 0
+        return max(0, self._limit - len(self._server.active_jobs))
 
     async def accept_or_reject(self, request: JobRequest) -> None:
         """Accept a call, or reject it, so that LiveKit asks another worker."""
-        if len(self._server.active_jobs) >= self._limit or not await self._models_are_up():
+        if len(self._server.active_jobs) >= self._limit or not await self._can_serve():
             logger.warning("a call was refused: this worker could not serve it")
             await request.reject(terminate=False)
             return
         await request.accept(name="agent")
+
+    async def aclose(self) -> None:
+        """Close the connection to the models."""
+        await self._http.aclose()
+
+    async def _can_serve(self) -> bool:
+        return await self._models_are_up() and await is_writable(self._journals)
+
+    def _passes_probe(self) -> bool:
+        if time.monotonic() >= self._next_probe:
+            self._next_probe = time.monotonic() + _PROBE_INTERVAL
+            try:
+                probe(self._journals)
+            except OSError:
+                self._probe_passed = False
+            else:
+                self._probe_passed = True
+        return self._probe_passed
 
     async def _models_are_up(self) -> bool:
         if not self._config.embedded_models:
             return True
         url = self._config.models_url.removesuffix("/v1") + "/health"
         try:
-            async with httpx2.AsyncClient(timeout=_HEALTH_TIMEOUT) as client:
-                return (await client.get(url)).is_success
+            return (await self._http.get(url)).is_success
         except httpx2.HTTPError:
             return False
 
 
-def build_server(config: Settings) -> AgentServer:
-    """Return the worker's server, not yet running."""
+async def _report_slots(capacity: Capacity, config: Settings, registered: asyncio.Event) -> None:
+    """Tell every second how many calls this worker can take, once LiveKit knows it."""
+    await registered.wait()
+    cache = connect(required("REDIS_URL", config.redis_url))
+    slots, worker_id = WorkerSlots(cache), uuid4().hex
+    try:
+        while True:
+            with suppress(RedisError):  # those who ask for a slot have no cache either
+                await slots.report(worker_id, await capacity.free())
+            await asyncio.sleep(BEAT_SECONDS)
+    finally:
+        with suppress(RedisError):
+            await slots.withdraw(worker_id)
+        await cache.aclose()
+
+
+def build_server(config: Settings) -> tuple[AgentServer, Capacity]:
+    """Return the worker's server, not yet running, and how many calls it takes."""
     server = AgentServer(
         ws_url=required("LIVEKIT_URL", config.livekit_url),
         api_key=required("LIVEKIT_API_KEY", config.livekit_api_key),
@@ -109,20 +166,24 @@ def build_server(config: Settings) -> AgentServer:
     server.rtc_session(
         _serve_call, agent_name=config.agent_name, on_request=capacity.accept_or_reject
     )
-    return server
+    return server, capacity
 
 
 async def serve() -> None:
     """Run the worker until it is cancelled; its ready file is there once it takes calls."""
     config = settings()
-    server = build_server(config)
+    configure_metrics("worker", config)
+    server, capacity = build_server(config)
+    registered = asyncio.Event()
 
-    def registered(*_: object) -> None:
+    def note_registration(*_: object) -> None:
         if config.worker_ready_file is not None:
             config.worker_ready_file.touch()
+        registered.set()
 
-    server.on("worker_registered", registered)
+    server.on("worker_registered", note_registration)
     replaying = asyncio.create_task(_replay_journals(config))
+    reporting = asyncio.create_task(_report_slots(capacity, config, registered))
     terminated = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminated.set)
     serving = asyncio.create_task(server.run())
@@ -133,9 +194,11 @@ async def serve() -> None:
             await serving
         await _drain(server, config.worker_drain_seconds)
     finally:
-        replaying.cancel()
-        ending.cancel()
+        for task in (replaying, ending, reporting):
+            task.cancel()
+        await asyncio.gather(replaying, reporting, return_exceptions=True)
         await server.aclose()
+        await capacity.aclose()
         serving.cancel()
 
 
@@ -148,14 +211,18 @@ async def _drain(server: AgentServer, seconds: int) -> None:
 
 
 async def _replay_journals(config: Settings) -> None:
+    """Deliver the journals of calls that have ended here; a replay that dies is started anew."""
     key = required("SERVICE_TOKEN_PRIVATE_KEY", config.service_token_private_key)
     router = Router(Signer(key), config.mcp_server_url)
-    folder: Path = config.state_dir / "journal"
+    cache = connect(required("REDIS_URL", config.redis_url))
+    states = CallStates(cache)
+
+    async def is_lost(conversation_id: UUID) -> bool:
+        return not await states.is_known(conversation_id)
+
+    replay = JournalReplay(router, journal_folder(config), is_lost=is_lost)
     try:
-        while True:
-            count = await replay_orphans(router, folder)
-            if count:
-                logger.warning("calls were lost with their process", extra={"count": count})
-            await asyncio.sleep(_REPLAY_INTERVAL)
+        await keep_running("replay of journals", replay.run)
     finally:
         await router.aclose()
+        await cache.aclose()

@@ -290,6 +290,53 @@ def test_a_journal_that_was_only_begun_is_adopted_if_it_says_whose_it_is(
     assert [Path(name).suffix for name in names(folder)] == ([left] if left else [])
 
 
+def test_a_journal_whose_first_line_was_mended_is_an_orphan(folder: Path, dead: Path) -> None:
+    content = dead.read_bytes()
+    dead.write_bytes(content[5:])
+    with pytest.raises(UnreadableError):
+        open_orphan(dead)
+    mended = dead.with_suffix(".unreadable")
+    mended.write_bytes(content)
+    a_minute_ago = time.time() - 61
+    os.utime(mended, (a_minute_ago, a_minute_ago))
+    assert find_orphans(folder) == [dead]
+    orphan = orphan_at(dead)
+    assert orphan.entries == ENTRIES
+    orphan.close(delivered=True)
+
+
+def test_what_dead_processes_leave_is_removed_and_no_journal_with_it(
+    folder: Path, dead: Path
+) -> None:
+    orphan_at(dead).close(delivered=False)
+    junk = ["7.probe", f"{uuid4()}.dead.7.tmp", f"{uuid4()}.7.abcdef01.progress"]
+    for name in junk:
+        (folder / name).touch()
+    assert find_orphans(folder) == [dead]
+    assert set(junk) < set(names(folder))
+    a_minute_ago = time.time() - 61
+    for path in folder.iterdir():
+        os.utime(path, (a_minute_ago, a_minute_ago))
+    assert find_orphans(folder) == [dead]
+    assert names(folder) == [dead.name, dead.with_suffix(".progress").name]
+
+
+def test_what_was_delivered_and_cannot_be_removed_is_not_delivered_with_each_look(
+    dead: Path,
+) -> None:
+    content = dead.read_bytes()
+    orphan = orphan_at(dead)
+    orphan.progress.done.update(line.digest for line in orphan.lines)
+    dead.unlink()
+    dead.mkdir()  # which cannot be unlinked
+    assert not orphan.close(delivered=True)
+    dead.rmdir()
+    dead.write_bytes(content)
+    orphan = orphan_at(dead)
+    assert orphan.pending == []
+    assert orphan.close(delivered=True)
+
+
 def test_no_two_journals_have_the_same_name(folder: Path, dead: Path) -> None:
     # A container that is started anew may have the same number of a process.
     journal = Journal.create(folder, HEADER)

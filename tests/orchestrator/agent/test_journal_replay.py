@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, get_args
@@ -18,7 +19,12 @@ from config.protocol import ErrorKind
 from config.security.tokens import Signer
 from orchestrator.agent.journal import Journal, is_writable
 from orchestrator.agent.journal_delivery import VERDICTS, Verdict, judge, retry_delay
-from orchestrator.agent.journal_files import dead_letters_path, read_dead_letters
+from orchestrator.agent.journal_files import (
+    Orphan,
+    dead_letters_path,
+    open_orphan,
+    read_dead_letters,
+)
 from orchestrator.agent.journal_replay import (
     MAX_DOUBTFUL_TRIES,
     JournalReplay,
@@ -587,13 +593,15 @@ async def test_a_refused_entry_stays_where_dead_letters_cannot_be_written(
     journal = leave_journal(tmp_path, call, "One.", "Two.", "Three.")
     in_the_way = dead_letters_path(tmp_path, call.header.conversation_id)
     in_the_way.mkdir()
+    with journal.open("ab") as file:
+        file.write(b"no entry\n")
     replay = JournalReplay(router, tmp_path)
-    assert [await replay.run_once() for _ in range(5)] == [0] * 5
+    assert await replay.run_once() == 0
     assert await call.texts() == ["One.", "Three."]
     assert journal.exists()
     in_the_way.rmdir()
     assert await replay.run_once() == 1
-    assert letters_of(tmp_path, call) == [("rejected", "Two.")]
+    assert letters_of(tmp_path, call) == [("rejected", "Two."), ("unreadable", None)]
 
 
 async def test_what_is_left_is_measured(
@@ -657,6 +665,51 @@ async def test_a_folder_that_takes_no_journal_is_said_once(
     said = "the folder of the journals cannot be written: no call is taken"
     assert caplog.messages.count(said) == 1
     assert read_metric("antiphon.journal.writable") == 0
+
+
+async def test_a_delivery_that_dies_is_said_and_its_journal_is_left_to_the_replay(
+    router: Router,
+    call: RecordedCall,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def dies(*_: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("orchestrator.agent.recorder.deliver", dies)
+        recorder = Recorder(router, tmp_path, call.header)
+        say(recorder, "One.")
+        assert not await recorder.end("caller_left", 10)
+    assert "the delivery of a call ended; its journal is left" in caplog.messages
+    assert await replay_orphans(router, tmp_path) == 1
+    assert (await call.texts(), await call.end_reason()) == (["One."], "caller_left")
+
+
+async def test_a_replay_that_is_stopped_while_it_opens_a_journal_leaves_it_to_others(
+    router: Router, call: RecordedCall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = leave_journal(tmp_path, call, "One.")
+    opening, stopped = threading.Event(), threading.Event()
+
+    def open_slowly(path: Path) -> Orphan | None:
+        opening.set()
+        stopped.wait(10)
+        return open_orphan(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("orchestrator.agent.journal_replay.open_orphan", open_slowly)
+        replay = asyncio.create_task(replay_orphans(router, tmp_path))
+        await asyncio.to_thread(opening.wait)
+        replay.cancel()
+        await asyncio.wait({replay})
+    stopped.set()
+    async with asyncio.timeout(10):
+        while not await replay_orphans(router, tmp_path):  # noqa: ASYNC110 - a thread ends it
+            await asyncio.sleep(0)
+    assert await call.texts() == ["One."]
+    assert not path.exists()
 
 
 async def test_a_log_has_no_word_of_what_was_said(

@@ -1,6 +1,10 @@
 """A worker accepts the calls that it can serve, and rejects the others for another worker."""
 
+import asyncio
+import subprocess
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -13,6 +17,14 @@ from starlette.routing import Route
 from config.settings import Settings
 from orchestrator.agent.worker import Capacity
 from tests.support.asgi import serve_app
+
+
+@pytest.fixture(autouse=True)
+def journals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of this worker's journals."""
+    monkeypatch.setenv("ANTIPHON_STATE", str(tmp_path))
+    monkeypatch.setattr("orchestrator.agent.worker._PROBE_INTERVAL", 0.0)
+    return tmp_path / "journal"
 
 
 @dataclass
@@ -87,9 +99,47 @@ async def test_a_call_needs_the_embedded_models_where_they_are_used(
     async with serve_app(Starlette(routes=[Route("/health", health)])) as url:
         worker = capacity(0, embedded_models=True, models_url=f"{url}/v1")
         assert await answer(worker) == verdict
+        await worker.aclose()
 
 
 async def test_models_that_are_not_there_cost_the_call_and_nothing_else() -> None:
     worker = capacity(0, embedded_models=True, models_url="http://127.0.0.1:1/v1")
     assert await answer(worker) == "reject"
     assert worker.load() == 0.0
+    await worker.aclose()
+
+
+@pytest.fixture
+def occupied(journals: Path) -> Path:
+    """A file where the folder of the journals is wanted."""
+    journals.touch()
+    return journals
+
+
+async def test_no_call_is_taken_while_no_journal_can_be_written(occupied: Path) -> None:
+    worker = capacity(0)
+    assert await answer(worker) == "reject"
+    assert await asyncio.to_thread(worker.load) == 1.0
+    await asyncio.to_thread(occupied.unlink)
+    assert await asyncio.to_thread(worker.load) == 0.0
+    assert await answer(worker) == "accept"
+
+
+_ON_A_FULL_DISK = """
+import resource, signal, sys
+from typing import cast
+from config.settings import Settings
+from livekit.agents import AgentServer
+from orchestrator.agent.worker import Capacity
+from tests.orchestrator.agent.test_worker import FakeServer
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+worker = Capacity(cast(AgentServer, FakeServer([])), Settings(worker_max_calls=2))
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+assert worker.load() == 1.0
+"""
+
+
+def test_a_worker_whose_disk_is_full_has_no_room(journals: Path) -> None:
+    subprocess.run([sys.executable, "-c", _ON_A_FULL_DISK], check=True)
+    assert list(journals.iterdir()) == []
