@@ -23,7 +23,7 @@ from tests.support.scripted_model import Step
 
 ROLE: Json = {"role": "assistant", "content": ""}
 USAGE: Json = {"prompt_tokens": 40, "completion_tokens": 2, "total_tokens": 42}
-PATIENCE = 10.0  # seconds that a test waits for what must come
+DEADLINE = 10.0  # seconds that a test waits for what must come
 
 
 def tool_call(arguments: str | None, **names: str) -> Json:
@@ -102,7 +102,7 @@ async def llm(served: tuple[Models, str], cache: Redis) -> LLMCascade:
     models["second"].play(Step("cost", "Twelve euros."))
     return LLMCascade(
         [_lite("first", url), _lite("second", url)],
-        first_chunk_timeout=PATIENCE,
+        first_chunk_timeout=DEADLINE,
         progress_timeout=0.3,
         health=ModelHealth(cache),
     )
@@ -228,7 +228,7 @@ async def test_a_request_ends_with_its_turn(
     task = asyncio.create_task(turn())
     await (first.asked if stream is None else first.streaming).wait()
     task.cancel()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await first.left.wait()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -238,5 +238,5 @@ async def test_a_model_that_stalls_is_hung_up_on(models: Models, llm: LLMCascade
     models["first"].send(NO_ANSWERS["role, then stalled"])
     llm.first_chunk_timeout = 0.3
     await ask(llm)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await models["first"].left.wait()
