@@ -3,9 +3,10 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import httpx2
@@ -20,6 +21,7 @@ RECEIVE_RATE = 16_000  # Hz, of the agent's audio
 _FRAME = SEND_RATE // 50  # 20 ms
 _END_SILENCE = 0.7  # seconds of silence after which a listening agent has finished
 _POLL = 0.03  # seconds
+_PAUSE = 0.1  # seconds of silence before an onset: more than inside of a word
 
 Event = dict[str, Any]
 
@@ -38,8 +40,12 @@ class AudioChunk:
 
 @dataclass(frozen=True)
 class TranscriptLine:
-    """A line of the room's transcription; interim lines are not `final`."""
+    """A line of the room's transcription; interim lines are not `final`.
 
+    A line of the agent's is sent while it is spoken, from `began` to `at`, by time.time().
+    """
+
+    began: float
     at: float
     speaker: str
     text: str
@@ -82,10 +88,18 @@ class Microphone:
 
 
 class Caller:
-    """Speaks in a room, and records audio, transcript and events that it receives."""
+    """Speaks in a room, and records audio, transcript and events that it receives.
 
-    def __init__(self, on_event: Callable[[Event], None] = lambda _: None) -> None:
+    `fillers` are sentences of the agent's that answer nothing.
+    """
+
+    def __init__(
+        self,
+        on_event: Callable[[Event], None] = lambda _: None,
+        fillers: Collection[str] = (),
+    ) -> None:
         self.on_event = on_event
+        self.fillers = frozenset(fillers)
         self.audio: list[AudioChunk] = []
         self.transcript: list[TranscriptLine] = []
         self.events: list[Event] = []
@@ -97,7 +111,7 @@ class Caller:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def call(self, api_url: str, business: str, bot: str, key: str | None = None) -> None:
-        """Start a session and join its room.
+        """Start a session and join its room; wait in the queue while all agents are busy.
 
         Raises:
             CallError: the API or LiveKit refuses.
@@ -105,10 +119,7 @@ class Caller:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         body = {"bot": bot} if key else {"business": business, "bot": bot}
         async with httpx2.AsyncClient(base_url=api_url, headers=headers, timeout=15) as client:
-            response = await client.post("/api/sessions/start", json=body)
-        if response.is_error:
-            raise CallError(f"the API refused to start a session: {response.text}")
-        self.session = response.json()
+            self.session = await self._start_session(client, body)
         self._register_handlers()
         options = rtc.RoomOptions(rtc_config=rtc.RtcConfiguration(ice_servers=[]))
         try:
@@ -144,6 +155,15 @@ class Caller:
         chunks = (each for each in self.audio if each.at > after)
         return next((each.at for each in chunks if is_voice(each.samples)), None)
 
+    def onsets(self, start: float, end: float) -> list[float]:
+        """Return when the agent's voice began, after silence, between two times."""
+        voiced = [each.at for each in self.audio if each.at < end and is_voice(each.samples)]
+        return [
+            at
+            for before, at in zip([0.0, *voiced], voiced, strict=False)
+            if at >= start and at - before > _PAUSE
+        ]
+
     def last_voice(self) -> float:
         """Return when the agent's voice was last heard, or 0."""
         chunks = (each.at for each in reversed(self.audio) if is_voice(each.samples))
@@ -162,6 +182,18 @@ class Caller:
             if line.final and line.speaker == speaker and start <= line.at < end
         )
 
+    def answers(self, start: float, end: float) -> Sequence[TranscriptLine]:
+        """Return the lines of the agent's that ended between two times, without fillers."""
+        return [line for line in self.agent_lines(start, end) if not self._is_filler(line)]
+
+    def agent_lines(self, start: float, end: float) -> Sequence[TranscriptLine]:
+        """Return all lines of the agent's that ended between two times."""
+        return [
+            line
+            for line in self.transcript
+            if line.final and line.speaker == "agent" and start <= line.at < end
+        ]
+
     async def hang_up(self) -> None:
         """Leave the room."""
         for task in self._tasks:
@@ -169,13 +201,26 @@ class Caller:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.room.disconnect()
 
+    async def _start_session(
+        self, client: httpx2.AsyncClient, body: dict[str, Any]
+    ) -> dict[str, Any]:
+        while True:
+            response = await client.post("/api/sessions/start", json=body)
+            if response.is_error:
+                raise CallError(f"the API refused to start a session: {response.text}")
+            session: dict[str, Any] = response.json()
+            if response.status_code != HTTPStatus.ACCEPTED:
+                return session
+            self._emit({"type": "queued", "place": session["place"]})
+            body["ticket"] = session["ticket"]
+            await asyncio.sleep(session["retry_after"])
+
     def _has_finished(self, after: float) -> bool:
         """Say whether the agent waits for the caller; after a filler, an answer is to come."""
-        if self.agent_state != "listening":
-            return False
-        if not self.events:  # the bot publishes none
-            return True
-        return any(e["type"] == "agent_response" and e["heard_at"] > after for e in self.events)
+        return self.agent_state == "listening" and bool(self.answers(after, time.time()))
+
+    def _is_filler(self, line: TranscriptLine) -> bool:
+        return line.text.strip() in self.fillers
 
     def _register_handlers(self) -> None:
         room = self.room
@@ -216,6 +261,7 @@ class Caller:
         self._start_task(self._receive_text(reader, identity))
 
     async def _receive_text(self, reader: rtc.TextStreamReader, identity: str) -> None:
+        began = time.time()
         text = ""
         with suppress(rtc.StreamError):  # the call ended in the middle: what came stays
             async for part in reader:
@@ -224,7 +270,7 @@ class Caller:
         speaker = "user" if identity == me else "agent"
         attributes = reader.info.attributes or {}
         final = attributes.get("lk.transcription_final") != "false"
-        self.transcript.append(TranscriptLine(time.time(), speaker, text, final))
+        self.transcript.append(TranscriptLine(began, time.time(), speaker, text, final))
         if final:
             self._emit({"type": "transcript", "speaker": speaker, "text": text})
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import httpx2
 import numpy as np
 
 from orchestrator.demo.audio import Samples, split_sentences, wav_bytes, write_wav
+from orchestrator.demo.call_log import merge_tool_calls
 from orchestrator.demo.caller import RECEIVE_RATE, SEND_RATE, Caller, CallError
-from orchestrator.demo.report import HeardBack, Played, Report, Speech, ToolCall, Turn
+from orchestrator.demo.latency import latency
+from orchestrator.demo.report import HeardBack, Played, Report, Speech, Turn
 from orchestrator.demo.script import Utterance
 from orchestrator.demo.timeline import Timeline
 from orchestrator.demo.word_error_rate import word_error_rate
@@ -20,11 +23,16 @@ from orchestrator.demo.word_error_rate import word_error_rate
 _GREETING_TIMEOUT = 40.0  # seconds
 _REPLY_TIMEOUT = 60.0
 _HANG_UP_TIMEOUT = 10.0
+_STORING_TIMEOUT = 15.0
+_POLL = 0.2
 
 
 @dataclass(frozen=True)
 class CallTarget:
-    """The bot to call, the key to read its transcript, and the models' URL if they run here."""
+    """The bot to call, the key to read its transcript, and the models' URL if they run here.
+
+    `fillers` are the sentences with which the bot bridges a wait.
+    """
 
     api_url: str
     business: str
@@ -32,6 +40,7 @@ class CallTarget:
     key: str
     models_url: str | None
     providers: Mapping[str, str]
+    fillers: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,6 @@ class _Exchange:
     utterance: Utterance | None
     started: float
     spoken: float
-    answered: float | None
     ended: float
 
 
@@ -55,21 +63,21 @@ async def run_call(
     Raises:
         CallError: the call could not be made, or no agent answered.
     """
-    caller = Caller(on_event=timeline.event)
+    caller = Caller(timeline.event, target.fillers)
     started = time.time()
     await caller.call(target.api_url, target.business, target.bot, target.key)
     greeted_at = await caller.wait_for_reply(started, _GREETING_TIMEOUT)
     if greeted_at is None:
         raise CallError("no agent answered the call: is a worker running? `antiphon doctor` says")
-    exchanges = [_Exchange(None, started, started, greeted_at, time.time())]
+    exchanges = [_Exchange(None, started, started, time.time())]
     for utterance in script:
         if caller.disconnected.is_set():
             break
         timeline.caller(utterance.file, utterance.text)
         utterance_started = time.time()
         spoken = await caller.say(utterance.samples)
-        answered = await caller.wait_for_reply(spoken, _REPLY_TIMEOUT)
-        exchanges.append(_Exchange(utterance, utterance_started, spoken, answered, time.time()))
+        await caller.wait_for_reply(spoken, _REPLY_TIMEOUT)
+        exchanges.append(_Exchange(utterance, utterance_started, spoken, time.time()))
     hung_up = await _agent_hangs_up(caller)
     await caller.hang_up()
     if record is not None:
@@ -94,10 +102,12 @@ async def _report(
     hung_up: bool,
 ) -> Report:
     conversation_id = str(caller.session["conversation_id"])
-    path = f"/api/conversations/{conversation_id}/transcript"
+    path = f"/api/conversations/{conversation_id}"
     headers = {"Authorization": f"Bearer {target.key}"}
     async with httpx2.AsyncClient(base_url=target.api_url, headers=headers, timeout=15) as client:
-        transcript: list[dict[str, Any]] = (await client.get(path)).json()
+        await _wait_until_stored(client, path)
+        transcript = await _stored(client, f"{path}/transcript")
+        log = await _stored(client, f"{path}/tool_calls")
     heard_back = await _heard_back(target.models_url, caller, exchanges)
     spoken = [(e.utterance.text, _user_text(caller, e)) for e in exchanges if e.utterance]
     known = [(text, heard) for text, heard in spoken if text is not None]
@@ -108,7 +118,7 @@ async def _report(
         providers=dict(target.providers),
         greeting_seconds=round(greeting_seconds, 3),
         turns=_turns(caller, exchanges),
-        tool_calls=_tool_calls(caller),
+        tool_calls=merge_tool_calls(caller.events, log, transcript),
         heard_back=heard_back,
         speech=Speech(
             caller_wer=round(word_error_rate(known), 4) if known else None,
@@ -119,11 +129,29 @@ async def _report(
             ),
         ),
         booking=None,
-        transcript_url=target.api_url + path,
+        transcript_url=f"{target.api_url}{path}/transcript",
         transcript=transcript,
         agent_hung_up=hung_up,
-        unanswered=sum(e.answered is None for e in exchanges),
+        unanswered=sum(not caller.answers(e.spoken, e.ended) for e in exchanges),
     )
+
+
+async def _wait_until_stored(client: httpx2.AsyncClient, path: str) -> None:
+    """Wait until the call is over, which is the last thing that is stored of it."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_STORING_TIMEOUT):
+            status = "active"
+            while status == "active":
+                await asyncio.sleep(_POLL)
+                status = (await client.get(path)).json().get("status", "active")
+
+
+async def _stored(client: httpx2.AsyncClient, path: str) -> list[dict[str, Any]]:
+    response = await client.get(path)
+    if response.is_error:
+        raise CallError(f"the API does not show {path}: {response.text}")
+    stored: list[dict[str, Any]] = response.json()
+    return stored
 
 
 def _turns(caller: Caller, exchanges: Sequence[_Exchange]) -> list[Turn]:
@@ -134,32 +162,14 @@ def _turns(caller: Caller, exchanges: Sequence[_Exchange]) -> list[Turn]:
             turns.append(Turn(role="user", text=_user_text(caller, exchange), played=played))
         said = caller.transcript_text("agent", exchange.started, exchange.ended)
         if said:
-            turns.append(Turn(role="agent", text=said, latency=_latency(caller, exchange)))
+            greets = exchange.utterance is None
+            waited = None if greets else latency(caller, exchange.spoken, exchange.ended)
+            turns.append(Turn(role="agent", text=said, latency=waited))
     return turns
 
 
 def _user_text(caller: Caller, exchange: _Exchange) -> str:
     return caller.transcript_text("user", exchange.started, exchange.ended).strip()
-
-
-def _latency(caller: Caller, exchange: _Exchange) -> dict[str, float] | None:
-    if exchange.utterance is None or exchange.answered is None:
-        return None
-    measured: dict[str, float] = {}
-    for event in caller.events:
-        if event["type"] == "latency" and exchange.spoken < event["heard_at"] < exchange.ended:
-            measured = event["seconds"]
-            break
-    return {**measured, "heard": round(exchange.answered - exchange.spoken, 3)}
-
-
-def _tool_calls(caller: Caller) -> list[ToolCall]:
-    fields = set(ToolCall.model_fields)
-    return [
-        ToolCall.model_validate({k: v for k, v in event.items() if k in fields})
-        for event in caller.events
-        if event["type"] in ("retrieval", "agent_tool_call")
-    ]
 
 
 async def _heard_back(

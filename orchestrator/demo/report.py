@@ -24,9 +24,11 @@ class Turn(_Part):
     played: Played | None = Field(default=None, description="Only of the caller's turns.")
     latency: dict[str, float] | None = Field(
         default=None,
-        description="Only of answers, in seconds: hearing, endpointing, retrieval, model, tools, "
-        "speech, ours (the rest) and total, measured by the agent; heard, from the caller's last "
-        "sound to the first sound of the answer, measured by the caller.",
+        description="Only of answers, in seconds. As the caller heard it, from the caller's last "
+        "sound: first_sound, to any sound of the agent's; answer, to the first that is no filler. "
+        "Where the bot publishes `latency`, the parts of the answer, too: hearing, endpointing, "
+        "retrieval, model, tools, speech, filler (the answer waited for its end), ours (the rest), "
+        "as the agent measured them, and transport.",
     )
 
 
@@ -39,6 +41,10 @@ class ToolCall(_Part):
     ms: float
     outcome: str
     chosen_by: Literal["model", "retrieval"]
+    turn: int | None = Field(
+        default=None, description="Of the caller's, from 1, that it was made for; if known."
+    )
+    said: str | None = Field(default=None, description="What the tool said, as the log has it.")
     passages: list[str] | None = None
     result: dict[str, Any] | None = None
 
@@ -73,4 +79,4 @@ class Report(_Part):
     transcript_url: str
     transcript: list[dict[str, Any]]
     agent_hung_up: bool
-    unanswered: int = Field(description="Utterances that got no answer.")
+    unanswered: int = Field(description="Utterances that got no answer; a filler is none.")

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -14,9 +13,11 @@ from config.declarations.schema import Declaration, read_declaration
 from config.declarations.section import sections
 from config.settings import Settings
 from orchestrator.admin.api_keys import create_api_key
-from orchestrator.admin.bot_tools import call_tool, list_bot_tools
+from orchestrator.admin.bot_tools import list_bot_tools
 from orchestrator.admin.declarations import apply_file
 from orchestrator.agent.model_choice import EMBEDDED, resolve_llm, resolve_stt, resolve_tts
+from orchestrator.agent.tool_runner import FILLER
+from orchestrator.demo.booking import find_booking
 from orchestrator.demo.conversation import CallTarget, run_call
 from orchestrator.demo.report import Report
 from orchestrator.demo.script import Utterance, find_recordings, load_utterances
@@ -74,29 +75,18 @@ async def _call(
 ) -> Report:
     business = declaration.business.slug
     key = await create_api_key(deployment.settings, business, "demo")
-    target = CallTarget(deployment.api_url, business, bot, key, deployment.models_url, providers)
-    report = await run_call(target, script, timeline, options.record)
-    return report.model_copy(update={"booking": await _stored_booking(deployment.settings, report)})
-
-
-async def _stored_booking(settings: Settings, report: Report) -> dict[str, Any] | None:
-    """Read the booking that was made in the call from the scheduling server."""
-    booking_ids = [
-        call.result["id"]
-        for call in report.tool_calls
-        if call.tool == "create_booking" and call.outcome == "ok" and call.result
-    ]
-    if not booking_ids:
-        return None
-    outcome = await call_tool(
-        settings,
-        report.business,
-        report.bot,
-        "scheduling",
-        "get_booking",
-        {"booking": booking_ids[-1]},
+    target = CallTarget(
+        deployment.api_url,
+        business,
+        bot,
+        key,
+        deployment.models_url,
+        providers,
+        _fillers(declaration, bot),
     )
-    return None if outcome.error else dict(outcome.data)
+    report = await run_call(target, script, timeline, options.record)
+    booking = await find_booking(deployment.settings, report)
+    return report.model_copy(update={"booking": booking})
 
 
 def _bot_name(declaration: Declaration, requested: str | None) -> str:
@@ -105,6 +95,12 @@ def _bot_name(declaration: Declaration, requested: str | None) -> str:
     if name not in names:
         raise BotNotFoundError
     return name
+
+
+def _fillers(declaration: Declaration, name: str) -> list[str]:
+    bot = next(bot for bot in declaration.bots if bot.name == name)
+    policies = (policy for use in bot.servers.values() for policy in use.policy.values())
+    return [FILLER, *(policy.filler for policy in policies if policy.filler)]
 
 
 def _providers(declaration: Declaration, name: str, settings: Settings) -> dict[str, str]:

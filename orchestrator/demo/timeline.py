@@ -11,7 +11,8 @@ from rich.table import Table
 
 from orchestrator.demo.report import Report
 
-_PARTS = ("hearing", "endpointing", "retrieval", "model", "tools", "speech", "ours", "heard")
+_PARTS = ("hearing", "endpointing", "retrieval", "model", "tools", "speech", "filler", "ours")
+_COLUMNS = ("first_sound", "answer", *_PARTS, "transport")
 
 
 class Timeline:
@@ -44,20 +45,30 @@ class Timeline:
             case "latency":
                 parts = event["seconds"]
                 text = ", ".join(f"{name} {parts[name]:.2f}" for name in _PARTS if name in parts)
-                self._print("dim", "latency", f"{parts['total']:.2f} s: {text}")
+                sounds = f"first sound {parts['first_sound']:.2f} s, answer {parts['answer']:.2f} s"
+                self._print("dim", "latency", f"{sounds}: {text}")
+            case "queued":
+                place = f"all agents are busy: number {event['place']} in the queue"
+                self._print("dim", "·", place)
             case "interruption":
                 self._print("dim", "·", "the caller interrupted")
             case _:
                 pass
 
     def summary(self, report: Report) -> None:
-        """Print the latency of each answer by its parts, the booking, and the error rates."""
-        table = Table("turn", *_PARTS, title="Where the time went, in seconds", box=SIMPLE)
+        """Print each answer's latency, the tool calls, the booking, and the error rates."""
+        title = "What the caller waited for, and where the time went, in seconds"
+        columns = (name.replace("_", " ") for name in _COLUMNS)
+        table = Table("turn", *columns, title=title, box=SIMPLE)
         answers = [turn.latency for turn in report.turns if turn.latency]
         for number, latency in enumerate(answers, 1):
-            cells = (f"{latency[part]:.2f}" if part in latency else "" for part in _PARTS)
+            cells = (f"{latency[part]:.2f}" if part in latency else "" for part in _COLUMNS)
             table.add_row(str(number), *cells)
         self._console.print(table)
+        for call in report.tool_calls:
+            turn = f"turn {call.turn}: " if call.turn else ""
+            text = escape(f"{turn}{_format_call(call.model_dump())} → {call.outcome}")
+            self._console.print(text, highlight=False)
         if report.booking:
             self._console.print(f"booking: {report.booking}", highlight=False)
         for name, rate in report.speech.model_dump().items():
