@@ -114,6 +114,9 @@ function queued(place) {
   const first = $("leave").hidden;
   show("queued", `You are number ${place} in the queue`);
   if (!first) return;
+  $("empty").hidden = true;
+  timeline.clear();
+  timeline.note("All our agents are busy. Please stay, you are in the queue."); // as the clip says
   $("leave").focus();
   $("queue-clip").currentTime = 0;
   $("queue-clip").play().catch(() => {}); // a browser may not allow it; the words are there

@@ -5,7 +5,7 @@ const NEAR = 1; // milliseconds by which two accounts of one call may differ
 export class ToolCalls {
   #timeline;
   #calls = []; // {call, item, event, entry}: which of the two sources has told of it
-  #entries = new Set(); // of the log, by their place in it
+  #read = 0; // entries of the log, which only grows
 
   constructor(timeline) {
     this.#timeline = timeline;
@@ -19,11 +19,11 @@ export class ToolCalls {
     else this.#calls.push({ call, item, event: true, entry: false });
   }
 
-  /** Show what only the log tells of. */
+  /** Show what only the log, which is given whole, tells of. */
   log(entries) {
-    for (const call of entries) {
-      if (this.#entries.has(call.order_index)) continue;
-      this.#entries.add(call.order_index);
+    const unread = entries.slice(this.#read);
+    this.#read += unread.length;
+    for (const call of unread) {
       const known = this.#find(call, "entry");
       if (known) {
         known.entry = true;
@@ -42,7 +42,7 @@ export class ToolCalls {
 
 function same(one, other) {
   return (
-    ["server", "tool", "outcome", "chosen_by"].every((name) => one[name] === other[name]) &&
+    ["server", "tool", "outcome"].every((name) => one[name] === other[name]) &&
     Math.abs(one.ms - other.ms) <= NEAR
   );
 }

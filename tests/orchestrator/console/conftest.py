@@ -66,6 +66,16 @@ bots:
         integration: main
         tools: [get_available_slots, create_booking]
         policy: {create_booking: {confirm: true}}
+  - name: quiet
+    system_prompt: You answer the phone of a pottery studio.
+    first_message_inbound: Hill Street Pottery, hello.
+    llm: [openai/scripted]
+    stt: embedded
+    tts: embedded
+    allow_anonymous: true
+    client_events: []
+    servers:
+      scheduling: {integration: main, tools: [get_available_slots]}
   - name: private
     system_prompt: You answer nobody without a key.
     first_message_inbound: Hello.

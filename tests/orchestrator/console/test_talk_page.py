@@ -82,6 +82,39 @@ async def test_without_a_microphone_one_types(talk: TalkPage, model: ScriptedMod
     model.assert_done()
 
 
+async def test_a_bot_without_events_shows_its_tool_calls(
+    talk: TalkPage, model: ScriptedModel
+) -> None:
+    wish = {"service": "wheel lesson", "when": "tomorrow morning"}
+    model.play(
+        Step("tomorrow", [Call("scheduling_get_available_slots", wish)]),
+        Step("tomorrow", "Nine in the morning is free.", results="offered"),
+    )
+    page = talk.page
+    await talk.open("?business=potters&bot=quiet")
+    await talk.call()
+    await talk.says("agent", GREETING)
+    await page.fill("#words", "Do you have a lesson tomorrow morning?")
+    await page.keyboard.press("Enter")
+    await talk.says("agent", "Nine in the morning is free.")
+    tool = page.locator(".tool")
+    await expect(tool).to_have_count(1)
+    await expect(tool).to_contain_text("get_available_slots")
+    await expect(tool.locator(".outcome")).to_have_text("ok")
+    # It stands where it was made: after the question, before the answer.
+    items = page.locator("#timeline li")
+    texts = await items.all_inner_texts()
+    order = [
+        next(n for n, text in enumerate(texts) if word in text)
+        for word in ("Do you have a lesson", "get_available_slots", "Nine in the morning")
+    ]
+    assert order == sorted(order), texts
+    await page.click("#hang-up")
+    await expect(page.locator("#timeline")).to_contain_text("You hung up, after")
+    await expect(tool).to_have_count(1)
+    model.assert_done()
+
+
 async def test_words_of_others_are_text_and_never_markup(
     talk: TalkPage, model: ScriptedModel
 ) -> None:
