@@ -1,4 +1,4 @@
-"""Measures the time between the caller's last sound and the answer's first, part by part.
+"""Measures how long a caller waits for the first sound and for the answer, part by part.
 
 The same demonstration call with the embedded language model, and with a script in its place.
 
@@ -18,8 +18,8 @@ from benchmarks.fake_servers import Json, model_server
 from benchmarks.figures import heading
 from orchestrator.demo.report import Report
 
-_PARTS = ("hearing", "endpointing", "retrieval", "model", "tools", "speech", "ours")
-_WHOLE = ("total", "heard")
+_SOUNDS = ("first_sound", "answer")  # as the caller hears them; the parts explain the answer
+_PARTS = ("hearing", "endpointing", "retrieval", "model", "tools", "speech", "filler", "ours")
 
 Latency = Mapping[str, float]
 
@@ -94,18 +94,20 @@ async def _call(environment: Mapping[str, str]) -> list[Latency]:
     report = Report.model_validate_json(printed)
     outcome = "a booking was made" if report.booking else "no booking was made"
     latencies: list[Latency] = [turn.latency for turn in report.turns if turn.latency]
-    measured = [latency for latency in latencies if "total" in latency]
-    print(f"  {report.providers['llm']}: {len(measured)} answers timed, {outcome}")
+    measured = [latency for latency in latencies if "ours" in latency]
+    fillers = sum(latency["first_sound"] < latency["answer"] for latency in measured)
+    timed = f"{len(measured)} answers timed, {fillers} of them after a filler"
+    print(f"  {report.providers['llm']}: {timed}, {outcome}")
     return measured
 
 
 def _report(answers: Mapping[str, Sequence[Latency]]) -> None:
     print(f"{'seconds, medians (of how many answers)':40}{'embedded':>16}{'scripted':>16}")
-    for part in (*_PARTS, *_WHOLE):
+    for part in (*_SOUNDS, *_PARTS, "transport"):
         cells = (_median([a[part] for a in measured if part in a]) for measured in answers.values())
         print(f"{part:40}{''.join(f'{cell:>16}' for cell in cells)}")
     for name, parts in (
-        ("ours, of the total", ("ours",)),
+        ("ours, of the answer", ("ours",)),
         ("ours, with our servers' answers", ("ours", "retrieval", "tools")),
     ):
         shares = (_share(measured, parts) for measured in answers.values())
@@ -117,7 +119,7 @@ def _median(values: Sequence[float]) -> str:
 
 
 def _share(measured: Sequence[Latency], parts: Sequence[str]) -> str:
-    shares = [sum(a.get(part, 0) for part in parts) / a["total"] for a in measured]
+    shares = [sum(a.get(part, 0) for part in parts) / a["answer"] for a in measured]
     return f"{statistics.median(shares):.1%}" if shares else "-"
 
 
