@@ -21,6 +21,7 @@ from config.bots import Bot
 from config.protocol import READ_BUDGET
 from config.security.tokens import Signer, server_audience
 from config.settings import Settings
+from orchestrator.agent.client_events import discard_event
 from orchestrator.agent.job import Process
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.tool_runner import ToolRunner
@@ -105,8 +106,8 @@ async def _list(process: Process, job: Job) -> None:
         job.bot,
         job.identity,
         process.router,
-        lambda _, __: None,
-        TurnClock(),
+        discard_event,
+        TurnClock(discard_event),
         small_model=False,
     )
     toolset = Toolset(job.bot, runner, lambda: None)

@@ -93,6 +93,17 @@ class WorkerSlots:
         await self._cache.zrem(_WORKERS, worker_id)
         await self._cache.hdel(_SLOTS, worker_id)
 
+    async def count_free(self) -> int:
+        """Return how many calls all workers that are alive can take."""
+        script = self._cache.register_script(
+            f"""{_ALIVE}
+local free = 0
+for _, count in ipairs(redis.call('HVALS', KEYS[2])) do free = free + tonumber(count) end
+return free
+"""
+        )
+        return int(await script(keys=[_WORKERS, _SLOTS], args=[_milliseconds(_ALIVE_SECONDS)]))
+
     async def count_workers(self) -> int:
         """Return how many workers are alive."""
         script = self._cache.register_script(f"{_ALIVE} return redis.call('ZCARD', KEYS[1])")

@@ -48,13 +48,13 @@ redis.call('ZADD', KEYS[2], now, ARGV[4])
 return 1
 """
 
-_RELEASE = """
+_RELEASE = f"""{_NOW}
 if redis.call('HGET', KEYS[1], 'job_id') ~= ARGV[1] then return 0 end
 if ARGV[3] == 'end' then
   redis.call('DEL', KEYS[1])
   redis.call('ZREM', KEYS[2], ARGV[2])
 else
-  redis.call('HSET', KEYS[1], 'beat', 0)
+  redis.call('HSET', KEYS[1], 'beat', 0, 'left', now)
   redis.call('HDEL', KEYS[1], 'job_id')
   redis.call('ZADD', KEYS[2], 0, ARGV[2])
 end
@@ -68,7 +68,8 @@ redis.call('ZADD', KEYS[2], now, ARGV[3])
 """
 
 _SILENT = f"""{_NOW}
-return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[1]), 'LIMIT', 0, 1000)
+local before = now - tonumber(ARGV[1])
+return {{now, redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', before, 'LIMIT', 0, 1000)}}
 """
 
 _CLAIM_DISPATCH = f"""{_NOW}
@@ -114,6 +115,7 @@ class CallState:
     metadata: str  # of the dispatch
     generation: int
     expected_ms: int  # when the caller got a token for the room, 0 if that is not known
+    silent_ms: int  # since the last beat, or since the token was given
 
 
 class CallStates:
@@ -162,13 +164,15 @@ class CallStates:
 
     async def silent(self, seconds: float = LEASE_SECONDS) -> list[CallState]:
         """Return the calls without a beat for so long, those that no job has held among them."""
-        ids = cast("list[str]", await self._run(_SILENT, [_CALLS], str(int(seconds * 1000))))
+        found = await self._run(_SILENT, [_CALLS], str(int(seconds * 1000)))
+        now, ids = cast("tuple[int, list[str]]", found)
         states: list[CallState] = []
         for each in ids:
             fields = cast("dict[str, str]", await self._cache.hgetall(_key(UUID(each))))
             if "room" not in fields:
                 await self._cache.zrem(_CALLS, each)
                 continue
+            since = max(float(fields.get(name, 0)) for name in ("beat", "expected", "left"))
             states.append(
                 CallState(
                     conversation_id=UUID(each),
@@ -176,6 +180,7 @@ class CallStates:
                     metadata=fields["metadata"],
                     generation=int(fields.get("generation", 0)),
                     expected_ms=int(float(fields.get("expected", 0))),
+                    silent_ms=now - int(since),
                 )
             )
         return states

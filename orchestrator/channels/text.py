@@ -1,10 +1,9 @@
 """One answer in writing: by the agent of a call, with its model and its tools, without audio."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from livekit.agents import AgentSession, APIError
 from livekit.agents.llm import ChatContext, ChatMessage
@@ -12,6 +11,7 @@ from livekit.agents.llm import ChatContext, ChatMessage
 from config.bots import Bot
 from orchestrator.agent.agent import VoiceAgent
 from orchestrator.agent.agent_parts import build_agent_parts
+from orchestrator.agent.client_events import discard_event
 from orchestrator.agent.confirmation import SavedConfirmation
 from orchestrator.agent.job import Process
 from orchestrator.agent.turn_limits import MAX_TOOL_STEPS
@@ -61,7 +61,7 @@ async def write_reply(
     bot = _without_speech(identity)
     background = BackgroundTasks()
     parts = build_agent_parts(
-        process, bot, identity, background, publish=_discard_event, hang_up=lambda: None
+        process, bot, identity, background, publish=discard_event, hang_up=lambda: None
     )
     toolset = parts.toolset
     tools = toolset.function_tools(visible_tools(bot, await _list_tools(process, identity)))
@@ -126,8 +126,3 @@ def _last_answer(history: ChatContext) -> str:
 def _discard_list(server: str, tools: tuple[ToolInfo, ...]) -> None:
     """Ignore a list that has changed: all lists are read again from the cache."""
     del server, tools
-
-
-def _discard_event(kind: str, data: Mapping[str, Any]) -> None:
-    """Ignore an event: there is no client in a room."""
-    del kind, data

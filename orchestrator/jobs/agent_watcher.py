@@ -23,6 +23,7 @@ from config.settings import Settings, required
 from orchestrator.agent.job import Dispatch
 from orchestrator.agent.journal import SERVER
 from orchestrator.calls.names import caller_identity
+from orchestrator.calls.queue import WorkerSlots
 from orchestrator.calls.state import CallState, CallStates
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.runtime.supervision import keep_running
@@ -31,6 +32,7 @@ logger = logging.getLogger("antiphon.watcher")
 
 _PERIOD = 1.0  # seconds between two looks
 _JOIN_MS = 11 * 60_000  # that a caller has to enter the room: a token lives for ten minutes
+_NO_WORKER_MS = 60_000  # that a caller without an agent waits for a worker that is free
 _LEADER = text("select pg_try_advisory_xact_lock(4627003)")
 
 
@@ -44,7 +46,9 @@ async def watch(settings: Settings, database: Database) -> None:
         required("LIVEKIT_API_KEY", settings.livekit_api_key),
         required("LIVEKIT_API_SECRET", settings.livekit_api_secret),
     )
-    watcher = AgentWatcher(database, CallStates(cache), livekit, router, settings.agent_name)
+    watcher = AgentWatcher(
+        database, CallStates(cache), WorkerSlots(cache), livekit, router, settings.agent_name
+    )
     try:
         await keep_running("agent watcher", watcher.run)
     finally:
@@ -60,12 +64,14 @@ class AgentWatcher:
         self,
         database: Database,
         states: CallStates,
+        slots: WorkerSlots,
         livekit: api.LiveKitAPI,
         router: Router,
         agent_name: str,
     ) -> None:
         self._database = database
         self._states = states
+        self._slots = slots
         self._livekit = livekit
         self._router = router
         self._agent_name = agent_name
@@ -107,6 +113,11 @@ class AgentWatcher:
         callers = {each.identity for each in participants}
         if caller_identity(call.conversation_id) not in callers:
             if call.generation:
+                await self._close(call, "agent_lost")
+            return
+        if not await self._slots.count_free():
+            if call.silent_ms > _NO_WORKER_MS:
+                logger.error("a caller is let go: no worker is free", extra=_fields(call))
                 await self._close(call, "agent_lost")
             return
         match await self._states.claim_dispatch(call.conversation_id):

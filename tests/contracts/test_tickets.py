@@ -61,7 +61,7 @@ class _WatchingCaller(Caller):
     def __init__(self, caller: Caller, connected: WatchedTenant) -> None:
         self._caller, self._connected = caller, connected
 
-    async def call(self, tool: str, *, key: str | None = None, **arguments: Any) -> Answer:
+    async def call(self, tool: str, /, *, key: str | None = None, **arguments: Any) -> Answer:
         before = self._connected.count_checked()
         answer = await self._caller.call(tool, key=key, **arguments)
         self._connected.requests[tool] += self._connected.count_checked() - before

@@ -16,6 +16,7 @@ from config.bot_settings import ServerUse, ToolPolicy
 from config.bots import Bot
 from config.database import Database
 from config.security.tokens import Signer
+from orchestrator.agent.client_events import discard_event
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.tool_runner import ToolRunner
 from orchestrator.mcp_client.router import Identity, Router
@@ -100,8 +101,8 @@ class ServerClient:
             identity.bot,
             identity,
             self.router,
-            lambda _, __: None,
-            TurnClock(lambda _, __: None),
+            discard_event,
+            TurnClock(discard_event),
             small_model=False,
             record=record,
         )

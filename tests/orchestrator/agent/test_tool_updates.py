@@ -24,6 +24,7 @@ from config.security.tokens import Signer
 from config.settings import Settings
 from orchestrator.admin.declarations import find_business_id
 from orchestrator.agent.bot_updates import RECONNECT_SECONDS, watch_bot
+from orchestrator.agent.client_events import discard_event
 from orchestrator.agent.job import Process
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.tool_runner import ToolRunner
@@ -127,7 +128,12 @@ class Office:
         tool_cache = ToolCache(self.router, used)
         process = Process(Settings(), self.database, self.router, tool_cache, used)
         runner = ToolRunner(
-            bot, identity, self.router, lambda _, __: None, TurnClock(), small_model=False
+            bot,
+            identity,
+            self.router,
+            discard_event,
+            TurnClock(discard_event),
+            small_model=False,
         )
         toolset = Toolset(bot, runner, lambda: None)
         listed = await tool_cache.get_cached(identity)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
+from typing import Any
 from uuid import uuid4
 
 import httpx2
@@ -90,8 +91,8 @@ async def test_only_what_the_platform_records_is_not_counted(
         async with servers.connect("transcripts", claims) as caller:
             started = {"room_name": "room", "direction": "inbound"}
             assert (await caller.call("start_conversation", **started)).error is None
-        turn = {"order_index": 0, "text": "Rye?", "stt_provider": "s"}
-        arguments = turn if tool == "append_user_turn" else {}
+        turn: dict[str, Any] = {"order_index": 0, "text": "Rye?", "stt_provider": "s"}
+        arguments: dict[str, Any] = turn if tool == "append_user_turn" else {}
         claims = claims.model_copy(update={"platform": platform})
         async with servers.connect("transcripts", claims) as caller:
             errors = [(await caller.call(tool, **arguments)).error for _ in range(2)]
