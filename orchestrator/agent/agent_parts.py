@@ -43,7 +43,7 @@ def build_agent_parts(
     hang_up: Callable[[], None],
     record: RecordToolCall | None = None,
 ) -> AgentParts:
-    """Build the parts of an agent that acts as `identity`.
+    """Build the parts of an agent that acts as `identity`: long because they all meet here.
 
     `publish` sends events to clients; `hang_up` is called when the agent ends the conversation,
     and `record` for each tool call.

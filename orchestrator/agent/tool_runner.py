@@ -32,7 +32,10 @@ FILLER = Filler("One moment, please.")
 
 
 class ToolRunner:
-    """Runs servers' tools in one call. What a tool call leaves for later ones is in its parts."""
+    """Runs servers' tools in one call. What a tool call leaves for later ones is in its parts.
+
+    It has many fields because all that a tool call passes meets here.
+    """
 
     def __init__(
         self,

@@ -77,19 +77,7 @@ async def start(
         bot, conversation_id, body.direction, identifier, body.language, body.metadata
     )
     session_id = await _store_session(dependencies, bot, identifier, body.language)
-    await call_transcripts(
-        dependencies,
-        caller.identity(bot, conversation_id),
-        "start_conversation",
-        {
-            "room_name": call.room_name,
-            "direction": call.direction,
-            "session_id": session_id,
-            "language": call.language,
-            "metadata": call.metadata,
-        },
-        Conversation,
-    )
+    await _store_conversation(dependencies, caller, call, session_id)
     await _expect_agent(dependencies, call)
     return SessionStarted(
         **issue_room_token(dependencies, call).model_dump(),
@@ -209,6 +197,20 @@ async def _store_session(
     async with dependencies.database.tenant(bot.business_id) as transaction:
         transaction.add(session)
     return session.id
+
+
+async def _store_conversation(
+    dependencies: Dependencies, caller: Caller, call: CallDetails, session_id: UUID
+) -> None:
+    arguments = {
+        "room_name": call.room_name,
+        "direction": call.direction,
+        "session_id": session_id,
+        "language": call.language,
+        "metadata": call.metadata,
+    }
+    identity = caller.identity(call.bot, call.conversation_id)
+    await call_transcripts(dependencies, identity, "start_conversation", arguments, Conversation)
 
 
 async def _load_session(
