@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 
 from procrastinate import App, PsycopgConnector, RetryStrategy
 from procrastinate.exceptions import ConnectorException, UniqueViolation
@@ -26,6 +27,7 @@ _CONCURRENCY = 8
 _HEARTBEAT_SECONDS = 3
 _STALLED_SECONDS = 10
 _REAP_SECONDS = 3
+_RESTART_SECONDS = 1
 _POLL_SECONDS = 1  # new jobs are announced; scheduled ones are not
 _GRACE_SECONDS = 5
 _RETENTION_HOURS = 24
@@ -40,14 +42,29 @@ async def serve(settings: Settings) -> None:
     """Run jobs until SIGINT or SIGTERM; jobs in progress may finish."""
     url = required("DATABASE_URL", settings.database_url)
     database = Database(url, pool_size=_CONCURRENCY)
+    watching = None
+    if settings.livekit_url is not None:
+        watching = asyncio.create_task(watch(settings, database))
+    try:
+        while True:
+            if await _run_worker(url, database, settings.jobs_ready_file):
+                break
+            await asyncio.sleep(_RESTART_SECONDS)
+    finally:
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        await database.aclose()
+
+
+async def _run_worker(url: str, database: Database, ready_file: Path | None) -> bool:
+    """Run jobs until it is asked to end; return False if the database has broken off before."""
     app = _create_app(url, database, jobs())
     try:
         async with app.open_async():
-            beside = [asyncio.create_task(_reap(database, app.job_manager))]
-            if settings.livekit_url is not None:
-                beside.append(asyncio.create_task(watch(settings, database)))
-            if settings.jobs_ready_file is not None:
-                settings.jobs_ready_file.touch()
+            reaping = asyncio.create_task(_reap(database, app.job_manager))
+            if ready_file is not None:
+                await asyncio.to_thread(ready_file.touch)
             try:
                 await app.run_worker_async(
                     concurrency=_CONCURRENCY,
@@ -57,11 +74,12 @@ async def serve(settings: Settings) -> None:
                     shutdown_graceful_timeout=_GRACE_SECONDS,
                 )
             finally:
-                for task in beside:
-                    task.cancel()
-                await asyncio.gather(*beside, return_exceptions=True)
-    finally:
-        await database.aclose()
+                reaping.cancel()
+                await asyncio.gather(reaping, return_exceptions=True)
+    except ConnectorException:
+        logger.warning("The database broke off; jobs go on once it is back", exc_info=True)
+        return False
+    return True
 
 
 def _create_app(url: str, database: Database, registered: Mapping[str, Job]) -> App:
