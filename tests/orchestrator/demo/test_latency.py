@@ -36,7 +36,7 @@ def figures(caller: Caller) -> dict[str, Any]:
     return latency(caller, SPOKEN, ENDED) or {}
 
 
-def test_the_first_sound_may_be_the_answer() -> None:
+async def test_the_first_sound_may_be_the_answer() -> None:
     caller = heard((102, 104))
     say(caller, ANSWER, 101.6, 103.5)
     assert figures(caller) == {
@@ -45,7 +45,7 @@ def test_the_first_sound_may_be_the_answer() -> None:
     }
 
 
-def test_a_filler_is_no_answer() -> None:
+async def test_a_filler_is_no_answer() -> None:
     caller = heard((102, 103.2), (103.3, 104), (108, 109))
     say(caller, FILLER, 101.6, 103.5)
     say(caller, ANSWER, 107.7, 108.6)
@@ -53,32 +53,32 @@ def test_a_filler_is_no_answer() -> None:
     assert figures(caller)["answer"] == pytest.approx(8, abs=0.02)
 
 
-def test_an_answer_right_after_its_filler_begins_after_the_pause() -> None:
+async def test_an_answer_right_after_its_filler_begins_after_the_pause() -> None:
     caller = heard((102, 103.2), (103.5, 105))  # its transcript comes while the filler is heard
     say(caller, FILLER, 101.6, 103.0)
     say(caller, ANSWER, 103.0, 104.6)
     assert figures(caller)["answer"] == pytest.approx(3.5, abs=0.02)
 
 
-def test_an_answer_without_a_pause_begins_as_late_as_its_transcript() -> None:
+async def test_an_answer_without_a_pause_begins_as_late_as_its_transcript() -> None:
     caller = heard((102, 106))
     say(caller, FILLER, 101.6, 103.0)
     say(caller, ANSWER, 103.1, 104.6)
     assert figures(caller)["answer"] == pytest.approx(3.5, abs=0.02)
 
 
-def test_a_filler_alone_is_no_answer() -> None:
+async def test_a_filler_alone_is_no_answer() -> None:
     caller = heard((102, 104))
     say(caller, FILLER, 101.6, 103.5)
     assert set(figures(caller)) == {"first_sound"}
 
 
-def test_nothing_was_heard() -> None:
+async def test_nothing_was_heard() -> None:
     assert latency(heard(), SPOKEN, ENDED) is None
     assert latency(heard((ENDED - 0.5, ENDED)), SPOKEN, ENDED - 1) is None
 
 
-def test_the_parts_explain_what_was_heard() -> None:
+async def test_the_parts_explain_what_was_heard() -> None:
     caller = heard((102, 103), (106, 108))
     say(caller, FILLER, 101.6, 102.9)
     say(caller, ANSWER, 105.6, 107.5)
