@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 SOURCES = ("orchestrator", "kb", "config", "mcp")
 # What no human wrote, and what is not text.
-NOT_OURS = re.compile(r"(uv\.lock|package-lock\.json|\.wav|\.png|\.ico|\.woff2)$")
+NOT_OURS = re.compile(r"(uv\.lock|package-lock\.json|\.wav|\.mp3|\.png|\.ico|\.woff2)$")
 
 
 def _files() -> list[Path]:

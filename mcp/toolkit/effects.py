@@ -38,9 +38,7 @@ def is_unsafe_to_repeat(effects: ToolAnnotations | None) -> bool:
 
 def is_record(effects: ToolAnnotations | None) -> bool:
     """Say whether a call is a write that may be repeated, as RECORDS is."""
-    return (
-        effects is not None and not effects.read_only_hint and not is_unsafe_to_repeat(effects)
-    )
+    return effects is not None and not effects.read_only_hint and not is_unsafe_to_repeat(effects)
 
 
 def is_replacement(effects: ToolAnnotations | None) -> bool:

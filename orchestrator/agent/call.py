@@ -80,7 +80,10 @@ async def entrypoint(ctx: JobContext) -> None:
 
 
 class Call:
-    """One phone call. This only puts its parts together; each part says what it does."""
+    """One phone call. This only puts its parts together; each part says what it does.
+
+    It is long because it names every part of a call, in the order in which they need each other.
+    """
 
     def __init__(
         self,
@@ -91,6 +94,7 @@ class Call:
         lease: CallLease,
         conversation: StoredConversation,
     ) -> None:
+        """Put the parts together; long because there are many."""
         bot = identity.required_bot
         self._ctx = ctx
         self._process = process

@@ -1,7 +1,7 @@
 """How long an agent may work with tools on one turn of the caller's, and how much it may write.
 
-There is no limit on the number of tool calls: some requests need a dozen. A model that goes round in
-circles is stopped by the time, and one that would change too much by the number of writes.
+There is no limit on the number of tool calls: some requests need a dozen. A model that goes round
+in circles is stopped by the time, and one that would change too much by the number of writes.
 """
 
 import time

@@ -90,6 +90,7 @@ class Microphone:
 class Caller:
     """Speaks in a room, and records audio, transcript and events that it receives.
 
+    It is long because all that comes out of the room is received here, on one connection.
     `fillers` are sentences of the agent's that answer nothing.
     """
 

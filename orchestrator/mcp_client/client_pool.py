@@ -106,9 +106,7 @@ class ClientPool:
             pooled.last_used = monotonic()
             return pooled
 
-    async def _send(
-        self, pooled: PooledClient, send: Callable[[ClientSession], Awaitable[R]]
-    ) -> R:
+    async def _send(self, pooled: PooledClient, send: Callable[[ClientSession], Awaitable[R]]) -> R:
         pooled.requests += 1
         try:
             return await send(pooled.client.session)

@@ -213,6 +213,7 @@ class Router:
     ) -> Outcome:
         """Call a tool; never raises: whatever goes wrong is an `Outcome`, too.
 
+        Long because each way to fail has an outcome of its own.
         `budget` is in seconds. `retry` allows a second attempt on another connection. `key` is the
         idempotency key of a write; external servers do not get it.
         """

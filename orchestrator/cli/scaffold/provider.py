@@ -24,6 +24,8 @@ _CLIENT = "mcp/toolkit/http/client.py"
 def new_provider(root: Path, server: str, name: str, title: str | None = None) -> Scaffold:
     """Return what a new vendor of a server takes, without writing it.
 
+    Long because it lists all that is new, all that is to be read, and all that is left to do.
+
     Raises:
         ScaffoldError: this is no checkout, there is no such server, or the vendor exists.
     """

@@ -18,7 +18,7 @@ from config.database import Database
 from config.protocol import ErrorKind
 from config.security.tokens import Signer
 from orchestrator.agent.journal import Journal, is_writable
-from orchestrator.agent.journal_delivery import VERDICTS, Verdict, judge, retry_delay
+from orchestrator.agent.journal_delivery import Verdict, judge, retry_delay
 from orchestrator.agent.journal_files import (
     Orphan,
     dead_letters_path,
@@ -52,8 +52,9 @@ from transcripts.server import SERVER
 
 LIMIT = 3  # calls of a business in a minute
 SEVEN = tuple(f"Turn {number}." for number in range(7))
-LATER = [kind for kind in get_args(ErrorKind) if VERDICTS[kind] is not Verdict.REFUSED]
-REFUSED = [kind for kind in get_args(ErrorKind) if VERDICTS[kind] is Verdict.REFUSED]
+LATER = ["disconnected", "outcome_unknown", "rate_limited", "timeout", "unavailable"]
+DOUBTFUL = ["fault"]
+REFUSED = ["conflict", "forbidden", "invalid", "not_found", "rejected", "unknown_tool"]
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -159,7 +160,13 @@ def refuse_first(times: int, answer: Any) -> Any:
 
 
 async def test_every_kind_of_failure_is_judged() -> None:
-    assert set(VERDICTS) == set(get_args(ErrorKind))
+    judged = {
+        **dict.fromkeys(LATER, Verdict.LATER),
+        **dict.fromkeys(DOUBTFUL, Verdict.DOUBTFUL),
+        **dict.fromkeys(REFUSED, Verdict.REFUSED),
+    }
+    assert set(judged) == set(get_args(ErrorKind))
+    assert {kind: judge(Outcome("", error=kind)).verdict for kind in judged} == judged
     assert judge(Outcome("", error="a kind of tomorrow")).verdict is Verdict.DOUBTFUL
 
 
@@ -212,7 +219,7 @@ async def test_a_journal_is_delivered_though_the_business_has_no_calls_left(
     assert await call.texts() == list(SEVEN)
 
 
-@pytest.mark.parametrize("kind", LATER)
+@pytest.mark.parametrize("kind", [*LATER, *DOUBTFUL])
 async def test_a_failure_for_now_is_tried_anew_in_a_call(
     kind: str, gate: Gate, router: Router, call: RecordedCall, tmp_path: Path
 ) -> None:
@@ -691,12 +698,14 @@ async def test_a_replay_that_is_stopped_while_it_opens_a_journal_leaves_it_to_ot
     router: Router, call: RecordedCall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = leave_journal(tmp_path, call, "One.")
-    opening, stopped = threading.Event(), threading.Event()
+    opening, stopped, opened = threading.Event(), threading.Event(), threading.Event()
 
     def open_slowly(path: Path) -> Orphan | None:
         opening.set()
         stopped.wait(10)
-        return open_orphan(path)
+        orphan = open_orphan(path)
+        opened.set()
+        return orphan
 
     with monkeypatch.context() as patched:
         patched.setattr("orchestrator.agent.journal_replay.open_orphan", open_slowly)
@@ -705,6 +714,7 @@ async def test_a_replay_that_is_stopped_while_it_opens_a_journal_leaves_it_to_ot
         replay.cancel()
         await asyncio.wait({replay})
     stopped.set()
+    await asyncio.to_thread(opened.wait)
     async with asyncio.timeout(10):
         while not await replay_orphans(router, tmp_path):  # noqa: ASYNC110 - a thread ends it
             await asyncio.sleep(0)

@@ -153,7 +153,7 @@ async def test_what_could_not_be_delivered_is_tried_again_in_order(
     assert await recorder.end("caller_left", 10)
     assert await conversation.texts() == ["Hello.", "Are you open?", "Until nine."]
     assert await conversation.end_reason() == "caller_left"
-    assert list(tmp_path.iterdir()) == []
+    assert await asyncio.to_thread(lambda: [*tmp_path.iterdir()]) == []
 
 
 async def test_a_call_that_ends_before_the_server_is_back_is_replayed(

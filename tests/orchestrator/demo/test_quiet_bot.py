@@ -64,6 +64,7 @@ class Listening(Timeline):
 async def test_a_bot_without_events_shows_calls_booking_and_latency(
     deployment: SharedDeployment, models_url: str, tmp_path: Path
 ) -> None:
+    """Long because one call shows all of it."""
     file = tmp_path / "ferry.yaml"
     file.write_text(_DECLARATION, encoding="utf-8")
     await apply_file(deployment.settings, file)
