@@ -191,7 +191,7 @@ def open_locked(path: Path, *, create: bool = False) -> int | None:
     Raises:
         OSError: it cannot be opened or locked.
     """
-    flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+    flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW
     try:
         descriptor = os.open(path, flags | os.O_CREAT if create else flags, 0o600)
     except FileNotFoundError:

@@ -37,6 +37,7 @@ from orchestrator.agent.journal_files import (
     open_orphan,
     read_dead_letters,
 )
+from orchestrator.agent.journal_report import report_folder
 from tests.support.metrics import read_metric
 from tests.support.recording import user_turn
 
@@ -155,6 +156,8 @@ def test_what_is_no_file_is_left_alone_and_holds_up_nothing(
     strange = folder / f"{uuid4()}.1.jsonl"
     make(strange)
     assert set(find_orphans(folder)) == {strange, dead}
+    report = report_folder(folder)
+    assert (report.unreadable, report.undelivered) == (1, len(ENTRIES))
     for _ in range(2):
         try:
             opened = open_orphan(strange)

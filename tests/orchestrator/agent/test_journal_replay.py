@@ -312,6 +312,28 @@ async def test_an_entry_that_always_fails_holds_up_neither_its_call_nor_others(
     assert [each.arguments["text"] for each in gate.requests].count("One.") == 1
 
 
+@pytest.mark.parametrize(("delay", "headers"), [(1000.0, {}), (0.0, {"Retry-After": "1000"})])
+async def test_a_journal_that_failed_is_not_tried_at_once(
+    delay: float,
+    headers: dict[str, str],
+    gate: Gate,
+    router: Router,
+    call: RecordedCall,
+    other_call: RecordedCall,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orchestrator.agent.journal_replay._RETRY_DELAYS", (delay,))
+    gate.rule = lambda _: Response("Later.", 429, headers)
+    leave_journal(tmp_path, call, "One.")
+    replay = JournalReplay(router, tmp_path)
+    assert await replay.run_once() == 0
+    gate.open()
+    leave_journal(tmp_path, other_call, "Two.")
+    assert await replay.run_once() == 1
+    assert (await call.texts(), await other_call.texts()) == ([], ["Two."])
+
+
 async def test_a_doubtful_entry_is_set_aside_after_a_while(
     gate: Gate,
     router: Router,
