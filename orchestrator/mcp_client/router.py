@@ -8,7 +8,7 @@ servers is looked up among the external servers of the business; they get no tok
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -138,7 +138,9 @@ class UnknownServerError(ServerUnreachableError):
 class _BearerAuth(httpx2.Auth):
     """Authorizes each request with the token of its own context: tenants share connections."""
 
-    def auth_flow(self, request: httpx2.Request) -> Any:
+    def auth_flow(
+        self, request: httpx2.Request
+    ) -> Generator[httpx2.Request, httpx2.Response, None]:
         exchange = _exchange.get()
         if exchange is None:
             yield request
