@@ -89,10 +89,10 @@ class Capacity:
             return 1.0
         return min(1.0, len(self._server.active_jobs) / self._limit)
 
-    async def free(self) -> int:
-        """Return how many more calls this worker can take now."""
+    async def free(self) -> int | None:
+        """Return how many more calls this worker can take now; None if it can serve none at all."""
         if self._server.draining or not await self._can_serve():
-            return 0
+            return None
         return max(0, self._limit - len(self._server.active_jobs))
 
     async def accept_or_reject(self, request: JobRequest) -> None:
@@ -131,20 +131,32 @@ class Capacity:
             return False
 
 
-async def _report_slots(capacity: Capacity, config: Settings, registered: asyncio.Event) -> None:
-    """Tell every second how many calls this worker can take, once LiveKit knows it."""
+async def report_slots(
+    capacity: Capacity,
+    slots: WorkerSlots,
+    registered: asyncio.Event,
+    *,
+    period: float = BEAT_SECONDS,
+) -> None:
+    """Tell every `period` seconds how many calls this worker can take, once LiveKit knows it.
+
+    While it can serve none, for it drains, its disk is full or its models are down, it is no worker
+    for those who ask: the API is not ready without another one.
+    """
     await registered.wait()
-    cache = connect(required("REDIS_URL", config.redis_url))
-    slots, worker_id = WorkerSlots(cache), uuid4().hex
+    worker_id = uuid4().hex
     try:
         while True:
+            free = await capacity.free()
             with suppress(RedisError):  # those who ask for a slot have no cache either
-                await slots.report(worker_id, await capacity.free())
-            await asyncio.sleep(BEAT_SECONDS)
+                if free is None:
+                    await slots.withdraw(worker_id)
+                else:
+                    await slots.report(worker_id, free)
+            await asyncio.sleep(period)
     finally:
         with suppress(RedisError):
             await slots.withdraw(worker_id)
-        await cache.aclose()
 
 
 def build_server(config: Settings) -> tuple[AgentServer, Capacity]:
@@ -183,7 +195,8 @@ async def serve() -> None:
 
     server.on("worker_registered", note_registration)
     replaying = asyncio.create_task(_replay_journals(config))
-    reporting = asyncio.create_task(_report_slots(capacity, config, registered))
+    cache = connect(required("REDIS_URL", config.redis_url))
+    reporting = asyncio.create_task(report_slots(capacity, WorkerSlots(cache), registered))
     terminated = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminated.set)
     serving = asyncio.create_task(server.run())
@@ -199,6 +212,7 @@ async def serve() -> None:
         await asyncio.gather(replaying, reporting, return_exceptions=True)
         await server.aclose()
         await capacity.aclose()
+        await cache.aclose()
         serving.cancel()
 
 

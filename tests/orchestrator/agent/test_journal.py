@@ -272,6 +272,7 @@ def test_a_call_that_just_begins_is_not_taken_for_a_dead_one(
         (b"", None),
         (b'{"subject":', None),
     ],
+    ids=["whole", "empty", "torn"],
 )
 def test_a_journal_that_was_only_begun_is_adopted_if_it_says_whose_it_is(
     folder: Path, content: bytes, left: str | None

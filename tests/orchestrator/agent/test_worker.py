@@ -14,8 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from config.cache import connect
 from config.settings import Settings
-from orchestrator.agent.worker import Capacity
+from orchestrator.agent.worker import Capacity, report_slots
+from orchestrator.calls.queue import WorkerSlots
+from orchestrator.engines.valkey import Valkey
 from tests.support.asgi import serve_app
 
 
@@ -32,6 +35,7 @@ class FakeServer:
     """A worker's server with some calls."""
 
     active_jobs: list[str]
+    draining: bool = False
 
 
 @dataclass
@@ -53,9 +57,13 @@ class FakeRequest:
 
 def capacity(calls: int, **settings: Any) -> Capacity:
     """Return the capacity of a worker that has so many calls."""
-    server = cast(AgentServer, FakeServer([f"call {number}" for number in range(calls)]))
+    return capacity_of(FakeServer([f"call {number}" for number in range(calls)]), **settings)
+
+
+def capacity_of(server: FakeServer, **settings: Any) -> Capacity:
+    """Return the capacity of a worker."""
     defaults: dict[str, Any] = {"worker_max_calls": 2, "embedded_models": False}
-    return Capacity(server, Settings.model_validate(defaults | settings))
+    return Capacity(cast(AgentServer, server), Settings.model_validate(defaults | settings))
 
 
 async def answer(worker: Capacity) -> str:
@@ -143,3 +151,34 @@ assert worker.load() == 1.0
 def test_a_worker_whose_disk_is_full_has_no_room(journals: Path) -> None:
     subprocess.run([sys.executable, "-c", _ON_A_FULL_DISK], check=True)
     assert list(journals.iterdir()) == []
+
+
+async def test_a_worker_that_can_serve_nobody_counts_as_none(
+    occupied: Path, valkey_server: Valkey
+) -> None:
+    cache = connect(f"{valkey_server.redis_url}?db=9")
+    await cache.flushdb()
+    slots, registered, server = WorkerSlots(cache), asyncio.Event(), FakeServer(["a call"])
+    worker = capacity_of(server)
+    reporting = asyncio.create_task(report_slots(worker, slots, registered, period=0.01))
+
+    async def until(workers: int, free: int) -> None:
+        async with asyncio.timeout(5):
+            found = None
+            while found != (workers, free):
+                await asyncio.sleep(0.01)
+                found = await slots.count_workers(), await slots.count_free()
+
+    assert await slots.count_workers() == 0  # LiveKit does not know it yet
+    registered.set()
+    assert await worker.free() is None
+    await asyncio.to_thread(occupied.unlink)
+    await until(1, 1)
+    server.draining = True
+    await until(0, 0)
+    server.draining = False
+    await until(1, 1)
+    reporting.cancel()
+    await asyncio.gather(reporting, return_exceptions=True)
+    assert await slots.count_workers() == 0
+    await cache.aclose()

@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -173,7 +173,9 @@ async def test_dead_letters_are_retried_until_none_is_left(
     assert "no dead letters" in missing.stderr
 
 
-@pytest.mark.parametrize("arguments", [(), (str(uuid4()), "--all"), ("no id",)])
+@pytest.mark.parametrize(
+    "arguments", [(), (str(UUID(int=1)), "--all"), ("no id",)], ids=["none", "two", "no id"]
+)
 async def test_a_retry_is_of_one_call_or_of_all(arguments: tuple[str, ...], folder: Path) -> None:
     answer = await antiphon("retry", *arguments)
     assert answer.returncode == 2
