@@ -22,6 +22,7 @@ from orchestrator.agent.journal_delivery import Verdict, judge, retry_delay
 from orchestrator.agent.journal_files import (
     Orphan,
     dead_letters_path,
+    find_orphans,
     open_orphan,
     read_dead_letters,
 )
@@ -31,9 +32,11 @@ from orchestrator.agent.journal_replay import (
     replay_orphans,
     retry_dead_letters,
 )
+from orchestrator.agent.journal_report import report_folder
 from orchestrator.agent.recorder import Recorder
 from orchestrator.mcp_client.router import Router
 from orchestrator.mcp_client.tool import Outcome
+from orchestrator.runtime.supervision import keep_running
 from tests.conftest import new_tenant
 from tests.support.asgi import serve_app
 from tests.support.metrics import read_metric
@@ -242,6 +245,48 @@ async def test_a_status_for_now_is_tried_anew_in_a_call(
     assert await recorder.end("caller_left", 20)
     assert await call.texts() == ["One.", "Two."]
     assert letters_of(tmp_path, call) == []
+
+
+async def test_a_journal_outlives_an_exchange_of_keys(
+    router: Router, url: str, call: RecordedCall, tmp_path: Path
+) -> None:
+    leave_journal(tmp_path, call, "One.")
+    early = Router(Signer.generate(), lambda _: url)
+    assert await replay_orphans(early, tmp_path) == 0
+    await early.aclose()
+    assert letters_of(tmp_path, call) == []
+    (report,) = report_folder(tmp_path).calls
+    assert (report.error, len(report.undelivered)) == ("http_401", 1)
+    assert await replay_orphans(router, tmp_path) == 1
+    assert await call.texts() == ["One."]
+
+
+async def test_a_replay_that_dies_is_said_and_started_anew(
+    gate: Gate,
+    router: Router,
+    call: RecordedCall,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    restarts = read_metric("antiphon.journal.replay_restarts")
+    deaths = [MemoryError(), OSError()]
+
+    def find(folder: Path) -> list[Path]:
+        if deaths:
+            raise deaths.pop()
+        return find_orphans(folder)
+
+    monkeypatch.setattr("orchestrator.agent.journal_replay.find_orphans", find)
+    leave_journal(tmp_path, call, "One.")
+    replay = JournalReplay(router, tmp_path)
+    running = asyncio.create_task(keep_running("replay of journals", replay.run, pause=0.0))
+    await gate.wait_for_answers(1)
+    running.cancel()
+    await asyncio.wait({running})
+    assert await call.texts() == ["One."]
+    assert read_metric("antiphon.journal.replay_restarts") == restarts + 2
+    assert caplog.messages.count("a loop ended; it is started anew") == 2
 
 
 @pytest.mark.parametrize("answer", [*REFUSED, *(Response(status_code=n) for n in (413, 422, 431))])
