@@ -84,7 +84,7 @@ class TranscriptEvents:
         """Record what the caller has typed."""
         self._recorder.add_user_turn(text, stt_provider=TYPED)
         self._client_events.publish("user_transcript", {"text": text})
-        self._parts.clock.add_message(ChatMessage(role="user", content=[text]))
+        self._parts.clock.start_turn(time.time())
 
     def _add_agent_response(self, message: ChatMessage, text: str) -> None:
         bot = self._parts.bot

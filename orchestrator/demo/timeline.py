@@ -12,7 +12,7 @@ from rich.table import Table
 from orchestrator.demo.report import Report
 
 _PARTS = ("hearing", "endpointing", "retrieval", "model", "tools", "speech", "filler", "ours")
-_COLUMNS = ("first_sound", "answer", *_PARTS, "transport")
+_FIGURES = ("first_sound", "answer", *_PARTS, "transport")
 
 
 class Timeline:
@@ -57,13 +57,13 @@ class Timeline:
 
     def summary(self, report: Report) -> None:
         """Print each answer's latency, the tool calls, the booking, and the error rates."""
-        title = "What the caller waited for, and where the time went, in seconds"
-        columns = (name.replace("_", " ") for name in _COLUMNS)
-        table = Table("turn", *columns, title=title, box=SIMPLE)
         answers = [turn.latency for turn in report.turns if turn.latency]
-        for number, latency in enumerate(answers, 1):
-            cells = (f"{latency[part]:.2f}" if part in latency else "" for part in _COLUMNS)
-            table.add_row(str(number), *cells)
+        numbers = (str(number) for number in range(1, len(answers) + 1))
+        title = "What the caller waited for, and where the time went, in seconds"
+        table = Table("turn", *numbers, title=title, box=SIMPLE, padding=0)
+        for name in _FIGURES:
+            cells = (f" {answer[name]:.2f}" if name in answer else "" for answer in answers)
+            table.add_row(name.replace("_", " "), *cells)
         self._console.print(table)
         for call in report.tool_calls:
             turn = f"turn {call.turn}: " if call.turn else ""

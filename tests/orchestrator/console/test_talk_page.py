@@ -71,6 +71,8 @@ async def test_without_a_microphone_one_types(talk: TalkPage, model: ScriptedMod
     await page.keyboard.press("Enter")
     await talk.says("you", "<b>wheel lesson</b>")
     await talk.says("agent", PRICE)
+    await expect(page.locator("#latency")).to_contain_text("after your message")
+    await expect(page.locator("#latency-total")).to_contain_text(" s")
     passages = page.locator(".passages", has_text="1 passage")
     await passages.locator("summary").click()
     await expect(passages.locator("blockquote")).to_contain_text("A wheel lesson costs 45 euros")
