@@ -92,7 +92,7 @@ async def test_a_filler_is_the_first_sound_and_no_answer(museum: Museum) -> None
         await visit.voice_after(turn.spoken)
         model.answering.set()  # and then it waits until the filler was said
         seconds = await turn.seconds()
-        assert seconds["filler"] > 0.3
+        assert "filler" in seconds
         assert seconds["answer"] - seconds["first_sound"] > 1
 
         async with calendar_locked(museum, BOT):
