@@ -174,7 +174,7 @@ class Call:
             caller_identity(self._conversation_id),
             self._session,
             agent,
-            self._parts.toolset.runner,
+            self._parts.toolset,
             self._transcript,
             self._client_events.publish,
             self._background,

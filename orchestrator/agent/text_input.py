@@ -18,7 +18,8 @@ from livekit.agents import AgentSession
 from orchestrator.agent.agent import VoiceAgent
 from orchestrator.agent.client_events import Publish
 from orchestrator.agent.session_events import TranscriptEvents
-from orchestrator.agent.tool_runner import FILLER, ToolRunner
+from orchestrator.agent.tool_runner import FILLER
+from orchestrator.agent.toolset import Toolset
 from orchestrator.runtime.background_tasks import BackgroundTasks
 
 TOPIC = "lk.chat"
@@ -70,7 +71,7 @@ class TextInput:
         caller: str,
         session: AgentSession[None],
         agent: VoiceAgent,
-        runner: ToolRunner,
+        toolset: Toolset,
         transcript: TranscriptEvents,
         publish: Publish,
         background: BackgroundTasks,
@@ -78,7 +79,7 @@ class TextInput:
         self._caller = caller
         self._session = session
         self._agent = agent
-        self._runner = runner
+        self._toolset = toolset
         self._transcript = transcript
         self._publish = publish
         self._background = background
@@ -116,9 +117,11 @@ class TextInput:
     async def _answer_texts(self) -> None:
         while True:
             await self._arrived.wait()
-            if not self._runner.idle.is_set():
+            if not self._toolset.runner.idle.is_set():
                 self._session.say(FILLER)
-                await self._runner.idle.wait()
+                await self._toolset.runner.idle.wait()
+                if self._toolset.speech is not None:
+                    await self._toolset.speech  # the result is spoken first
             self._arrived.clear()
             texts, self._unanswered = self._unanswered, []
             with suppress(RuntimeError):  # the session ends; what was typed is recorded already

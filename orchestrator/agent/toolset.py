@@ -7,6 +7,7 @@ from typing import Any
 
 from livekit.agents import RunContext
 from livekit.agents.llm import ChatContext, RawFunctionTool, ToolError, function_tool
+from livekit.agents.voice import SpeechHandle
 
 from config.bots import Bot
 from orchestrator.agent.system_tools import Schema, model_schema, system_tool_schemas
@@ -35,6 +36,7 @@ class Toolset:
         self._bot = bot
         self._hang_up = hang_up
         self._tools: dict[str, ToolInfo] = {}
+        self.speech: SpeechHandle | None = None  # in which the last tool call was made
         self.listed = asyncio.Event()  # the first turn need not wait for tools any longer
         self.runner = runner
 
@@ -84,6 +86,7 @@ class Toolset:
 
     def _handler(self, tool: ToolInfo) -> Callable[..., Awaitable[str]]:
         async def call(raw_arguments: dict[str, object], ctx: RunContext[Any]) -> str:
+            self.speech = ctx.speech_handle
             return await self.runner.run(tool, raw_arguments, ctx)
 
         return call
@@ -94,6 +97,7 @@ class Toolset:
             raise ToolError(
                 "Nothing waits for a yes. Read back what you would do, and ask the caller."
             )
+        self.speech = ctx.speech_handle
         return await self.runner.run(pending.tool, pending.arguments, ctx)
 
     async def _end_conversation(
