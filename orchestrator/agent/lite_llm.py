@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import aclosing
+from functools import cache
 from typing import Any, cast
 from uuid import uuid4
 
@@ -31,11 +32,6 @@ from orchestrator.agent.llm_cascade import Signal
 from orchestrator.agent.model_choice import LLMSpec
 from orchestrator.agent.system_tools import without_examples
 
-prepare_litellm()  # before the import, which reads the environment
-import litellm  # noqa: E402 - see the line above
-
-litellm.suppress_debug_info = True
-
 # Reasons to end with which a model says that its answer is not whole.
 _CUT_OFF = frozenset({"length", "content_filter"})
 # What litellm raises, and what our own reading of an answer raises that has another shape.
@@ -44,9 +40,19 @@ _FAILURES = (ModelError, AttributeError, LookupError, TypeError, ValueError)
 Json = dict[str, Any]
 
 
+@cache
+def load_litellm() -> Any:
+    """Import litellm, which takes seconds: not every process has to wait for it at its start."""
+    prepare_litellm()  # before the import, which reads the environment
+    import litellm
+
+    litellm.suppress_debug_info = True
+    return litellm
+
+
 def warm_up_litellm() -> None:
     """Make litellm do once what its first request would otherwise do while a caller waits."""
-    answer = litellm.completion(
+    answer = load_litellm().completion(
         model="openai/warm",
         messages=[{"role": "user", "content": "hi"}],
         mock_response="hi",
@@ -58,7 +64,7 @@ def warm_up_litellm() -> None:
 
 def token_count(text: str) -> int:
     """Return how many tokens `text` is to a model of the OpenAI family."""
-    return int(litellm.token_counter(model="gpt-4o", text=text))
+    return int(load_litellm().token_counter(model="gpt-4o", text=text))
 
 
 class LiteLLM(LLM[Any]):
@@ -110,7 +116,7 @@ class LiteLLM(LLM[Any]):
         schemas = ToolContext(tools).parse_function_tools("openai", strict=False)
         if schemas:
             options |= self.tool_options(schemas, chat_ctx)
-        return await litellm.acompletion(
+        return await load_litellm().acompletion(
             model=self._spec.model,
             messages=cast("list[Json]", chat_ctx.to_provider_format("openai")[0]),
             num_retries=0,

@@ -30,10 +30,15 @@ from livekit.agents.llm import (
     ToolChoice,
 )
 from livekit.agents.metrics import LLMMetrics
+from livekit.agents.telemetry.gen_ai import set_capture_content
 
 from orchestrator.agent.model_health import ModelHealth
 
 logger = logging.getLogger("antiphon.model")
+
+# Traces are for operators: what callers and tools said stays out of them. Besides, LiveKit parses
+# it for a span, and what is nested too deeply would end the answer.
+set_capture_content(enabled=False)
 
 _LAST_MODEL_TIMEOUT = 30.0  # seconds that the last model has to begin, at least
 _PROGRESS_TIMEOUT = 8.0  # seconds that a model which has begun may say nothing more

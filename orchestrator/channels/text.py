@@ -14,6 +14,7 @@ from orchestrator.agent.agent_parts import build_agent_parts
 from orchestrator.agent.client_events import discard_event
 from orchestrator.agent.confirmation import SavedConfirmation
 from orchestrator.agent.job import Process
+from orchestrator.agent.lite_llm import load_litellm
 from orchestrator.agent.turn_limits import MAX_TOOL_STEPS
 from orchestrator.mcp_client.router import Identity
 from orchestrator.mcp_client.tool import ToolInfo
@@ -58,6 +59,7 @@ async def write_reply(
     Raises:
         NoReplyError: there is no answer; a later try may have one.
     """
+    await asyncio.to_thread(load_litellm)  # seconds, in which other jobs go on
     bot = _without_speech(identity)
     background = BackgroundTasks()
     parts = build_agent_parts(

@@ -106,7 +106,7 @@ async def test_a_transcript_is_listed_read_and_exported(
         for path, body in (
             ("/turns", {"transcript": "Do you deliver?", "stt_provider": "test"}),
             ("/turns/0/response", {"response_text": "Yes, in the city."}),
-            ("/end", {"reason": "test"}),
+            ("/end", {"reason": "caller_left"}),
         ):
             (await api.post(one + path, json=body)).raise_for_status()
 

@@ -19,6 +19,8 @@ from livekit.agents.llm import (
     ChatContext,
     ChoiceDelta,
     CompletionUsage,
+    FunctionCall,
+    FunctionCallOutput,
     FunctionToolCall,
     LLMError,
     LLMStream,
@@ -27,6 +29,7 @@ from livekit.agents.llm import (
     function_tool,
 )
 from livekit.agents.metrics import LLMMetrics
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from redis.asyncio import Redis
 
 from config.cache import connect
@@ -180,6 +183,26 @@ async def test_the_next_model_answers_and_no_call_asks_the_first_again(
         assert await answer(llm, BOOK) == [text("Yes.")]
         assert llm.answering is second
     assert (first.requests - before, second.requests) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["The PIN is 4711.", '{"pin": "4711"}', "[" * 100_000],
+    ids=["a sentence", "an object", "too deep"],
+)
+async def test_a_trace_has_nothing_of_what_was_said(
+    cache: Redis, spans: InMemorySpanExporter, raw: str
+) -> None:
+    history = ChatContext.empty()
+    history.add_message(role="user", content="My PIN is 4711.")
+    history.insert(FunctionCall(call_id="1", name="book", arguments=raw))
+    history.insert(FunctionCallOutput(call_id="1", name="book", output=raw, is_error=False))
+    llm = cascade(cache, FakeLLM(text("Yes, 4711.")))
+    async with llm.chat(chat_ctx=history, tools=[BOOK]) as stream:
+        assert [chunk async for chunk in stream] == [text("Yes, 4711.")]
+    recorded = "".join(span.to_json() for span in spans.get_finished_spans())
+    assert "llm_request" in recorded
+    assert "4711" not in recorded
 
 
 async def test_the_last_model_is_asked_even_if_it_has_failed(cache: Redis) -> None:
