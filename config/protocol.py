@@ -6,10 +6,11 @@ The orchestrator may not import `toolkit`, so both sides take these values from 
 from typing import Literal, cast, get_args
 
 # Keys of `_meta`. The first is used on results (`error`, `say`) and on tools (`profile`,
-# `examples`, `handles`); the other two on requests.
+# `examples`, `handles`); the others on requests.
 META_KEY = "antiphon"
 DETAILS_KEY = "antiphon/details"  # tools/list: return the tools' own metadata, too
 IDEMPOTENCY_KEY = "antiphon/idempotency_key"  # tools/call: the name of a write
+LANGUAGE_KEY = "antiphon/language"  # tools/call: what the caller speaks, a BCP 47 tag
 
 # Seconds that one tool call may take, with everything that it asks of a vendor.
 READ_BUDGET = 8.0
@@ -63,7 +64,6 @@ EndReason = Literal[
     "ended_by_api",
     "max_duration",
     "room_closed",  # by an operator, or over LiveKit's API
-    "worker_stopped",  # its worker was stopped, and it outlasted the time that this leaves
     "other",
 ]
 

@@ -44,6 +44,7 @@ pytest.register_assert_rewrite(
 
 _CALLS = ("room", "model", "browser")
 _TESTS = Path(__file__).parent
+_NICE = 10  # of the processes that run no calls, and of those that they start
 ANY_PORT = Port(0, "POSTGRES_PORT")
 CACHE = Path(os.environ.get("ANTIPHON_CACHE", Path.home() / ".cache" / "antiphon"))
 # Settings of a constellation of our own: whatever .env says, nothing of the developer's is touched.
@@ -70,6 +71,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             # Speech in real time suffers on a machine that is busy elsewhere: one more try.
             item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: not _calls_a_bot(item))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let calls go first: they are in real time, and other tests only take longer."""
+    if not _calls_a_bot(item) and os.nice(0) < _NICE:
+        os.nice(_NICE)
 
 
 def _calls_a_bot(item: pytest.Item) -> bool:

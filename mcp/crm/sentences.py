@@ -7,7 +7,7 @@ from crm.provider import InputValues, Kind, Record, SearchQuery, StandardField, 
 from crm.results import MAX_HITS
 from toolkit.speech import phrases
 from toolkit.speech.clock import Clock
-from toolkit.speech.numbers import number_words
+from toolkit.speech.phrases import number_words
 
 ANYTHING_ELSE = "Is there anything else?"
 

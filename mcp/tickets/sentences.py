@@ -13,7 +13,7 @@ from tickets.provider import (
 )
 from tickets.results import SHORT
 from toolkit.speech import phrases
-from toolkit.speech.numbers import number_words
+from toolkit.speech.phrases import number_words
 from toolkit.speech.text import capitalize, cut
 
 ANYTHING_ELSE = "Is there anything else?"

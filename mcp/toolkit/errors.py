@@ -23,24 +23,26 @@ from typing import ClassVar
 from fastmcp.exceptions import ToolError
 from fastmcp.tools import ToolResult
 
+from config.language.catalogue import Catalogue
 from config.protocol import META_KEY, ErrorKind
+
+_say = Catalogue("toolkit")
 
 
 class ToolFailure(ToolError):
     """Base of the failures below.
 
-    `happened` is for the model; `say` is for the caller; `next` tells the model what to do. A
-    class has defaults for the last two.
+    `happened` is for the model; `say` is for the caller; `next` tells the model what to do. Each
+    kind has defaults for the last two.
     """
 
     kind: ClassVar[ErrorKind] = "fault"
-    say: ClassVar[str] = "Sorry, something went wrong on our side."
     next: ClassVar[str] = "Do not retry. Offer an alternative."
 
     def __init__(self, happened: str, *, say: str | None = None, next: str | None = None) -> None:
         super().__init__(happened)
         self.happened = happened
-        self.spoken = say or self.say
+        self.spoken = say or _say(self.kind)
         self.advice = next or self.next
 
     def to_result(self) -> ToolResult:
@@ -54,7 +56,6 @@ class Invalid(ToolFailure):
     """The arguments do not fit the tool's schema."""
 
     kind = "invalid"
-    say = "Sorry, I did not get that right. Could you say it again?"
     next = "Call again with the arguments corrected, or ask the caller for what is missing."
 
 
@@ -62,7 +63,6 @@ class UnknownTool(ToolFailure):
     """The tool does not exist, or is not granted to this caller."""
 
     kind = "unknown_tool"
-    say = "I'm afraid I can't do that."
     next = "Use one of the listed tools."
 
     def __init__(self) -> None:
@@ -73,7 +73,6 @@ class NotFound(ToolFailure):
     """The record does not exist, or belongs to somebody else."""
 
     kind = "not_found"
-    say = "I can't find that."
     next = "Ask the caller to check it, then try once more."
 
 
@@ -81,7 +80,6 @@ class Rejected(ToolFailure):
     """The request was understood and refused."""
 
     kind = "rejected"
-    say = "I'm afraid that is not possible."
     next = "Offer what is possible instead."
 
 
@@ -89,7 +87,6 @@ class Conflict(ToolFailure):
     """The request clashes with what is stored, or with a concurrent change."""
 
     kind = "conflict"
-    say = "That has just changed. Let me look again."
     next = "Read the record again, then decide with the caller."
 
 
@@ -97,7 +94,6 @@ class Disconnected(ToolFailure):
     """The account's credentials are missing or no longer work."""
 
     kind = "disconnected"
-    say = "I can't reach that system at the moment."
     next = "Do not retry. Someone has to reconnect the account; offer a follow-up."
 
 
@@ -105,7 +101,6 @@ class Forbidden(ToolFailure):
     """The account lacks the permission for this."""
 
     kind = "forbidden"
-    say = "I'm not able to do that here."
     next = "Do not retry. Someone has to give the account that right; offer a follow-up."
 
 
@@ -113,7 +108,6 @@ class RateLimited(ToolFailure):
     """There were too many requests, from this business or to the vendor."""
 
     kind = "rate_limited"
-    say = "That system is very busy right now."
     next = "Do not retry now. Go on with something else, or offer a follow-up."
 
 
@@ -121,7 +115,6 @@ class Unavailable(ToolFailure):
     """The system behind the tool cannot respond now."""
 
     kind = "unavailable"
-    say = "That system is not answering right now."
     next = "Do not retry now. Offer a follow-up or go on with something else."
 
 
@@ -129,7 +122,6 @@ class TimedOut(ToolFailure):
     """No response came within the time budget."""
 
     kind = "timeout"
-    say = "That is taking too long."
     next = "Apologise, and offer to follow up."
 
 
@@ -137,7 +129,6 @@ class OutcomeUnknown(ToolFailure):
     """A write may or may not have been done."""
 
     kind = "outcome_unknown"
-    say = "I can't tell yet whether that went through."
     next = "Do not call it again. Say that someone will check, and go on."
 
 

@@ -10,7 +10,7 @@ from livekit.agents.llm import ChatContext, ChatMessage
 
 from config.bots import Bot
 from orchestrator.agent.agent import VoiceAgent
-from orchestrator.agent.agent_parts import build_agent_parts
+from orchestrator.agent.agent_parts import AgentParts, build_agent_parts
 from orchestrator.agent.client_events import discard_event
 from orchestrator.agent.confirmation import SavedConfirmation
 from orchestrator.agent.job import Process
@@ -59,13 +59,9 @@ async def write_reply(
     Raises:
         NoReplyError: there is no answer; a later try may have one.
     """
-    await asyncio.to_thread(load_litellm)  # seconds, in which other jobs go on
-    bot = _without_speech(identity)
     background = BackgroundTasks()
-    parts = build_agent_parts(
-        process, bot, identity, background, publish=discard_event, hang_up=lambda: None
-    )
-    toolset = parts.toolset
+    parts = await _agent_parts(process, identity, background)
+    bot, toolset = parts.bot, parts.toolset
     tools = toolset.function_tools(visible_tools(bot, await _list_tools(process, identity)))
     if confirmation is not None:
         toolset.runner.confirmation.restore(confirmation, toolset.tools)
@@ -86,6 +82,16 @@ async def write_reply(
     if not answer:
         raise NoReplyError("No language model answered.")
     return Reply(answer, parts.llm.answering.label, toolset.runner.confirmation.save())
+
+
+async def _agent_parts(
+    process: Process, identity: Identity, background: BackgroundTasks
+) -> AgentParts:
+    await asyncio.to_thread(load_litellm)  # seconds, in which other jobs go on
+    bot = _without_speech(identity)
+    return build_agent_parts(
+        process, bot, identity, background, publish=discard_event, hang_up=lambda: None
+    )
 
 
 def _without_speech(identity: Identity) -> Bot:

@@ -15,7 +15,7 @@ from config.settings import settings
 
 T = TypeVar("T")
 
-console = Console(stderr=True)
+console = Console(stderr=True, soft_wrap=True)  # a path stays whole, in a log as well
 
 Business = Annotated[str, typer.Option(help="The business's slug.")]
 
@@ -24,10 +24,7 @@ class Failure(typer.Exit):
     """Ends the command with a message and exit code 1."""
 
     def __init__(self, message: str) -> None:
-        # A log or a pipe gets the message as one line.
-        one_line = not console.is_terminal
-        text = f"[bold red]error:[/] {escape(message)}"
-        console.print(text, highlight=False, soft_wrap=one_line)
+        console.print(f"[bold red]error:[/] {escape(message)}", highlight=False)
         super().__init__(1)
 
 

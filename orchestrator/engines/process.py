@@ -32,7 +32,7 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGTERM
     grace: float = 10
-    deadline: float = 30
+    deadline: float = 60
 
 
 class Process:

@@ -34,10 +34,12 @@ from pydantic import BaseModel
 
 from config.bots import Bot
 from config.constellation import constellation
+from config.language.catalogue import LANGUAGE
 from config.protocol import (
     CONNECT_BUDGET,
     DETAILS_KEY,
     IDEMPOTENCY_KEY,
+    LANGUAGE_KEY,
     READ_BUDGET,
     WRITE_BUDGET,
 )
@@ -231,8 +233,9 @@ class Router:
                 external.row, tool, arguments, claims, budget=budget, retry=retry
             )
         params: dict[str, Any] = {"name": tool, "arguments": dict(arguments)}
+        params["_meta"] = {LANGUAGE_KEY: LANGUAGE.get()}
         if key is not None:
-            params["_meta"] = {IDEMPOTENCY_KEY: key}
+            params["_meta"][IDEMPOTENCY_KEY] = key
         request = CallToolRequest(params=CallToolRequestParams.model_validate(params))
         try:
             result = await self._request(

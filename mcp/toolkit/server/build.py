@@ -30,6 +30,7 @@ from toolkit.middleware.authorization import Authorization
 from toolkit.middleware.confirmation import Confirmation
 from toolkit.middleware.failures import Failures
 from toolkit.middleware.idempotency import Idempotency
+from toolkit.middleware.language import Language
 from toolkit.middleware.rate_limit import RateLimit
 from toolkit.middleware.results import CompactResults
 from toolkit.tenancy import CheckableProvider, ProviderFactory, Runtime, ServiceTokenVerifier
@@ -119,6 +120,7 @@ def _middleware(
     writing = frozenset(tool.name for tool in tools if is_unsafe_to_repeat(tool.annotations))
     recording = frozenset(tool.name for tool in tools if is_record(tool.annotations))
     return [
+        Language(),
         AuditMiddleware(trail),
         Failures(writing),
         RateLimit(writing, recording),

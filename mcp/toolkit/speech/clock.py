@@ -40,7 +40,7 @@ class Clock:
         """
         request = self._parse(text)
         if request is None or len(request.days) != 1:
-            raise _ambiguous("day", "For which day?")
+            raise _ambiguous("day", phrases.say("which_day"))
         return request.days[0]
 
     def parse_datetime(self, text: str) -> datetime:
@@ -54,7 +54,7 @@ class Clock:
             start = local_datetime(request.days[0], request.daytime.at, self.zone)
             if start is not None:
                 return start
-        raise _ambiguous("moment", "For which day and time?")
+        raise _ambiguous("moment", phrases.say("which_moment"))
 
     def parse_start(self, text: str) -> datetime:
         """Return the day and time that `text` names, or the beginning of the day without a time.

@@ -13,15 +13,6 @@ _REPEATED = re.compile(r"\b(double|triple) (\w+)")
 _PHONE_LENGTHS = range(3, 16)  # digits
 
 
-def number_words(number: int) -> str:
-    """Return a number below sixty in words."""
-    if number < len(CARDINALS):
-        return CARDINALS[number]
-    tens, unit = divmod(number, 10)
-    ten = next(word for word, value in TENS.items() if value == tens * 10)
-    return f"{ten} {CARDINALS[unit]}" if unit else ten
-
-
 def ordinal(number: int) -> str:
     """Return `26th`."""
     suffix = "th" if number in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")

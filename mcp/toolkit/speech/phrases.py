@@ -1,36 +1,33 @@
-"""Times and lists in the words of a spoken reply."""
+"""Times and lists in the words of a spoken reply: parts of other sentences."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, time
+from typing import Literal
 
-from config.language.english import MONTHS, WEEKDAYS
-from toolkit.speech.numbers import number_words, ordinal
+from config.language.catalogue import Catalogue
 
 NEAR = 7  # days within which the weekday alone names a day
 _YEAR_NEEDED = 300  # days from which on the year is said, too
 
+say = Catalogue("toolkit")
+
 
 def day_label(day: date, today: date) -> str:
     """Return `Thursday`, or `Thursday the 26th of November` for a day that is further away."""
-    weekday = WEEKDAYS[day.weekday()]
     if 0 <= (day - today).days < NEAR:
-        return weekday
-    label = f"{weekday} the {ordinal(day.day)} of {MONTHS[day.month - 1]}"
-    return label if abs((day - today).days) < _YEAR_NEEDED else f"{label} {day.year}"
+        return say("near_day", day=day)
+    name = "day" if abs((day - today).days) < _YEAR_NEEDED else "day_and_year"
+    return say(name, day=day, number=day.day)
 
 
 def clock_time(at: time) -> str:
     """Return `ten thirty`."""
     if at == time(12):
-        return "noon"
-    hour = number_words(at.hour % 12 or 12)
-    if at.minute == 0:
-        return hour
-    return (
-        f"{hour} {number_words(at.minute)}"
-        if at.minute > 9
-        else f"{hour} oh {number_words(at.minute)}"
-    )
+        return say("noon")
+    minutes = "none" if at.minute == 0 else "one_digit" if at.minute < 10 else "two_digits"
+    hour = at.hour % 12 or 12
+    clock = say("clock", hour=hour, minute=at.minute, minutes=minutes, at=at)
+    return clock.replace("-", " ")  # ICU hyphenates: a voice reads words
 
 
 def time_label(at: time) -> str:
@@ -38,19 +35,27 @@ def time_label(at: time) -> str:
     if at == time(12):
         return clock_time(at)
     part = "morning" if at.hour < 12 else "afternoon" if at.hour < 18 else "evening"
-    return f"{clock_time(at)} in the {part}"
+    return say("time", clock=clock_time(at), part=part, at=at)
 
 
 def datetime_label(start: datetime, today: date) -> str:
     """Return `Thursday at ten thirty in the morning`."""
-    return f"{day_label(start.date(), today)} at {time_label(start.time())}"
+    return say("moment", day=day_label(start.date(), today), time=time_label(start.time()))
 
 
-def join_words(choices: Sequence[str], conjunction: str = "or") -> str:
+def number_words(number: int) -> str:
+    """Return `twenty three`."""
+    return say("number", number=number).replace("-", " ")
+
+
+def join_words(choices: Sequence[str], conjunction: Literal["and", "or"] = "or") -> str:
     """Return `a, b or c`."""
-    if len(choices) < 2:
-        return "".join(choices)
-    return f"{', '.join(choices[:-1])} {conjunction} {choices[-1]}"
+    if not choices:
+        return ""
+    listed = choices[0]
+    for position, word in enumerate(choices[1:], 2):
+        listed = say(conjunction if position == len(choices) else "comma", list=listed, word=word)
+    return listed
 
 
 def join_times(starts: Sequence[datetime], today: date) -> str:

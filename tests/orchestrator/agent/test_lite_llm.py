@@ -103,7 +103,7 @@ async def llm(served: tuple[Models, str], cache: Redis) -> LLMCascade:
     return LLMCascade(
         [_lite("first", url), _lite("second", url)],
         first_chunk_timeout=DEADLINE,
-        progress_timeout=0.3,
+        progress_timeout=1.0,
         health=ModelHealth(cache),
     )
 

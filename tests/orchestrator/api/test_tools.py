@@ -57,7 +57,7 @@ async def test_callers_at_the_same_time_are_not_mixed_up(
     database: Database,
 ) -> None:
     other = await new_bot(database, other_tenant, {"server": "scheduling"})
-    callers = [(key, bot, tenant), (other_key, other, other_tenant)] * 40
+    callers = [(key, bot, tenant), (other_key, other, other_tenant)] * 20
     answers = await asyncio.gather(
         *(
             execute(client, token, "scheduling_tell_whose", bot=named.name)

@@ -108,7 +108,7 @@ class Helpdesk:
         """Wait until an SQL condition is true of this account's jobs."""
         mine = "args->'payload'->>'integration_id' = :id"
         query = text(f"select {condition} from procrastinate_jobs where {mine}")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):  # the first answer of a process loads litellm
             while True:
                 async with self.platform.database.unscoped() as session:
                     if await session.scalar(query, {"id": str(self.integration_id)}):

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from toolkit.speech.numbers import number_words, spoken_phone_number, words_to_digits
-from toolkit.speech.phrases import datetime_label, join_times
+from toolkit.speech.numbers import spoken_phone_number, words_to_digits
+from toolkit.speech.phrases import datetime_label, join_times, number_words
 
 BERLIN = ZoneInfo("Europe/Berlin")
 TODAY = date(2026, 11, 24)
