@@ -7,8 +7,8 @@ PYTHON ?= python3
 MAKEFLAGS += --no-print-directory
 RUN = UV=$(UV) $(UV) run --no-sync
 ARGS ?=
-# Three processes, as calls mostly wait; tests that share a deployment stay on one of them, and it begins with those.
-SPREAD = -n 3 --dist loadgroup --no-loadscope-reorder
+# Two processes; tests that share a deployment stay on one of them, and it begins with those.
+SPREAD = -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up test quick check lint types bench setup setup-all format

@@ -46,10 +46,10 @@ class Database:
             self._url,
             pool_size=self._pool_size,
             max_overflow=0,  # what overflows is closed after each use, and opened for the next
-            pool_timeout=2,
+            pool_timeout=4,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"connect_timeout": 2, "options": "-c statement_timeout=8000"},
+            connect_args={"connect_timeout": 4, "options": "-c statement_timeout=8000"},
         )
 
     @asynccontextmanager

@@ -14,7 +14,12 @@ async def serve_app(app: ASGIApp) -> AsyncGenerator[str]:
     """Serve `app`, and yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
-            app, lifespan="off", log_level="warning", ws="none", timeout_graceful_shutdown=1
+            app,
+            lifespan="off",
+            log_level="warning",
+            ws="none",
+            timeout_keep_alive=75,  # as in production: a slow machine is no reason to hang up
+            timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -1,12 +1,26 @@
 """Times of day as callers say them, and local times as datetimes."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-_T = r"(\d{1,2})(?::(\d\d))?(?: ?(am|pm))?\b"
-_PARTS = {
+from toolkit.speech.items import (
+    Build,
+    Clock,
+    Days,
+    Item,
+    Moment,
+    Part,
+    PartOfDay,
+    Time,
+    Today,
+    Unclear,
+    Window,
+)
+
+PARTS = {
     "early morning": (time(0), time(10)),
     "late morning": (time(10), time(12)),
     "morning": (time(0), time(12)),
@@ -14,66 +28,245 @@ _PARTS = {
     "late afternoon": (time(15), time(18)),
     "afternoon": (time(12), time(18)),
     "early evening": (time(17), time(20)),
+    "late evening": (time(20), None),
     "evening": (time(17), None),
     "night": (time(17), None),
     "lunch": (time(11, 30), time(14)),
 }
-_PART = re.compile(rf"\b({'|'.join(_PARTS)})")
-_REWRITES: tuple[tuple[str, str], ...] = (
-    (r"\bafter lunch\b", "after 13:00"),
-    (r"\bafter (?:work|school)\b", "after 17:00"),
-    (r"\bbefore lunch\b", "before 12:00"),
-    (r"\b(?:noon|mid ?day)\b", "12:00 pm"),
-    (r"\b(\d{1,2}) (?:oh|o|0) ?(\d)\b(?! ?clock)", r"\1:0\2"),
-    (r"\b(\d{1,2}) ?o ?clock\b", r"\1:00"),
-    (r"\bhalf (?:past )?(\d{1,2})\b", r"\1:30"),
-    (r"\b(?:a )?quarter (?:past|after) (\d{1,2})\b", r"\1:15"),
-    (r"\b(\d{1,2})(?: minutes)? past (\d{1,2})\b", r"\2:\1"),
-    (r"\b(\d{1,2}) ([0-5]\d)\b(?! (?:minutes|people|persons))", r"\1:\2"),
-    (r"\b(?:not before|(?:no|not) earlier than)\b", "after"),
-    (r"\b(?:not after|(?:no|not) later than)\b", "before"),
+# A time, by the forms in which it is said; `_clock` reads it.
+_HALF = r"(?: ?(?:am|pm)\b)?"
+_TO_WORDS = r"(?:to|till|of|before)"
+_TIME = (
+    rf"(?:noon|midday|12 noon|half(?: past)? \d{{1,2}}{_HALF}"
+    rf"|(?:a )?quarter (?:past|after|{_TO_WORDS}) \d{{1,2}}{_HALF}"
+    rf"|\d{{1,2}}(?: minutes)? (?:past|after) \d{{1,2}}{_HALF}"
+    rf"|(?:5|10|20|25|\d{{1,2}} minutes) {_TO_WORDS} \d{{1,2}}{_HALF}"
+    rf"|\d{{1,2}}:\d\d{_HALF}|\d{{1,2}} (?:oh|o) \d\b{_HALF}"
+    rf"|\d{{1,2}} hundred(?: hours)?|[0-2]\d[0-5]\d(?: hours)?\b"
+    rf"|\d{{1,2}} [0-5]\d\b(?! (?:minutes|people|persons|euros|dollars)){_HALF}"
+    rf"|\d{{1,2}}(?: oclock)?{_HALF})"
 )
-_MINUTES_TO = re.compile(r"\b(?:a )?(quarter|5|20|25)(?: minutes)? (?:to|before|of) (\d{1,2})\b")
-_RANGE = re.compile(rf"\b(?:(?:between|from) )?{_T} ?(?:and|to|until|till|through|-) ?{_T}")
-_AFTER = re.compile(rf"\b(?:after|from|past|later than|since|starting(?: at)?) {_T}")
-_OR_LATER = re.compile(rf"\b{_T} (?:or later|or after|on ?wards?)")
-_BEFORE = re.compile(rf"\b(?:before|until|till|by|earlier than|up to) {_T}")
-_OR_EARLIER = re.compile(rf"\b{_T} or (?:earlier|before)")
-_AT = re.compile(rf"\b(?:at|around|about|near|towards?) {_T}")
-_EXACT = re.compile(r"\b(\d{1,2}):(\d\d)(?: ?(am|pm))?\b|\b(\d{1,2}) ?(am|pm)\b")
-# A bare number is a time only where nothing else could be counted; "one" is mostly a pronoun.
-_BARE = re.compile(r"(?<!for )(?<!number )\b([2-9]|1\d|2[0-3])(?=\s*$| in the | on\b| please\b)")
+_NOT_THINGS = r"(?! ?\d| (?:minutes|people|persons|euros|dollars))"
+_END = r"(?![\d/:.]\d|(?:st|nd|rd|th)\b)(?: ?ish\b)?(?: sharp| on the dot| or so| exactly)?"
+# Without a word before it, only these are times; a bare number may be anything.
+_SURE = (
+    rf"(?:noon|midday|half(?: past)? \d{{1,2}}\b{_HALF}"
+    rf"|(?:a )?quarter (?:past|after|{_TO_WORDS}) \d{{1,2}}\b{_HALF}"
+    rf"|\d{{1,2}}(?: minutes)? (?:past|after) \d{{1,2}}\b{_HALF}"
+    rf"|(?:20|25|\d{{1,2}} minutes) {_TO_WORDS} \d{{1,2}}\b{_HALF}"
+    rf"|\d{{1,2}}:\d\d{_HALF}|\d{{1,2}} (?:oh|o) \d\b{_HALF}|\d{{1,2}}(?: \d\d)? ?(?:am|pm)\b"
+    rf"|\d{{1,2}} oclock{_HALF}|\d{{1,2}} ?ish\b"
+    rf"|(?<!\d )\d{{1,2}} [0-5]\d\b{_NOT_THINGS}|\d{{1,2}} hundred(?: hours)?)"
+)
+_AT = r"(?:at|around|about|near|towards?|say|like|for|by about|make it|roughly|approximately)"
+_AFTER = (
+    r"(?:(?:any ?time |some ?time )?(?:after|past|later than|since|not before"
+    r"|(?:no|not) (?:earlier|sooner) than|starting(?: at)?))"
+)
+_BEFORE = (
+    r"(?:(?:any ?time |some ?time )?(?:before|until|till|by|earlier than|up to|not after"
+    r"|(?:no|not) later than))"
+)
+_LENGTH = (
+    r"(?:(?P<half>half an hour)|(?P<quarters>a|3)? ?quarters?(?: of)? an hour"
+    r"|(?P<hours>\d{1,3}|an?) hours?(?P<plus> and a half)?"
+    r"(?:,? (?:and )?(?P<rest>\d{1,2}) minutes?)?"
+    r"|(?P<whole>\d{1,2}) and a half hours|(?P<minutes>\d{1,3}) (?:minutes?|mins?))(?:'?s)?\b"
+)
+_ABOUT = r"(?:about |around |approximately |roughly )?"
+_PART = (
+    r"(?:(?P<early>early|late|mid|first thing)(?: part)?[ ,]+(?:in |of |on )?(?:the )?)?"
+    r"(?P<part>morning|afternoon|arvo|evening|night|lunch)(?: ?times?|s)?\b"
+)
+
+
+def _exact(match: re.Match[str], today: Today) -> Item:
+    del today
+    return _clock(match["time"]) or Unclear(match[0])
+
+
+def _after(match: re.Match[str], today: Today) -> Item:
+    del today
+    after = _clock(match["time"])
+    return Window(after=after) if after else Unclear(match[0])
+
+
+def _before(match: re.Match[str], today: Today) -> Item:
+    del today
+    before = _clock(match["time"])
+    return Window(before=before) if before else Unclear(match[0])
+
+
+def _between(match: re.Match[str], today: Today) -> Item:
+    del today
+    first, last = _clock(match["first"]), _clock(match["last"])
+    return Window(first, last) if first and last else Unclear(match[0])
+
+
+def _part(match: re.Match[str], today: Today) -> Item:
+    del today
+    name = match["part"].replace("arvo", "afternoon")
+    early = {"first thing": "early", "mid": None}.get(match["early"], match["early"])
+    full = f"{early} {name}" if early else name
+    return Part(full if full in PARTS else name)
+
+
+def _part_of_today(match: re.Match[str], today: Today) -> list[Item]:
+    return [Days((today.date,)), _part(match, today)]
+
+
+def _tonight(match: re.Match[str], today: Today) -> list[Item]:
+    del match
+    return [Days((today.date,)), Part("night")]
+
+
+def _last_night(match: re.Match[str], today: Today) -> list[Item]:
+    del match
+    return [Days((today.date - timedelta(days=1),)), Part("night")]
+
+
+def _not_part(match: re.Match[str], today: Today) -> Item:
+    del today
+    match match["part"]:
+        case "morning":
+            return Window(after=Clock(12, half="pm"))
+        case "evening":
+            return Window(before=Clock(17))
+        case _:
+            return Unclear(match[0])
+
+
+def _elapsed(match: re.Match[str], today: Today) -> Item:
+    """Add to the moment, not to what the clock shows: it may change in between."""
+    length = timedelta(minutes=_minutes(match))
+    at = today.now.astimezone(UTC) + (-length if match["ago"] else length)
+    return Moment(at.astimezone(today.now.tzinfo))
+
+
+def _duration(match: re.Match[str], today: Today) -> list[Item]:
+    """Leave out how long something takes: "a thirty minute massage"."""
+    del match, today
+    return []
+
+
+def _fixed(window: Window) -> Build:
+    return lambda match, today: window
+
+
+def _unclear(match: re.Match[str], today: Today) -> Item:
+    del today
+    return Unclear(match[0])
+
+
+RULES: Sequence[tuple[str, Callable[[re.Match[str], Today], Item | list[Item]]]] = (
+    (rf"(?:in|within) {_ABOUT}{_LENGTH}(?: time)?(?: from now)?(?P<ago>)", _elapsed),
+    (rf"{_ABOUT}{_LENGTH} (?:from now|(?P<ago>ago))\b", _elapsed),
+    (
+        r"(?:\d{1,3}|an?|half an) (?:minutes?|mins?|hours?)\b"
+        r"(?! (?:past|to|after|before|till|ago|from))",
+        _duration,
+    ),
+    (rf"not (?:in|during) the {_PART}", _not_part),
+    (rf"(?:in the |in |during the |at |over |for |on the )?{_PART}", _part),
+    (rf"this {_PART}", _part_of_today),
+    (r"tonight\b", _tonight),
+    (r"last night\b", _last_night),
+    (rf"(?P<time>(?:20|25) to \d{{1,2}}{_HALF}){_END}", _exact),
+    (
+        rf"(?:between|from|anywhere between) (?P<first>{_TIME}){_END}"
+        rf" (?:and|to|until|till|through|-) (?P<last>{_TIME}){_END}",
+        _between,
+    ),
+    (
+        rf"(?P<first>{_SURE}|\d{{1,2}}) ?(?:to|until|till|through|-)"
+        rf" ?(?P<last>{_SURE}|\d{{1,2}}(?! \d)){_END}",
+        _between,
+    ),
+    (rf"(?:at |about |around )(?P<time>(?:5|10) to \d{{1,2}}{_HALF}){_END}", _exact),
+    (r"(?:5|10) to \d{1,2}", _unclear),  # a time, or a window
+    (rf"(?:at )?(?P<time>{_TIME}){_END} at the latest", _before),
+    (rf"(?:at )?(?P<time>{_TIME}){_END} at the earliest", _after),
+    (rf"(?:at )?(?P<time>{_TIME}){_END} (?:or later|or after|on ?wards?|and later)", _after),
+    (rf"(?:from|starting at|starting from) (?P<time>{_TIME}){_END}(?: on| on ?wards?)?", _after),
+    (rf"(?:at )?(?P<time>{_TIME}){_END} or (?:earlier|before|sooner)", _before),
+    (rf"{_AFTER} (?P<time>{_TIME}){_END}", _after),
+    (rf"{_BEFORE} (?P<time>{_TIME}){_END}", _before),
+    (r"after lunch", _fixed(Window(after=Clock(13)))),
+    (r"before lunch", _fixed(Window(before=Clock(12)))),
+    (r"after (?:work|school)", _fixed(Window(after=Clock(17)))),
+    (rf"(?:{_AT} )+(?P<time>{_TIME}){_END}", _exact),
+    (rf"(?P<time>{_SURE}){_END}", _exact),
+    (r"(?:at |around |by |until |before |after |12 )?midnight", _unclear),
+    (r"(?:at )?(?:the )?(?:usual|same)(?: time| as (?:usual|always|last time|before))", _unclear),
+    (
+        r"(?:by |at |towards )?(?:the )?end of (?:the )?"
+        r"(?:day|business|play|morning|afternoon)",
+        _unclear,
+    ),
+)
+
+
+def _minutes(match: re.Match[str]) -> float:
+    if match["half"]:
+        return 30
+    if match["minutes"]:
+        return int(match["minutes"])
+    if match["whole"]:
+        return int(match["whole"]) * 60 + 30
+    if match["hours"]:
+        hours = int(match["hours"]) if match["hours"].isdigit() else 1
+        return hours * 60 + (30 if match["plus"] else 0) + int(match["rest"] or 0)
+    return 45 if match["quarters"] == "3" else 15
+
+
+def _clock(said: str) -> Clock | None:
+    """Return the time that one of the forms of `_TIME` says; None if no clock shows it."""
+    half = "am" if "am" in said else "pm" if "pm" in said else None
+    numbers = [int(number) for number in re.findall(r"\d+", said)]
+    if "noon" in said or "midday" in said:
+        return Clock(12, half="pm")
+    if "half" in said:
+        hour, minute = numbers[0], 30
+    elif "quarter" in said:
+        hour, minute = numbers[0], 15
+    elif re.search(r"past|after|\b(?:to|till|of|before)\b", said):
+        minute, hour = numbers
+    elif "hundred" in said:
+        hour, minute = numbers[0], 0
+        half = half or "24"
+    elif re.match(r"\d{4}", said):
+        hour, minute, half = numbers[0] // 100, numbers[0] % 100, "24"
+    else:
+        hour, minute = numbers[0], numbers[1] if len(numbers) > 1 else 0
+        if re.match(r"0\d:|1[3-9]|2\d", said):
+            half = half or "24"
+    if re.search(r"\b(?:to|till|of|before)\b", said):
+        hour, minute = (hour - 2) % 12 + 1, 60 - minute
+    if hour > 23 or minute > 59 or (half in ("am", "pm") and not 1 <= hour <= 12):
+        return None
+    return Clock(hour, minute, half)
 
 
 @dataclass(frozen=True)
-class PartOfDay:
-    """A part of the day, `earliest` to before `latest`, or the exact time `at`."""
-
-    earliest: time = time.min
-    latest: time | None = None
-    at: time | None = None
-
-
-@dataclass(frozen=True)
-class _HourReader:
-    """Reads hours, and decides between morning and afternoon by opening hours and context."""
+class HourReader:
+    """Decides between morning and afternoon, by opening hours and the part of the day."""
 
     opens: time
     closes: time
-    part: str | None
+    part: str | None = None
 
-    def read(self, hour: str, minute: str | None, half: str | None) -> time | None:
-        number, minutes = int(hour), int(minute or 0)
-        if number > 23 or minutes > 59:
-            return None
-        if 1 <= number <= 12:
-            number = number % 12 + (12 if self._afternoon(number % 12, minutes, half) else 0)
-        return time(number, minutes)
+    def read(self, clock: Clock) -> time:
+        """Return the time that is meant."""
+        if clock.half == "24" or not 1 <= clock.hour <= 12:
+            return time(clock.hour, clock.minute)
+        hour = clock.hour % 12
+        afternoon = clock.half == "pm" if clock.half else self._afternoon(hour, clock.minute)
+        return time(hour + (12 if afternoon else 0), clock.minute)
 
-    def _afternoon(self, hour: int, minute: int, half: str | None) -> bool:
-        if half:
-            return half == "pm"
+    def _afternoon(self, hour: int, minute: int) -> bool:
         if self.part:
+            if self.part in ("night", "evening", "late evening") and hour < 4:
+                return False
             return "morning" not in self.part and (self.part != "lunch" or hour < 3)
         early, late = time(hour, minute), time(hour + 12, minute)
         if self.opens <= early <= self.closes:
@@ -81,51 +274,72 @@ class _HourReader:
         return self.opens <= late <= self.closes or hour < 7
 
 
-def parse_part_of_day(said: str, opens: time, closes: time) -> PartOfDay:
-    """Return the part of the day that `said` names, or the whole day.
+def resolve(said: Sequence[Time], opens: time, closes: time) -> PartOfDay | None:
+    """Return the part of the day that is meant; None if what was said contradicts itself.
 
     A bare hour is taken to be within the opening hours where it can be.
     """
-    for pattern, replacement in _REWRITES:
-        said = re.sub(pattern, replacement, said)
-    said = _MINUTES_TO.sub(_minutes_to, said)
-    part = _PART.search(said)
-    reader = _HourReader(opens, closes, part[1] if part else None)
-    earliest, latest = _PARTS[part[1]] if part else (time.min, None)
-    if match := _RANGE.search(said):
-        first, last = reader.read(*match.groups()[:3]), reader.read(*match.groups()[3:])
-        if first and last and first < last:
-            return PartOfDay(first, last)
-    after = _first(reader, said, _AFTER, _OR_LATER)
-    before = _first(reader, said, _BEFORE, _OR_EARLIER)
-    if after or before:
-        return PartOfDay(max(earliest, after or time.min), before or latest)
-    if at := _at(reader, said):
-        return PartOfDay(at=at)
-    return PartOfDay(earliest, latest)
+    names = {each.name for each in said if isinstance(each, Part)}
+    part = _narrowest(names)
+    if names and part is None:
+        return None
+    reader = HourReader(opens, closes, part)
+    exact = {reader.read(each) for each in said if isinstance(each, Clock)}
+    earliest, latest = PARTS[part] if part else (time.min, None)
+    for each in said:
+        if isinstance(each, Window):
+            window = _read_window(each, reader)
+            earliest, latest = max(earliest, window[0]), _earlier(latest, window[1])
+    if latest is not None and earliest >= latest:
+        return None
+    if not exact:
+        return PartOfDay(earliest, latest)
+    (at, *others) = exact
+    if others or not _fits(at, part):
+        return None
+    if any(isinstance(each, Window) for each in said):
+        return None
+    return PartOfDay(at=at)
 
 
-def _at(reader: _HourReader, said: str) -> time | None:
-    if exact := _EXACT.search(said):
-        hour, minute, half, plain_hour, plain_half = exact.groups()
-        return reader.read(hour or plain_hour, minute, half or plain_half)
-    if at := _first(reader, said, _AT):
-        return at
-    bare = _BARE.search(said)
-    return reader.read(bare[1], None, None) if bare else None
+def _read_window(window: Window, reader: HourReader) -> tuple[time, time | None]:
+    after = reader.read(window.after) if window.after else time.min
+    before = reader.read(window.before) if window.before else None
+    if window.after and window.before and before and before <= after and not window.after.half:
+        # "From nine to five in the evening": the first hour is before the second.
+        earlier = time((after.hour + 12) % 24, after.minute)
+        after = earlier if earlier < before else after
+    if window.before and before and before <= after and not window.before.half and before.hour < 12:
+        before = time(before.hour + 12, before.minute)
+    return after, before
 
 
-def _first(reader: _HourReader, said: str, *patterns: re.Pattern[str]) -> time | None:
-    for pattern in patterns:
-        if match := pattern.search(said):
-            hour, minute, half = match.groups()
-            return reader.read(hour, minute, half)
+def _narrowest(names: set[str]) -> str | None:
+    """Return the name that says most: `early evening` of `evening` and `early evening`."""
+    for name in names:
+        if all(_within(name, other) for other in names):
+            return name
     return None
 
 
-def _minutes_to(match: re.Match[str]) -> str:
-    minutes = 15 if match[1] == "quarter" else int(match[1])
-    return f"{(int(match[2]) - 2) % 12 + 1}:{60 - minutes}"
+def _within(name: str, other: str) -> bool:
+    (first, last), (start, end) = PARTS[name], PARTS[other]
+    return first >= start and (end is None or (last is not None and last <= end))
+
+
+def _fits(at: time, part: str | None) -> bool:
+    """Say whether a time can be in a part of the day: callers say "five in the evening"."""
+    if part is None:
+        return True
+    if "morning" in part:
+        return at < time(12)
+    if part == "night":
+        return at >= time(17) or at < time(5)
+    return at >= (time(11) if part == "lunch" else time(16) if "evening" in part else time(12))
+
+
+def _earlier(one: time | None, other: time | None) -> time | None:
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def format_utc(when: datetime) -> str:

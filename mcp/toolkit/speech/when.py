@@ -1,82 +1,79 @@
 """Parses when a caller wants to come: "Thursday after three" becomes days and a part of the day.
 
-Nothing is guessed: where no day is named, there is no result, and the caller is asked.
+Nothing is guessed, and nothing that was heard is dropped: where words that belong to a time cannot
+be read, or no day is named, there is no result, and the caller is asked.
 """
 
-import re
 from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, datetime, time
+from itertools import chain
 from zoneinfo import ZoneInfo
 
-from toolkit.speech.days import SOON, parse_days
-from toolkit.speech.numbers import words_to_digits
-from toolkit.speech.times import PartOfDay, parse_part_of_day
+from toolkit.speech.items import Alternative, Dates, PartOfDay, Today
+from toolkit.speech.sentence import parse_sentence
 
-_MAX_LENGTH = 300  # characters that are read
 _YEARS = range(-50, 6)  # from now; any other year was misheard
-_GREETING = re.compile(r"\bgood (?:morning|afternoon|evening|day)\b")
-_SOONEST = re.compile(
-    r"\b(?:asap|as soon as|as early as|soonest|earliest|right away|straight ?away|immediately|now"
-    r"|(?:first|next) (?:available|free|possible|opening|slot|appointment|time))\b"
-)
-_ANY = re.compile(r"\b(?:any ?(?:time|day|(?=morning|afternoon|evening))|when ?ever)")
-_REWRITES: tuple[tuple[str, str], ...] = (
-    (r"\b([ap])\.? ?m\b\.?", r"\1m"),
-    (r"o'clock", "o clock"),
-    (r"['\u2019]", ""),
-    (r"\b(\d{1,2})\.([0-5]\d)\b(?!\.)", r"\1:\2"),
-    (r"\b(\d\d?)(am|pm)\b", r"\1 \2"),
-    (r"\.(?!\d)|(?<!\d)\.|[^\w\s:./-]", " "),
-    (r"(?<=[a-z])-|-(?=[a-z])", " "),
-    (r"\s+", " "),
-)
 
 
 @dataclass(frozen=True)
 class TimeRequest:
     """The days and the part of the day that a caller asks for.
 
-    `soonest` says that the caller wants the first time there is.
+    `soonest` says that the caller wants the first time there is. `others` are further days and
+    times that would do as well: "Tuesday at ten or Friday at two".
     """
 
-    days: tuple[date, ...]
+    days: Dates
     daytime: PartOfDay
     soonest: bool = False
+    others: tuple["TimeRequest", ...] = ()
+
+    @property
+    def all_days(self) -> Dates:
+        """Return the days of this request and of its alternatives, in order."""
+        return tuple(sorted({*self.days, *chain.from_iterable(o.days for o in self.others)}))
 
     def includes(self, start: datetime) -> bool:
         """Say whether a local time fits; a request for an exact time fits the whole day."""
         earliest, latest = self.daytime.earliest, self.daytime.latest
         at = start.time()
-        return start.date() in self.days and earliest <= at and (latest is None or at < latest)
+        own = start.date() in self.days and earliest <= at and (latest is None or at < latest)
+        return own or any(other.includes(start) for other in self.others)
 
 
 def parse_when(
-    text: str, now: datetime, zone: ZoneInfo, opens: time = time(8), closes: time = time(18)
+    text: str,
+    now: datetime,
+    zone: ZoneInfo,
+    opens: time = time(8),
+    closes: time = time(18),
+    *,
+    past: bool = False,
 ) -> TimeRequest | None:
-    """Return the days and times that `text` names, in words or in ISO 8601; None without a day."""
-    today = now.astimezone(zone).date()
-    request = _parse_iso(text.strip(), zone)
-    request = request or _parse_spoken(text[:_MAX_LENGTH], today, opens, closes)
-    if request is None or not request.days:
+    """Return the days and times that `text` names, in words or in ISO 8601; None to ask again.
+
+    A bare hour is taken to be within the opening hours where it can be. `past` reads what has
+    happened: "Tuesday" is the last one then.
+    """
+    today = Today(now.astimezone(zone), past)
+    if alternative := _parse_iso(text.strip(), zone):
+        return _request([alternative], today)
+    alternatives, soonest = parse_sentence(text, today, opens, closes)
+    return _request(alternatives, today, soonest=soonest)
+
+
+def _request(
+    alternatives: list[Alternative], today: Today, *, soonest: bool = False
+) -> TimeRequest | None:
+    if not alternatives or not all(each.days for each in alternatives):
         return None
-    return request if request.days[-1].year - today.year in _YEARS else None
-
-
-def _parse_spoken(text: str, today: date, opens: time, closes: time) -> TimeRequest | None:
-    said = _normalize(text)
-    soonest = _SOONEST.search(said) is not None
-    if reading := parse_days(said, today):
-        days, rest = reading
-    elif soonest or _ANY.search(said):
-        days, rest = tuple(today + timedelta(days=n) for n in range(SOON)), said
-        soonest = True
-    else:
+    if any(d.year - today.date.year not in _YEARS for each in alternatives for d in each.days):
         return None
-    daytime = parse_part_of_day(_SOONEST.sub(" ", rest), opens, closes)
-    return TimeRequest(days, daytime, soonest)
+    first, *others = (TimeRequest(each.days, each.daytime, soonest) for each in alternatives)
+    return TimeRequest(first.days, first.daytime, soonest, tuple(others))
 
 
-def _parse_iso(text: str, zone: ZoneInfo) -> TimeRequest | None:
+def _parse_iso(text: str, zone: ZoneInfo) -> Alternative | None:
     """Read ISO 8601; a time without an offset is in `zone`."""
     try:
         start = datetime.fromisoformat(text)
@@ -87,11 +84,4 @@ def _parse_iso(text: str, zone: ZoneInfo) -> TimeRequest | None:
     start = start.astimezone(zone) if start.tzinfo else start.replace(tzinfo=zone)
     # Models write midnight where they mean the day.
     at = start.time().replace(second=0, microsecond=0)
-    return TimeRequest((start.date(),), PartOfDay(at=at if at != time.min else None))
-
-
-def _normalize(text: str) -> str:
-    said = text.lower()
-    for pattern, replacement in _REWRITES:
-        said = re.sub(pattern, replacement, said)
-    return words_to_digits(_GREETING.sub(" ", said)).strip()
+    return Alternative((start.date(),), PartOfDay(at=at if at != time.min else None))
