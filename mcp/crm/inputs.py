@@ -20,6 +20,7 @@ from crm.provider import (
     StandardField,
     Value,
 )
+from crm.sentences import say
 from toolkit.errors import NotFound, Rejected
 from toolkit.speech.clock import Clock
 from toolkit.speech.emails import spoken_email
@@ -70,7 +71,7 @@ def parse_phone(text: str | None) -> str | None:
     if number is None:
         raise Rejected(
             "That is not a phone number.",
-            say="Could you give me the phone number once more?",
+            say=say("phone_again"),
             next="Call again with what the caller says, or without it.",
         )
     return number
@@ -88,7 +89,7 @@ def parse_email(text: str | None) -> str | None:
     if address is None:
         raise Rejected(
             "That is not an e-mail address.",
-            say="Could you spell the e-mail address for me?",
+            say=say("spell_email"),
             next="Call again with the address as it is written, or without it.",
         )
     return address
@@ -110,7 +111,7 @@ def record_not_found(kind: Kind) -> NotFound:
     """Return the failure for an id that no record has."""
     return NotFound(
         f"There is no such {kind}.",
-        say=f"I can't find that {kind}.",
+        say=say("no_such_record", kind=kind),
         next="Find it with search first, then pass on its id.",
     )
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from fastmcp.dependencies import Depends
 
 from config.text import clean
-from crm import inputs
+from crm import inputs, sentences
 from crm.matching import kinds_to_search, matching_records, to_search_query
 from crm.provider import (
     CrmProvider,
@@ -34,22 +34,8 @@ from crm.results import (
     build_raw_query_result,
     build_record_result,
 )
-from crm.sentences import (
-    ANYTHING_ELSE,
-    describe_changes,
-    describe_details,
-    describe_matches,
-    describe_query_result,
-    describe_state,
-    describe_times,
-    name_with_kind,
-    parse_datetime,
-    record_name,
-    with_article,
-)
 from toolkit.errors import Rejected
 from toolkit.middleware.confirmation import confirm
-from toolkit.speech import phrases
 from toolkit.speech.clock import CLOCK, Clock
 from toolkit.tenancy import tenant_provider
 
@@ -75,10 +61,9 @@ class CrmOperations:
         """
         kind = result_type.kind
         record = await self._record(kind, text, inputs.custom_field_names(kind, fields))
-        state = describe_state(record.values, self.clock)
-        say = ", ".join(part for part in (name_with_kind(kind, record.values), state) if part)
+        say = sentences.describe_record(kind, record.values, self.clock)
         return build_record_result(
-            result_type, record.id, record.values, record.fields, f"{say}.", detail
+            result_type, record.id, record.values, record.fields, say, detail
         )
 
     async def create_record(
@@ -92,21 +77,19 @@ class CrmOperations:
         kind = result_type.kind
         values = inputs.normalize_values(kind, values)
         custom = inputs.parse_custom_fields(kind, fields)
-        name = record_name(values)
-        if not name:
+        if not sentences.record_name(values):
             raise Rejected(
-                f"{with_article(kind).capitalize()} needs a name.",
-                say="Under which name?",
+                f"{'An' if kind[0] in 'aeiou' else 'A'} {kind} needs a name.",
+                say=sentences.say("which_name"),
                 next="Call again with what the caller says.",
             )
         record_id = await self.crm.find_lost_create(kind, values)
         if record_id is None:
-            details = describe_details(values, custom, self.clock)
-            summary = phrases.join_words([name, *details], "and")
-            confirm(f"A new {kind}: {summary}. Shall I save it?")
+            record = sentences.name_with_details(values, custom, self.clock)
+            confirm(sentences.say("confirm_create", kind=kind, record=record))
             record_id = await self.crm.create(kind, values, custom)
-        summary = ", ".join(part for part in (name, describe_times(values, self.clock)) if part)
-        say = f"Done, there is a new {kind}: {summary}. {ANYTHING_ELSE}"
+        record = sentences.name_with_times(values, self.clock)
+        say = sentences.say("created", kind=kind, record=record)
         return build_record_result(result_type, record_id, values, custom, say)
 
     async def update_record(
@@ -128,14 +111,14 @@ class CrmOperations:
         if not values and not custom:
             raise Rejected(
                 "There is nothing to change.",
-                say="What shall I change?",
+                say=sentences.say("which_changes"),
                 next="Call again with the values that are to be changed.",
             )
         record_id = inputs.parse_id(kind, text)
-        changes = phrases.join_words(describe_changes(values, custom, self.clock), "and")
-        confirm(f"I would change the {kind}: {changes}. Shall I?")
+        changes = sentences.describe_changes(values, custom, self.clock)
+        confirm(sentences.say("confirm_update", kind=kind, changes=changes))
         await self.crm.update(kind, record_id, values, custom)
-        say = f"Done, the {kind} is changed: {changes}. {ANYTHING_ELSE}"
+        say = sentences.say("updated", kind=kind, changes=changes)
         return build_record_result(result_type, record_id, values, custom, say)
 
     async def query(self, query: Query, fields: Sequence[FieldName], detail: Detail) -> QueryResult:
@@ -151,10 +134,10 @@ class CrmOperations:
         filters = tuple(inputs.parse_filter(kind, each, self.clock) for each in query.filters)
         custom = inputs.custom_field_names(kind, fields)
         page = await self.crm.query(query.model_copy(update={"filters": filters, "fields": custom}))
-        titles = [record_name(record.values) or record.id for record in page.records]
-        say = describe_query_result(kind, titles, more=page.more)
-        names = {*fields, *(each.field for each in filters)}
-        return build_query_result(page, names, say, detail)
+        names = [sentences.record_name(record.values) or record.id for record in page.records]
+        say = sentences.describe_query_result(kind, names, more=page.more)
+        shown = {*fields, *(each.field for each in filters)}
+        return build_query_result(page, shown, say, detail)
 
     async def search(self, text: str, kind: Kind | None) -> SearchResult:
         """Return the records that a caller may mean by `text`.
@@ -166,14 +149,14 @@ class CrmOperations:
         if not query.text:
             raise Rejected(
                 "There is nothing to look for.",
-                say="Under which name or number?",
+                say=sentences.say("which_name_or_number"),
                 next="Call again with what the caller says.",
             )
         kinds = kinds_to_search(query, kind)
         candidates = await self.crm.search(query, kinds, _MAX_CANDIDATES)
         matches = matching_records(query, candidates)
         return SearchResult(
-            say=describe_matches(query, matches),
+            say=sentences.describe_matches(query, matches),
             found=[build_hit(record) for record in matches[:MAX_HITS]],
             more=len(matches) > MAX_HITS,
         )
@@ -223,7 +206,9 @@ class CrmOperations:
         if minutes is None and not when:
             return {}
         event = await self._record("event", text, ())
-        start, end = (parse_datetime(event.values.get(key)) for key in ("starts_at", "ends_at"))
+        start, end = (
+            sentences.parse_datetime(event.values.get(key)) for key in ("starts_at", "ends_at")
+        )
         length = end - start if start and end and end >= start else None
         if when:
             start = self.clock.parse_datetime(when)
@@ -232,7 +217,7 @@ class CrmOperations:
         if start is None or length is None:
             raise Rejected(
                 "The event's own times are not known.",
-                say="When shall it be, and for how long?",
+                say=sentences.say("which_time_and_length"),
                 next="Call again with both when and minutes.",
             )
         return {"starts_at": start, "ends_at": start + length}

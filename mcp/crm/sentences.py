@@ -2,103 +2,78 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
+from functools import reduce
+from typing import Literal
 
+from config.language.catalogue import Catalogue
 from crm.provider import InputValues, Kind, Record, SearchQuery, StandardField, Value
 from crm.results import MAX_HITS
 from toolkit.speech import phrases
 from toolkit.speech.clock import Clock
 from toolkit.speech.phrases import number_words
 
-ANYTHING_ELSE = "Is there anything else?"
-
-_PLURALS: Mapping[Kind, str] = {
-    "lead": "leads",
-    "contact": "contacts",
-    "account": "accounts",
-    "opportunity": "opportunities",
-    "task": "tasks",
-    "event": "events",
-    "case": "cases",
-}
-_MAX_TITLES = 3  # of a query's records
+_MAX_NAMES = 3  # of a query's records
 _MAX_TEXT = 60  # characters: a longer text is not read out
 _TITLE_FIELDS = ("name", "subject")
 _NAME_FIELDS = (*_TITLE_FIELDS, "company")
 _REFERENCE_FIELDS = ("account", "contact", "about")  # ids, which are not read out
+_UNREAD_FIELDS = (*_REFERENCE_FIELDS, "notes")
 _TIME_FIELDS = ("due_date", "close_date", "starts_at")
-_SPOKEN_FIELDS = {"email": "e-mail", "due_date": "due", "close_date": "closing", "starts_at": ""}
 
-
-def with_article(kind: Kind) -> str:
-    """Return `a lead` or `an account`."""
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+say = Catalogue("crm")
 
 
 def record_name(values: Mapping[StandardField, object]) -> str:
     """Return `Tom Hill of Acme`; empty if the record has neither name nor subject."""
     title = next((str(values[field]) for field in _TITLE_FIELDS if values.get(field)), "")
     company = values.get("company")
-    return f"{title} of {company}" if title and company else title
+    return say("name_of_company", name=title, company=str(company)) if title and company else title
 
 
 def name_with_kind(kind: Kind, values: Mapping[StandardField, object]) -> str:
     """Return `Tom Hill of Acme, a lead`."""
-    name = record_name(values)
-    return f"{name}, {with_article(kind)}" if name else with_article(kind)
+    name, noun = record_name(values), say("kind", kind=kind)
+    return say("named_kind", name=name, kind=noun) if name else noun
 
 
-def describe_state(values: Mapping[StandardField, object], clock: Clock) -> str:
-    """Return `status open, due Thursday`."""
+def describe_record(kind: Kind, values: Mapping[StandardField, object], clock: Clock) -> str:
+    """Return `Tom Hill of Acme, a lead, status open`, as a sentence."""
     known = [field for field in ("status", "stage", *_TIME_FIELDS) if values.get(field)]
-    return ", ".join(_describe_field(field, values[field], clock) for field in known)
+    state = [_describe_field(field, values[field], clock) for field in known]
+    return say("shown", facts=_join([name_with_kind(kind, values), *state], "comma"))
 
 
-def describe_times(values: Mapping[StandardField, object], clock: Clock) -> str:
-    """Return `due Thursday`."""
-    known = [field for field in _TIME_FIELDS if values.get(field)]
-    return ", ".join(_describe_field(field, values[field], clock) for field in known)
+def name_with_times(values: InputValues, clock: Clock) -> str:
+    """Return `Call back, due Thursday`."""
+    times = [_describe_field(each, values[each], clock) for each in _TIME_FIELDS if each in values]
+    return _join([record_name(values), *times], "comma")
 
 
-def describe_details(
-    values: InputValues, fields: Mapping[str, Value | None], clock: Clock
-) -> list[str]:
-    """Return `phone 5550142` and so on: the given fields except for the name and references."""
+def name_with_details(values: InputValues, fields: Mapping[str, Value | None], clock: Clock) -> str:
+    """Return `Tom Hill of Acme, phone 5550142 and with notes`, without references."""
     left_out = (*_NAME_FIELDS, *_REFERENCE_FIELDS)
     details = {field: value for field, value in values.items() if field not in left_out}
-    return describe_changes(details, fields, clock)
+    words = [record_name(values), *_describe_fields(details, fields, clock)]
+    return phrases.join_words(words, "and")
 
 
-def describe_changes(
-    values: InputValues, fields: Mapping[str, Value | None], clock: Clock
-) -> list[str]:
-    """Return `status open` and so on: all given fields, the custom ones last."""
-    standard = [
-        _describe_field(field, value, clock)
-        for field, value in values.items()
-        if field != "ends_at"
-    ]
-    start, end = values.get("starts_at"), values.get("ends_at")
-    if isinstance(start, datetime) and isinstance(end, datetime):
-        standard.append(f"{(end - start).total_seconds() / 60:.0f} minutes")
-    custom = [
-        f"{' '.join(name.split('_')).strip()} {'empty' if value is None else value}"
-        for name, value in fields.items()
-    ]
-    return standard + custom
+def describe_changes(values: InputValues, fields: Mapping[str, Value | None], clock: Clock) -> str:
+    """Return `phone 5550142 and status open`: all given fields, the custom ones last."""
+    return phrases.join_words(_describe_fields(values, fields, clock), "and")
 
 
-def describe_query_result(kind: Kind, titles: Sequence[str], *, more: bool) -> str:
+def describe_query_result(kind: Kind, names: Sequence[str], *, more: bool) -> str:
     """Return `I found three leads: a, b and c`, as a sentence."""
-    if not titles:
-        return f"I can't find any such {kind}."
-    if len(titles) == 1 and not more:
-        return f"I found one {kind}: {titles[0]}."
-    count, named = number_words(len(titles)), phrases.join_words(titles[:_MAX_TITLES], "and")
-    noun = _PLURALS[kind] if len(titles) > 1 else kind
-    if more:
-        return f"I found more than {count} {noun}, among them {named}."
-    among = ", among them" if len(titles) > _MAX_TITLES else ":"
-    return f"I found {count} {noun}{among} {named}."
+    if not names:
+        return say("no_records", kind=kind)
+    count = len(names)
+    return say(
+        "records_found",
+        named="other" if more else "first" if count > _MAX_NAMES else "all",
+        records=say("records", kind=kind, count=count, number=number_words(count)),
+        names=phrases.join_words(names[:_MAX_NAMES], "and"),
+    )
 
 
 def describe_matches(query: SearchQuery, matches: Sequence[Record]) -> str:
@@ -106,11 +81,13 @@ def describe_matches(query: SearchQuery, matches: Sequence[Record]) -> str:
     if not matches:
         return _describe_no_match(query)
     names = [name_with_kind(record.kind, record.values) for record in matches[:MAX_HITS]]
-    if len(matches) == 1:
-        return f"I found {names[0]}."
-    if len(matches) > MAX_HITS:
-        return f"I found several, among them {'; '.join(names)}. Can you tell me more?"
-    return f"I found {number_words(len(matches))}: {phrases.join_words(names)}. Which one?"
+    count = len(matches)
+    if count == 1:
+        return say("one_found", record=names[0])
+    if count > MAX_HITS:
+        return say("many_found", records=_join(names, "semicolon"))
+    records = phrases.join_words(names)
+    return say("some_found", count=count, number=number_words(count), records=records)
 
 
 def parse_datetime(value: object) -> datetime | None:
@@ -123,27 +100,46 @@ def parse_datetime(value: object) -> datetime | None:
 
 
 def _describe_no_match(query: SearchQuery) -> str:
-    if query.phone:
-        return "I can't find anyone with that number."
-    if query.email:
-        return "I can't find anyone with that e-mail address."
-    return f"I can't find {query.text}." if len(query.text) <= _MAX_TEXT else "I can't find that."
+    if query.phone or query.email:
+        by = "phone" if query.phone else "email"
+    else:
+        by = "text" if len(query.text) <= _MAX_TEXT else "long_text"
+    return say("nothing_found", by=by, text=query.text)
+
+
+def _describe_fields(
+    values: InputValues, fields: Mapping[str, Value | None], clock: Clock
+) -> list[str]:
+    standard = [
+        _describe_field(field, value, clock)
+        for field, value in values.items()
+        if field != "ends_at"
+    ]
+    start, end = values.get("starts_at"), values.get("ends_at")
+    if isinstance(start, datetime) and isinstance(end, datetime):
+        standard.append(say("minutes", minutes=round((end - start).total_seconds() / 60)))
+    return standard + [_describe_own_field(name, value) for name, value in fields.items()]
+
+
+def _describe_own_field(name: str, value: Value | None) -> str:
+    words = " ".join(name.split("_")).strip()
+    if value is None:
+        return say("empty_field", field=words)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return say("own_field", field=words, value=text)
 
 
 def _describe_field(field: StandardField, value: object, clock: Clock) -> str:
-    if field in _REFERENCE_FIELDS:
-        return f"another {field}" if field != "about" else "what it is about"
-    if field == "notes":
-        return "with notes"
-    name, text = _SPOKEN_FIELDS.get(field, field), _describe_value(field, value, clock)
-    return f"{name} {text}".strip() if len(text) <= _MAX_TEXT else f"a new {name}"
-
-
-def _describe_value(field: StandardField, value: object, clock: Clock) -> str:
+    if isinstance(value, float):
+        return say("amount", amount=Decimal(f"{value:.2f}"))
     when = _parse_date_or_datetime(value) if field in _TIME_FIELDS else None
-    if when is not None:
-        return clock.describe(when)
-    return f"{value:.2f}".removesuffix(".00") if isinstance(value, float) else str(value)
+    text = str(value) if when is None else clock.describe(when)
+    is_long = when is None and field not in _UNREAD_FIELDS and len(text) > _MAX_TEXT
+    return say("long_field" if is_long else "field", field=field, value=text)
+
+
+def _join(words: Sequence[str], separator: Literal["comma", "semicolon"]) -> str:
+    return reduce(lambda listed, word: say(separator, list=listed, word=word), words)
 
 
 def _parse_date_or_datetime(value: object) -> date | datetime | None:

@@ -38,7 +38,7 @@ async def get_available_slots(
     wanted = operations.find_service(service)
     request = operations.parse_when(when)
     if request is None:
-        return SlotsResult(say=sentences.ASK_FOR_DAY, offered=[])
+        return SlotsResult(say=sentences.say("which_day"), offered=[])
     return await operations.offer_slots(wanted, request)
 
 
@@ -83,7 +83,7 @@ async def create_booking(
     if booking is None:
         raise await operations.slot_taken(service, start)
     label = operations.label(booking.starts_at)
-    return operations.to_result(booking, sentences.booking_done(label))
+    return operations.to_result(booking, sentences.say("booked", time=label))
 
 
 @tool(title="Show a booking", annotations=READS, timeout=8.0)
@@ -108,7 +108,7 @@ async def list_bookings(
     if not (person or number):
         raise Rejected(
             "Bookings are found by the name or the phone number of the caller.",
-            say="Under which name is the booking?",
+            say=sentences.say("which_name"),
             next="Call again with the caller's name or phone number.",
         )
     bookings = await operations.calendar.find_bookings(person or None, number)
@@ -128,7 +128,7 @@ async def reschedule_booking(
     """Move a booking to one of the offered times. booking: its id, slot: the handle."""
     found = await operations.get_upcoming_booking(booking)
     if found.status == "cancelled":
-        raise Rejected("That booking has been cancelled.", say="That booking has been cancelled.")
+        raise Rejected("That booking has been cancelled.", say=sentences.say("cancelled_booking"))
     start = operations.parse_start(slot)
     await operations.require_free(found.service, start, found)
     before, after = operations.label(found.starts_at), operations.label(start)
@@ -136,7 +136,7 @@ async def reschedule_booking(
     moved = await operations.calendar.move(found, start)
     if moved is None:
         raise await operations.slot_taken(found.service, start, found)
-    return operations.to_result(moved, sentences.move_done(after))
+    return operations.to_result(moved, sentences.say("moved", time=after))
 
 
 @tool(title="Cancel a booking", annotations=DESTROYS, tags={"voice"}, timeout=15.0)
@@ -149,4 +149,4 @@ async def cancel_booking(
     if found.status != "cancelled":
         confirm(sentences.confirm_cancellation(found.service, label))
     cancelled = await operations.calendar.cancel(found, reason)
-    return operations.to_result(cancelled, sentences.cancellation_done(label))
+    return operations.to_result(cancelled, sentences.say("cancelled", time=label))

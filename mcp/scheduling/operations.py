@@ -52,7 +52,7 @@ class SchedulingOperations:
             names = phrases.join_words([each.name for each in self.info.services])
             raise Rejected(
                 f"The services are: {names}.",
-                say=f"What would you like to book: {names}?",
+                say=sentences.say("which_service", services=names),
                 next="Call get_available_slots with one of these services.",
             )
         return service
@@ -82,13 +82,13 @@ class SchedulingOperations:
         if start is None:
             raise Rejected(
                 "That is not one of the offered times.",
-                say="Which day and time would you like?",
+                say=sentences.say("which_time"),
                 next="Call get_available_slots, then pass on the handle of the chosen time.",
             )
         if start <= self.now:
             raise Rejected(
                 "That time has already passed.",
-                say=sentences.PAST_TIME,
+                say=sentences.say("past_time"),
                 next="Call get_available_slots with the caller's answer.",
             )
         return start
@@ -97,7 +97,7 @@ class SchedulingOperations:
         """Return a few of the free times that were asked for, or else the next ones after them."""
         today = self.now.date()
         if request.days[-1] < today:
-            return SlotsResult(say=sentences.PAST_DAY, offered=[])
+            return SlotsResult(say=sentences.say("past_day"), offered=[])
         first, last = self._midnight(request.days[0]), self._midnight(request.days[-1] + _DAY)
         free = [
             start
@@ -110,8 +110,7 @@ class SchedulingOperations:
         else:
             free = await self._later_starts(service, request)
             starts = free[:MAX_OFFERED]
-            offer = sentences.describe_slots(starts, today) if starts else ""
-            say = f"{sentences.describe_full(request, today)} {offer}".strip()
+            say = sentences.describe_full(request, starts, today)
         offered = [self._to_offered_slot(service, start) for start in starts]
         return SlotsResult(say=say, offered=offered, more=len(free) > len(starts))
 
@@ -124,10 +123,9 @@ class SchedulingOperations:
         details = {"email": attendee.email, "phone": attendee.phone}
         for name in self.info.needs:
             if not details[name]:
-                wanted = "e-mail address" if name == "email" else "phone number"
                 raise Rejected(
                     f"This calendar books with {name} only.",
-                    say=f"What is your {wanted}, please?",
+                    say=sentences.say("which_detail", detail=name),
                     next=f"Call again with the caller's {name}.",
                 )
 
@@ -151,14 +149,14 @@ class SchedulingOperations:
         free = await self._free_starts(service, day, day + _WEEK, moving)
         starts = nearest_slots(free, start, _ALTERNATIVES)
         label = self.label(start)
+        say = sentences.describe_taken(label, starts, self.now.date())
         if not starts:
-            return Rejected(f"{label} is not free.", say=f"I'm afraid {label} is not free.")
+            return Rejected(f"{label} is not free.", say=say)
         offered = [self._to_offered_slot(service, each) for each in starts]
         instead = ", ".join(f"{slot.handle} ({slot.label})" for slot in offered)
-        offer = sentences.describe_slots(starts, self.now.date())
         return Rejected(
             f"{label} is not free. Free instead: {instead}.",
-            say=f"I'm afraid {label} is not free. {offer}",
+            say=say,
             next="Call again with one of these handles, once the caller has chosen.",
         )
 
@@ -172,7 +170,7 @@ class SchedulingOperations:
         if booking is None:
             raise NotFound(
                 "There is no such booking.",
-                say="I can't find that booking. Under which name is it?",
+                say=sentences.say("no_such_booking"),
                 next="Call list_bookings with the caller's name or phone number.",
             )
         return booking
@@ -186,7 +184,7 @@ class SchedulingOperations:
         """
         booking = await self.get_booking(reference)
         if booking.starts_at <= self.now:
-            raise Rejected("That booking is in the past.", say="That booking is in the past.")
+            raise Rejected("That booking is in the past.", say=sentences.say("past_booking"))
         return booking
 
     def label(self, start: datetime) -> str:

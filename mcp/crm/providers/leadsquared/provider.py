@@ -25,6 +25,7 @@ from crm.provider import (
 from crm.providers.leadsquared import mapping
 from crm.providers.leadsquared.client import PAGE_SIZE, KeyHeaders, LeadSquaredClient, SaveResponse
 from crm.providers.leadsquared.mapping import Row
+from crm.sentences import say
 from toolkit.errors import Conflict, NotFound, OutcomeUnknown, Rejected
 from toolkit.http.client import VendorApi
 from toolkit.speech.people import digits
@@ -328,7 +329,7 @@ class LeadSquared:
         if not lead_id:
             raise Rejected(
                 f"In LeadSquared the {kind} has to belong to a lead.",
-                say="For whom shall I note that?",
+                say=say("which_person"),
                 next="Find or create the lead, and call again with its id.",
             )
         lead = str(lead_id)

@@ -25,6 +25,7 @@ from crm.providers.salesforce.objects import (
     check_id,
 )
 from crm.providers.salesforce.responses import SobjectRecord
+from crm.sentences import say
 from toolkit.errors import Rejected
 from toolkit.speech.people import is_same_number, significant_digits
 from toolkit.speech.times import format_utc
@@ -69,7 +70,7 @@ def to_new_record(kind: Kind, values: InputValues, fields: CustomFields) -> dict
         if not body.get("StartDateTime"):
             raise Rejected(
                 "An event must begin at some time.",
-                say="On which day, and at what time?",
+                say=say("which_time"),
                 next="Call again with what the caller says.",
             )
         if not body.get("EndDateTime"):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from crm.sentences import say
 from toolkit.errors import (
     Conflict,
     Forbidden,
@@ -75,17 +76,22 @@ class _Error(BaseModel):
 
 _ERRORS = TypeAdapter(list[_Error])
 _RECORD_NOT_FOUND = partial(NotFound, "Salesforce has no such record.")
+
+
+def _duplicate() -> Conflict:
+    return Conflict(
+        "Salesforce has a record like that, and the business wants no second one.",
+        say=say("duplicate"),
+        next="Find the record with search, and change that one if anything is new.",
+    )
+
+
 # The status alone does not distinguish errors that a caller can react to from others.
 _FAILURES_BY_CODE: Mapping[str, Callable[[], ToolFailure]] = {
     "REQUEST_LIMIT_EXCEEDED": partial(
         RateLimited, "Salesforce takes no more requests of this business now."
     ),
-    "DUPLICATES_DETECTED": partial(
-        Conflict,
-        "Salesforce has a record like that, and the business wants no second one.",
-        say="We seem to have that already. Let me look.",
-        next="Find the record with search, and change that one if anything is new.",
-    ),
+    "DUPLICATES_DETECTED": _duplicate,
     "DUPLICATE_VALUE": partial(Conflict, "Salesforce has a record with such a value."),
     "UNABLE_TO_LOCK_ROW": partial(Conflict, "Somebody is changing that record at this moment."),
     "MALFORMED_ID": _RECORD_NOT_FOUND,

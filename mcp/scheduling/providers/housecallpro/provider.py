@@ -14,6 +14,7 @@ from config.columns import now
 from config.security.vault import Account
 from scheduling.provider import Attendee, Booking, CalendarInfo, Service, Slot
 from scheduling.providers.housecallpro import mapping
+from scheduling.sentences import say
 from toolkit.errors import NotFound, OutcomeUnknown, Rejected
 from toolkit.http.client import HeaderAuth, VendorApi
 from toolkit.speech.times import format_utc
@@ -122,7 +123,7 @@ class HousecallPro:
         if address is None and not (customer and customer.address_id):
             raise Rejected(
                 "A job needs an address, and none is known for this caller.",
-                say="I can't complete that booking myself. Someone will call you back to do it.",
+                say=say("needs_a_person"),
                 next="Do not retry. See that the caller's number is known for the call back.",
             )
         if not await self._is_free(service, start):
