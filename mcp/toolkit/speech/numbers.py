@@ -1,6 +1,12 @@
-"""Numbers as callers say them, and as they are written."""
+"""Numbers as callers say them, and as they are written.
+
+No digit is dropped: where a word stands among the digits that is neither a number nor known talk,
+there is no number, and the caller is asked.
+"""
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from config.language.english import CARDINALS, ORDINAL_TENS, ORDINALS, TENS
 
@@ -9,8 +15,40 @@ _ORDINAL_VALUES = {word: number for number, word in enumerate(ORDINALS)} | ORDIN
 _UNIT = "|".join(CARDINALS[1:10] + ORDINALS[1:10])
 _SINGLE = "|".join([*_CARDINAL_VALUES, *_ORDINAL_VALUES])
 _SPOKEN = re.compile(rf"\b(?:({'|'.join(TENS)})[ -]({_UNIT})|({_SINGLE}))\b")
-_REPEATED = re.compile(r"\b(double|triple) (\w+)")
-_PHONE_LENGTHS = range(3, 16)  # digits
+
+_PHONE_LENGTHS = range(5, 16)  # digits
+_MAX_DIGITS = 20
+_MAX_EXTENSION = 6
+ZEROS = frozenset(["oh", "o", "zero", "nought", "naught"])
+_REPEATS = {"double": 2, "triple": 3, "treble": 3}
+_SCALES = {"hundred": 100, "thousand": 1000}
+NUMBER_WORDS = frozenset([*_CARDINAL_VALUES, *_SCALES])
+_NOT_COUNTED = frozenset(["the", "best", "new", "only", "this", "that", "which", "last", "other"])
+_TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|\+|[^\s\d]")
+# Between the digits, these say nothing.
+_SIGNS = frozenset("-.()/#,:;!?")
+_TALK = frozenset(
+    [
+        *("um", "uh", "er", "erm", "ah", "well", "okay", "ok", "yes", "yeah", "right", "hi"),
+        *("hello", "please", "thanks", "thank", "you", "cheers", "then", "and", "sure", "let"),
+        *("me", "see", "my", "the", "our", "number", "number's", "numbers", "is", "it", "it's"),
+        *("its", "that", "this", "phone", "mobile", "cell", "telephone", "tel", "call", "ring"),
+        *("reach", "at", "on", "can", "for", "best", "a", "i'm", "i", "am", "with", "in", "code"),
+        *("area", "be", "would", "order", "booking", "reference", "ref", "pin", "ticket", "card"),
+        *("account", "customer", "case", "invoice", "loyalty", "under", "to", "try", "home"),
+        *("work", "office", "so"),
+    ]
+)
+_AGAIN = re.compile(
+    r"\b(?:i'll say (?:it|that) again|say it again|again|repeat|once more|that's|that is"
+    r"|so|yeah|yes)\b"
+)
+_CORRECTION = re.compile(
+    r"\b(?:no|nope|sorry|wait|actually|scratch that|i mean|i meant|hang on|hold on|make that"
+    r"|let me start again|start again|that's wrong|that is wrong|correction|rather)\b"
+)
+_SAYS_NOTHING = re.compile(r"\bthat(?:'s| is) (?:it|all|my number|the number)\b|\bthat's right\b")
+_EXTENSION = re.compile(r"\b(?:extension|ext|x)\.?(?=\s|\d)")
 
 
 def ordinal(number: int) -> str:
@@ -20,17 +58,166 @@ def ordinal(number: int) -> str:
 
 
 def words_to_digits(text: str) -> str:
-    """Replace the number words below sixty by digits; `text` has to be in lower case."""
+    """Replace the number words below a hundred by digits; `text` has to be in lower case."""
     return _SPOKEN.sub(_to_digits, text)
 
 
 def spoken_phone_number(text: str) -> str | None:
-    """Return a phone number's digits, with its leading plus; None without a number."""
-    text = _REPEATED.sub(lambda m: f"{m[2]} " * (2 if m[1] == "double" else 3), text.lower())
-    text = re.sub(r"\b(?:oh|o)\b", "zero", text)
-    plus = "+" if re.match(r"\s*(?:\+|plus\b)", text) else ""
-    digits = "".join(re.findall(r"\d", words_to_digits(text)))
-    return plus + digits if len(digits) in _PHONE_LENGTHS else None
+    """Return a phone number's digits, with its leading plus, and `ext. 12` if it has an extension.
+
+    None to ask: there is no number, there are several, or a part of it is not clear.
+    """
+    number, extension, *more = [*_EXTENSION.split(text.lower()), "", ""][:3]
+    digits = _read_once(number)
+    if digits is None or len(digits.lstrip("+")) not in _PHONE_LENGTHS:
+        return None
+    if not extension:
+        return digits if _EXTENSION.search(text.lower()) is None else None
+    inner = _read_once(extension)
+    if more != [""] or inner is None or len(inner) > _MAX_EXTENSION or "+" in inner:
+        return None
+    return f"{digits} ext. {inner}"
+
+
+def spoken_digits(text: str) -> str | None:
+    """Return the digits of an order number, a reference or a PIN; None to ask."""
+    digits = _read_once(text.lower())
+    if not digits or "+" in digits or len(digits) > _MAX_DIGITS:
+        return None
+    return digits
+
+
+def read_digits(words: Sequence[str]) -> str | None:
+    """Return the digits of number words alone; None if one of them is none."""
+    return _DigitReader(words).read()
+
+
+def _read_once(text: str) -> str | None:
+    """Return the digits of a text that may say them twice, or correct them."""
+    text = _SAYS_NOTHING.sub(" ", re.sub(r"[\u2018\u2019]", "'", text))
+    *taken_back, last = (_read_repeated(part) for part in _CORRECTION.split(text))
+    said = [part for part in taken_back if part != ""]
+    if last is None or (said and not last) or None in said:
+        return None
+    # What corrects has to be the whole number: of a part, it is not clear which one.
+    if any(part is not None and len(part) > len(last) for part in said):
+        return None
+    whole = all(part is not None and len(part) == len(last) for part in said)
+    return last or None if whole else None
+
+
+def _read_repeated(text: str) -> str | None:
+    """Return the digits of a text that may say them twice; empty without any, None if unclear."""
+    parts = [_read_digits(part) for part in _AGAIN.split(text)]
+    if any(part is None for part in parts):
+        return None
+    said = {part for part in parts if part}
+    if len(said) > 1:
+        return None
+    return said.pop() if said else ""
+
+
+def _read_digits(text: str) -> str | None:
+    """Return the digits of a text; empty without any, None if something among them is unclear."""
+    reader = _DigitReader([match[0] for match in _TOKEN.finditer(text)])
+    return reader.read()
+
+
+@dataclass
+class _DigitReader:
+    """Reads number words one after the other: "forty one" is 41, "eight hundred" is 800."""
+
+    tokens: Sequence[str]
+    position: int = 0
+
+    def read(self) -> str | None:
+        """Return the digits."""
+        found: list[str] = []
+        while (word := self._peek()) is not None:
+            if word in ("+", "plus"):
+                if found:
+                    return None  # a second number
+                found.append("+")
+                self.position += 1
+            elif word in _SIGNS or word in _TALK or (word in ZEROS and self._is_exclamation(found)):
+                self.position += 1
+            elif word == "one" and self._is_pronoun():
+                return None
+            elif (digits := self._number()) is not None:
+                found.append(digits)
+            else:
+                return None
+        joined = "".join(found)
+        return "" if joined == "+" else joined
+
+    def _peek(self, ahead: int = 0) -> str | None:
+        at = self.position + ahead
+        return self.tokens[at] if at < len(self.tokens) else None
+
+    def _is_pronoun(self) -> bool:
+        """Say whether a "one" counts nothing: "the best one to ring"."""
+        return self.position > 0 and self.tokens[self.position - 1] in _NOT_COUNTED
+
+    def _is_exclamation(self, found: Sequence[str]) -> bool:
+        """Say whether an "oh" begins a sentence: "oh sure, it's 555"."""
+        after = self._peek(1)
+        return self._peek() == "oh" and not found and after in _TALK
+
+    def _number(self) -> str | None:
+        """Return the digits of the number that begins here, and go on behind it."""
+        word = self._peek() or ""
+        if word in _REPEATS:
+            self.position += 1
+            digit = self._peek() or ""
+            value = _digit(digit)
+            self.position += 1
+            return value * _REPEATS[word] if value is not None else None
+        value = self._small_number()
+        if value is None:
+            return None
+        scale = _SCALES.get(self._peek() or "")
+        if scale is None or not value.isdigit() or value.startswith("0"):
+            return value
+        self.position += 1
+        number = int(value) * scale
+        if self._peek() == "and" and scale and (rest := self._rest_of_scale()) is not None:
+            number += rest
+        return str(number)
+
+    def _rest_of_scale(self) -> int | None:
+        """Return what is added after "and": "two hundred and five"."""
+        self.position += 1
+        value = self._small_number()
+        if value is None or len(value) > 2:
+            self.position -= 1 if value is None else 2
+            return None
+        return int(value)
+
+    def _small_number(self) -> str | None:
+        word = self._peek() or ""
+        if word.isdigit():
+            self.position += 1
+            return word
+        if word in TENS:
+            self.position += 1
+            unit = self._peek(1) if self._peek() == "-" else self._peek()
+            value = _CARDINAL_VALUES.get(unit or "", 0)
+            if 1 <= value <= 9:
+                self.position += 2 if self._peek() == "-" else 1
+                return str(TENS[word] + value)
+            return str(TENS[word])
+        if word in ZEROS or word in _CARDINAL_VALUES:
+            self.position += 1
+            return "0" if word in ZEROS else str(_CARDINAL_VALUES[word])
+        return None
+
+
+def _digit(word: str) -> str | None:
+    if word in ZEROS:
+        return "0"
+    if word.isdigit():
+        return word if len(word) == 1 else None
+    return str(CARDINALS.index(word)) if word in CARDINALS[:10] else None
 
 
 def _to_digits(match: re.Match[str]) -> str:
