@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from datetime import date, datetime, time
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from importlib.resources import files
 
 import yaml
@@ -23,6 +23,7 @@ DEFAULT = "en"
 # The language of whoever is spoken to: of a tool's caller, or of the caller of a job's only call.
 LANGUAGE: ContextVar[str] = ContextVar("language", default=DEFAULT)
 
+_MOST_CATALOGUES = 500  # in memory: clients name languages as they like
 _NOON = time(12)
 _NEW_YEAR = date(2000, 1, 1)
 _TOKEN = re.compile(r"'[{}|#][^']*'|[{}]|[^{}']+|'")
@@ -72,7 +73,7 @@ class Catalogue:
         return messages[sentence].format(parts)
 
 
-@cache
+@lru_cache(maxsize=_MOST_CATALOGUES)
 def load_messages(package: str, language: str) -> Mapping[str, Message]:
     """Return the messages of a package, by name; those that a language lacks are English.
 

@@ -26,6 +26,7 @@ from knowledge.results import (
     take_fitting,
     truncate,
 )
+from knowledge.sentences import say
 from toolkit.effects import READS
 from toolkit.errors import Invalid
 from toolkit.tenancy import CALL, ToolCall
@@ -60,7 +61,7 @@ async def search_knowledge(query: Query, top_k: TopK = 3, call: ToolCall = CALL)
         raise Invalid("query is empty.")
     found = await search_passages(call, question, top_k)
     passages = list(take_fitting(map(_to_passage_view, found), BRIEF))
-    return SearchResult(say=None if passages else "I could not find that.", passages=passages)
+    return SearchResult(say=None if passages else say("not_found"), passages=passages)
 
 
 @tool(title="List documents", annotations=READS, timeout=_TIMEOUT)

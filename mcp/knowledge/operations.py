@@ -13,6 +13,7 @@ from kb.embed import LOCAL
 from kb.errors import EmbeddingError
 from kb.retrieve import Passage, QueryEmbeddings, retrieve
 from kb.tables import Chunk, Document, KnowledgeBase
+from knowledge.sentences import say
 from toolkit.errors import NotFound, Unavailable
 from toolkit.tenancy import ToolCall
 
@@ -40,7 +41,7 @@ async def find_knowledge_base(session: AsyncSession, call: ToolCall) -> Knowledg
     if len(bases) != 1:
         raise NotFound(
             "There is no knowledge base for this.",
-            say="I could not find that.",
+            say=say("not_found"),
             next="Do not search again. Offer a follow-up.",
         )
     return bases[0]

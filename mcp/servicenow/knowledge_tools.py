@@ -62,5 +62,5 @@ async def get_knowledge_article(
     """Read a knowledge article. article: its number. detail full: more of it."""
     found = await operations.provider.get_article(parse_record_key(article, "article"))
     if found is None:
-        raise NotFound("There is no such article.", say="I can't find that article.")
+        raise NotFound("There is no such article.", say=sentences.say("no_such_article"))
     return to_article_result(found, detail)

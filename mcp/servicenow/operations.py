@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from fastmcp.dependencies import Depends
 
@@ -60,9 +60,8 @@ class ServiceNowOperations:
         key = parse_record_key(text, kind)
         record = await self.provider.get_record(kind, key) if _is_key(key) else None
         if record is None:
-            raise NotFound(
-                f"There is no such {kind}.", say=f"I can't find that {kind}. What is its number?"
-            )
+            say = sentences.say("no_such_record", kind=kind)
+            raise NotFound(f"There is no such {kind}.", say=say)
         return record
 
     async def find_task_record_id(self, text: str) -> str:
@@ -74,7 +73,7 @@ class ServiceNowOperations:
         key = parse_record_key(text, "task")
         record = await self.provider.find_task_record(key) if _is_key(key) else None
         if record is None:
-            raise NotFound("There is no such record.", say="I can't find that. What is its number?")
+            raise NotFound("There is no such record.", say=sentences.say("no_such_number"))
         return record.id
 
     async def find_user(self, text: str, *, contact: bool = False) -> User:
@@ -96,7 +95,7 @@ class ServiceNowOperations:
             name = " ".join(text.split())
             users = await self.provider.find_users(name=name, contact=contact)
             candidates = _with_login_or_name(users, name)
-        return _require_one(candidates, "person", "Who is it? What is the e-mail address?")
+        return _require_one(candidates, "person")
 
     async def find_group(self, text: str) -> Group:
         """Return the group that a caller named.
@@ -105,7 +104,7 @@ class ServiceNowOperations:
             NotFound: there is none.
             Rejected: there are several.
         """
-        return _require_one(await self.find_groups(text), "group", "Which group?")
+        return _require_one(await self.find_groups(text), "group")
 
     async def find_groups(self, text: str) -> list[Group]:
         """Return the group with this id, or those with a similar name, the most similar first."""
@@ -158,16 +157,16 @@ class ServiceNowOperations:
                 "urgency": change.urgency,
                 "impact": change.impact,
                 "priority": change.priority,
-                "assigned to": assignee.name if assignee else None,
-                "for the group": group.name if group else None,
+                "assignee": assignee.name if assignee else None,
+                "group": group.name if group else None,
                 "due": self.clock.describe(change.due_at) if change.due_at else None,
-                "with the note": change.note,
+                "note": change.note,
             }
         )
         if not changes:
             raise Rejected(
                 "Nothing is to change.",
-                say="What should I change?",
+                say=sentences.say("which_change"),
                 next="Call again with what is to change.",
             )
         return changes
@@ -181,7 +180,7 @@ def require_search_terms(text: str | None) -> tuple[str, ...]:
     """
     terms = parse_search_terms(text) if text else ()
     if text and not terms:
-        raise Rejected("There is nothing to look for.", say="What should I look for?")
+        raise Rejected("There is nothing to look for.", say=sentences.say("which_words"))
     return terms
 
 
@@ -222,15 +221,15 @@ def _similar(name: str, candidates: Sequence[T]) -> list[T]:
     return exact or sorted(near, key=lambda each: -similarity(name, each.name))
 
 
-def _require_one(candidates: Sequence[T], what: str, ask: str) -> T:
+def _require_one(candidates: Sequence[T], what: Literal["person", "group"]) -> T:
     if not candidates:
-        raise NotFound(f"There is no such {what}.", say=f"I can't find that {what}. {ask}")
+        raise NotFound(f"There is no such {what}.", say=sentences.say("not_found", what=what))
     if len(candidates) > 1:
         choices = candidates[:_MAX_CHOICES]
         names = phrases.join_words([sentences.shorten_name(each.name) for each in choices])
         raise Rejected(
             f"Several may be meant: {names}.",
-            say=f"I have {names}. {ask}",
+            say=sentences.say("several_found", what=what, names=names),
             next="Call again with the id or the full name of the one who is meant.",
         )
     return candidates[0]

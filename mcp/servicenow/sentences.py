@@ -2,15 +2,21 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import Literal
 
+from config.language.catalogue import Catalogue
 from servicenow.provider import Article, Group, Kind, NewRecord, Record, User
 from servicenow.results import SHORT_ROWS
 from toolkit.speech import phrases
-from toolkit.speech.text import capitalize, cut
+from toolkit.speech.text import cut
 
-_ANYTHING_ELSE = "Is there anything else?"
+ChangedField = Literal["state", "urgency", "impact", "priority", "assignee", "group", "due", "note"]
+
 _MAX_TEXT = 90  # bytes of a text that is read back
 _MAX_GROUP = 60  # bytes of a group's name
+
+say = Catalogue("servicenow")
 
 
 def spoken_number(number: str) -> str:
@@ -29,86 +35,140 @@ def shorten_name(name: str) -> str:
     return cut(name, _MAX_TEXT)
 
 
-def record_title(record: Record) -> str:
-    """Return `incident INC 10001, No light in the hall`."""
-    summary = f", {shorten_text(record.summary)}" if record.summary else ""
-    return f"{record.kind} {spoken_number(record.number)}{summary}"
-
-
 def describe_record(record: Record, due: str | None, updated: str | None) -> str:
     """Return sentences about a record; `due` and `updated` are its times as they are said."""
-    state = f"Its state is {record.state}" if record.state else "It has no state"
-    group = f", with {shorten_name(record.group.name)}" if record.group else ""
-    due_at = f" It is due {due}." if due else ""
-    updated_at = f" It was last changed {updated}." if updated else ""
-    return f"{capitalize(record_title(record))}. {state}{group}.{due_at}{updated_at}"
+    return say(
+        "record",
+        **_title(record),
+        state=_state(record),
+        group=shorten_name(record.group.name) if record.group else "",
+        due=due or "",
+        updated=updated or "",
+        grouped=_yes(record.group),
+        scheduled=_yes(due),
+        dated=_yes(updated),
+    )
 
 
 def describe_records(kind: Kind, records: Sequence[Record], *, more: bool) -> str:
     """Return a sentence about records; `more` says that there are others."""
     if not records:
-        return f"I can't find any such {kind}."
-    names = "; ".join(f"{record_title(record)}, {record.state}" for record in records)
-    return f"Among others, there is {names}." if more else f"I have {names}."
+        return say("no_records", kind=kind)
+    listed = [say("listed_record", **_title(each), state=_state(each)) for each in records]
+    return say("records", records=_join(listed), count=len(listed), more=_yes(more))
 
 
-def describe_changes(values: Mapping[str, str | None]) -> str:
+def describe_changes(values: Mapping[ChangedField, str | None]) -> str:
     """Return the changes of a record as they are read back: `state solved; due Thursday`."""
-    return "; ".join(f"{name} {shorten_text(value)}" for name, value in values.items() if value)
+    return _join(
+        [
+            say("change", field=field, value=shorten_text(value))
+            for field, value in values.items()
+            if value
+        ]
+    )
 
 
 def confirm_create(new: NewRecord, user: User | None, group: Group | None) -> str:
     """Return the question whether to create a record, for a user and with a group."""
-    article = "An" if new.kind == "incident" else "A"
-    user_part = f", for {shorten_name(user.name)}" if user else ""
-    group_part = f", with {shorten_name(group.name)}" if group else ""
-    summary = shorten_text(new.summary)
-    return f"{article} {new.kind} about {summary}{user_part}{group_part}. Shall I open it?"
+    return say(
+        "confirm_create",
+        kind=new.kind,
+        summary=shorten_text(new.summary),
+        user=shorten_name(user.name) if user else "",
+        group=shorten_name(group.name) if group else "",
+        called=_yes(user),
+        grouped=_yes(group),
+    )
 
 
 def confirm_update(record: Record, changes: str) -> str:
     """Return the question whether to change a record."""
-    return f"{capitalize(record_title(record))}: {changes}. Shall I change it?"
+    return say("confirm_update", **_title(record), changes=changes)
 
 
 def creation_done(record: Record) -> str:
     """Return the sentence after a record has been created."""
-    number = spoken_number(record.number)
-    return f"Done, your {record.kind} is {number}. {_ANYTHING_ELSE}"
+    return say("created", kind=record.kind, number=spoken_number(record.number))
 
 
 def update_done(record: Record, *, state_changed: bool) -> str:
     """Return the sentence after a record has been changed."""
-    outcome = f"is now {record.state}" if state_changed else "has been changed"
-    number = spoken_number(record.number)
-    return f"Done, {record.kind} {number} {outcome}. {_ANYTHING_ELSE}"
+    return say(
+        "updated",
+        kind=record.kind,
+        number=spoken_number(record.number),
+        state=_state(record),
+        changed="state" if state_changed else "other",
+    )
 
 
 def user_label(user: User) -> str:
     """Return `Tom Hill, of Sales`."""
-    name = user.name or user.email or "somebody without a name"
-    return f"{name}, of {user.department}" if user.department else name
+    name = user.name or user.email or ""
+    return say(
+        "person",
+        name=name,
+        department=user.department or "",
+        named=_yes(name),
+        placed=_yes(user.department),
+    )
 
 
-def describe_users(users: Sequence[User], searched_by: str) -> str:
-    """Return a sentence about the users with the same `number` or `e-mail address`."""
+def describe_users(users: Sequence[User], by: Literal["phone", "email"]) -> str:
+    """Return a sentence about the users with the same phone number or e-mail address."""
     if not users:
-        return f"I can't find anyone with that {searched_by}."
-    names = phrases.join_words([user_label(each) for each in users[:SHORT_ROWS]], "and")
-    return f"I found {names}{', and others' if len(users) > SHORT_ROWS else ''}."
+        return say("nobody_found", by=by)
+    labels = [user_label(each) for each in users[:SHORT_ROWS]]
+    return say(
+        "people",
+        people=phrases.join_words(labels, "and"),
+        count=len(labels),
+        more=_yes(len(users) > SHORT_ROWS),
+    )
 
 
 def describe_groups(groups: Sequence[Group]) -> str:
     """Return a sentence about groups, naming the first ones."""
     if not groups:
-        return "I can't find any such group."
-    names = phrases.join_words([cut(each.name, _MAX_GROUP) for each in groups[:SHORT_ROWS]], "and")
-    return f"{'Among others, there is' if len(groups) > SHORT_ROWS else 'There is'} {names}."
+        return say("no_groups")
+    names = [cut(each.name, _MAX_GROUP) for each in groups[:SHORT_ROWS]]
+    return say(
+        "groups",
+        groups=phrases.join_words(names, "and"),
+        count=len(names),
+        more=_yes(len(groups) > SHORT_ROWS),
+    )
 
 
 def describe_articles(articles: Sequence[Article]) -> str:
     """Return a sentence about articles, naming the first ones by their titles only."""
     if not articles:
-        return "I can't find an article about that."
-    titles = phrases.join_words([shorten_name(each.title) for each in articles[:SHORT_ROWS]])
-    return f"I found {titles}."
+        return say("no_articles")
+    titles = [shorten_name(each.title) for each in articles[:SHORT_ROWS]]
+    return say("articles", titles=phrases.join_words(titles), count=len(titles))
+
+
+def _title(record: Record) -> dict[str, str]:
+    """Return the parts that name a record: its kind, its number and its summary."""
+    return {
+        "kind": record.kind,
+        "number": spoken_number(record.number),
+        "summary": shorten_text(record.summary),
+        "summarized": _yes(record.summary),
+    }
+
+
+def _state(record: Record) -> str:
+    return record.state or "no_state"
+
+
+def _yes(part: object) -> str:
+    return "yes" if part else "no"
+
+
+def _join(words: Sequence[str]) -> str:
+    """Return words in a list; empty if there are none."""
+    if not words:
+        return ""
+    return reduce(lambda listed, word: say("semicolon", list=listed, word=word), words)

@@ -1,6 +1,7 @@
 """The tools for users."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from fastmcp.tools import tool
 
@@ -20,7 +21,7 @@ from toolkit.speech.people import is_same_number
 async def get_user(user: Name, operations: ServiceNowOperations = OPERATIONS) -> UserResult:
     """Show one user. user: the id, login, e-mail or name."""
     found = await operations.find_user(user)
-    say = f"That is {sentences.user_label(found)}."
+    say = sentences.say("shown", person=sentences.user_label(found))
     return UserResult(say=say, **to_user_view(found).model_dump())
 
 
@@ -31,9 +32,9 @@ async def search_user_by_email(
     """Find users by e-mail address."""
     address = spoken_email(email)
     if address is None:
-        raise Rejected("That is no e-mail address.", say="How is your e-mail address spelled?")
+        raise Rejected("That is no e-mail address.", say=sentences.say("spell_email"))
     users = with_email(await operations.provider.find_users(email=address), address)
-    return _to_result(users, "e-mail address", detail)
+    return _to_result(users, "email", detail)
 
 
 @tool(
@@ -58,18 +59,20 @@ async def search_user_by_phone(
     """Find users by phone number."""
     number = spoken_phone_number(phone)
     if number is None:
-        raise Rejected("That is no phone number.", say="What is the phone number again?")
+        raise Rejected("That is no phone number.", say=sentences.say("phone_again"))
     candidates = await operations.provider.find_users(phone=number)
     users = [
         each for each in candidates if any(is_same_number(number, phone) for phone in each.phones)
     ]
-    return _to_result(users, "number", detail)
+    return _to_result(users, "phone", detail)
 
 
-def _to_result(users: Sequence[User], searched_by: str, detail: Detail) -> UserListResult:
+def _to_result(
+    users: Sequence[User], by: Literal["phone", "email"], detail: Detail
+) -> UserListResult:
     limit = max_rows(detail)
     return UserListResult(
-        say=sentences.describe_users(users, searched_by),
+        say=sentences.describe_users(users, by),
         users=[to_user_view(each) for each in users[:limit]],
         more=len(users) > limit,
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastmcp.tools import tool
 from pydantic import Field
 
+from tickets import sentences
 from tickets.inputs import (
     Detail,
     FieldValues,
@@ -28,11 +29,9 @@ from tickets.operations import (
 )
 from tickets.provider import MAX_BATCH, Priority, TicketPage, TicketProvider, TicketType
 from tickets.results import BatchResult, TicketList
-from tickets.sentences import count, describe_ticket
 from toolkit.effects import CHANGES, DESTROYS, READS, WRITES
 from toolkit.errors import Rejected
 from toolkit.middleware.confirmation import confirm
-from toolkit.speech.text import capitalize
 
 NewTickets = Annotated[list[NewTicket], Field(min_length=1, max_length=MAX_BATCH)]
 
@@ -57,7 +56,7 @@ async def create_many_tickets(
     drafts = [each.to_draft() for each in tickets]
     if lost := await provider.tickets.find_lost_create(drafts):
         return batch_result(lost, "ticket", "created")
-    confirm(f"{capitalize(count(len(drafts), 'ticket'))} would be opened. Shall I do that?")
+    confirm(sentences.confirm_batch(len(drafts), "ticket", "created"))
     return batch_result(await provider.tickets.create(drafts), "ticket", "created")
 
 
@@ -88,7 +87,7 @@ async def update_many_tickets(
         )
         for ticket in to_ids(tickets, "ticket")
     ]
-    confirm(f"{capitalize(count(len(changes), 'ticket'))} would be changed. Shall I do that?")
+    confirm(sentences.confirm_batch(len(changes), "ticket", "changed"))
     return batch_result(await provider.tickets.update(changes), "ticket", "changed")
 
 
@@ -96,7 +95,7 @@ async def update_many_tickets(
 async def delete_many_tickets(tickets: Ids, provider: TicketProvider = PROVIDER) -> BatchResult:
     """Delete up to 100 tickets for good."""
     ids = to_ids(tickets, "ticket")
-    confirm(f"{capitalize(count(len(ids), 'ticket'))} would be deleted. Shall I do that?")
+    confirm(sentences.confirm_batch(len(ids), "ticket", "deleted"))
     return batch_result(await provider.tickets.delete(ids), "ticket", "deleted")
 
 
@@ -109,7 +108,6 @@ async def merge_tickets(
     ids = to_ids(tickets, "ticket")
     if target.id in ids:
         raise Rejected("A ticket cannot be merged into itself.")
-    number = capitalize(count(len(ids), "ticket"))
-    confirm(f"{number} would become part of {describe_ticket(target)}. Shall I merge them?")
+    confirm(sentences.confirm_merge(len(ids), target))
     text = to_text(comment) if comment else None
     return batch_result(await provider.tickets.merge(target.id, ids, text), "ticket", "merged")

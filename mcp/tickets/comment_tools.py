@@ -2,15 +2,14 @@
 
 from fastmcp.tools import tool
 
+from tickets import sentences
 from tickets.inputs import Detail, Id, LongText, to_id, to_line, to_text
 from tickets.operations import PROVIDER, READ_TIMEOUT, WRITE_TIMEOUT, require_ticket
 from tickets.provider import TicketProvider
 from tickets.results import MAX_COMMENTS, SHORT, AddedComment, CommentList, comment_row
-from tickets.sentences import ANYTHING_ELSE, READ_BACK, describe_ticket
 from toolkit.effects import READS, WRITES
 from toolkit.errors import NotFound
 from toolkit.middleware.confirmation import confirm
-from toolkit.speech.text import cut
 
 
 @tool(title="List a ticket's comments", annotations=READS, timeout=READ_TIMEOUT)
@@ -23,10 +22,9 @@ async def list_ticket_comments(
     if comments is None:
         raise NotFound("There is no such ticket.")
     shown = comments[-(MAX_COMMENTS if full else SHORT) :]
-    last = f" The last one says: {cut(to_line(shown[-1].text), READ_BACK)}" if shown else ""
-    number = {0: "no comments", 1: "one comment"}.get(len(comments), f"{len(comments)} comments")
+    last = to_line(shown[-1].text) if shown else ""
     return CommentList(
-        say=f"Ticket {ticket_id} has {number}.{last}",
+        say=sentences.describe_comments(ticket_id, len(comments), last),
         ticket=ticket_id,
         comments=[comment_row(each, full=full) for each in shown],
         more=len(comments) > len(shown),
@@ -57,11 +55,10 @@ async def add_comment(
     if lost := await provider.comments.find_lost_create(ticket_id, comment):
         return _added(ticket_id, lost)
     found = await require_ticket(provider, ticket_id)
-    read_back = cut(to_line(comment), READ_BACK).rstrip(".!?")
-    confirm(f"In {describe_ticket(found)}: {read_back}. Shall I add that?")
+    confirm(sentences.confirm_comment(found, to_line(comment)))
     return _added(found.id, await provider.comments.add(found.id, comment, public=public))
 
 
 def _added(ticket_id: str, comment_id: str) -> AddedComment:
-    say = f"Done, that is now in ticket {ticket_id}. {ANYTHING_ELSE}"
+    say = sentences.say("comment_added", ticket=ticket_id)
     return AddedComment(say=say, id=comment_id, ticket=ticket_id)

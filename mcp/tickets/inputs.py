@@ -19,6 +19,7 @@ from tickets.provider import (
     TicketType,
     UserDraft,
 )
+from tickets.sentences import say
 from toolkit.errors import NotFound, Rejected
 from toolkit.speech.emails import spoken_email
 from toolkit.speech.numbers import spoken_phone_number
@@ -124,7 +125,7 @@ def to_email(text: str) -> str:
     """
     email = spoken_email(text)
     if email is None:
-        raise Rejected("That is no e-mail address.", say="How is your e-mail address spelled?")
+        raise Rejected("That is no e-mail address.", say=say("spell_email"))
     return email
 
 
@@ -136,7 +137,7 @@ def to_phone(text: str) -> str:
     """
     phone = spoken_phone_number(text)
     if phone is None:
-        raise Rejected("That is no phone number.", say="What is the phone number again?")
+        raise Rejected("That is no phone number.", say=say("phone_again"))
     return phone
 
 
@@ -184,7 +185,7 @@ def to_text(text: str) -> str:
     """
     cleaned = clean(text).strip()
     if not cleaned:
-        raise Rejected("There is nothing in that text.", say="What should I write?")
+        raise Rejected("There is nothing in that text.", say=say("which_text"))
     return cleaned
 
 
@@ -219,7 +220,7 @@ def to_change(
     if change == TicketChange(id=ticket_id):
         raise Rejected(
             "Nothing is to change.",
-            say="What should I change?",
+            say=say("which_change"),
             next="Call again with what is to change.",
         )
     return change

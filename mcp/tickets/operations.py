@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from fastmcp.dependencies import Depends
 
+from tickets import sentences
 from tickets.inputs import Detail, to_id
 from tickets.provider import (
     BatchOutcome,
@@ -26,7 +27,7 @@ from tickets.results import (
     ticket_row,
     user_row,
 )
-from tickets.sentences import batch_sentence, tickets_sentence, users_sentence
+from tickets.sentences import BatchKind, Deed
 from toolkit.errors import NotFound, OutcomeUnknown, Rejected
 from toolkit.speech.text import cut
 from toolkit.tenancy import tenant_provider
@@ -89,7 +90,7 @@ def ticket_list(
     tickets = page.tickets[: max_rows(detail)]
     more = page.more or len(page.tickets) > len(tickets)
     return TicketList(
-        say=tickets_sentence(tickets, more=more),
+        say=sentences.describe_tickets(tickets, more=more),
         tickets=[list_row(each, full=detail == "full") for each in tickets],
         more=more,
         missing=[*missing][:_MAX_LISTED] if missing else None,
@@ -107,7 +108,7 @@ def user_list(
     shown = users[: max_rows(detail)]
     more = more or len(users) > len(shown)
     return UserList(
-        say=users_sentence(shown, more=more),
+        say=sentences.describe_users(shown, more=more),
         users=[user_row(each, full=detail == "full") for each in shown],
         more=more,
         missing=[*missing][:_MAX_LISTED] if missing else None,
@@ -138,11 +139,11 @@ def single_id(outcome: BatchOutcome) -> str:
     raise OutcomeUnknown("The desk has taken it, and has not finished.")
 
 
-def batch_result(outcome: BatchOutcome, noun: str, verb: str) -> BatchResult:
-    """Return a bulk call's outcome as a result; for the words see `batch_sentence`."""
+def batch_result(outcome: BatchOutcome, kind: BatchKind, deed: Deed) -> BatchResult:
+    """Return a bulk call's outcome as a result."""
     refused = outcome.refused[:_MAX_LISTED]
     return BatchResult(
-        say=batch_sentence(outcome, noun, verb),
+        say=sentences.describe_batch(outcome, kind, deed),
         done=len(outcome.done),
         ids=[*outcome.done[:_MAX_LISTED]] or None,
         refused={each.record: cut(each.reason, _REASON) for each in refused} or None,

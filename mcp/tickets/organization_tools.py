@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastmcp.tools import tool
 from pydantic import Field
 
+from tickets import sentences
 from tickets.inputs import Detail, Id, LongText, ShortText, to_id, to_line, to_phone, to_text
 from tickets.operations import (
     PROVIDER,
@@ -23,7 +24,6 @@ from tickets.results import (
     OrganizationResult,
     TicketList,
 )
-from tickets.sentences import availability_sentence
 from toolkit.effects import READS, WRITES
 from toolkit.errors import NotFound, Rejected
 from toolkit.middleware.confirmation import confirm
@@ -42,9 +42,8 @@ async def get_organization(
     """Show an organization. organization: its id."""
     found = await require_organization(provider, organization)
     notes = cut(found.notes, _NOTES) if found.notes else None
-    return OrganizationResult(
-        say=f"That is {found.name}.", id=found.id, name=found.name, notes=notes
-    )
+    say = sentences.say("shown", name=found.name)
+    return OrganizationResult(say=say, id=found.id, name=found.name, notes=notes)
 
 
 @tool(title="An organization's tickets", annotations=READS, timeout=READ_TIMEOUT)
@@ -79,11 +78,9 @@ async def log_call(
         summary=to_text(summary),
         ticket=to_id(ticket, "ticket") if ticket else None,
     )
-    where = f" in ticket {log.ticket}" if log.ticket else ""
-    confirm(f"The call with {log.phone} would be written down{where}. Shall I do that?")
+    confirm(sentences.confirm_call(log))
     entry = await provider.calls.log(log)
-    say = f"Done, the call has been written down{where}."
-    return LoggedCall(say=say, id=entry, ticket=log.ticket)
+    return LoggedCall(say=sentences.call_logged(log), id=entry, ticket=log.ticket)
 
 
 @tool(title="Check who is available", annotations=READS, timeout=READ_TIMEOUT)
@@ -96,7 +93,7 @@ async def check_availability(
         raise NotFound("There is no such agent.")
     shown = found[:SHORT]
     return AvailabilityResult(
-        say=availability_sentence(shown),
+        say=sentences.describe_availability(shown),
         agents=[AgentRow(**each.model_dump()) for each in shown],
         more=len(found) > len(shown),
     )
@@ -107,5 +104,5 @@ def _start(clock: Clock, started: str | None, seconds: int) -> datetime:
         return clock.now - timedelta(seconds=seconds)
     start = clock.parse_datetime(to_line(started))
     if start > clock.now:
-        raise Rejected("That call has not been made yet.", say="When was the call?")
+        raise Rejected("That call has not been made yet.", say=sentences.say("which_time"))
     return start

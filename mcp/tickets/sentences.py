@@ -1,10 +1,15 @@
-"""The sentences that the tools say, and the phrases that they are made of."""
+"""What callers are told about tickets, their comments, and the people they are about."""
 
 from collections.abc import Sequence
+from functools import reduce
+from typing import Literal
 
+from config.language.catalogue import Catalogue
 from tickets.provider import (
     Availability,
     BatchOutcome,
+    CallLog,
+    FieldValue,
     Ticket,
     TicketChange,
     TicketDraft,
@@ -16,23 +21,156 @@ from toolkit.speech import phrases
 from toolkit.speech.phrases import number_words
 from toolkit.speech.text import capitalize, cut
 
-ANYTHING_ELSE = "Is there anything else?"
+BatchKind = Literal["ticket", "user"]
+Deed = Literal["created", "changed", "deleted", "merged", "saved"]
+
 READ_BACK = 200  # bytes of a text that is read back
 _SUBJECT, _NAME = 70, 60  # bytes
 _MAX_WORDED = 60  # numbers from here on are digits
 
-
-def describe_ticket(ticket: Ticket) -> str:
-    """Return a ticket in a phrase, such as `ticket 12, No light in the hall`."""
-    return f"ticket {ticket.id}, {cut(ticket.subject, _SUBJECT)}"
+say = Catalogue("tickets")
 
 
-def describe_user(user: User) -> str:
+def user_label(user: User) -> str:
     """Return a user's name, else their address, number or id."""
     return cut(user.name or user.email or user.phone or user.id, _NAME)
 
 
-def describe_change(change: TicketChange) -> str:
+def describe_ticket(ticket: Ticket) -> str:
+    """Return a ticket and its status, as a sentence."""
+    return say("show_ticket", **_title(ticket), status=ticket.status)
+
+
+def describe_tickets(tickets: Sequence[Ticket], *, more: bool) -> str:
+    """Return the sentence about a list of tickets; no more than `SHORT` are named."""
+    if not tickets:
+        return say("no_tickets")
+    named = [say("listed_ticket", **_title(each)) for each in tickets[:SHORT]]
+    return say(
+        "tickets",
+        tickets=phrases.join_words(named, "and"),
+        count=len(named),
+        more=_yes(more or len(tickets) > SHORT),
+    )
+
+
+def describe_comments(ticket_id: str, count: int, last: str) -> str:
+    """Return how many comments a ticket has, and the beginning of the last one."""
+    return say("comments", ticket=ticket_id, count=count, last=cut(last, READ_BACK))
+
+
+def describe_users(users: Sequence[User], *, more: bool) -> str:
+    """Return the sentence about a list of users; no more than `SHORT` are named."""
+    if not users:
+        return say("nobody_found")
+    named = [user_label(each) for each in users[:SHORT]]
+    return say(
+        "users",
+        users=phrases.join_words(named, "and"),
+        count=len(named),
+        more=_yes(more or len(users) > SHORT),
+    )
+
+
+def describe_batch(outcome: BatchOutcome, kind: BatchKind, deed: Deed) -> str:
+    """Return the sentence about a bulk call."""
+    if outcome.job is not None:
+        return say("batch_started", kind=kind, deed=deed, job=outcome.job)
+    count, refused = len(outcome.done), len(outcome.refused)
+    number = _number(count)
+    if not refused:
+        return say("batch_done", kind=kind, deed=deed, count=count, number=number)
+    words = _number(refused)
+    said = say("batch_partly_done", kind=kind, deed=deed, count=count, number=number, refused=words)
+    return capitalize(said)
+
+
+def describe_availability(agents: Sequence[Availability]) -> str:
+    """Return who can take a call; who cannot is named if nobody can."""
+    available = [each.name for each in agents if each.available]
+    named = available or [each.name for each in agents]
+    if not named:
+        return say("nobody_available")
+    return say(
+        "availability",
+        agents=phrases.join_words(named, "and"),
+        count=len(named),
+        available=_yes(bool(available)),
+    )
+
+
+def confirm_ticket(draft: TicketDraft) -> str:
+    """Return the question whether to create a ticket."""
+    return say(
+        "confirm_ticket",
+        subject=cut(draft.subject, READ_BACK),
+        requester=draft.requester_name or "",
+        named=_yes(bool(draft.requester_name)),
+    )
+
+
+def confirm_change(ticket: Ticket, change: TicketChange) -> str:
+    """Return the question whether to change a ticket."""
+    return say("confirm_change", **_title(ticket), changes=_describe_change(change))
+
+
+def confirm_deletion(ticket: Ticket) -> str:
+    """Return the question whether to delete a ticket."""
+    return say("confirm_deletion", **_title(ticket))
+
+
+def confirm_comment(ticket: Ticket, text: str) -> str:
+    """Return the question whether to add a comment, which is read back in one line."""
+    return say("confirm_comment", **_title(ticket), text=cut(text, READ_BACK).rstrip(".!?"))
+
+
+def confirm_batch(count: int, kind: BatchKind, deed: Deed) -> str:
+    """Return the question whether to do that to many records."""
+    return capitalize(
+        say("confirm_batch", kind=kind, deed=deed, count=count, number=_number(count))
+    )
+
+
+def confirm_merge(count: int, target: Ticket) -> str:
+    """Return the question whether to merge tickets into another one."""
+    return capitalize(say("confirm_merge", count=count, number=_number(count), **_title(target)))
+
+
+def confirm_user(draft: UserDraft) -> str:
+    """Return the question whether to add a user."""
+    contact = _describe_contact(draft)
+    return say(
+        "confirm_user", name=draft.name or "", contact=contact, reachable=_yes(bool(contact))
+    )
+
+
+def confirm_saved_user(draft: UserDraft) -> str:
+    """Return the question whether to add or change a user, who has an address."""
+    return say("confirm_saved_user", name=draft.name or "", contact=_describe_contact(draft))
+
+
+def confirm_user_change(user: User, values: Sequence[str]) -> str:
+    """Return the question whether to change a user; `values` are the new ones."""
+    return say("confirm_user_change", name=user_label(user), values=_join(values, "comma"))
+
+
+def confirm_call(log: CallLog) -> str:
+    """Return the question whether to write a call down."""
+    return say("confirm_call", phone=log.phone, ticket=log.ticket or "", noted=_where(log))
+
+
+def call_logged(log: CallLog) -> str:
+    """Return the sentence after a call has been written down."""
+    return say("call_logged", ticket=log.ticket or "", noted=_where(log))
+
+
+def ticket_changed(ticket: Ticket, change: TicketChange) -> str:
+    """Return the sentence after a ticket has been changed; `ticket` has its new status."""
+    changed = "status" if change.status else "other"
+    return say("ticket_changed", ticket=ticket.id, status=ticket.status, changed=changed)
+
+
+def _describe_change(change: TicketChange) -> str:
     """Return the values of a change, as they are read back."""
     values = {
         "subject": change.subject,
@@ -40,79 +178,49 @@ def describe_change(change: TicketChange) -> str:
         "priority": change.priority,
         "type": change.type,
         "assignee": change.assignee,
-        "more tags": ", ".join(change.add_tags),
-        "without the tags": ", ".join(change.remove_tags),
+        "add_tags": _join(change.add_tags, "comma"),
+        "remove_tags": _join(change.remove_tags, "comma"),
     }
-    named = [f"{name} {cut(value, READ_BACK)}" for name, value in values.items() if value]
-    return "; ".join([*named, *(f"{name} {value}" for name, value in change.fields.items())])
+    named = [
+        say("change", field=field, value=cut(value, READ_BACK))
+        for field, value in values.items()
+        if value
+    ]
+    own = [_describe_own_field(name, value) for name, value in change.fields.items()]
+    return _join([*named, *own], "semicolon")
 
 
-def describe_contact(draft: UserDraft) -> str:
-    """Return a user's e-mail address and phone number, or that there is neither."""
-    return " and ".join(filter(None, (draft.email, draft.phone))) or "without an address"
+def _describe_own_field(name: str, value: FieldValue | None) -> str:
+    if value is None:
+        return say("empty_field", field=name)
+    if isinstance(value, bool):
+        return say("own_flag", field=name, value=_yes(value))
+    return say("own_field", field=name, value=str(value))
 
 
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun, such as `three tickets`."""
-    return f"{_number(number)} {noun if number == 1 else f'{noun}s'}"
+def _describe_contact(draft: UserDraft) -> str:
+    """Return a user's e-mail address and phone number; empty if there is neither."""
+    return phrases.join_words([each for each in (draft.email, draft.phone) if each], "and")
 
 
-def tickets_sentence(tickets: Sequence[Ticket], *, more: bool) -> str:
-    """Return what is said about a list of tickets; no more than `SHORT` are named."""
-    if not tickets:
-        return "I can't find any such ticket."
-    named = phrases.join_words([describe_ticket(each) for each in tickets[:SHORT]], "and")
-    partial = more or len(tickets) > SHORT
-    return f"Among others, there is {named}." if partial else f"I have {named}."
+def _title(ticket: Ticket) -> dict[str, str]:
+    return {"ticket": ticket.id, "subject": cut(ticket.subject, _SUBJECT)}
 
 
-def users_sentence(users: Sequence[User], *, more: bool) -> str:
-    """Return what is said about a list of users; no more than `SHORT` are named."""
-    if not users:
-        return "I can't find anybody like that."
-    named = phrases.join_words([describe_user(each) for each in users[:SHORT]], "and")
-    partial = more or len(users) > SHORT
-    return f"I found {named}, and others." if partial else f"I found {named}."
+def _where(log: CallLog) -> str:
+    return "in_ticket" if log.ticket else "other"
 
 
-def batch_sentence(outcome: BatchOutcome, noun: str, verb: str) -> str:
-    """Return what is said about a bulk call; `verb` is a past participle, such as `deleted`."""
-    if outcome.job is not None:
-        return f"They are being {verb}; that takes a little longer. The job is {outcome.job}."
-    number, refused = len(outcome.done), len(outcome.refused)
-    have = "has" if number == 1 else "have"
-    if not refused:
-        return f"Done, {count(number, noun)} {have} been {verb}."
-    others = f"{_number(refused)} could not be"
-    return f"{capitalize(count(number, noun))} {have} been {verb}, and {others}."
-
-
-def created_sentence(ticket_id: str) -> str:
-    """Return what is said about a ticket that has been created."""
-    return f"Done, your ticket is number {ticket_id}. {ANYTHING_ELSE}"
-
-
-def create_question(draft: TicketDraft) -> str:
-    """Return the question whether to create a ticket."""
-    requester = f", for {draft.requester_name}" if draft.requester_name else ""
-    return f"A ticket about {cut(draft.subject, READ_BACK)}{requester}. Shall I open it?"
-
-
-def change_question(ticket: Ticket, change: TicketChange) -> str:
-    """Return the question whether to change a ticket."""
-    return f"{capitalize(describe_ticket(ticket))}: {describe_change(change)}. Shall I change it?"
-
-
-def availability_sentence(agents: Sequence[Availability]) -> str:
-    """Return who can take a call; who cannot is named if nobody can."""
-    available = [each.name for each in agents if each.available]
-    busy = [each.name for each in agents if not each.available]
-    if available:
-        return f"{phrases.join_words(available, 'and')} can take a call now."
-    if busy:
-        return f"{phrases.join_words(busy, 'and')} can't take a call now."
-    return "Nobody can take a call now."
+def _yes(answer: bool) -> str:
+    return "yes" if answer else "no"
 
 
 def _number(number: int) -> str:
     return number_words(number) if number < _MAX_WORDED else str(number)
+
+
+def _join(words: Sequence[str], separator: Literal["comma", "semicolon"]) -> str:
+    """Return words in a list; empty if there are none."""
+    if not words:
+        return ""
+    return reduce(lambda listed, word: say(separator, list=listed, word=word), words)

@@ -2,6 +2,7 @@
 
 from fastmcp.tools import tool
 
+from tickets import sentences
 from tickets.inputs import (
     Detail,
     FieldValues,
@@ -37,19 +38,11 @@ from tickets.provider import (
     TicketType,
 )
 from tickets.results import FULL, TicketList, TicketResult
-from tickets.sentences import (
-    ANYTHING_ELSE,
-    READ_BACK,
-    change_question,
-    create_question,
-    created_sentence,
-    describe_ticket,
-)
 from toolkit.effects import CHANGES, DESTROYS, READS, WRITES
 from toolkit.errors import Rejected
 from toolkit.middleware.confirmation import confirm
 from toolkit.speech.people import similarity
-from toolkit.speech.text import capitalize, cut
+from toolkit.speech.text import cut
 
 
 @tool(
@@ -104,7 +97,7 @@ async def create_ticket(
     ).to_draft()
     if lost := await provider.tickets.find_lost_create([draft]):
         return _created(draft, single_id(lost))
-    confirm(create_question(draft))
+    confirm(sentences.confirm_ticket(draft))
     return _created(draft, single_id(await provider.tickets.create([draft])))
 
 
@@ -140,8 +133,7 @@ async def show_ticket(
 ) -> TicketResult:
     """Show one ticket. ticket: its id or number."""
     found = await require_ticket(provider, ticket)
-    say = f"{capitalize(describe_ticket(found))}. Its status is {found.status}."
-    return ticket_result(found, say, full=detail == "full")
+    return ticket_result(found, sentences.describe_ticket(found), full=detail == "full")
 
 
 @tool(title="Change a ticket", annotations=CHANGES, timeout=WRITE_TIMEOUT)
@@ -177,9 +169,9 @@ async def update_ticket(
 async def delete_ticket(ticket: Id, provider: TicketProvider = PROVIDER) -> TicketResult:
     """Delete a ticket for good."""
     found = await require_ticket(provider, ticket)
-    confirm(f"{capitalize(describe_ticket(found))}. Shall I delete it?")
+    confirm(sentences.confirm_deletion(found))
     single_id(await provider.tickets.delete([found.id]))
-    return ticket_result(found, f"Done, ticket {found.id} has been deleted.")
+    return ticket_result(found, sentences.say("ticket_deleted", ticket=found.id))
 
 
 @tool(title="List problems", annotations=READS, timeout=READ_TIMEOUT)
@@ -228,7 +220,7 @@ async def search(
     """Search tickets by a few words."""
     words = to_line(text)
     if not words:
-        raise Rejected("There is nothing to search for.", say="What should I look for?")
+        raise Rejected("There is nothing to search for.", say=sentences.say("which_words"))
     page = await provider.tickets.search(TicketQuery(text=words, limit=FULL))
     # Tickets that match in a comment only keep the vendor's order, behind those that match
     # themselves: the sort is stable, and their likeness is low.
@@ -243,22 +235,21 @@ def _likeness(words: str, ticket: Ticket) -> float:
 
 async def _update(provider: TicketProvider, ticket: Ticket, change: TicketChange) -> TicketResult:
     """Change a ticket once the caller has confirmed it."""
-    confirm(change_question(ticket, change))
+    confirm(sentences.confirm_change(ticket, change))
     single_id(await provider.tickets.update([change]))
     tags = [tag for tag in (*ticket.tags, *change.add_tags) if tag not in change.remove_tags]
     values = change.model_dump(
         include={"subject", "status", "priority", "type", "assignee"}, exclude_none=True
     )
     after = ticket.model_copy(update={**values, "tags": tuple(dict.fromkeys(tags))})
-    now = f"is now {after.status}" if change.status else "has been changed"
-    return ticket_result(after, f"Done, ticket {ticket.id} {now}. {ANYTHING_ELSE}")
+    return ticket_result(after, sentences.ticket_changed(after, change))
 
 
 def _created(draft: TicketDraft, ticket_id: str) -> TicketResult:
     return TicketResult(
-        say=created_sentence(ticket_id),
+        say=sentences.say("ticket_created", ticket=ticket_id),
         id=ticket_id,
-        subject=cut(draft.subject, READ_BACK),
+        subject=cut(draft.subject, sentences.READ_BACK),
         priority=draft.priority,
         type=draft.type,
         requester=draft.requester,

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastmcp.tools import tool
 from pydantic import Field
 
+from tickets import sentences
 from tickets.inputs import (
     ChangedUser,
     Detail,
@@ -46,12 +47,10 @@ from tickets.results import (
     UserResult,
     user_row,
 )
-from tickets.sentences import ANYTHING_ELSE, count, describe_contact, describe_user
 from toolkit.effects import CHANGES, DESTROYS, READS, WRITES
 from toolkit.errors import Rejected
 from toolkit.middleware.confirmation import confirm
 from toolkit.speech.people import is_same_number, is_similar, similarity
-from toolkit.speech.text import capitalize
 
 NewUsers = Annotated[list[NewUser], Field(min_length=1, max_length=MAX_BATCH)]
 ChangedUsers = Annotated[list[ChangedUser], Field(min_length=1, max_length=MAX_BATCH)]
@@ -61,9 +60,8 @@ ChangedUsers = Annotated[list[ChangedUser], Field(min_length=1, max_length=MAX_B
 async def get_user(user: Id, provider: TicketProvider = PROVIDER) -> UserResult:
     """Show a customer or an agent. user: their id."""
     found = await require_user(provider, user)
-    return UserResult(
-        say=f"That is {describe_user(found)}.", **user_row(found, full=True).model_dump()
-    )
+    say = sentences.say("shown", name=sentences.user_label(found))
+    return UserResult(say=say, **user_row(found, full=True).model_dump())
 
 
 @tool(title="List users", annotations=READS, timeout=READ_TIMEOUT)
@@ -94,7 +92,7 @@ async def search_users(
 ) -> UserList:
     """Find a person by name, e-mail or phone number, as the caller says it."""
     if not to_line(text):
-        raise Rejected("There is nobody to look for.", say="Whom should I look for?")
+        raise Rejected("There is nobody to look for.", say=sentences.say("which_person"))
     person = parse_person(text)
     page = await provider.people.search(
         person.name, phone=person.phone, email=person.email, limit=FULL
@@ -118,7 +116,7 @@ async def create_user(
     draft = NewUser(name=name, email=email, phone=phone, organization=organization).to_draft()
     if lost := await provider.people.find_lost_create(draft):
         return _saved(draft, lost)
-    confirm(f"{draft.name}, {describe_contact(draft)}. Shall I add them?")
+    confirm(sentences.confirm_user(draft))
     return _saved(draft, await provider.people.create(draft))
 
 
@@ -137,12 +135,12 @@ async def update_user(
         found.id
     )
     if draft == UserDraft(id=found.id):
-        raise Rejected("Nothing is to change.", say="What should I change?")
+        raise Rejected("Nothing is to change.", say=sentences.say("which_change"))
     values = draft.model_dump(exclude={"id"}, exclude_none=True)
-    confirm(f"{describe_user(found)}: {', '.join(values.values())}. Shall I change it?")
+    confirm(sentences.confirm_user_change(found, [*values.values()]))
     single_id(await provider.people.update([draft]))
     after = found.model_copy(update=values)
-    say = f"Done, {describe_user(after)} has been changed. {ANYTHING_ELSE}"
+    say = sentences.say("user_changed", name=sentences.user_label(after))
     return UserResult(say=say, **user_row(after, full=True).model_dump())
 
 
@@ -150,9 +148,10 @@ async def update_user(
 async def delete_user(user: Id, provider: TicketProvider = PROVIDER) -> DeletedUser:
     """Delete a user for good."""
     found = await require_user(provider, user)
-    confirm(f"{describe_user(found)} would be deleted. Shall I do that?")
+    name = sentences.user_label(found)
+    confirm(sentences.say("confirm_user_deletion", name=name))
     await provider.people.delete(found.id)
-    return DeletedUser(say=f"Done, {describe_user(found)} has been deleted.", id=found.id)
+    return DeletedUser(say=sentences.say("user_deleted", name=name), id=found.id)
 
 
 @tool(title="Show many users", annotations=READS, timeout=READ_TIMEOUT)
@@ -178,7 +177,7 @@ async def create_or_update_user(
     """Change the user who has that e-mail address or phone number, or add one."""
     draft = NewUser(name=name, email=email, phone=phone, organization=organization).to_draft()
     _require_address(draft)
-    confirm(f"{draft.name}, {describe_contact(draft)}. Shall I save that?")
+    confirm(sentences.confirm_saved_user(draft))
     return _saved(draft, single_id(await provider.people.upsert([draft])))
 
 
@@ -190,7 +189,7 @@ async def create_or_update_many_users(
     drafts = [each.to_draft() for each in users]
     for draft in drafts:
         _require_address(draft)
-    confirm(f"{capitalize(count(len(drafts), 'user'))} would be saved. Shall I do that?")
+    confirm(sentences.confirm_batch(len(drafts), "user", "saved"))
     return batch_result(await provider.people.upsert(drafts), "user", "saved")
 
 
@@ -200,7 +199,7 @@ async def update_many_users(
 ) -> BatchResult:
     """Change up to 100 users, each by its id."""
     drafts = [each.to_draft(to_id(each.id, "user")) for each in users]
-    confirm(f"{capitalize(count(len(drafts), 'user'))} would be changed. Shall I do that?")
+    confirm(sentences.confirm_batch(len(drafts), "user", "changed"))
     return batch_result(await provider.people.update(drafts), "user", "changed")
 
 
@@ -248,14 +247,14 @@ def _require_address(draft: UserDraft) -> None:
     if not (draft.email or draft.phone):
         raise Rejected(
             "Users are known by an e-mail address or a phone number.",
-            say="What is the e-mail address or the phone number?",
+            say=sentences.say("which_address"),
         )
 
 
 def _saved(draft: UserDraft, user_id: str) -> UserResult:
-    name = draft.name or draft.email or draft.phone
+    name = draft.name or draft.email or draft.phone or user_id
     return UserResult(
-        say=f"Done, {name} has been saved. {ANYTHING_ELSE}",
+        say=sentences.say("user_saved", name=name),
         id=user_id,
         name=draft.name,
         email=draft.email,

@@ -22,11 +22,9 @@ from orchestrator.agent.agent_parts import AgentParts
 from orchestrator.agent.llm_cascade import BrokenAnswerError
 from orchestrator.agent.prompt import build_instructions, format_passages
 from orchestrator.agent.timing import Filler
-from orchestrator.agent.tool_runner import FILLER
 from orchestrator.agent.toolset import RawTool
 from orchestrator.agent.turn_limits import TIME_IS_UP
-
-APOLOGY = "I'm sorry, I have trouble answering right now. Could you say that again?"
+from orchestrator.sentences import say
 
 Chunk = ChatChunk | str | FlushSentinel
 
@@ -157,7 +155,7 @@ class VoiceAgent(Agent):
                 if timeout >= 0:
                     await asyncio.wait({first}, timeout=timeout)
                     if not first.done():
-                        yield Filler(f"{FILLER} ")
+                        yield Filler(f"{say('filler')} ")
                         yield FlushSentinel()
                 chunk = await first
             finally:
@@ -191,7 +189,7 @@ class VoiceAgent(Agent):
         if spoken:
             yield " "
             yield FlushSentinel()
-        yield APOLOGY
+        yield say("apology")
 
 
 def _last_user_message(chat_ctx: ChatContext) -> ChatMessage | None:

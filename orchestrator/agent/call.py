@@ -9,6 +9,7 @@ from livekit import api
 from livekit.agents import JobContext
 
 from config.bots import load_bot
+from config.language.catalogue import LANGUAGE
 from orchestrator.agent.agent import VoiceAgent
 from orchestrator.agent.agent_parts import build_agent_parts
 from orchestrator.agent.call_ending import CallEnding
@@ -34,11 +35,11 @@ from orchestrator.calls.state import Activity, CallStates
 from orchestrator.mcp_client.router import Identity
 from orchestrator.mcp_client.tool_cache import visible_tools
 from orchestrator.runtime.background_tasks import BackgroundTasks
+from orchestrator.sentences import say
 
 logger = logging.getLogger("antiphon.call")
 
 _DELIVERY_TIMEOUT = 5.0  # seconds that the end of a call waits for the transcripts server
-RESUMED = "Sorry, I lost you for a moment. Please go on."
 _GREETING_TIMEOUT = 3.0  # seconds that connecting the servers waits for the greeting to sound
 
 
@@ -53,11 +54,12 @@ async def entrypoint(ctx: JobContext) -> None:
         ctx.job.room.name,
         ctx.job.metadata,
     )
-    bot, held, _ = await asyncio.gather(
+    bot, held = await asyncio.gather(
         load_bot(process.database, process.cache, dispatch.business_id, dispatch.bot_id),
         lease.acquire(),
-        ctx.connect(),
     )
+    LANGUAGE.set(dispatch.language or bot.default_language)
+    await ctx.connect()  # only now, so that the callbacks of the room speak that language, too
     if held is None:
         logger.warning("a call has an agent already; this job leaves it")
         ctx.shutdown("the call has an agent")
@@ -224,7 +226,7 @@ class Call:
     def _greeting(self) -> str:
         """Return the first words: to a caller whose agent was lost, that we are back."""
         if self._conversation.entries:
-            return RESUMED
+            return say("resumed")
         if self._dispatch.direction == "outbound" and self._bot.first_message_outbound:
             return self._bot.first_message_outbound
         return self._bot.first_message_inbound

@@ -10,8 +10,8 @@ from livekit.agents import AgentSession, JobContext
 from config.protocol import EndReason
 from orchestrator.agent.last_words import LastWords
 from orchestrator.runtime.background_tasks import BackgroundTasks
+from orchestrator.sentences import say
 
-TIME_IS_UP = "I'm sorry, our time is up. Goodbye."
 _RETURN_TIMEOUT = 15.0  # seconds that a caller whose connection broke has to come back
 
 _HUNG_UP = frozenset(
@@ -52,7 +52,7 @@ class CallEnding:
         """End the call after so many seconds, with a sentence that the caller cannot interrupt."""
         await asyncio.sleep(seconds)
         self.end_after_speech("max_duration")
-        await session.say(TIME_IS_UP, allow_interruptions=False)
+        await session.say(say("time_is_up"), allow_interruptions=False)
         await self.hang_up()
 
     async def hang_up(self) -> None:

@@ -1,10 +1,10 @@
 """The tool call that was read back to the caller, and whether the caller has agreed to it since.
 
-The model never sees the code of the confirmation: it is added here, and only after a new turn of
-the caller's that is not a refusal.
+The model never sees the code of the confirmation: it is added here, and only in a turn of the
+caller's that agrees. Whatever else the caller says, the question stands and may be asked again,
+unless it is a refusal.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,16 +12,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from config.protocol import CONFIRMATION_CODE, NEEDS_CONFIRMATION
+from orchestrator.agent.agreement import is_agreement, is_refusal
 from orchestrator.mcp_client.tool import Outcome, ToolInfo
 
 EXPIRED_CODE = ""  # of a confirmation that was asked for in an earlier conversation
-_REFUSAL = re.compile(
-    r"\b(no|nope|nah|not|cannot|\w+n't|never|wait|hold on|stop|wrong|instead|rather|cancel that)\b",
-    re.IGNORECASE,
-)
-_NO_REFUSAL = re.compile(
-    r"\b(no problem|no worries|why not|not a problem|no objections?)\b", re.IGNORECASE
-)
 
 
 class SavedConfirmation(BaseModel):
@@ -49,6 +43,7 @@ class Confirmation:
     def __init__(self) -> None:
         self._pending: PendingConfirmation | None = None
         self._turn = 0
+        self._agreed = False  # in the caller's last turn
 
     @property
     def is_pending(self) -> bool:
@@ -57,8 +52,8 @@ class Confirmation:
 
     @property
     def confirmable(self) -> PendingConfirmation | None:
-        """Return the tool call that a yes in this turn agrees to: read back in an earlier turn."""
-        if self._pending is None or self._turn <= self._pending.turn:
+        """Return the tool call that the caller agrees to in this turn; none without a yes."""
+        if self._pending is None or self._turn <= self._pending.turn or not self._agreed:
             return None
         return self._pending
 
@@ -77,6 +72,7 @@ class Confirmation:
     def add_caller_turn(self, text: str) -> None:
         """Begin a new turn of the caller's; after a refusal, the call must be read back again."""
         self._turn += 1
+        self._agreed = is_agreement(text)
         if is_refusal(text):
             self.clear()
 
@@ -98,9 +94,3 @@ class Confirmation:
     def clear(self) -> None:
         """Forget what waits: it was done, refused, or something else was done."""
         self._pending = None
-
-
-def is_refusal(text: str) -> bool:
-    """Return whether the caller's words contain a refusal: then nothing counts as agreed."""
-    plain = text.replace("\u2019", "'")
-    return _REFUSAL.search(_NO_REFUSAL.sub("", plain)) is not None

@@ -2,6 +2,8 @@
 
 from livekit.agents.llm import ChatContext
 
+from orchestrator.sentences import join
+
 
 class SpokenResults:
     """The sentence of each tool call whose result is spoken as it is."""
@@ -26,4 +28,4 @@ class SpokenResults:
             if sentence is None:
                 return None
             sentences.append(sentence)
-        return " ".join(reversed(sentences)) or None
+        return join("next_sentence", sentences[::-1]) or None

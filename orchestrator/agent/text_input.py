@@ -7,7 +7,7 @@ Texts that wait together are answered together.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -18,9 +18,9 @@ from livekit.agents import AgentSession
 from orchestrator.agent.agent import VoiceAgent
 from orchestrator.agent.client_events import Publish
 from orchestrator.agent.session_events import TranscriptEvents
-from orchestrator.agent.tool_runner import FILLER
 from orchestrator.agent.toolset import Toolset
 from orchestrator.runtime.background_tasks import BackgroundTasks
+from orchestrator.sentences import say
 
 TOPIC = "lk.chat"
 MAX_LENGTH = 2_000  # characters of one text
@@ -29,11 +29,11 @@ _PER_SECOND = 1.0  # texts that may follow
 _READ_TIMEOUT = 5.0  # seconds that one text may take to arrive
 
 RefusalReason = Literal["blank", "too_fast", "too_long", "incomplete"]
-_MESSAGES: dict[RefusalReason, str] = {
-    "blank": "There was nothing in that message.",
-    "too_fast": "Too many messages at once. Please wait a second, and send it again.",
-    "too_long": f"A message has at most {MAX_LENGTH:,} characters. Please send a shorter one.",
-    "incomplete": "That message did not arrive whole. Please send it again.",
+_SENTENCES: Mapping[RefusalReason, str] = {
+    "blank": "text_blank",
+    "too_fast": "text_too_fast",
+    "too_long": "text_too_long",
+    "incomplete": "text_incomplete",
 }
 
 
@@ -118,7 +118,7 @@ class TextInput:
         while True:
             await self._arrived.wait()
             if not self._toolset.runner.idle.is_set():
-                self._session.say(FILLER)
+                self._session.say(say("filler"))
                 await self._toolset.runner.idle.wait()
                 if self._toolset.speech is not None:
                     await self._toolset.speech  # the result is spoken first
@@ -130,7 +130,8 @@ class TextInput:
                 self._session.generate_reply()
 
     def _refuse(self, reason: RefusalReason) -> None:
-        self._publish("text_refused", {"reason": reason, "message": _MESSAGES[reason]})
+        message = say(_SENTENCES[reason], limit=MAX_LENGTH)
+        self._publish("text_refused", {"reason": reason, "message": message})
 
 
 async def _read(reader: rtc.TextStreamReader) -> str | Refusal:

@@ -27,8 +27,7 @@ from orchestrator.agent.turn_limits import TurnLimits
 from orchestrator.agent.write_replay import WriteReplay
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import Outcome, ToolInfo
-
-FILLER = Filler("One moment, please.")
+from orchestrator.sentences import say
 
 
 class ToolRunner:
@@ -117,7 +116,7 @@ class ToolRunner:
         self, policy: ToolPolicy, ctx: RunContext[Any]
     ) -> AbstractAsyncContextManager[object]:
         delay = self._bot.soft_timeout_seconds
-        filler = Filler(policy.filler or FILLER)
+        filler = Filler(policy.filler or say("filler"))
         return nullcontext() if delay < 0 else ctx.with_filler(filler, delay=delay)
 
     async def _call(

@@ -15,8 +15,7 @@ from orchestrator.agent.tool_runner import ToolRunner
 from orchestrator.mcp_client.reserved_names import CONFIRM, END_CONVERSATION
 from orchestrator.mcp_client.router import Identity
 from orchestrator.mcp_client.tool import ToolInfo
-
-GOODBYE = "Thank you for calling. Goodbye."
+from orchestrator.sentences import say
 
 RawTool = RawFunctionTool[..., Any]
 
@@ -103,7 +102,7 @@ class Toolset:
     async def _end_conversation(
         self, raw_arguments: dict[str, object], ctx: RunContext[Any]
     ) -> str:
-        self.runner.spoken.add(ctx.function_call.call_id, GOODBYE)
+        self.runner.spoken.add(ctx.function_call.call_id, say("goodbye"))
         self._hang_up()
         return "The call ends after this."
 

@@ -6,6 +6,7 @@ from sqlalchemy import select, text
 from sqlmodel import col
 
 from config.bots import Bot, BotNotFoundError, load_bot
+from config.language.catalogue import DEFAULT
 from config.tables import AgentConfig
 from orchestrator.api.credentials import Caller
 from orchestrator.api.dependencies import Dependencies
@@ -74,9 +75,10 @@ async def resolve_identity(
     bot: str | None,
     bot_id: UUID | None = None,
     conversation_id: UUID | None,
-) -> Identity:
+) -> tuple[Identity, str]:
     """Return the identity for a tool call: the caller, as the bot that the request names.
 
+    The second value is the language that the conversation was started in; without one, English.
     `bot`, `bot_id` and `conversation_id` each name a bot, and must name the same one. Where none
     is given, a key that is limited to some bots acts as its first one.
 
@@ -84,11 +86,13 @@ async def resolve_identity(
         ApiError: no bot is named, the key may not use it, or the names disagree.
     """
     bot_ids: set[UUID] = set()
+    language = DEFAULT
     if conversation_id is not None:
         conversation = await fetch_conversation(dependencies, caller.identity(), conversation_id)
         if conversation.bot_id is None:
             raise unexpected_answer()
         bot_ids.add(conversation.bot_id)
+        language = conversation.language or DEFAULT
     if bot is not None:
         bot_ids.add((await get_bot_by_name(dependencies, caller.business_id, bot)).id)
     if bot_id is not None:
@@ -102,4 +106,4 @@ async def resolve_identity(
     named_bot = await get_bot(dependencies, caller.business_id, bot_ids.pop())
     if not caller.rights.includes_bot(named_bot.id):
         raise not_found("bot")
-    return caller.identity(named_bot, conversation_id)
+    return caller.identity(named_bot, conversation_id), language

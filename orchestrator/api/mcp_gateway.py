@@ -28,13 +28,15 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from config.protocol import IDEMPOTENCY_KEY
+from config.language.catalogue import DEFAULT
+from config.protocol import IDEMPOTENCY_KEY, LANGUAGE_KEY
 from orchestrator.api.access import EffectiveAccess, resolve_access
 from orchestrator.api.credentials import authenticator
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import ApiError, forbidden, unauthorized
 from orchestrator.api.requests import MAX_BODY_SIZE
 from orchestrator.api.tool_dispatcher import ToolDispatcher
+from orchestrator.sentences import in_language
 
 logger = logging.getLogger("antiphon.gateway")
 
@@ -121,13 +123,15 @@ class McpGateway:
     async def _call_tool(
         self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams
     ) -> CallToolResult:
-        key = (ctx.meta or {}).get(IDEMPOTENCY_KEY)
-        outcome = await self._dispatcher.call_tool(
-            _access(ctx),
-            params.name,
-            params.arguments or {},
-            idempotency_key=None if key is None else str(key),
-        )
+        meta = ctx.meta or {}
+        key, language = meta.get(IDEMPOTENCY_KEY), meta.get(LANGUAGE_KEY)
+        with in_language(language if isinstance(language, str) else DEFAULT):
+            outcome = await self._dispatcher.call_tool(
+                _access(ctx),
+                params.name,
+                params.arguments or {},
+                idempotency_key=None if key is None else str(key),
+            )
         return outcome.result
 
 

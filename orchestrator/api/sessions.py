@@ -42,6 +42,7 @@ from orchestrator.api.schemas import (
 from orchestrator.api.transcripts import call_transcripts, fetch_conversation
 from orchestrator.calls.queue import RETRY_SECONDS
 from orchestrator.calls.state import CallStates
+from orchestrator.sentences import in_language, say
 
 logger = logging.getLogger("antiphon.sessions")
 router = ApiRouter()
@@ -68,7 +69,8 @@ async def start(
     else:
         bot = await _find_own_bot(dependencies, request, body, caller)
     conversation_id = uuid4()
-    queued = await _queue_up(dependencies, body.ticket or uuid4(), conversation_id)
+    with in_language(body.language or bot.default_language):
+        queued = await _queue_up(dependencies, body.ticket or uuid4(), conversation_id)
     if queued is not None:
         headers = {"Retry-After": str(queued.retry_after)}
         return JSONResponse(queued.model_dump(mode="json"), 202, headers)
@@ -133,7 +135,7 @@ async def _queue_up(
         case "waiting":
             return SessionQueued(place=admission.place, retry_after=RETRY_SECONDS, ticket=ticket)
         case "full" | "expired":
-            message = "All agents are busy. Please call again in a few minutes."
+            message = say("busy")
             headers = {"Retry-After": str(_BUSY_SECONDS)}
             raise ApiError(503, "busy", message, say=message, headers=headers)
 

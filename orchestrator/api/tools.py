@@ -8,6 +8,7 @@ from orchestrator.api.identities import resolve_identity
 from orchestrator.api.routing import ApiRouter
 from orchestrator.api.schemas import ExecuteTool, ToolResult
 from orchestrator.api.tool_dispatcher import Dispatcher
+from orchestrator.sentences import in_language
 
 router = ApiRouter()
 
@@ -22,7 +23,7 @@ async def execute(
     """Call a tool under a bot's own rights. `tool_key` is the server's name, `_`, the tool's."""
     if body.business_id not in (None, caller.business_id):
         raise forbidden("This API key is another business's.")
-    identity = await resolve_identity(
+    identity, language = await resolve_identity(
         dependencies,
         caller,
         bot=body.bot,
@@ -30,9 +31,10 @@ async def execute(
         conversation_id=body.conversation_id,
     )
     access = EffectiveAccess(identity, caller.rights)
-    outcome = await dispatcher.call_tool(
-        access, body.tool_key, body.params, idempotency_key=body.idempotency_key
-    )
+    with in_language(language):
+        outcome = await dispatcher.call_tool(
+            access, body.tool_key, body.params, idempotency_key=body.idempotency_key
+        )
     if outcome.error is not None:
         raise tool_failure(outcome)
     return ToolResult(result=outcome.data, text=outcome.text, say=outcome.say)

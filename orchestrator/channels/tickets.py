@@ -28,6 +28,7 @@ from orchestrator.agent.job import Process
 from orchestrator.channels.text import Reply, WrittenMessage, write_reply
 from orchestrator.mcp_client.router import Identity
 from orchestrator.mcp_client.tool import Outcome
+from orchestrator.sentences import in_language
 
 logger = logging.getLogger("antiphon.tickets")
 
@@ -75,7 +76,8 @@ async def _answer(database: Database, payload: Payload) -> None:
     process = Process.connect(running_settings())
     try:
         bot = await load_bot(process.database, process.cache, event.business_id, bot_id)
-        await _TicketAnswer(process, event, integration, bot).answer()
+        with in_language(bot.default_language):
+            await _TicketAnswer(process, event, integration, bot).answer()
     finally:
         await process.aclose()
 

@@ -16,7 +16,6 @@ from orchestrator.admin.api_keys import create_api_key
 from orchestrator.admin.bot_tools import list_bot_tools
 from orchestrator.admin.declarations import apply_file
 from orchestrator.agent.model_choice import EMBEDDED, resolve_llm, resolve_stt, resolve_tts
-from orchestrator.agent.tool_runner import FILLER
 from orchestrator.demo.booking import find_booking
 from orchestrator.demo.conversation import CallTarget, run_call
 from orchestrator.demo.report import Report
@@ -24,6 +23,7 @@ from orchestrator.demo.script import Utterance, find_recordings, load_utterances
 from orchestrator.demo.setup import fetch_requirements
 from orchestrator.demo.timeline import Timeline
 from orchestrator.local.deployment import Deployment, Plan, run_deployment
+from orchestrator.sentences import in_language, say
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def _bot_name(declaration: Declaration, requested: str | None) -> str:
 def _fillers(declaration: Declaration, name: str) -> list[str]:
     bot = next(bot for bot in declaration.bots if bot.name == name)
     policies = (policy for use in bot.servers.values() for policy in use.policy.values())
-    return [FILLER, *(policy.filler for policy in policies if policy.filler)]
+    with in_language(bot.default_language):
+        return [say("filler"), *(policy.filler for policy in policies if policy.filler)]
 
 
 def _providers(declaration: Declaration, name: str, settings: Settings) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from config.errors import UserError
 from config.protocol import META_KEY, ErrorKind
+from orchestrator.sentences import say
 
 
 class ServerUnreachableError(UserError):
@@ -130,38 +131,38 @@ def parse_result(result: CallToolResult, ms: float) -> Outcome:
     text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
     details: Mapping[str, Any] = (result.meta or {}).get(META_KEY, {})
     if result.is_error:
-        say, error = details.get("say"), details.get("error", "fault")
-        return Outcome(text, say=say, error=error, ms=ms, raw_result=result)
+        sentence, error = details.get("say"), details.get("error", "fault")
+        return Outcome(text, say=sentence, error=error, ms=ms, raw_result=result)
     content: object = result.structured_content
     if not isinstance(content, dict):
         return Outcome(text, ms=ms, raw_result=result)
     data = cast("dict[str, Any]", content)
-    say = data.get("say")
-    return Outcome(text, data, say if isinstance(say, str) else None, ms=ms, raw_result=result)
+    sentence = data.get("say")
+    spoken = sentence if isinstance(sentence, str) else None
+    return Outcome(text, data, spoken, ms=ms, raw_result=result)
 
 
 def unknown_tool_outcome(message: str = "There is no such tool.") -> Outcome:
     """Return the outcome of a call of a tool that the caller does not have."""
-    say = "I'm afraid I can't do that."
-    text = f"{message} Tell the caller: {say} Next: Use one of the listed tools."
     kind: ErrorKind = "unknown_tool"
-    return Outcome(text, say=say, error=kind)
+    sentence = say(kind)
+    text = f"{message} Tell the caller: {sentence} Next: Use one of the listed tools."
+    return Outcome(text, say=sentence, error=kind)
 
 
 def invalid_outcome(message: str, ms: float) -> Outcome:
     """Return the outcome of a call whose arguments the server does not take."""
-    say = "Sorry, I did not get that right. Could you say it again?"
-    text = f"{message} Next: Call again with the arguments corrected, or ask the caller."
     kind: ErrorKind = "invalid"
-    return Outcome(text, say=say, error=kind, ms=ms)
+    text = f"{message} Next: Call again with the arguments corrected, or ask the caller."
+    return Outcome(text, say=say(kind), error=kind, ms=ms)
 
 
 def unreachable_outcome(message: str, ms: float) -> Outcome:
     """Return the outcome of a call that reached no server, or got no answer."""
-    say = "That system is not answering right now."
-    text = f"{message} Tell the caller: {say} Next: Do not retry. Offer a follow-up."
     kind: ErrorKind = "unavailable"
-    return Outcome(text, say=say, error=kind, ms=ms)
+    sentence = say(kind)
+    text = f"{message} Tell the caller: {sentence} Next: Do not retry. Offer a follow-up."
+    return Outcome(text, say=sentence, error=kind, ms=ms)
 
 
 def elapsed_ms(started: float) -> float:

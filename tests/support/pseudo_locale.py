@@ -4,7 +4,7 @@ What is still in Latin letters did not come from a catalogue, or is data.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from unittest.mock import patch
 
@@ -32,7 +32,7 @@ def latin_words(said: str, data: Collection[str] = ()) -> list[str]:
 
 
 @contextmanager
-def pseudo_locale() -> Iterator[None]:
+def pseudo_locale() -> Generator[None]:
     """Speak the pseudo-language: with `LANGUAGE_KEY: PSEUDO` in a request, or `LANGUAGE.set`."""
     read = catalogue.read_patterns
 

@@ -26,6 +26,8 @@ _SOURCES = {
     "providers/builtin.py": "builtin.py.txt",
     "registry.py": "registry.py.txt",
     "results.py": "results.py.txt",
+    "sentences.py": "sentences.py.txt",
+    "sentences/en.yaml": "en.yaml.txt",
     "operations.py": "operations.py.txt",
     "item_tools.py": "item_tools.py.txt",
     "server.py": "server.py.txt",

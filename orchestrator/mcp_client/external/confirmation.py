@@ -22,6 +22,7 @@ from config.confirmation import (
 from config.protocol import CONFIRMATION_CODE
 from config.security.tokens import Claims
 from orchestrator.mcp_client.tool import Outcome, ToolInfo, unreachable_outcome
+from orchestrator.sentences import join, say
 
 _MAX_VALUES = 5  # that are read back
 _MAX_VALUE_LENGTH = 60  # characters
@@ -45,13 +46,13 @@ async def require_confirmation(
         new_code = await issue_code(cache, bound_to)
     except RedisError:
         return unreachable_outcome("The confirmation could not be kept.", 0)
-    say = _read_back(tool, unconfirmed)
-    data = needs_confirmation(say, new_code)
-    return Outcome(json.dumps(data, ensure_ascii=False), data, say)
+    question = _read_back(tool, unconfirmed)
+    data = needs_confirmation(question, new_code)
+    return Outcome(json.dumps(data, ensure_ascii=False), data, question)
 
 
 def _read_back(tool: ToolInfo, arguments: Mapping[str, Any]) -> str:
     values = [str(value) for value in arguments.values() if isinstance(value, str | int | float)]
     short = [each for each in values if len(each) <= _MAX_VALUE_LENGTH][:_MAX_VALUES]
     act = tool.tool.replace("_", " ")
-    return f"I would now {act}{': ' if short else ''}{', '.join(short)}. Shall I?"
+    return say("read_back", act=act, values=join("next_value", short), count=len(short))

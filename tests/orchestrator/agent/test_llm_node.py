@@ -17,20 +17,21 @@ from redis.asyncio import Redis
 from config.bots import Bot
 from config.database import Database
 from config.security.tokens import Signer
-from orchestrator.agent.agent import APOLOGY, VoiceAgent
+from orchestrator.agent.agent import VoiceAgent
 from orchestrator.agent.agent_parts import AgentParts, build_agent_parts
 from orchestrator.agent.job import Process
 from orchestrator.agent.lite_llm import warm_up_litellm
 from orchestrator.agent.model_choice import EMBEDDED
-from orchestrator.agent.tool_runner import FILLER
 from orchestrator.agent.toolset import RawTool
 from orchestrator.agent.turn_limits import MAX_TOOL_STEPS
 from orchestrator.channels.text import NoReplyError, write_reply
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool_cache import ToolCache
 from orchestrator.runtime.background_tasks import BackgroundTasks
+from orchestrator.sentences import in_language, say
 from tests.support.language_models import Json, Model, Models, Stream, serve_models
 from tests.support.processes import in_one_task
+from tests.support.pseudo_locale import PSEUDO, latin_words, pseudo_locale
 from tests.support.scripted_model import Call, Step
 from tests.support.speech_bots import bot, settings
 
@@ -38,6 +39,7 @@ ROLE: Json = {"role": "assistant", "content": ""}
 EMPTY = Stream([ROLE], "stop")
 DEADLINE = 10.0  # seconds that a test waits for what must come
 NEVER = -1.0
+APOLOGY, FILLER = say("apology"), say("filler")
 
 
 def words(text: str) -> Stream:
@@ -160,6 +162,15 @@ async def test_a_filler_alone_is_no_answer(open_talk: OpenTalk) -> None:
         talk.models["first"].send(EMPTY)
         talk.models["second"].send(EMPTY)
         assert await talk.ask() == f"{FILLER} {APOLOGY}"
+
+
+async def test_a_filler_and_an_apology_are_in_the_caller_s_language(open_talk: OpenTalk) -> None:
+    with pseudo_locale(), in_language(PSEUDO):
+        async with open_talk(filler_after=0.0) as talk:
+            talk.model.send(EMPTY)
+            said = await talk.ask()
+            assert said == f"{say('filler')} {say('apology')}"
+    assert latin_words(said) == []
 
 
 @pytest.mark.parametrize("then", [EMPTY, words("It costs")], ids=["nothing", "half a sentence"])

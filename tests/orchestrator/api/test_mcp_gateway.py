@@ -38,6 +38,7 @@ from tests.orchestrator.api.mcp_clients import (
 from tests.orchestrator.api.scheduling_double import written
 from tests.support.asgi import serve_app
 from tests.support.processes import in_one_task
+from tests.support.pseudo_locale import PSEUDO, latin_words, pseudo_locale
 
 CLIENTS: list[Connect] = [connect_fast_mcp, connect_fast_mcp_legacy, connect_sdk, connect_livekit]
 # Without an account, ServiceNow has nothing to list.
@@ -154,6 +155,17 @@ async def test_a_repeat_with_the_same_key_is_done_once(deployment: Deployment, k
         assert written.count(what) == 1
         await mcp_client.call_tool("scheduling_write", what=what)
     assert written.count(what) == 2
+
+
+async def test_a_client_s_language_goes_on_to_the_server(deployment: Deployment, key: str) -> None:
+    with pseudo_locale():
+        async with connect_fast_mcp(deployment.url, key) as mcp_client:
+            for name in ("scheduling_write", "scheduling_nothing"):
+                spoken = await mcp_client.call_tool(name, {"antiphon/language": PSEUDO})
+                assert latin_words(spoken.meta["antiphon"]["say"]) == []
+                for other in (None, {"antiphon/language": 7}):
+                    english = await mcp_client.call_tool(name, other)
+                    assert latin_words(english.meta["antiphon"]["say"])
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

@@ -22,6 +22,7 @@ from tests.orchestrator.api.conftest import (
     slug,
     with_changes,
 )
+from tests.support.pseudo_locale import PSEUDO, latin_words, pseudo_locale
 
 START = "/api/sessions/start"
 
@@ -84,6 +85,14 @@ async def test_a_queue_that_is_full_refuses_with_a_reason(busy: Busy, key: str) 
         "busy",
         "All agents are busy. Please call again in a few minutes.",
     )
+
+
+async def test_a_refusal_is_in_the_language_that_was_asked_for(busy: Busy, key: str) -> None:
+    for _ in range(2):
+        await ask(busy, key)
+    with pseudo_locale():
+        refused = await ask(busy, key, language=PSEUDO)
+    assert latin_words(refused.json()["say"]) == []
 
 
 async def test_who_has_waited_too_long_is_refused_with_a_reason(busy: Busy, key: str) -> None:

@@ -12,6 +12,7 @@ from config.database import Database
 from tests.conftest import Tenant
 from tests.orchestrator.api.conftest import ClientFactory, NewBot, new_bot, start_session
 from tests.orchestrator.api.scheduling_double import written
+from tests.support.pseudo_locale import PSEUDO, latin_words, pseudo_locale
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -45,6 +46,20 @@ async def test_a_tool_acts_for_the_key_s_business_and_the_named_bot(
         bot_id=str(bot.id),
     )
     assert same.json()["result"] == answer.json()["result"]
+
+
+async def test_a_failure_is_told_in_the_language_of_its_conversation(
+    client: ClientFactory, key: str, bot: NewBot
+) -> None:
+    started = await start_session(client, key, bot.name, language=PSEUDO)
+    spoken = {"conversation_id": started["conversation_id"]}
+    with pseudo_locale():
+        failed = await execute(client, key, "scheduling_write", **spoken)
+        unknown = await execute(client, key, "scheduling_nothing", **spoken)
+        english = await execute(client, key, "scheduling_write", bot=bot.name)
+    assert (failed.json()["error"], unknown.json()["error"]) == ("invalid", "unknown_tool")
+    assert latin_words(failed.json()["say"] + unknown.json()["say"]) == []
+    assert english.json()["say"] == "Sorry, I did not get that right. Could you say it again?"
 
 
 async def test_callers_at_the_same_time_are_not_mixed_up(

@@ -19,6 +19,7 @@ from tests.orchestrator.channels.helpdesks import (
     Platform,
     open_helpdesk,
 )
+from tests.support.pseudo_locale import PSEUDO, latin_words, pseudo_locale
 from tests.support.scripted_model import Call, Step
 
 EVERY_VENDOR = pytest.mark.parametrize("helpdesk", CONTRACTS, indirect=True)
@@ -93,6 +94,25 @@ async def test_what_is_to_be_confirmed_is_agreed_to_in_the_next_comment(
     assert helpdesk.comments()[-1] == "It is urgent now."
     (oven,) = (each for each in helpdesk.vendor.list_tickets() if each["id"] == helpdesk.seed.oven)
     assert "urgent" in oven["tags"]
+
+
+async def test_tools_speak_the_language_of_the_bot(platform: Platform) -> None:
+    helpdesk = await open_helpdesk(platform, "jira")
+    async with platform.database.tenant(helpdesk.tenant.business_id) as session:
+        bot = await session.get_one(AgentConfig, helpdesk.tenant.bot_id)
+        bot.default_language = PSEUDO
+    platform.model.play(
+        Step("cold", (Call("tickets_add_tags", {"ticket": "99999", "tags": ["urgent"]}),)),
+        Step("cold", ANSWER, results="Tell the caller"),
+    )
+    with pseudo_locale():
+        await helpdesk.send_webhook(helpdesk.add_customer_comment("It is cold."))
+        await helpdesk.wait_until_idle()
+    platform.model.assert_done()
+    results = platform.model.requests[-1].results
+    said = results.partition("Tell the caller: ")[2].partition(" Next: ")[0]
+    assert said
+    assert latin_words(said) == []
 
 
 async def test_nobody_answers_where_it_is_not_said_which_bot(platform: Platform) -> None:

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 from config.text import clean
 from servicenow.provider import Kind, SearchQuery
 from servicenow.providers.servicenow.mapping import CALLERS, STATES, TABLES
+from servicenow.sentences import say
 from toolkit.errors import Rejected
 from toolkit.speech.people import digits
 
@@ -38,7 +39,7 @@ def literal(value: str) -> str:
     if not plain or _NOT_A_VALUE.search(plain):
         raise Rejected(
             "ServiceNow cannot look for that.",
-            say="I can't look for that. Could you say it in other words?",
+            say=say("other_words"),
             next="Call again with plain words.",
         )
     return plain

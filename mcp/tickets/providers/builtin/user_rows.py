@@ -13,6 +13,7 @@ from tickets.provider import UserDraft
 from tickets.providers.builtin.mapping import to_uuid
 from tickets.providers.builtin.search import indexed_words, match_all, match_any, query_words
 from tickets.providers.builtin.tables import Ticket, TicketComment, TicketOrganization, TicketUser
+from tickets.sentences import say
 from toolkit.errors import Conflict, NotFound, Rejected
 from toolkit.speech.people import is_same_number, significant_digits, similar_prefixes, similarity
 
@@ -221,6 +222,6 @@ class UserRows:
 def _email_conflict() -> Conflict:
     return Conflict(
         "There is a user with that e-mail address.",
-        say="Somebody has that e-mail address already.",
+        say=say("email_taken"),
         next="Search for the user by the address, or ask the caller for another one.",
     )

@@ -10,6 +10,7 @@ from tickets.providers.freshdesk.client import (
     to_number,
 )
 from tickets.providers.freshdesk.matching import is_same_text
+from tickets.sentences import say
 from toolkit.errors import NotFound, Rejected
 
 
@@ -28,7 +29,7 @@ class FreshdeskCalls:
         if log.ticket is None:
             raise Rejected(
                 "Freshdesk writes calls down in a ticket.",
-                say="I need a ticket for that.",
+                say=say("needs_ticket"),
                 next="Find the caller's ticket or open one, and call again with its id.",
             )
         to_number(log.ticket, "ticket")

@@ -15,6 +15,7 @@ from tickets.providers.freshdesk.client import (
 )
 from tickets.providers.freshdesk.mapping import agent_to_user, to_organization, to_user
 from tickets.providers.freshdesk.matching import has_number, is_contact_of, phone_formats
+from tickets.sentences import say
 from toolkit.errors import Forbidden, NotFound, OutcomeUnknown, Rejected
 from toolkit.http.concurrency import map_concurrently
 from toolkit.speech.people import fold, is_same_number, is_similar, similarity
@@ -208,7 +209,7 @@ class FreshdeskPeople:
     async def _upsert_one(self, draft: UserDraft) -> str:
         contacts = await self._find_by_email(draft.email) if draft.email else []
         if not contacts and not draft.name:
-            raise Rejected("Freshdesk needs the name of somebody new.", say="What is the name?")
+            raise Rejected("Freshdesk needs the name of somebody new.", say=say("which_name"))
         if not contacts and draft.phone:
             # A contact with the number and another e-mail address is somebody else.
             same_phone = await self._find_by_phone(draft.phone)
@@ -234,7 +235,7 @@ class FreshdeskPeople:
         if len(ids) != 1:
             raise Rejected(
                 "Freshdesk has no such company, or several.",
-                say="I can't find that company.",
+                say=say("no_such_company"),
                 next="Go on without an organization, or ask for its full name.",
             )
         return ids[0]

@@ -7,6 +7,7 @@ from tickets.providers.freshdesk import responses
 from tickets.providers.freshdesk.client import FreshdeskClient, is_number
 from tickets.providers.freshdesk.mapping import own_statuses, to_ticket
 from tickets.providers.freshdesk.values import STATUS_NAMES, STATUSES
+from tickets.sentences import say
 from toolkit.errors import Forbidden, NotFound, Rejected
 
 _STATUSES_TTL = 300.0  # seconds
@@ -44,7 +45,7 @@ class TicketReader:
             return STATUSES[status]
         names = {name.casefold(): number for number, name in (await self._own_statuses()).items()}
         if status.casefold() not in names:
-            raise Rejected("Freshdesk has no such status.", say="I don't know that status.")
+            raise Rejected("Freshdesk has no such status.", say=say("unknown_status"))
         return names[status.casefold()]
 
     async def _own_statuses(self) -> Mapping[int, str]:

@@ -25,6 +25,7 @@ from tickets.providers.freshdesk.client import (
 from tickets.providers.freshdesk.matching import is_same_text, is_ticket_of
 from tickets.providers.freshdesk.reader import TicketReader
 from tickets.providers.freshdesk.search import TicketSearch
+from tickets.sentences import say
 from toolkit.errors import OutcomeUnknown, Rejected, ToolFailure
 from toolkit.http.concurrency import map_concurrently
 from toolkit.http.polling import poll_until
@@ -112,7 +113,7 @@ class FreshdeskTickets:
         if not (draft.requester or draft.requester_email or draft.requester_phone):
             raise Rejected(
                 "Freshdesk needs an e-mail address or a phone number of whoever asks.",
-                say="What is your e-mail address or your phone number?",
+                say=say("which_own_address"),
                 next="Ask for one of them, then call again.",
             )
         requester = to_number(draft.requester, "contact") if draft.requester else None

@@ -8,6 +8,7 @@ from tickets.providers.jira.client import JiraClient, Query
 from tickets.providers.jira.marks import is_marked, mark_properties
 from tickets.providers.jira.settings import JiraSettings
 from tickets.providers.jira.tickets import require_key
+from tickets.sentences import say
 from toolkit.errors import Rejected
 
 NO_AVAILABILITY = "Jira does not know who can take a call."
@@ -30,7 +31,7 @@ class JiraCalls:
         if log.ticket is None:
             raise Rejected(
                 "Jira keeps calls with a ticket only.",
-                say="Which ticket was that call about?",
+                say=say("which_ticket"),
                 next="Call again with the ticket, or open one first.",
             )
         path = ("issue", require_key(self._settings, log.ticket), "worklog")

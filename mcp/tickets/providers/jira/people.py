@@ -9,6 +9,7 @@ from tickets.provider import BatchOutcome, Organization, User, UserDraft, UserPa
 from tickets.providers.jira import responses
 from tickets.providers.jira.client import CONCURRENCY, JiraClient, Query
 from tickets.providers.jira.mapping import to_user
+from tickets.sentences import say
 from toolkit.errors import Conflict, NotFound, Rejected
 from toolkit.http.concurrency import map_concurrently
 
@@ -63,7 +64,7 @@ class JiraPeople:
         if draft.email is None:
             raise Rejected(
                 "Jira knows people by their e-mail address only.",
-                say="What is the e-mail address?",
+                say=say("which_email"),
             )
         # For an address that has an account, Jira responds as if it had created one.
         if await self.find_by_email(draft.email):

@@ -23,6 +23,7 @@ from tickets.providers.zendesk.responses import (
     UserRecord,
     UserRecords,
 )
+from tickets.sentences import say
 from toolkit.errors import Conflict, NotFound, Rejected
 from toolkit.http.concurrency import map_concurrently
 from toolkit.speech.people import fold, is_same_number, is_similar
@@ -259,7 +260,7 @@ class ZendeskPeople:
                 return each.id
         raise Rejected(
             "Zendesk has no organization of that name.",
-            say="I can't find that organization.",
+            say=say("no_such_organization"),
             next="Call again without it, or with its id.",
         )
 

@@ -3,7 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
-from orchestrator.agent.agent import APOLOGY
+from orchestrator.sentences import say
 from tests.orchestrator.agent.calls.museum import Museum
 from tests.support.language_models import Model, Stream
 from tests.support.scripted_model import Step
@@ -53,7 +53,7 @@ async def test_a_model_that_only_names_its_role_is_passed_over(
         second.script.assert_done()
         second.send(Stream([ROLE], "stop"))  # and the first one rests
         spoken = await visit.say("Where can I leave my bags?")
-        await visit.hears(spoken, APOLOGY)
+        await visit.hears(spoken, say("apology"))
         second.play(Step("where|leave|bags", "In the cloakroom."))
         assert await visit.ask("Where can I leave my bags?") == "In the cloakroom."
     second.script.assert_done()

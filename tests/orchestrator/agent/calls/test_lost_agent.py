@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from orchestrator.agent.call import RESUMED
+from orchestrator.sentences import say
 from tests.orchestrator.agent.calls.museum import GREETING, Museum
 from tests.support.callers import VoiceCall
 from tests.support.scripted_model import Step
@@ -38,7 +38,7 @@ async def test_another_agent_goes_on_with_the_conversation(museum: Museum) -> No
     async with museum.call("lost") as visit:
         assert await visit.ask("How much is a guided tour for adults?") == PRICE
         killed = await kill_agent(museum, visit)
-        assert await visit.answer(killed) == RESUMED
+        assert await visit.answer(killed) == say("resumed")
         assert await visit.voice_after(killed) - killed < RECOVERY
         assert await visit.ask("Where can I leave my bags?") == BAGS, model.script.unexpected
         said = [message.text for message in model.script.requests[-1].messages]
@@ -48,7 +48,7 @@ async def test_another_agent_goes_on_with_the_conversation(museum: Museum) -> No
         assert conversation["end_reason"] == "caller_left"
         entries = await museum.get(visit, "/transcript")
         assert [entry["text"] for entry in entries if entry["role"] == "agent"] == [
-            *(GREETING, PRICE, RESUMED, BAGS),
+            *(GREETING, PRICE, say("resumed"), BAGS),
         ]
         indexes = [entry["order_index"] for entry in entries]
         assert indexes == sorted(set(indexes))
