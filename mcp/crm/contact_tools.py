@@ -10,12 +10,11 @@ from crm.inputs import (
     Notes,
     Text,
     collect_values,
-    parse_email,
-    parse_phone,
 )
 from crm.operations import OPERATIONS, CrmOperations
 from crm.results import Account, Contact, Detail, Lead
 from toolkit.effects import CHANGES, READS, WRITES
+from toolkit.speech.contact import optional_email, optional_phone
 
 
 @tool(title="Show a lead", annotations=READS, timeout=8.0)
@@ -67,8 +66,8 @@ async def create_lead(
         name=name,
         company=company,
         title=title,
-        phone=parse_phone(phone),
-        email=parse_email(email),
+        phone=optional_phone(phone),
+        email=optional_email(email),
         status=status,
         source=source,
         notes=notes,
@@ -111,8 +110,8 @@ async def update_lead(
         name=name,
         company=company,
         title=title,
-        phone=parse_phone(phone),
-        email=parse_email(email),
+        phone=optional_phone(phone),
+        email=optional_email(email),
         status=status,
         source=source,
         notes=notes,
@@ -146,8 +145,8 @@ async def create_contact(
     values = collect_values(
         name=name,
         title=title,
-        phone=parse_phone(phone),
-        email=parse_email(email),
+        phone=optional_phone(phone),
+        email=optional_email(email),
         account=account,
         notes=notes,
     )
@@ -170,8 +169,8 @@ async def update_contact(
     values = collect_values(
         name=name,
         title=title,
-        phone=parse_phone(phone),
-        email=parse_email(email),
+        phone=optional_phone(phone),
+        email=optional_email(email),
         account=account,
         notes=notes,
     )
@@ -201,7 +200,7 @@ async def create_account(
 ) -> Account:
     """Create an account: a company that is a customer."""
     values = collect_values(
-        name=name, phone=parse_phone(phone), website=website, industry=industry, notes=notes
+        name=name, phone=optional_phone(phone), website=website, industry=industry, notes=notes
     )
     return await operations.create_record(Account, values, fields)
 
@@ -219,6 +218,6 @@ async def update_account(
 ) -> Account:
     """Change an account: give only what is new. account: its id from search."""
     values = collect_values(
-        name=name, phone=parse_phone(phone), website=website, industry=industry, notes=notes
+        name=name, phone=optional_phone(phone), website=website, industry=industry, notes=notes
     )
     return await operations.update_record(Account, account, values, fields)

@@ -23,8 +23,6 @@ from crm.provider import (
 from crm.sentences import say
 from toolkit.errors import NotFound, Rejected
 from toolkit.speech.clock import Clock
-from toolkit.speech.emails import spoken_email
-from toolkit.speech.numbers import spoken_phone_number
 from toolkit.speech.times import format_utc
 
 Text = Annotated[str, Field(max_length=300)]
@@ -57,42 +55,6 @@ def collect_values(**values: InputValue | None) -> dict[StandardField, InputValu
     """Return the values that were given, with clean whitespace; empty ones are left out."""
     tidied = {field: _tidy(field, value) for field, value in values.items()}
     return {field: value for field, value in tidied.items() if value is not None and value != ""}
-
-
-def parse_phone(text: str | None) -> str | None:
-    """Return a phone number in digits, with the plus if it has one; None for no text.
-
-    Raises:
-        Rejected: the text is not a phone number.
-    """
-    if not text or not text.strip():
-        return None
-    number = spoken_phone_number(text)
-    if number is None:
-        raise Rejected(
-            "That is not a phone number.",
-            say=say("phone_again"),
-            next="Call again with what the caller says, or without it.",
-        )
-    return number
-
-
-def parse_email(text: str | None) -> str | None:
-    """Return an e-mail address; None for no text.
-
-    Raises:
-        Rejected: the text is not an e-mail address.
-    """
-    if not text or not text.strip():
-        return None
-    address = spoken_email(text)
-    if address is None:
-        raise Rejected(
-            "That is not an e-mail address.",
-            say=say("spell_email"),
-            next="Call again with the address as it is written, or without it.",
-        )
-    return address
 
 
 def parse_id(kind: Kind, text: str) -> str:

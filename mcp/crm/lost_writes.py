@@ -7,6 +7,7 @@ from collections.abc import Collection
 from datetime import date, datetime
 
 from crm.provider import InputValue, InputValues, Record, StandardField, Value
+from toolkit.moments import utc
 from toolkit.speech.people import is_same_number
 
 # A workflow at the vendor may have changed these since.
@@ -30,7 +31,7 @@ def is_same_record(
 def _is_equal(field: StandardField, stored: Value | None, expected: InputValue) -> bool:
     match expected:
         case datetime():
-            return isinstance(stored, str) and datetime.fromisoformat(stored) == expected
+            return isinstance(stored, str) and datetime.fromisoformat(stored) == utc(expected)
         case date():
             return stored == expected.isoformat()
         case str() if field == "phone":

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from crm.provider import Kind, Record, SearchQuery
 from crm.sentences import record_name
 from toolkit.speech.emails import spoken_email
-from toolkit.speech.people import as_phone_number, fold, is_same_number, is_similar, similarity
+from toolkit.speech.people import (
+    SURE,
+    as_phone_number,
+    fold,
+    is_same_number,
+    is_similar,
+    similarity,
+)
 
 _PERSON_KINDS: tuple[Kind, ...] = ("lead", "contact", "account")
 _NAMED_KINDS: tuple[Kind, ...] = (*_PERSON_KINDS, "opportunity", "case")
@@ -26,7 +33,7 @@ def kinds_to_search(query: SearchQuery, kind: Kind | None) -> tuple[Kind, ...]:
 def matching_records(query: SearchQuery, candidates: Sequence[Record]) -> list[Record]:
     """Return the candidates that match a query, the best match first.
 
-    Where there are exact matches of the name, no others are returned.
+    Where there are matches that are sure, no others are returned.
     """
     records = list({(record.kind, record.id): record for record in candidates}.values())
     if query.phone:
@@ -38,7 +45,8 @@ def matching_records(query: SearchQuery, candidates: Sequence[Record]) -> list[R
         return exact
     ranked = sorted(records, key=lambda record: -_likeness(query.text, record))
     similar = [record for record in ranked if _is_similar(query.text, record)]
-    return similar or [record for record in records if _contains_words(record, query.text)]
+    sure = [record for record in similar if _likeness(query.text, record) >= SURE]
+    return sure or similar or [record for record in records if _contains_words(record, query.text)]
 
 
 def _has_phone(record: Record, number: str) -> bool:

@@ -36,6 +36,7 @@ from crm.results import (
 )
 from toolkit.errors import Rejected
 from toolkit.middleware.confirmation import confirm
+from toolkit.moments import add, elapsed, utc
 from toolkit.speech.clock import CLOCK, Clock
 from toolkit.tenancy import tenant_provider
 
@@ -188,7 +189,7 @@ class CrmOperations:
         if not when:
             return {}
         start = self.clock.parse_datetime(when)
-        return {"starts_at": start, "ends_at": start + timedelta(minutes=minutes)}
+        return {"starts_at": start, "ends_at": add(start, timedelta(minutes=minutes))}
 
     async def changed_event_times(
         self, text: str, when: str | None, minutes: int | None
@@ -209,7 +210,7 @@ class CrmOperations:
         start, end = (
             sentences.parse_datetime(event.values.get(key)) for key in ("starts_at", "ends_at")
         )
-        length = end - start if start and end and end >= start else None
+        length = elapsed(start, end) if start and end and utc(end) >= utc(start) else None
         if when:
             start = self.clock.parse_datetime(when)
         if minutes is not None:
@@ -220,7 +221,7 @@ class CrmOperations:
                 say=sentences.say("which_time_and_length"),
                 next="Call again with both when and minutes.",
             )
-        return {"starts_at": start, "ends_at": start + length}
+        return {"starts_at": start, "ends_at": add(start, length)}
 
     async def _record(self, kind: Kind, text: str, fields: Sequence[FieldName]) -> Record:
         record = await self.crm.get(kind, inputs.parse_id(kind, text), fields)

@@ -1,7 +1,7 @@
 """The sentences about records that are spoken to callers."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 from typing import Literal
@@ -9,8 +9,10 @@ from typing import Literal
 from config.language.catalogue import Catalogue
 from crm.provider import InputValues, Kind, Record, SearchQuery, StandardField, Value
 from crm.results import MAX_HITS
+from toolkit.moments import elapsed
 from toolkit.speech import phrases
 from toolkit.speech.clock import Clock
+from toolkit.speech.people import digits
 from toolkit.speech.phrases import number_words
 
 _MAX_NAMES = 3  # of a query's records
@@ -19,6 +21,7 @@ _TITLE_FIELDS = ("name", "subject")
 _NAME_FIELDS = (*_TITLE_FIELDS, "company")
 _REFERENCE_FIELDS = ("account", "contact", "about")  # ids, which are not read out
 _UNREAD_FIELDS = (*_REFERENCE_FIELDS, "notes")
+_MINUTE = timedelta(minutes=1)
 _TIME_FIELDS = ("due_date", "close_date", "starts_at")
 
 say = Catalogue("crm")
@@ -51,7 +54,7 @@ def name_with_times(values: InputValues, clock: Clock) -> str:
 
 
 def name_with_details(values: InputValues, fields: Mapping[str, Value | None], clock: Clock) -> str:
-    """Return `Tom Hill of Acme, phone 5550142 and with notes`, without references."""
+    """Return `Tom Hill of Acme, phone 5 5 5, 0 1 4 2 and with notes`, without references."""
     left_out = (*_NAME_FIELDS, *_REFERENCE_FIELDS)
     details = {field: value for field, value in values.items() if field not in left_out}
     words = [record_name(values), *_describe_fields(details, fields, clock)]
@@ -59,7 +62,7 @@ def name_with_details(values: InputValues, fields: Mapping[str, Value | None], c
 
 
 def describe_changes(values: InputValues, fields: Mapping[str, Value | None], clock: Clock) -> str:
-    """Return `phone 5550142 and status open`: all given fields, the custom ones last."""
+    """Return `phone 5 5 5, 0 1 4 2 and status open`: all given fields, the custom ones last."""
     return phrases.join_words(_describe_fields(values, fields, clock), "and")
 
 
@@ -117,7 +120,7 @@ def _describe_fields(
     ]
     start, end = values.get("starts_at"), values.get("ends_at")
     if isinstance(start, datetime) and isinstance(end, datetime):
-        standard.append(say("minutes", minutes=round((end - start).total_seconds() / 60)))
+        standard.append(say("minutes", minutes=round(elapsed(start, end) / _MINUTE)))
     return standard + [_describe_own_field(name, value) for name, value in fields.items()]
 
 
@@ -134,6 +137,8 @@ def _describe_field(field: StandardField, value: object, clock: Clock) -> str:
         return say("amount", amount=Decimal(f"{value:.2f}"))
     when = _parse_date_or_datetime(value) if field in _TIME_FIELDS else None
     text = str(value) if when is None else clock.describe(when)
+    if field == "phone" and digits(text):
+        text = phrases.phone_label(text)
     is_long = when is None and field not in _UNREAD_FIELDS and len(text) > _MAX_TEXT
     return say("long_field" if is_long else "field", field=field, value=text)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Literal, TypeVar
 
 from fastmcp.dependencies import Depends
@@ -30,6 +30,7 @@ from servicenow.results import (
     to_record_view,
 )
 from toolkit.errors import NotFound, Rejected
+from toolkit.moments import first_moment
 from toolkit.speech import phrases
 from toolkit.speech.clock import CLOCK, Clock
 from toolkit.speech.emails import spoken_email
@@ -41,7 +42,8 @@ T = TypeVar("T", User, Group)
 
 READ_TIMEOUT, WRITE_TIMEOUT = 8.0, 15.0  # seconds
 _MAX_CHOICES = 3  # names that a caller is asked to choose from
-_END_OF_DAY = time(23, 59)
+_DAY = timedelta(days=1)
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ class ServiceNowOperations:
         request = parse_when(text, self.clock.now, self.clock.zone)
         if request is not None and request.daytime.at is not None:
             return self.clock.parse_datetime(text)
-        return datetime.combine(self.clock.parse_day(text), _END_OF_DAY, self.clock.zone)
+        next_day = self.clock.parse_day(text) + _DAY
+        return first_moment(next_day, time.min, self.clock.zone) - _MINUTE
 
     async def list_records(self, query: SearchQuery, detail: Detail) -> RecordListResult:
         """Return the records that a query finds, as many rows as `detail` allows."""

@@ -11,9 +11,7 @@ from servicenow.operations import OPERATIONS, READ_TIMEOUT, ServiceNowOperations
 from servicenow.provider import User
 from servicenow.results import Detail, UserListResult, UserResult, max_rows, to_user_view
 from toolkit.effects import READS
-from toolkit.errors import Rejected
-from toolkit.speech.emails import spoken_email
-from toolkit.speech.numbers import spoken_phone_number
+from toolkit.speech.contact import to_email, to_phone
 from toolkit.speech.people import is_same_number
 
 
@@ -30,9 +28,7 @@ async def search_user_by_email(
     email: Name, detail: Detail = "short", operations: ServiceNowOperations = OPERATIONS
 ) -> UserListResult:
     """Find users by e-mail address."""
-    address = spoken_email(email)
-    if address is None:
-        raise Rejected("That is no e-mail address.", say=sentences.say("spell_email"))
+    address = to_email(email)
     users = with_email(await operations.provider.find_users(email=address), address)
     return _to_result(users, "email", detail)
 
@@ -57,9 +53,7 @@ async def search_user_by_phone(
     phone: Name, detail: Detail = "short", operations: ServiceNowOperations = OPERATIONS
 ) -> UserListResult:
     """Find users by phone number."""
-    number = spoken_phone_number(phone)
-    if number is None:
-        raise Rejected("That is no phone number.", say=sentences.say("phone_again"))
+    number = to_phone(phone)
     candidates = await operations.provider.find_users(phone=number)
     users = [
         each for each in candidates if any(is_same_number(number, phone) for phone in each.phones)

@@ -21,8 +21,8 @@ from tickets.provider import (
 )
 from tickets.sentences import say
 from toolkit.errors import NotFound, Rejected
+from toolkit.speech.contact import optional_email, optional_phone
 from toolkit.speech.emails import spoken_email
-from toolkit.speech.numbers import spoken_phone_number
 from toolkit.speech.people import as_phone_number
 
 Id = Annotated[str, Field(min_length=1, max_length=100)]
@@ -63,8 +63,8 @@ class NewTicket(_Input):
             text=to_text(self.text),
             requester=to_id(self.requester) if self.requester else None,
             requester_name=to_line(to_text(name)) if name else None,
-            requester_email=to_email(self.requester_email) if self.requester_email else None,
-            requester_phone=to_phone(self.requester_phone) if self.requester_phone else None,
+            requester_email=optional_email(self.requester_email),
+            requester_phone=optional_phone(self.requester_phone),
             assignee=to_id(self.assignee) if self.assignee else None,
             priority=self.priority,
             type=self.type,
@@ -86,8 +86,8 @@ class NewUser(_Input):
         return UserDraft(
             id=user_id,
             name=to_line(to_text(self.name)) if self.name else None,
-            email=to_email(self.email) if self.email else None,
-            phone=to_phone(self.phone) if self.phone else None,
+            email=optional_email(self.email),
+            phone=optional_phone(self.phone),
             organization=to_line(to_text(self.organization)) if self.organization else None,
         )
 
@@ -115,30 +115,6 @@ def parse_person(text: str) -> Person:
     if phone := as_phone_number(text):
         return Person(phone=phone)
     return Person(name=to_line(text))
-
-
-def to_email(text: str) -> str:
-    """Return the e-mail address that a text spells.
-
-    Raises:
-        Rejected: it spells none.
-    """
-    email = spoken_email(text)
-    if email is None:
-        raise Rejected("That is no e-mail address.", say=say("spell_email"))
-    return email
-
-
-def to_phone(text: str) -> str:
-    """Return the phone number that a text spells, in digits.
-
-    Raises:
-        Rejected: it spells none.
-    """
-    phone = spoken_phone_number(text)
-    if phone is None:
-        raise Rejected("That is no phone number.", say=say("phone_again"))
-    return phone
 
 
 def to_id(text: str, what: str = "record") -> str:

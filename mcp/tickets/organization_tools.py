@@ -7,7 +7,7 @@ from fastmcp.tools import tool
 from pydantic import Field
 
 from tickets import sentences
-from tickets.inputs import Detail, Id, LongText, ShortText, to_id, to_line, to_phone, to_text
+from tickets.inputs import Detail, Id, LongText, ShortText, to_id, to_line, to_text
 from tickets.operations import (
     PROVIDER,
     READ_TIMEOUT,
@@ -27,7 +27,9 @@ from tickets.results import (
 from toolkit.effects import READS, WRITES
 from toolkit.errors import NotFound, Rejected
 from toolkit.middleware.confirmation import confirm
+from toolkit.moments import add, utc
 from toolkit.speech.clock import CLOCK, Clock
+from toolkit.speech.contact import to_phone
 from toolkit.speech.text import cut
 
 Minutes = Annotated[int, Field(ge=0, le=1440)]
@@ -101,8 +103,8 @@ async def check_availability(
 
 def _start(clock: Clock, started: str | None, seconds: int) -> datetime:
     if started is None:
-        return clock.now - timedelta(seconds=seconds)
+        return add(clock.now, -timedelta(seconds=seconds))
     start = clock.parse_datetime(to_line(started))
-    if start > clock.now:
+    if utc(start) > utc(clock.now):
         raise Rejected("That call has not been made yet.", say=sentences.say("which_time"))
     return start

@@ -23,13 +23,16 @@ usual behaviour and can be overridden.
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
+import pytest
+
 from config.database import Database
 from crm.provider import KINDS, Kind
 from crm.server import SERVER
 from tests.conftest import Tenant
 from tests.crm.harness import CrmHarness, FakeCrm
 from tests.crm.samples import HOSTILE, title_field
-from tests.crm.scenario import CrmScenario
+from tests.crm.scenario import CrmScenario, set_time_zone
+from tests.support.clock_changes import CLOCK_CHANGES, ClockChange
 from tests.support.faults import SwitchableBreakers
 from tests.support.servers import Servers
 from tests.support.vendor_contract import CANARY, VendorContract
@@ -112,6 +115,23 @@ class CrmContract(CrmScenario, VendorContract[CrmHarness]):
                     assert retried.error is None, (kind, retried)
                     assert retried.data["id"] == stored["id"]
             harness.only_record(kind)
+
+    @pytest.mark.parametrize("change", CLOCK_CHANGES, ids=str)
+    async def test_an_event_in_an_hour_that_comes_twice_is_found_and_not_repeated(
+        self, harness: CrmHarness, change: ClockChange
+    ) -> None:
+        if not self.supports("create_event") or "event" in self.cannot_find_lost:
+            return
+        await set_time_zone(harness, change)
+        arguments = {**self.create_arguments("event", {}), "when": change.iso(0)}
+        self.lose_answer(harness.vendor)
+        async with harness.caller() as caller:
+            lost = await caller.call("create_event", **arguments)
+            assert lost.error == "outcome_unknown"
+            await harness.let_time_pass()
+            retried = await caller.call("create_event", **arguments)
+        assert retried.error is None, retried
+        assert retried.data["id"] == harness.only_record("event")["id"]
 
     async def test_a_create_that_was_not_done_is_done_on_the_second_try(
         self, harness: CrmHarness

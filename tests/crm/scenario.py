@@ -1,9 +1,13 @@
 """Calls every tool of the CRM once and checks its effect, with any vendor."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+import pytest
+
 from crm.provider import KINDS, Kind, Value
+from tests.conftest import fetch
 from tests.crm.harness import TOOLS, CrmHarness
 from tests.crm.samples import (
     CREATE,
@@ -15,6 +19,7 @@ from tests.crm.samples import (
     title_field,
     to_stored_fields,
 )
+from tests.support.clock_changes import CLOCK_CHANGES, ClockChange
 from tests.support.servers import Caller
 
 
@@ -196,3 +201,40 @@ class CrmScenario:
             found = await harness.call_ok(caller, "search", text=text)
             assert found.data["found"] == [], text
             assert found.data["say"].startswith("I can't find ")
+
+    @pytest.mark.parametrize("change", CLOCK_CHANGES, ids=str)
+    async def test_an_event_over_a_change_of_the_clocks_is_as_long_as_was_said(
+        self, harness: CrmHarness, change: ClockChange
+    ) -> None:
+        if not self.supports("create_event"):
+            return
+        await set_time_zone(harness, change)
+        # When it is created, and when it is moved there.
+        starts = (-1, 5) if self.supports("update_event") else (-1,)
+        for hours in starts:
+            times = {"when": change.iso(hours), "minutes": 120}
+            async with harness.caller() as caller:
+                made = await harness.call_ok(
+                    caller, "create_event", **{**self.create_arguments("event", {}), **times}
+                )
+                if hours > 0:
+                    made = await harness.call_ok(
+                        caller, "update_event", event=made.data["id"], when=change.iso(-1)
+                    )
+            expected = {"starts_at": change.after(-1), "ends_at": change.after(1)}
+            assert {field: _moment(made.data[field]) for field in expected} == expected
+            stored = next(
+                each for each in harness.vendor.records("event") if each["id"] == made.data["id"]
+            )
+            for field in expected.keys() & stored.keys():
+                assert _moment(stored[field]) == expected[field]
+
+
+async def set_time_zone(harness: CrmHarness, change: ClockChange) -> None:
+    """Set the time zone of the harness's business, before its first call."""
+    statement = f"update business set time_zone = '{change.zone.key}' returning id"
+    await fetch(harness.database, harness.tenant, statement)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

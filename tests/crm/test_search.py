@@ -30,7 +30,7 @@ def titles(answer: Answer) -> list[str]:
 SEARCHES: tuple[tuple[str, list[str]], ...] = (
     ("Tom Hill", ["Tom Hill"]),
     ("tom  HILL!", ["Tom Hill"]),
-    ("Thom Hill", ["Tom Hill", "Tomas Hiller"]),
+    ("Thom Hill", ["Tom Hill"]),
     ("Tom Hall", ["Tom Hill"]),
     ("hill and sons", ["Tom Hill"]),
     ("Tom Hill of Hill and Sons", ["Tom Hill"]),

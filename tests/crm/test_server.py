@@ -191,7 +191,7 @@ async def test_what_is_changed_is_said(caller: Caller) -> None:
         fields={"sales_region": None},
     )
     assert changed.data["say"] == (
-        "Done, the lead is changed: name Tom Mills, phone 5550199 and sales region empty."
+        "Done, the lead is changed: name Tom Mills, phone 5 5 5, 0 1 9 9 and sales region empty."
         f" {ANYTHING}"
     )
     account = (await caller.call("create_account", name="Hill Ltd")).data["id"]
@@ -221,7 +221,8 @@ async def test_writes_are_read_back_before_anything_happens(
 
         made = await confirm(
             "create_lead",
-            "A new lead: Tom Hill of Hill Ltd, phone 5550142 and with notes. Shall I save it?",
+            "A new lead: Tom Hill of Hill Ltd, phone 5 5 5, 0 1 4 2 and with notes."
+            " Shall I save it?",
             name="Tom Hill",
             company="Hill Ltd",
             phone="555 0142",

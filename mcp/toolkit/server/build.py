@@ -25,6 +25,7 @@ from config.security.tokens import Verifier, server_audience
 from config.security.vault import DatabaseVault, keyring
 from config.settings import Settings, required
 from toolkit.effects import is_record, is_unsafe_to_repeat
+from toolkit.middleware.arguments import CleanArguments
 from toolkit.middleware.audit import AuditMiddleware
 from toolkit.middleware.authorization import Authorization
 from toolkit.middleware.confirmation import Confirmation
@@ -125,6 +126,7 @@ def _middleware(
         Failures(writing),
         RateLimit(writing, recording),
         Authorization(spec.providers, by_name),
+        CleanArguments(),
         CompactResults(),
         Confirmation(),
         Idempotency(by_name),

@@ -39,7 +39,7 @@ class Clock:
             Rejected: it names none, or several.
         """
         request = self._parse(text)
-        if request is None or len(request.days) != 1:
+        if request is None or len(request.all_days) != 1:
             raise _ambiguous("day", phrases.say("which_day"))
         return request.days[0]
 
@@ -50,7 +50,7 @@ class Clock:
             Rejected: it leaves one of the two open.
         """
         request = self._parse(text)
-        if request is not None and len(request.days) == 1 and request.daytime.at is not None:
+        if request is not None and request.is_exact and request.daytime.at is not None:
             start = local_datetime(request.days[0], request.daytime.at, self.zone)
             if start is not None:
                 return start

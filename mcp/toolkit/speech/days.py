@@ -227,7 +227,10 @@ RULES: Sequence[tuple[str, Build]] = (
         _calendar_day,
     ),
     (rf"(?:on )?the (?P<number>{_NTH}){_NO_COUNT}", _day_number),
-    (rf"(?P<number>{_NTH})(?=,? (?:or|and|to|through|until|till|of)\b|,|$)", _day_number),
+    (
+        rf"(?P<number>{_NTH})(?=,? (?:morning|afternoon|evening|at|or|and|to|through|until|till|of)\b|,|$)",
+        _day_number,
+    ),
     (rf"(?:on|day) (?P<number>{_NTH}){_NO_COUNT}", _day_number),
     # Months
     (

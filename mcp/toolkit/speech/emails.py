@@ -34,7 +34,7 @@ _TOKEN = re.compile(r"@|[^\s,;:!?\"()<>@]+")
 _BEFORE = frozenset(
     [
         *("um", "uh", "er", "erm", "so", "well", "okay", "ok", "sure", "yes", "yeah", "right"),
-        *("my", "the", "our", "an", "email", "e-mail", "mail", "address", "is", "it", "it's"),
+        *("my", "the", "our", "an", "email", "e-mail", "mail", "id", "address", "is", "it", "it's"),
         *("its", "that", "that's", "this", "would", "be", "you", "can", "could", "send", "to"),
         *("let", "me", "see", "write", "reach", "use", "under", "contact", "please", "hi"),
         *("hello", "think", "i", "i'm", "try", "on", "work", "personal", "just", "best", "main"),
@@ -86,7 +86,7 @@ def _read(said: str) -> str | None:
     said = _SPELLED.sub(r"\1", said)
     words = _TOKEN.findall(_AFTER.sub("", said))
     tokens = ["@" if each == "at" else each for each in words]
-    while tokens and tokens[0] in _BEFORE:
+    while tokens and tokens[0] in _BEFORE and not _is_spelled(tokens):
         tokens.pop(0)
     if tokens.count("@") != 1:
         return None
@@ -96,6 +96,11 @@ def _read(said: str) -> str | None:
         return None
     address = f"{local}@{domain}"
     return address if _ADDRESS.fullmatch(address) else None
+
+
+def _is_spelled(tokens: Sequence[str]) -> bool:
+    """Return whether a letter begins what is spelled: "i r i s", and not "I am"."""
+    return len(tokens[0]) == 1 and (len(tokens[1:2]) == 0 or len(tokens[1]) == 1)
 
 
 @dataclass

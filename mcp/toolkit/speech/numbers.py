@@ -36,7 +36,7 @@ _TALK = frozenset(
         *("reach", "at", "on", "can", "for", "best", "a", "i'm", "i", "am", "with", "in", "code"),
         *("area", "be", "would", "order", "booking", "reference", "ref", "pin", "ticket", "card"),
         *("account", "customer", "case", "invoice", "loyalty", "under", "to", "try", "home"),
-        *("work", "office", "so"),
+        *("work", "office", "so", "alright", "thing", "get", "bye", "great", "perfect", "got"),
     ]
 )
 _AGAIN = re.compile(

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Sequence
 
 from anyascii import anyascii
 from phonenumbers import MatchType, convert_alpha_characters_in_number, is_number_match
-from rapidfuzz.fuzz import ratio
+from rapidfuzz.fuzz import ratio, token_set_ratio
 
 from toolkit.speech.numbers import spoken_phone_number, words_to_digits
 
 _SIGNIFICANT = 7  # digits; fewer at the end of a number do not identify it
 _SIMILAR = 0.72
+_MOST_WORDS = 8  # of a name; a longer text is compared as a whole
 _SAME_SOUND = 0.95
+SURE = _SAME_SOUND  # a similarity from which on a name needs no other one beside it
 _SAME_INITIAL = 0.9
+_SAME_LENGTH = 0.6  # of two words that sound the same: vowels are not compared
 _LIKE_WORDS = 0.72  # of the letters, from which on a word may be another one that was misheard
 # Letters that sound alike at the beginning of a name.
 _SOUNDS = ("ckqgx", "szcx", "fvwp", "ijyg", "bp", "dt", "aeiouhy", "mn")
@@ -88,6 +91,8 @@ def similarity(said: str, written: str) -> float:
     first, second = _words(said), _words(written)
     if not first or not second:
         return 0.0
+    if max(len(first), len(second)) > _MOST_WORDS:
+        return token_set_ratio(" ".join(first), " ".join(second)) / 100
     joined = [(each, second) for each in _joinings(first)]
     joined += [(first, each) for each in _joinings(second)]
     likenesses = (_likeness(*sorted(pair, key=len)) for pair in joined)
@@ -133,11 +138,15 @@ def _word_likeness(one: str, other: str) -> float:
     if min(len(one), len(other)) == 1:
         return _SAME_INITIAL if one[0] == other[0] else 0.0
     first, second = _sound(one), _sound(other)
-    if first == second:
+    if first == second and min(len(one), len(other)) >= _SAME_LENGTH * max(len(one), len(other)):
         return _SAME_SOUND
-    if first[0] != second[0] and not any(first[0] in g and second[0] in g for g in _SOUNDS):
+    if not any(_begins_alike(*pair) for pair in ((one, other), (first, second))):
         return 0.0
     return ratio(one, other) / 100
+
+
+def _begins_alike(one: str, other: str) -> bool:
+    return one[0] == other[0] or any({one[0], other[0]} <= {*group} for group in _SOUNDS)
 
 
 def _sound(word: str) -> str:

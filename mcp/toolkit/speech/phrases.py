@@ -1,5 +1,6 @@
 """Times and lists in the words of a spoken reply: parts of other sentences."""
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import Literal
@@ -46,6 +47,21 @@ def datetime_label(start: datetime, today: date) -> str:
 def number_words(number: int) -> str:
     """Return `twenty three`."""
     return say("number", number=number).replace("-", " ")
+
+
+def phone_label(number: str) -> str:
+    """Return `plus 4 9 3, 0 5 5, 5 0 1 4 2`: a voice reads digit by digit, with pauses."""
+    line, _, extension = number.partition(" ext. ")
+    digits = re.sub(r"\D", "", line)
+    groups = [digits[at : at + 3] for at in range(0, len(digits), 3)]
+    if len(groups) > 1 and len(groups[-1]) == 1:
+        groups[-2:] = ["".join(groups[-2:])]
+    return say(
+        "phone",
+        plus="yes" if line.startswith("+") else "no",
+        digits=", ".join(" ".join(group) for group in groups),
+        extension=" ".join(extension) if extension else "none",
+    )
 
 
 def join_words(choices: Sequence[str], conjunction: Literal["and", "or"] = "or") -> str:

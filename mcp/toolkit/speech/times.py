@@ -47,7 +47,7 @@ _TIME = (
     rf"|\d{{1,2}}(?: oclock)?{_HALF})"
 )
 _NOT_THINGS = r"(?! ?\d| (?:minutes|people|persons|euros|dollars))"
-_END = r"(?![\d/:.]\d|(?:st|nd|rd|th)\b)(?: ?ish\b)?(?: sharp| on the dot| or so| exactly)?"
+_END = r"(?!\d|[/:.]\d|(?:st|nd|rd|th)\b)(?: ?ish\b)?(?: sharp| on the dot| or so| exactly)?"
 # Without a word before it, only these are times; a bare number may be anything.
 _SURE = (
     rf"(?:noon|midday|half(?: past)? \d{{1,2}}\b{_HALF}"
@@ -198,6 +198,7 @@ RULES: Sequence[tuple[str, Callable[[re.Match[str], Today], Item | list[Item]]]]
     (rf"(?P<time>{_SURE}){_END}", _exact),
     (r"(?:at |around |by |until |before |after |12 )?midnight", _unclear),
     (r"(?:at )?(?:the )?(?:usual|same)(?: time| as (?:usual|always|last time|before))", _unclear),
+    (r"(?:at )?(?:my|our|his|her|their) [a-z]+ time\b", _unclear),
     (
         r"(?:by |at |towards )?(?:the )?end of (?:the )?"
         r"(?:day|business|play|morning|afternoon)",

@@ -33,6 +33,11 @@ class TimeRequest:
         """Return the days of this request and of its alternatives, in order."""
         return tuple(sorted({*self.days, *chain.from_iterable(o.days for o in self.others)}))
 
+    @property
+    def is_exact(self) -> bool:
+        """Return whether it is for one time of one day."""
+        return len(self.days) == 1 and self.daytime.at is not None and not self.others
+
     def includes(self, start: datetime) -> bool:
         """Say whether a local time fits; a request for an exact time fits the whole day."""
         earliest, latest = self.daytime.earliest, self.daytime.latest

@@ -65,6 +65,10 @@ _ORDINARY = (
     rf"for \d{{1,3}}(?: (?:{_THINGS}))?"
     r"(?! ?(?:am|pm|oclock|:|days?|weeks?|hours?|minutes?))(?!\d|:)",
     rf"(?:a )?\d{{1,4}} ?(?:{_THINGS})\b",
+    r"(?:a |the )?(?:party|table|group|family|team|total|class|booking) (?:of|for) \d{1,3}\b",
+    r"(?:come|came|coming|swing|swung|stop|stopped|drop|dropped|pop|popped|pass|passed|go|call)"
+    r" by\b",
+    r"by (?:any chance|the way|phone|myself|ourselves|email|mail|card|car|train|bus)\b",
     r"(?:a )?\d{1,3} (?:off|way|man|bed|bedroom)\b",
     r"(?:number|room|bus|line|flat|unit|apartment|suite|house|gate|platform|option|invoice|order"
     r"|reference|ticket|case|code|extension|door|floor)(?: (?:number|is|no))* \d+\b",
@@ -129,9 +133,21 @@ def _word(kind: Joint) -> Build:
 def _negation(match: re.Match[str], today: Today) -> Item:
     """Read a "not" before a day; any other one is not understood."""
     del today
-    rest = match.string[match.end() :].lstrip(" ,")
-    is_day = any(pattern.match(rest) for pattern, build in RULES if build in _DAY_BUILDS)
+    is_day = _starts_with_day(match.string[match.end() :])
     return Word("not") if is_day else Unclear(match[0])
+
+
+def _until(match: re.Match[str], today: Today) -> Item | list[Item]:
+    """Read "until Friday" and "by Friday"; "by" alone is talk."""
+    del today
+    if _starts_with_day(match.string[match.end() :]):
+        return Word("until")
+    return [] if match[0] == "by" else Unclear(match[0])
+
+
+def _starts_with_day(said: str) -> bool:
+    rest = said.lstrip(" ,")
+    return any(pattern.match(rest) for pattern, build in RULES if build in _DAY_BUILDS)
 
 
 def _any_but(match: re.Match[str], today: Today) -> list[Item]:
@@ -164,7 +180,12 @@ _RULES: Sequence[tuple[str, Build]] = (
     ),
     (r"(?:any ?(?:time|day)|whenever|any other day)\b", _word("any")),
     (_UNSUITABLE, _word("not that")),
+    (r"at (?:the|your) (?:earliest|next) (?:opportunity|convenience)\b", _word("soonest")),
     (r"at the (?:earliest|latest)\b", _unclear),
+    (
+        r"whenever (?!you|i|we|it|is|suits|works|possible|convenient|that|there)[a-z]+",
+        _unclear,
+    ),
     (_NEGATION, _negation),
     (rf"{_CORRECTION}(?:[ ,]+{_CORRECTION})*\b", _word("correction")),
     (
@@ -175,7 +196,7 @@ _RULES: Sequence[tuple[str, Build]] = (
     (r"(?:and|&)\b", _word("and")),
     (r",", _word("comma")),
     (r"(?:to|through|thru|-|/)(?= |$|\d)", _word("to")),
-    (r"(?:until|till|up to|by)(?= )", _word("until")),
+    (r"(?:until|till|up to|by)(?= )", _until),
     (r"(?:between|anywhere between)\b", _word("between")),
     (r"(?:from|starting|starting on)\b", _word("from")),
 )

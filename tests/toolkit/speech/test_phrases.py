@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from toolkit.speech.numbers import spoken_phone_number, words_to_digits
-from toolkit.speech.phrases import datetime_label, join_times, number_words
+from toolkit.speech.phrases import datetime_label, join_times, number_words, phone_label
 
 BERLIN = ZoneInfo("Europe/Berlin")
 TODAY = date(2026, 11, 24)
@@ -71,3 +71,16 @@ def test_every_number_can_be_said_and_read_again() -> None:
     assert (
         words_to_digits("the twenty third, twelfth and fortieth") == "the 23rd, 12th and fortieth"
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ("5550142", "5 5 5, 0 1 4 2"),
+        ("+49305550142", "plus 4 9 3, 0 5 5, 5 0 1, 4 2"),
+        ("55512", "5 5 5, 1 2"),
+        ("0301234567 ext. 12", "0 3 0, 1 2 3, 4 5 6 7, extension 1 2"),
+    ],
+)
+def test_a_phone_number_is_said_digit_by_digit(number: str, said: str) -> None:
+    assert phone_label(number) == said

@@ -20,6 +20,7 @@ from crm.provider import (
     Value,
 )
 from crm.providers.hubspot.options import Options
+from toolkit.moments import add
 from toolkit.speech.times import format_utc
 
 OBJECTS: Mapping[Kind, str] = {
@@ -247,7 +248,7 @@ def default_properties(kind: Kind, values: InputValues) -> dict[str, str]:
         case "task", _:
             return {"hs_timestamp": format_utc(now()), "hs_task_status": "NOT_STARTED"}
         case "event", datetime() as start:
-            return {"hs_meeting_end_time": format_utc(start + _MEETING_LENGTH)}
+            return {"hs_meeting_end_time": format_utc(add(start, _MEETING_LENGTH))}
         case _:
             return {}
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from config.columns import now
 from crm.provider import InputValue, InputValues, Kind, Record, SearchQuery, StandardField, Value
+from toolkit.moments import add
 from toolkit.speech.people import is_same_number
 from toolkit.speech.times import format_utc
 
@@ -197,7 +198,8 @@ def with_required_fields(
                 "Closing_Date": (now() + _DEFAULT_CLOSE).date().isoformat(),
             }
         case "event" if isinstance(starts_at, datetime):
-            required = {"End_DateTime": with_utc_offset(format_utc(starts_at + _EVENT_LENGTH))}
+            ends_at = add(starts_at, _EVENT_LENGTH)
+            required = {"End_DateTime": with_utc_offset(format_utc(ends_at))}
         case "case":
             required = {"Case_Origin": "Phone", "Status": picklists.case_statuses["new"]}
         case _:

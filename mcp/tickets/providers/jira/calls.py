@@ -10,6 +10,7 @@ from tickets.providers.jira.settings import JiraSettings
 from tickets.providers.jira.tickets import require_key
 from tickets.sentences import say
 from toolkit.errors import Rejected
+from toolkit.moments import add
 
 NO_AVAILABILITY = "Jira does not know who can take a call."
 _RETRY_WINDOW = timedelta(days=1)  # in which the earlier try of a call has been
@@ -60,7 +61,7 @@ class JiraCalls:
         call = self._client.call
         if not call.is_retry:
             return None
-        since = int((log.started_at - _RETRY_WINDOW).timestamp() * 1000)
+        since = int(add(log.started_at, -_RETRY_WINDOW).timestamp() * 1000)
         query: Query = {"startedAfter": since, "expand": "properties"}
         page = await self._client.request("GET", path, responses.WorklogPage, query=query)
         found = (each for each in page.worklogs if is_marked(each.properties, call.idempotency_key))

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from tickets.provider import CallLog, Fields, Refusal, TicketChange, TicketDraft, UserDraft
 from toolkit.errors import NotFound, Rejected
+from toolkit.moments import add
 from toolkit.speech.times import format_utc
 
 T = TypeVar("T")
@@ -139,7 +140,7 @@ def talk_call(log: CallLog, app: int, line: str) -> dict[str, Any]:
         "to_line": to_line,
         "direction": log.direction,
         "call_started_at": format_utc(log.started_at),
-        "call_ended_at": format_utc(log.started_at + timedelta(seconds=log.seconds)),
+        "call_ended_at": format_utc(add(log.started_at, timedelta(seconds=log.seconds))),
         **_without_empty(ticket_id=log.ticket and to_number(log.ticket, "ticket")),
     }
 
