@@ -16,6 +16,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
+# In its own zone, the server's moments would be compared and subtracted by the wall clock.
+_OPTIONS = "-c statement_timeout=8000 -c timezone=UTC"
 # The errors of a database that cannot be reached.
 UNREACHABLE = (OperationalError, InterfaceError, PoolTimeoutError)
 
@@ -49,7 +51,7 @@ class Database:
             pool_timeout=4,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"connect_timeout": 4, "options": "-c statement_timeout=8000"},
+            connect_args={"connect_timeout": 4, "options": _OPTIONS},
         )
 
     @asynccontextmanager

@@ -10,7 +10,7 @@ from scheduling.results import BookingListResult, BookingResult, SlotsResult
 from toolkit.effects import CHANGES, DESTROYS, READS, WRITES
 from toolkit.errors import Rejected
 from toolkit.middleware.confirmation import confirm
-from toolkit.speech.numbers import spoken_phone_number
+from toolkit.speech.contact import optional_email, optional_phone
 
 _MAX_LISTED = 5
 
@@ -72,13 +72,16 @@ async def create_booking(
     calendar = operations.calendar
     service, start = operations.find_service_of_slot(slot), operations.parse_start(slot)
     attendee = Attendee(
-        name=normalize_name(name), phone=spoken_phone_number(phone or ""), email=email, notes=notes
+        name=normalize_name(name),
+        phone=optional_phone(phone),
+        email=optional_email(email),
+        notes=notes,
     )
     booking = await calendar.find_lost_booking(service, start, attendee)
     if booking is None:
         operations.require_contact_details(attendee)
         await operations.require_free(service, start)
-        confirm(sentences.confirm_booking(service, operations.label(start), attendee.name))
+        confirm(sentences.confirm_booking(service, operations.label(start), attendee))
         booking = await calendar.book(service, start, attendee)
     if booking is None:
         raise await operations.slot_taken(service, start)
@@ -104,7 +107,7 @@ async def list_bookings(
     operations: SchedulingOperations = OPERATIONS,
 ) -> BookingListResult:
     """Find the caller's own bookings by name or phone."""
-    person, number = normalize_name(name or ""), spoken_phone_number(phone or "")
+    person, number = normalize_name(name or ""), optional_phone(phone)
     if not (person or number):
         raise Rejected(
             "Bookings are found by the name or the phone number of the caller.",

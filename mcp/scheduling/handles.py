@@ -2,7 +2,8 @@
 
 `thu-10:30` is the next such time within seven days, today included; further away it carries the
 date: `thu26nov-10:30`. Where a calendar has several services the handle begins with the service,
-`guided-tour-thu-10:30`, so that one choice among handles decides what is booked and when.
+`guided-tour-thu-10:30`, so that one choice among handles decides what is booked and when. Where the
+clocks go back they show a time twice: `sun-02:30` is the first one, `sun-02:30-second` the other.
 
 Handles are not stored: they are parsed again in the calendar's own time zone.
 """
@@ -13,14 +14,16 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from config.language.english import MONTHS, WEEKDAYS
+from toolkit.moments import moments_at, reading
 from toolkit.speech.phrases import NEAR
-from toolkit.speech.times import local_datetime
 
 _DAYS = [name[:3].lower() for name in WEEKDAYS]
 _MONTHS = [name[:3].lower() for name in MONTHS]
+_SECOND = "-second"
 _HANDLE = re.compile(
     rf"(?:(?P<service>[a-z0-9][a-z0-9_-]*)-)?(?P<weekday>{'|'.join(_DAYS)})"
     rf"(?:(?P<day>\d{{1,2}})(?P<month>{'|'.join(_MONTHS)}))?-(?P<hour>\d\d):?(?P<minute>\d\d)"
+    rf"(?P<second>{_SECOND})?"
 )
 _YEARS = 2  # how far ahead a date without a year is looked for
 
@@ -39,7 +42,7 @@ def format_handle(start: datetime, today: date, service_id: str | None) -> str:
     name = _DAYS[day.weekday()]
     if not 0 <= (day - today).days < NEAR:
         name += f"{day.day}{_MONTHS[day.month - 1]}"
-    handle = f"{name}-{start:%H:%M}"
+    handle = f"{name}-{start:%H:%M}{_SECOND if reading(start) == 'second' else ''}"
     return f"{service_id}-{handle}" if service_id else handle
 
 
@@ -51,8 +54,10 @@ def parse_handle(text: str, today: date, zone: ZoneInfo) -> Handle | None:
     day = _parse_day(match, today)
     if day is None:
         return None
-    start = local_datetime(day, time(int(match["hour"]), int(match["minute"])), zone)
-    return Handle(match["service"], start) if start else None
+    found = moments_at(day, time(int(match["hour"]), int(match["minute"])), zone)
+    if match["second"]:
+        found = found[1:]
+    return Handle(match["service"], found[0].astimezone(zone)) if found else None
 
 
 def _parse_day(match: re.Match[str], today: date) -> date | None:

@@ -1,10 +1,13 @@
 """Which service a caller means, and whose a booking is."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
-from scheduling.provider import Attendee, Service
-from toolkit.speech.people import fold, is_same_number
+from scheduling.provider import Attendee, Booking, Service
+from toolkit.speech.people import fold, is_same_number, is_similar
+
+T = TypeVar("T")
 
 _FILLERS = frozenset(
     [
@@ -32,13 +35,32 @@ def find_service(text: str, services: Sequence[Service]) -> Service | None:
 
 
 def is_booked_by(attendee: Attendee, name: str | None, phone: str | None) -> bool:
-    """Say whether the attendee has this name or this phone number.
-
-    For vendors whose own search is missing, partial or undocumented.
-    """
+    """Say whether the attendee has this name or this phone number."""
     if phone and attendee.phone and is_same_number(attendee.phone, phone):
         return True
     return bool(name) and fold(attendee.name) == fold(name or "")
+
+
+def of_person(
+    found: Iterable[T],
+    attendees: Callable[[T], Iterable[Attendee]],
+    name: str | None,
+    phone: str | None,
+) -> list[T]:
+    """Return what is of the person with this name or phone; else, of one whose name sounds so.
+
+    For calendars whose own search is missing, partial, undocumented or exact.
+    """
+    every = [(each, list(attendees(each))) for each in found]
+    exact = [each for each, people in every if any(is_booked_by(p, name, phone) for p in people)]
+    if exact or not name:
+        return exact
+    return [each for each, people in every if any(is_similar(name, p.name) for p in people)]
+
+
+def attendee_of(booking: Booking) -> list[Attendee]:
+    """Return whose a booking is."""
+    return [booking.attendee]
 
 
 def _score(text: str, service: Service) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from scheduling.results import (
 )
 from scheduling.slots import MAX_OFFERED, choose_slots, nearest_slots
 from toolkit.errors import NotFound, Rejected
+from toolkit.moments import add, first_moment, utc
 from toolkit.speech import phrases
 from toolkit.speech.times import local_datetime
 from toolkit.speech.when import TimeRequest, parse_when
@@ -28,6 +29,7 @@ from toolkit.tenancy import tenant_provider
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
+_MINUTE = timedelta(minutes=1)
 _WEEKS_AHEAD = 9  # how far the next free time is looked for
 _ALTERNATIVES = 2
 
@@ -85,7 +87,7 @@ class SchedulingOperations:
                 say=sentences.say("which_time"),
                 next="Call get_available_slots, then pass on the handle of the chosen time.",
             )
-        if start <= self.now:
+        if utc(start) <= utc(self.now):
             raise Rejected(
                 "That time has already passed.",
                 say=sentences.say("past_time"),
@@ -96,9 +98,10 @@ class SchedulingOperations:
     async def offer_slots(self, service: Service, request: TimeRequest) -> SlotsResult:
         """Return a few of the free times that were asked for, or else the next ones after them."""
         today = self.now.date()
-        if request.days[-1] < today:
+        days = request.all_days
+        if days[-1] < today:
             return SlotsResult(say=sentences.say("past_day"), offered=[])
-        first, last = self._midnight(request.days[0]), self._midnight(request.days[-1] + _DAY)
+        first, last = self._midnight(days[0]), self._midnight(days[-1] + _DAY)
         free = [
             start
             for start in await self._free_starts(service, first, last)
@@ -137,16 +140,17 @@ class SchedulingOperations:
         Raises:
             Rejected: it cannot; the nearest free times are offered.
         """
-        end = start + timedelta(minutes=1)
-        if start not in await self._free_starts(service, start, end, moving):
+        free = await self._free_starts(service, start, add(start, _MINUTE), moving)
+        if utc(start) not in map(utc, free):
             raise await self.slot_taken(service, start, moving)
 
     async def slot_taken(
         self, service: Service, start: datetime, moving: Booking | None = None
     ) -> Rejected:
         """Return the error for a time that is not free, with the nearest times that are."""
-        day = self._midnight(start.date())
-        free = await self._free_starts(service, day, day + _WEEK, moving)
+        day = self.to_local(start).date()
+        first, last = self._midnight(day), self._midnight(day + _WEEK)
+        free = await self._free_starts(service, first, last, moving)
         starts = nearest_slots(free, start, _ALTERNATIVES)
         label = self.label(start)
         say = sentences.describe_taken(label, starts, self.now.date())
@@ -189,7 +193,7 @@ class SchedulingOperations:
 
     def label(self, start: datetime) -> str:
         """Return a time as it is said: `Thursday at ten thirty in the morning`."""
-        return phrases.datetime_label(self.to_local(start), self.now.date())
+        return sentences.datetime_label(self.to_local(start), self.now.date())
 
     def to_local(self, start: datetime) -> datetime:
         """Return a time in the calendar's zone."""
@@ -227,7 +231,7 @@ class SchedulingOperations:
         if handle := parse_handle(slot, self.now.date(), self.zone):
             return handle.starts_at
         request = self.parse_when(slot)
-        if request is None or len(request.days) != 1 or request.daytime.at is None:
+        if request is None or not request.is_exact or request.daytime.at is None:
             return None
         return local_datetime(request.days[0], request.daytime.at, self.zone)
 
@@ -239,17 +243,20 @@ class SchedulingOperations:
 
     async def _later_starts(self, service: Service, request: TimeRequest) -> list[datetime]:
         """Return the free times of the first week after the requested time that has any."""
-        start = self._midnight(request.days[-1] + _DAY)
-        if latest := request.daytime.latest:
-            start = datetime.combine(request.days[-1], latest, self.zone)
+        last = request.all_days[-1]
+        start = self._midnight(last + _DAY)
+        if (latest := request.daytime.latest) and not request.others:
+            start = first_moment(last, latest, self.zone)
         for _ in range(_WEEKS_AHEAD):
-            if free := await self._free_starts(service, start, start + _WEEK):
+            last += _WEEK
+            end = self._midnight(last + _DAY)
+            if free := await self._free_starts(service, start, end):
                 return free
-            start += _WEEK
+            start = end
         return []
 
     def _midnight(self, day: date) -> datetime:
-        return datetime.combine(day, time.min, self.zone)
+        return first_moment(day, time.min, self.zone)
 
 
 _PROVIDER: SchedulingProvider = Depends(tenant_provider(PROVIDERS))

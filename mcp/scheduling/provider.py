@@ -6,6 +6,8 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
+from toolkit.moments import UtcDatetime
+
 
 def _check_time_zone(name: str) -> str:
     if name not in available_timezones():
@@ -45,8 +47,8 @@ class CalendarInfo(_Model):
 class Slot(_Model):
     """A free time."""
 
-    starts_at: AwareDatetime
-    ends_at: AwareDatetime
+    starts_at: UtcDatetime
+    ends_at: UtcDatetime
 
 
 class Attendee(_Model):
@@ -64,13 +66,16 @@ class Booking(_Model):
     id: str
     reference: str
     service: Service
-    starts_at: AwareDatetime
+    starts_at: UtcDatetime
     attendee: Attendee
     status: Literal["booked", "cancelled"]
 
 
 class SchedulingProvider(Protocol):
-    """One tenant's calendar at one vendor."""
+    """One tenant's calendar at one vendor.
+
+    What takes a moment takes it in any time zone, and turns it into UTC before it adds or compares.
+    """
 
     async def check(self) -> None:
         """Make one harmless request that fails if the account does not work."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 
 from config.language.catalogue import Catalogue
-from scheduling.provider import Booking, Service
+from scheduling.provider import Attendee, Booking, Service
+from toolkit.moments import reading
 from toolkit.speech import phrases
 from toolkit.speech.text import capitalize
 from toolkit.speech.when import TimeRequest
@@ -15,24 +16,44 @@ from toolkit.speech.when import TimeRequest
 say = Catalogue("scheduling")
 
 
+def datetime_label(start: datetime, today: date) -> str:
+    """Return a day and time as they are said; of a time that comes twice, which one it is."""
+    return _with_reading(phrases.datetime_label(start, today), start)
+
+
+def join_times(starts: Sequence[datetime], today: date) -> str:
+    """Return times as they are said, with the days if they differ."""
+    if all(reading(start) == "only" for start in starts):
+        return phrases.join_times(starts, today)
+    if len({start.date() for start in starts}) > 1:
+        return phrases.join_words([datetime_label(start, today) for start in starts])
+    times = [_with_reading(phrases.time_label(start.time()), start) for start in starts]
+    return phrases.join_words(times)
+
+
+def _with_reading(label: str, start: datetime) -> str:
+    which = reading(start)
+    return label if which == "only" else say("repeated", time=label, reading=which)
+
+
 def describe_slots(starts: Sequence[datetime], today: date, request: TimeRequest) -> str:
     """Return a sentence that offers these times, which are free when the caller asked for.
 
     If the caller asked for an exact time of one day, the sentence says first whether it is free.
     """
-    exact_time = request.daytime.at if len(request.days) == 1 else None
+    exact_time = request.daytime.at if request.is_exact else None
     if exact_time is None:
         return offer_slots(starts, today)
     if starts[0].time() == exact_time:
         exact, *near = starts
-        times = phrases.join_times(near, today) if near else ""
-        label = phrases.datetime_label(exact, today)
+        times = join_times(near, today) if near else ""
+        label = datetime_label(exact, today)
         return say("free", time=label, times=times, count=len(near))
     wanted = datetime.combine(starts[0].date(), exact_time, starts[0].tzinfo)
     return say(
         "free_instead",
         time=phrases.datetime_label(wanted, today),
-        times=phrases.join_times(starts, today),
+        times=join_times(starts, today),
         count=len(starts),
     )
 
@@ -44,7 +65,7 @@ def offer_slots(starts: Sequence[datetime], today: date) -> str:
     return say(
         "offer",
         day=phrases.day_label(starts[0].date(), today),
-        times=phrases.join_times(starts, today),
+        times=join_times(starts, today),
         days=len({start.date() for start in starts}),
         count=len(starts),
     )
@@ -53,7 +74,7 @@ def offer_slots(starts: Sequence[datetime], today: date) -> str:
 def describe_full(request: TimeRequest, starts: Sequence[datetime], today: date) -> str:
     """Return a sentence that says that nothing is free in the requested time, but `starts` are."""
     whole_day = request.daytime.earliest == time.min and request.daytime.latest is None
-    one_day = request.days[0] == request.days[-1]
+    one_day = len(request.all_days) == 1
     return say(
         "nothing_free",
         asked="days" if not one_day else "day" if whole_day else "time",
@@ -84,9 +105,16 @@ def describe_bookings(bookings: Sequence[tuple[Service, str]]) -> str:
     return say("bookings", bookings=phrases.join_words(listed, "and"), count=len(listed))
 
 
-def confirm_booking(service: Service, label: str, name: str) -> str:
-    """Return the question whether to book."""
-    return say("confirm_booking", service=capitalize(service.name), time=label, name=name)
+def confirm_booking(service: Service, label: str, attendee: Attendee) -> str:
+    """Return the question whether to book; what will be stored is read back."""
+    return say(
+        "confirm_booking",
+        service=capitalize(service.name),
+        time=label,
+        name=attendee.name,
+        contact="phone" if attendee.phone else "none",
+        phone=phrases.phone_label(attendee.phone or ""),
+    )
 
 
 def confirm_move(service: Service, before: str, after: str) -> str:

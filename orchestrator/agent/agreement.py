@@ -2,7 +2,8 @@
 
 Only an answer that is shaped like a yes agrees. One file a language in the folder `agreement` has
 the words: those that agree wherever they stand (`agree`), those that agree as a short answer
-(`short`), those that refuse, put off or change (`refuse`), and those that only look so (`no_refusal`).
+(`short`), those that refuse, put off or change (`refuse`), and those that only look as if they did
+(`no_refusal`).
 """
 
 import re

@@ -118,3 +118,20 @@ async def test_an_error_does_not_show_what_was_written(small: Database, tenant: 
         async with small.tenant(tenant.business_id) as session:
             await session.execute(text("select :value / 0"), {"value": 4_627_142})
     assert "4627142" not in str(failed.value)
+
+
+async def test_moments_come_back_in_utc_whatever_zone_the_server_has(
+    postgres_server: Postgres, small: Database
+) -> None:
+    """In a zone of its own, two of them would be compared by the wall clock."""
+    async with small.unscoped() as session:
+        await session.execute(text("alter role current_user set timezone = 'Europe/Berlin'"))
+    elsewhere = Database(postgres_server.database_url, pool_size=1)
+    try:
+        async with elsewhere.unscoped() as session:
+            moment = await session.scalar(text("select timestamptz '2027-10-31 02:30+01'"))
+        assert moment.isoformat() == "2027-10-31T01:30:00+00:00"
+    finally:
+        await elsewhere.aclose()
+        async with small.unscoped() as session:
+            await session.execute(text("alter role current_user reset timezone"))

@@ -229,6 +229,21 @@ class CrmScenario:
             for field in expected.keys() & stored.keys():
                 assert _moment(stored[field]) == expected[field]
 
+    @pytest.mark.parametrize("change", CLOCK_CHANGES, ids=str)
+    async def test_a_task_is_due_on_its_day_though_the_clocks_change(
+        self, harness: CrmHarness, change: ClockChange
+    ) -> None:
+        if not self.supports("create_task"):
+            return
+        await set_time_zone(harness, change)
+        day = change.local(0).date().isoformat()
+        async with harness.caller() as caller:
+            made = await harness.call_ok(
+                caller, "create_task", **{**self.create_arguments("task", {}), "due": day}
+            )
+        assert made.data["due_date"] == day
+        assert harness.only_record("task")["due_date"][:10] == day
+
 
 async def set_time_zone(harness: CrmHarness, change: ClockChange) -> None:
     """Set the time zone of the harness's business, before its first call."""

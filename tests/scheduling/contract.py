@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import httpx2
+import pytest
 
 from config.database import Database
 from scheduling.server import SERVER
 from tests.conftest import Tenant
-from tests.scheduling.fake_calendar import ZONE, FakeBooking, FakeCalendar
+from tests.scheduling.fake_calendar import ZONE, FakeBooking, FakeCalendar, FakeService
+from tests.support.clock_changes import CLOCK_CHANGES, ClockChange
 from tests.support.faults import SwitchableBreakers
 from tests.support.servers import Answer, Caller, Servers
 from tests.support.vendor_contract import CANARY, VendorContract, VendorHarness
@@ -23,6 +26,7 @@ from tests.support.vendors import BODY_CANARY, Vendor, timed_out
 __all__ = ["ANN", "CANARY", "CalendarVendor", "SchedulingContract", "SchedulingHarness"]
 
 ANN: dict[str, str] = {"name": "Ann One", "phone": "+4930555014", "email": "ann@example.com"}
+BEN: dict[str, str] = {"name": "Ben Two", "phone": "+4930555999", "email": "ben@example.com"}
 
 
 class CalendarVendor(Vendor):
@@ -31,6 +35,12 @@ class CalendarVendor(Vendor):
     def __init__(self) -> None:
         super().__init__()
         self.calendar = FakeCalendar()
+        self.zone = ZONE.key
+
+    def open_at_night(self, zone: ZoneInfo, minutes: int) -> None:
+        """Open at every full hour, in a zone, for one service of this length."""
+        self.zone, self.calendar.zone, self.calendar.hours = zone.key, zone, range(24)
+        self.calendar.services = (FakeService(7, "Piano lesson", minutes),)
 
 
 @dataclass(frozen=True)
@@ -207,6 +217,57 @@ class SchedulingContract(VendorContract[SchedulingHarness]):
             other = await harness.book(caller, name="Ben Two", phone="+4930555999")
         assert other.error is None
         assert len(harness.vendor.calendar.active_bookings()) == 2
+
+    @pytest.mark.parametrize("change", CLOCK_CHANGES, ids=str)
+    async def test_a_booking_over_a_change_of_the_clocks_takes_its_own_time(
+        self, harness: SchedulingHarness, change: ClockChange
+    ) -> None:
+        harness.vendor.open_at_night(change.zone, minutes=120)
+        async with harness.caller() as caller:
+            booked = await caller.call("create_booking", slot=change.iso(3), **ANN)
+            assert booked.error is None, booked
+            moved = await caller.call(
+                "reschedule_booking", booking=booked.data["id"], slot=change.iso(-1)
+            )
+            assert moved.error is None, moved
+            assert datetime.fromisoformat(moved.data["starts_at"]) == change.after(-1)
+            (there,) = harness.vendor.calendar.active_bookings()
+            assert (there.start, there.end) == (change.after(-1), change.after(1))
+            during, after = [
+                await caller.call("create_booking", slot=change.iso(hours), **BEN)
+                for hours in (0, 1)
+            ]
+        assert (during.error, after.error) == ("rejected", None), (during, after)
+
+    @pytest.mark.parametrize("change", CLOCK_CHANGES, ids=str)
+    async def test_a_lost_booking_over_a_change_of_the_clocks_is_found(
+        self, harness: SchedulingHarness, change: ClockChange
+    ) -> None:
+        harness.vendor.open_at_night(change.zone, minutes=120)
+        self.lose_booking_response(harness)
+        async with harness.caller() as caller:
+            lost = await caller.call("create_booking", slot=change.iso(-1), **ANN)
+            assert lost.error == "outcome_unknown"
+            await harness.let_time_pass()
+            repeated = await caller.call("create_booking", slot=change.iso(-1), **ANN)
+        assert repeated.error is None, repeated
+        (there,) = harness.vendor.calendar.active_bookings()
+        assert (there.start, there.end) == (change.after(-1), change.after(1))
+
+    @pytest.mark.parametrize("change", CLOCK_CHANGES, ids=str)
+    async def test_every_hour_around_a_change_of_the_clocks_can_be_booked_once(
+        self, harness: SchedulingHarness, change: ClockChange
+    ) -> None:
+        harness.vendor.open_at_night(change.zone, minutes=60)
+        async with harness.caller() as caller:
+            for hours in range(-1, 3):
+                first, second = [
+                    await caller.call("create_booking", slot=change.iso(hours), **who)
+                    for who in (ANN, BEN)
+                ]
+                assert (first.error, second.error) == (None, "rejected"), (hours, first, second)
+        starts = [each.start for each in harness.vendor.calendar.active_bookings()]
+        assert starts == [change.after(hours) for hours in range(-1, 3)]
 
 
 def tomorrow_at(hour: int) -> datetime:

@@ -34,6 +34,19 @@ def test_what_is_no_handle_is_not_read_as_one(text: str) -> None:
     assert handles.parse_handle(text, TODAY, BERLIN) is None
 
 
+@pytest.mark.parametrize(("fold", "written"), [(0, "tour-sun-02:30"), (1, "tour-sun-02:30-second")])
+def test_a_time_that_the_clocks_show_twice_has_two_handles(fold: int, written: str) -> None:
+    start = at("2027-10-31T02:30").replace(fold=fold)
+    assert handles.format_handle(start, date(2027, 10, 30), "tour") == written
+    parsed = handles.parse_handle(written, date(2027, 10, 30), BERLIN)
+    assert parsed is not None
+    assert (parsed.service_id, parsed.starts_at.isoformat()) == ("tour", start.isoformat())
+
+
+def test_a_time_that_the_clocks_show_once_has_no_second_handle() -> None:
+    assert handles.parse_handle("sun-03:30-second", date(2027, 10, 30), BERLIN) is None
+
+
 def test_a_handle_of_the_hour_that_the_clocks_skip_means_nothing() -> None:
     assert handles.parse_handle("sun-02:30", date(2027, 3, 28), BERLIN) is None
     assert handles.parse_handle("sun-03:30", date(2027, 3, 28), BERLIN) is not None

@@ -22,7 +22,7 @@ from tests.support.translated import (
     literal_sentences,
     unused_sentences,
 )
-from toolkit.speech.times import PartOfDay
+from toolkit.speech.items import PartOfDay
 from toolkit.speech.when import TimeRequest
 
 TOOLS: tuple[str, ...] = tuple(SERVER.catalogue()["tools"])
@@ -141,6 +141,17 @@ def test_what_is_free_instead_is_translated(request_: TimeRequest, count: int) -
 @pytest.mark.parametrize("detail", ["email", "phone"])
 def test_what_a_calendar_needs_is_asked_for_in_the_language_of_the_caller(detail: str) -> None:
     assert latin_words(sentences.say("which_detail", detail=detail)) == []
+
+
+@pytest.mark.usefixtures("pseudo")
+def test_which_of_two_times_is_meant_is_said_in_the_language_of_the_caller() -> None:
+    twice = datetime(2027, 10, 31, 2, 30, tzinfo=BERLIN)
+    starts = [twice, twice.replace(fold=1), twice + timedelta(days=1)]
+    labels = [sentences.datetime_label(start, TODAY) for start in starts]
+    assert len(set(labels)) == 3
+    for times in (starts[:2], starts):
+        assert latin_words(sentences.join_times(times, TODAY)) == []
+    assert latin_words(" ".join(labels)) == []
 
 
 def test_sentences_stand_in_the_catalogue_and_are_said() -> None:

@@ -11,10 +11,11 @@ from pydantic import AwareDatetime, BaseModel, SecretStr
 
 from config.columns import now
 from config.security.vault import Account
-from scheduling.matching import is_booked_by
+from scheduling.matching import attendee_of, of_person
 from scheduling.provider import Attendee, Booking, CalendarInfo, Service, Slot, TimeZone
 from toolkit.errors import Conflict, NotFound, Rejected
 from toolkit.http.client import HeaderAuth, VendorApi
+from toolkit.moments import add
 from toolkit.speech.numbers import spoken_phone_number
 from toolkit.speech.times import format_utc
 from toolkit.tenancy import Credentials, ToolCall
@@ -26,6 +27,7 @@ _EVENT_TYPES = {"cal-api-version": "2024-06-14"}
 _INFO_TTL = 300.0  # seconds
 _METADATA_KEY = "antiphon"  # metadata key of the idempotency key that a booking was created with
 _PAGE_SIZE = 100
+_MINUTE = timedelta(minutes=1)
 
 
 class CalComCredentials(Credentials):
@@ -165,7 +167,7 @@ class CalCom:
         """
         if not self._call.is_retry:
             return None
-        end = start + timedelta(minutes=service.minutes)
+        end = add(start, timedelta(minutes=service.minutes))
         bookings = await self._list_bookings(
             eventTypeId=service.id, afterStart=format_utc(start), beforeEnd=format_utc(end)
         )
@@ -192,7 +194,7 @@ class CalCom:
         services = await self._services()
         upcoming = await self._list_bookings(status="upcoming")
         bookings = [_to_booking(each, services) for each in upcoming]
-        return [each for each in bookings if is_booked_by(each.attendee, name, phone)]
+        return of_person(bookings, attendee_of, name, phone)
 
     async def move(self, booking: Booking, start: AwareDatetime) -> Booking | None:
         """Move a booking; the moved one has a new uid. Return None when the time is not free."""
@@ -247,7 +249,7 @@ class CalCom:
             )
         except (Conflict, Rejected):
             # Cal.com answers 400 for a time that is taken, and for every other refusal.
-            if await self.find_slots(service, start, start + timedelta(minutes=1), moving):
+            if await self.find_slots(service, start, add(start, _MINUTE), moving):
                 raise
             return None
         return _to_booking(answer.data, {service.id: service})

@@ -228,7 +228,8 @@ RULES: Sequence[tuple[str, Build]] = (
     ),
     (rf"(?:on )?the (?P<number>{_NTH}){_NO_COUNT}", _day_number),
     (
-        rf"(?P<number>{_NTH})(?=,? (?:morning|afternoon|evening|at|or|and|to|through|until|till|of)\b|,|$)",
+        rf"(?P<number>{_NTH})"
+        r"(?=,? (?:morning|afternoon|evening|at|or|and|to|through|until|till|of)\b|,|$)",
         _day_number,
     ),
     (rf"(?:on|day) (?P<number>{_NTH}){_NO_COUNT}", _day_number),

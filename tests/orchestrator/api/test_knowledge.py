@@ -35,13 +35,21 @@ async def bot(database: Database, tenant: Tenant) -> NewBot:
 async def test_a_question_finds_its_passage(client: ClientFactory, key: str, bot: NewBot) -> None:
     conversation_id = (await start_session(client, key, bot.name))["conversation_id"]
     for names_bot in ({"bot": bot.name}, {"conversation_id": conversation_id}):
-        body = {"query": "What does a flat tyre cost?", "top_k": 1, **names_bot}
+        body = {"query": "What does it cost to mend a puncture?", "top_k": 1, **names_bot}
         async with client(key) as http:
             answer = await http.post(RETRIEVE, json=body)
         assert answer.status_code == 200
         [passage] = answer.json()["passages"]
         assert "twelve euros" in passage["text"]
         assert passage["source"] == "Shop"
+
+
+async def test_an_unrelated_question_finds_none(
+    client: ClientFactory, key: str, bot: NewBot
+) -> None:
+    async with client(key) as http:
+        answer = await http.post(RETRIEVE, json={"query": "Who wrote Hamlet?", "bot": bot.name})
+    assert (answer.status_code, answer.json()["passages"]) == (200, [])
 
 
 async def test_a_bot_that_knows_nothing_says_so(client: ClientFactory, key: str) -> None:

@@ -1,20 +1,23 @@
 """The Cal.com provider, against a fake Cal.com: https://cal.com/docs/api-reference/v2."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 import httpx2
+import pytest
 
 from tests.scheduling.contract import (
+    ANN,
     CANARY,
     CalendarVendor,
     SchedulingContract,
     SchedulingHarness,
     tomorrow_at,
 )
-from tests.scheduling.fake_calendar import ZONE, FakeBooking, FakeService
-from tests.support.vendors import BODY_CANARY
+from tests.scheduling.fake_calendar import FakeBooking, FakeService
+from tests.support.clock_changes import CLOCK_CHANGES, ClockChange
+from tests.support.vendors import BODY_CANARY, refused
 
 
 class CalCom(CalendarVendor):
@@ -30,7 +33,7 @@ class CalCom(CalendarVendor):
         query = request.url.params
         match request.method, parts:
             case "GET", ["v2", "me"]:
-                return _data({"timeZone": "Europe/Berlin", "email": "owner@example.com"})
+                return _data({"timeZone": self.zone, "email": "owner@example.com"})
             case "GET", ["v2", "event-types"]:
                 return _data([_type(each) for each in self.calendar.services])
             case "GET", ["v2", "slots"]:
@@ -54,7 +57,7 @@ class CalCom(CalendarVendor):
         assert start.tzinfo is not None
         days: dict[str, Any] = {}
         for each in self.calendar.free_starts(
-            start.astimezone(ZONE).date(), end.astimezone(ZONE).date()
+            *(each.astimezone(self.calendar.zone).date() for each in (start, end))
         ):
             days.setdefault(each.date().isoformat(), []).append({"start": each.isoformat()})
         return days
@@ -80,6 +83,8 @@ class CalCom(CalendarVendor):
             found = self.calendar.active_bookings()
         if after := query.get("afterStart"):
             found = [each for each in found if each.start >= datetime.fromisoformat(after)]
+        if before := query.get("beforeEnd"):
+            found = [each for each in found if each.end <= datetime.fromisoformat(before)]
         return found[: int(query["take"])]
 
     def _one(
@@ -122,6 +127,18 @@ class TestCalCom(SchedulingContract):
             listed = await caller.call("list_bookings", name="Ann One")
         assert [each["name"] for each in listed.data["bookings"]] == ["Ann One"]
 
+    @pytest.mark.parametrize("change", CLOCK_CHANGES, ids=str)
+    async def test_a_refusal_of_a_free_time_after_a_change_of_the_clocks_is_a_refusal(
+        self, harness: SchedulingHarness, change: ClockChange
+    ) -> None:
+        """The free times are looked at again: the refusal alone does not say which it is."""
+        harness.vendor.open_at_night(change.zone, minutes=60)
+        harness.vendor.fail(refused(400), writes=True)
+        async with harness.caller() as caller:
+            answer = await caller.call("create_booking", slot=change.iso(0), **ANN)
+        assert answer.error == "rejected"
+        assert "is not free" not in answer.text
+
 
 def _data(data: Any, status: int = 200) -> httpx2.Response:
     return httpx2.Response(status, json={"status": "success", "data": data})
@@ -138,7 +155,7 @@ def _booking(booking: FakeBooking) -> dict[str, Any]:
         "title": f"{booking.service.name} with {booking.name}",
         "status": "cancelled" if booking.cancelled else "accepted",
         "start": booking.start.isoformat(),
-        "end": (booking.start + timedelta(minutes=booking.service.minutes)).isoformat(),
+        "end": booking.end.isoformat(),
         "duration": booking.service.minutes,
         "eventTypeId": booking.service.id,
         "attendees": [{"name": booking.name, "email": booking.email, "phoneNumber": booking.phone}],

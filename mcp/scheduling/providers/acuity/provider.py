@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
@@ -13,12 +13,13 @@ from pydantic import AwareDatetime, BaseModel, RootModel, SecretStr
 
 from config.columns import now
 from config.security.vault import Account
-from scheduling.matching import is_booked_by
+from scheduling.matching import attendee_of, of_person
 from scheduling.provider import Attendee, Booking, CalendarInfo, Service, Slot
 from scheduling.providers.acuity import mapping
 from toolkit.errors import Conflict, Disconnected, NotFound, Rejected
 from toolkit.http.client import Model, Params, VendorApi
 from toolkit.http.concurrency import map_concurrently
+from toolkit.moments import utc
 from toolkit.tenancy import Credentials, ToolCall
 
 _INFO_TTL = 300.0  # seconds
@@ -94,7 +95,7 @@ class Acuity:
         Acuity lists them by day. For more than two days, the days that have any are read first.
         """
         zone, current = (await self._account_info()).zone, now()
-        days = _dates_between(max(start, current).astimezone(zone), end.astimezone(zone))
+        days = _dates_between(max(start, current), end, zone)
         if len(days) > _FEW_DAYS:
             own_day = moving and moving.starts_at.astimezone(zone).date()
             days = [
@@ -144,6 +145,7 @@ class Acuity:
         """Return the booking of the same person, service and time. Only a retry looks for it."""
         if not self._call.is_retry:
             return None
+        start = utc(start)
         # Acuity does not document in which time zone it reads the two dates.
         bookings = await self._list_bookings(
             appointmentTypeID=service.id,
@@ -177,11 +179,9 @@ class Acuity:
         """
         current = now()
         bookings = await self._list_bookings(minDate=_utc_date(current - _DAY))
-        return [
-            each
-            for each in sorted(bookings, key=lambda booking: booking.starts_at)
-            if each.starts_at > current and is_booked_by(each.attendee, name, phone)
-        ]
+        coming = [each for each in bookings if each.starts_at > current]
+        mine = of_person(coming, attendee_of, name, phone)
+        return sorted(mine, key=lambda booking: booking.starts_at)
 
     async def move(self, booking: Booking, start: AwareDatetime) -> Booking | None:
         """Move a booking, within its calendar if possible; return None when no calendar is free.
@@ -304,6 +304,7 @@ class Acuity:
         moving: Booking | None = None,
     ) -> Booking | None:
         """Book or move to the first calendar that is free then; return None where none is."""
+        start = utc(start)
         local = start.astimezone((await self._account_info()).zone)
         for calendar_id in calendar_ids:
             if start in await self._fetch_times(service, calendar_id, moving, local.date()):
@@ -328,11 +329,12 @@ class Acuity:
         return mapping.to_booking(answer, {service.id: service})
 
 
-def _dates_between(start: datetime, end: datetime) -> list[date]:
-    """Return the dates that [start, end) touches, in the time zone of both."""
-    first, last = start.date(), (end - timedelta.resolution).date()
+def _dates_between(start: datetime, end: datetime, zone: ZoneInfo) -> list[date]:
+    """Return the dates that [start, end) touches in a time zone."""
+    instants = (start, utc(end) - timedelta.resolution)
+    first, last = (each.astimezone(zone).date() for each in instants)
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def _utc_date(moment: datetime) -> str:
-    return moment.astimezone(UTC).date().isoformat()
+    return utc(moment).date().isoformat()

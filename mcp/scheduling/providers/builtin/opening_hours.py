@@ -3,14 +3,15 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from toolkit.speech.times import local_datetime
+from toolkit.moments import moments_at, utc
 
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _STEP = 30  # minutes between the times that are offered
+_INSTANT = timedelta.resolution
 _RANGE = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
 
 Week = Mapping[str, Sequence[Sequence[str]]]
@@ -34,37 +35,43 @@ class OpeningHours:
         )
 
     def starts(self, first: date, last: date, minutes: int) -> Iterator[datetime]:
-        """Yield the times from `first` to `last` at which an appointment can start, in order."""
+        """Yield the times, in UTC, from `first` to `last` at which an appointment can start."""
         for offset in range((last - first).days + 1):
             day = first + timedelta(days=offset)
-            for opens, closes in self._opening_ranges(day):
-                yield from self._starts_between(opens, closes, minutes)
-
-    def contains(self, start: datetime, minutes: int) -> bool:
-        """Say whether an appointment at `start` lies within the opening hours."""
-        end = start.astimezone(UTC) + timedelta(minutes=minutes)
-        day = start.astimezone(self.zone).date()
-        return any(opens <= start and end <= closes for opens, closes in self._opening_ranges(day))
-
-    def _opening_ranges(self, day: date) -> Iterator[tuple[datetime, datetime]]:
-        for opens, closes in self.week.get(WEEK[day.weekday()], ()):
-            yield (
-                datetime.combine(day, time.fromisoformat(opens), self.zone).astimezone(UTC),
-                datetime.combine(day, time.fromisoformat(closes), self.zone).astimezone(UTC),
+            yield from sorted(
+                start
+                for opens, closes in self._ranges(day)
+                for at in _steps(opens, closes, minutes)
+                for start in moments_at(day, at, self.zone)
+                if self.contains(start, minutes)
             )
 
-    def _starts_between(
-        self, opens: datetime, closes: datetime, minutes: int
-    ) -> Iterator[datetime]:
-        """Yield start times in steps of local time; a local time that does not exist is skipped."""
-        length, step = timedelta(minutes=minutes), timedelta(minutes=min(_STEP, minutes))
-        local = opens.astimezone(self.zone).replace(tzinfo=None)
-        closing = closes.astimezone(self.zone).replace(tzinfo=None)
-        while local < closing:
-            start = local_datetime(local.date(), local.time(), self.zone)
-            if start and start.astimezone(UTC) + length <= closes:
-                yield start
-            local += step
+    def contains(self, start: datetime, minutes: int) -> bool:
+        """Say whether an appointment at `start` lies within the opening hours.
+
+        They are those that the clocks show: where these go back, an hour is longer by one.
+        """
+        end = utc(start) + timedelta(minutes=minutes)
+        first, last = (each.astimezone(self.zone) for each in (start, end - _INSTANT))
+        return first.date() == last.date() and any(
+            opens <= min(first.time(), last.time()) and max(first.time(), last.time()) < closes
+            for opens, closes in self._ranges(first.date())
+        )
+
+    def _ranges(self, day: date) -> Iterator[tuple[time, time]]:
+        for opens, closes in self.week.get(WEEK[day.weekday()], ()):
+            yield time.fromisoformat(opens), time.fromisoformat(closes)
+
+
+def _steps(opens: time, closes: time, minutes: int) -> Iterator[time]:
+    """Yield the times on the clock from `opens` on at which an appointment is offered."""
+    step = min(_STEP, minutes)
+    for minute in range(_minute(opens), _minute(closes), step):
+        yield time(minute // 60, minute % 60)
+
+
+def _minute(at: time) -> int:
+    return at.hour * 60 + at.minute
 
 
 def parse_week(hours: Mapping[str, str]) -> dict[str, list[list[str]]]:

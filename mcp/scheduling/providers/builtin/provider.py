@@ -14,10 +14,13 @@ from sqlmodel import col
 
 from config.columns import now
 from config.security.vault import Account
+from scheduling.matching import attendee_of, of_person
 from scheduling.provider import Attendee, Booking, CalendarInfo, Service, Slot
 from scheduling.providers.builtin.opening_hours import OpeningHours
 from scheduling.providers.builtin.tables import Calendar, CalendarBooking, CalendarService
 from toolkit.errors import Disconnected
+from toolkit.moments import utc
+from toolkit.speech.people import fold, significant_digits, similar_prefixes
 from toolkit.tenancy import Credentials, ToolCall
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f-]{0,27})?")
@@ -61,7 +64,7 @@ class Builtin:
         moving: Booking | None = None,
     ) -> list[Slot]:
         """Return the free times that start in [start, end), earliest first, none of them past."""
-        length = timedelta(minutes=service.minutes)
+        start, end, length = utc(start), utc(end), timedelta(minutes=service.minutes)
         async with self._call.transaction() as session:
             calendar = await self._load_calendar(session)
             taken = await _bookings_between(session, calendar, start, end + length, moving)
@@ -78,6 +81,7 @@ class Builtin:
         self, service: Service, start: AwareDatetime, attendee: Attendee
     ) -> Booking | None:
         """Book a time; return None when it is no longer free."""
+        start = utc(start)
         async with self._call.transaction() as session:
             calendar = await self._load_calendar(session, locked=True)
             if existing := await self._find_by_idempotency_key(session):
@@ -122,17 +126,14 @@ class Builtin:
     async def find_bookings(self, name: str | None, phone: str | None) -> list[Booking]:
         """Return the future bookings of the person with this name or phone, earliest first."""
         row = CalendarBooking
-        person: list[ColumnElement[bool]] = []
-        if name:
-            person.append(func.lower(col(row.attendee_name)) == name.lower())
-        if phone:
-            person.append(func.ltrim(col(row.attendee_phone), "+") == phone.lstrip("+"))
         later, booked = col(row.starts_at) > self._clock(), col(row.status) == "booked"
         async with self._call.transaction() as session:
-            return await self._load_bookings(session, or_(*person), later, booked)
+            found = await self._load_bookings(session, _may_be_of(name, phone), later, booked)
+        return of_person(found, attendee_of, name, phone)
 
     async def move(self, booking: Booking, start: AwareDatetime) -> Booking | None:
         """Move a booking; return None when the time is no longer free."""
+        start = utc(start)
         async with self._call.transaction() as session:
             calendar = await self._load_calendar(session, locked=True)
             row = await _load_booking(session, booking)
@@ -270,3 +271,17 @@ def _to_booking(row: CalendarBooking, services: Mapping[str, Service]) -> Bookin
         ),
         status="cancelled" if row.status == "cancelled" else "booked",
     )
+
+
+def _may_be_of(name: str | None, phone: str | None) -> ColumnElement[bool]:
+    """Return the condition that a person may meet: the first letters, or the last digits."""
+    row = CalendarBooking
+    conditions: list[ColumnElement[bool]] = []
+    if name:
+        letters = "|".join(re.escape(each) for each in similar_prefixes(fold(name).split(), 1))
+        conditions.append(func.lower(col(row.attendee_name)).regexp_match(f"\\m({letters})"))
+        conditions.append(col(row.attendee_name).regexp_match("[^ -~]"))
+    if phone:
+        written = func.regexp_replace(col(row.attendee_phone), "\\D", "", "g")
+        conditions.append(written.contains(significant_digits(phone)))
+    return or_(*conditions)

@@ -12,11 +12,13 @@ from pydantic import AwareDatetime, SecretStr
 
 from config.columns import now
 from config.security.vault import Account
+from scheduling.matching import of_person
 from scheduling.provider import Attendee, Booking, CalendarInfo, Service, Slot
 from scheduling.providers.housecallpro import mapping
 from scheduling.sentences import say
 from toolkit.errors import NotFound, OutcomeUnknown, Rejected
 from toolkit.http.client import HeaderAuth, VendorApi
+from toolkit.moments import add, utc
 from toolkit.speech.times import format_utc
 from toolkit.tenancy import Credentials, ToolCall
 
@@ -134,7 +136,7 @@ class HousecallPro:
             "address_id": customer.address_id or await self._create_address(customer, address),
             "schedule": {
                 "scheduled_start": format_utc(start),
-                "scheduled_end": format_utc(start + timedelta(minutes=service.minutes)),
+                "scheduled_end": format_utc(add(start, timedelta(minutes=service.minutes))),
             },
             "line_items": [{"name": service.name}],
             "notes": mapping.booking_note(attendee, self._call.idempotency_key),
@@ -175,7 +177,7 @@ class HousecallPro:
     async def find_bookings(self, name: str | None, phone: str | None) -> list[Booking]:
         """Return the future bookings of the person with this name or phone, earliest first."""
         customers = await self._search_customers(phone, name)
-        matching = [each for each in customers if each.matches(name, phone)]
+        matching = of_person(customers, lambda each: each.attendees, name, phone)
         jobs: list[mapping.Job] = []
         for each in matching[:_MAX_CUSTOMERS]:
             jobs += await self._list_jobs(
@@ -188,7 +190,7 @@ class HousecallPro:
         """Move a job; return None when the time is no longer free."""
         if not await self._is_free(booking.service, start, booking):
             return None
-        end = start + timedelta(minutes=booking.service.minutes)
+        end = add(start, timedelta(minutes=booking.service.minutes))
         body = {"start_time": format_utc(start), "end_time": format_utc(end)}
         moved = await self._api.call(
             "PUT", ("jobs", booking.id, "schedule"), mapping.ScheduleResponse, json=body
@@ -242,6 +244,7 @@ class HousecallPro:
         self, service: Service, start: datetime, moving: Booking | None = None
     ) -> bool:
         """Read the free times again: the vendor accepts a booking of any time."""
+        start = utc(start)
         slots = await self.find_slots(service, start, start + timedelta(minutes=1), moving)
         return any(slot.starts_at == start for slot in slots)
 

@@ -57,3 +57,17 @@ async def test_a_sound_without_words_is_no_turn(museum: Museum) -> None:
         transcript = await museum.transcript(visit, 3)
     model.script.assert_done()
     assert transcript == [("agent", GREETING), ("user", QUESTION), ("agent", PRICE)]
+
+
+async def test_what_no_document_says_adds_nothing_to_the_prompt(museum: Museum) -> None:
+    model = museum.model("early")
+    unknown, related = "Who won the world cup in 2014?", "How much is a guided tour for adults?"
+    answer = "I cannot say."
+    model.play(Step("world cup", answer), Step("guided tour", PRICE, facts="12 euros for adults"))
+    async with museum.call("early") as visit:
+        assert await visit.answer(await museum.type_text(visit, unknown)) == answer
+        first = model.script.requests[-1]
+        assert await visit.answer(await museum.type_text(visit, related)) == PRICE
+    model.script.assert_done()
+    assert "Facts:" not in first.facts
+    assert [event["passages"] != [] for event in visit.events("retrieval")] == [False, True]

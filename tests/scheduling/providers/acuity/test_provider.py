@@ -8,8 +8,10 @@ import asyncio
 import json
 import re
 from base64 import b64encode
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
@@ -26,7 +28,7 @@ from tests.scheduling.contract import (
     SchedulingHarness,
     tomorrow_at,
 )
-from tests.scheduling.fake_calendar import ZONE, FakeBooking, FakeCalendar
+from tests.scheduling.fake_calendar import ZONE, FakeBooking
 from tests.support.vendors import BODY_CANARY
 from toolkit.errors import Disconnected, Forbidden, Rejected, Unavailable
 from toolkit.tenancy import Attempt, Runtime, ToolCall
@@ -55,8 +57,12 @@ class Acuity(CalendarVendor):
         self.calendars = calendars or (ANNA,)
         self.closed_on: date | None = None  # a day whose times it refuses to list
         self.forbidden: str | None = None  # what a client may not do
-        self.zone = ACCOUNT_ZONE
+        self.lists_elsewhere = True  # a type of another calendar
         self.at_once = self.most_at_once = 0
+
+    def open_at_night(self, zone: ZoneInfo, minutes: int) -> None:
+        super().open_at_night(zone, minutes)
+        self.lists_elsewhere = False
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         assert request.headers["Authorization"] == f"Basic {LOGIN}"
@@ -126,17 +132,18 @@ class Acuity(CalendarVendor):
             {"id": each.id, "name": each.name, "duration": each.minutes}
             for each in self.calendar.services
         ]
-        others = [
+        others: list[dict[str, Any]] = [
             {"id": 91, "name": "Old lesson", "active": False},
             {"id": 92, "name": "Secret lesson", "private": True},
             {"id": 93, "name": "Choir", "type": "class"},
-            {"id": 94, "name": "Elsewhere", "calendarIDs": [99]},
         ]
+        if self.lists_elsewhere:
+            others.append({"id": 94, "name": "Elsewhere", "calendarIDs": [99]})
         return [common | each for each in lessons + others]
 
     def _starts(self, query: dict[str, str], first: date, last: date) -> list[datetime]:
         """Return the free times of any calendar, or of the one that the query names."""
-        assert query["timezone"] in ZONES.values()
+        assert query["timezone"] in (self.zone, *ZONES.values())
         assert int(query["appointmentTypeID"]) in (7, 8)
         named = int(query.get("calendarID", 0))
         assert named in (0, *self.calendars)
@@ -148,7 +155,7 @@ class Acuity(CalendarVendor):
                 if _calendar(each) == calendar
                 and str(each.id) != query.get("ignoreAppointmentIDs[]")
             ]
-            free.update(FakeCalendar(bookings=mine).free_starts(first, last))
+            free.update(replace(self.calendar, bookings=mine).free_starts(first, last))
         return sorted(free)
 
     def _dates(self, query: dict[str, str]) -> list[dict[str, str]]:
@@ -190,7 +197,7 @@ class Acuity(CalendarVendor):
     def _book(self, body: dict[str, Any]) -> httpx2.Response:
         """Book for an admin: like Acuity, without checking that the time is free."""
         assert body["calendarID"] in self.calendars
-        assert body["timezone"] in ZONES.values()
+        assert body["timezone"] in (self.zone, *ZONES.values())
         booking = self.calendar.book(
             body["appointmentTypeID"],
             _parse_time(body["datetime"]),
@@ -221,7 +228,7 @@ class Acuity(CalendarVendor):
                     "calendarID": body["calendarID"],
                     "ignoreAppointmentIDs[]": str(booking.id),
                 }
-                day = start.astimezone(ZONE).date()
+                day = start.astimezone(self.calendar.zone).date()
                 if self.forbidden == "reschedule" or start not in self._starts(query, day, day):
                     return _error(400, "not_available")
                 booking.start, booking.extra["calendarID"] = start, body["calendarID"]

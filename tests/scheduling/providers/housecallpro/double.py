@@ -8,7 +8,7 @@ from typing import Any, cast
 import httpx2
 
 from tests.scheduling.contract import CANARY, CalendarVendor
-from tests.scheduling.fake_calendar import CLOSES, OPENS, ZONE, FakeBooking, FakeService
+from tests.scheduling.fake_calendar import FakeBooking, FakeService
 from tests.support.vendors import BODY_CANARY, Fault
 
 HOME = {"street": "1 Main St", "city": "Austin", "state": "TX", "zip": "78701"}
@@ -26,7 +26,6 @@ class HousecallPro(CalendarVendor):
     def __init__(self) -> None:
         super().__init__()
         self.customers: list[dict[str, Any]] = []
-        self.zone = "Europe/Berlin"
         self.query_zone: tzinfo = UTC  # in which it reads the dates of a query for free times
         self.nested, self.pages, self.lists_notes = True, 1, True
         # The times that somebody else books, one after each query for free times.
@@ -102,16 +101,12 @@ class HousecallPro(CalendarVendor):
         assert first.tzinfo is None
         length = timedelta(minutes=service.minutes)
         last = first.date() + timedelta(days=int(query["show_for_days"]) - 1)
-        taken = {each.start for each in self.calendar.active_bookings()}
-        day, windows = first.date() - timedelta(days=1), list[dict[str, Any]]()
-        while day <= last + timedelta(days=1):
-            for hour in range(OPENS, CLOSES):
-                start = datetime(day.year, day.month, day.day, hour, tzinfo=ZONE)
-                wall = start.astimezone(self.query_zone).replace(tzinfo=None)
-                if first <= wall and wall.date() <= last:
-                    window = {"start_time": to_utc(start), "end_time": to_utc(start + length)}
-                    windows.append({**window, "available": start not in taken})
-            day += timedelta(days=1)
+        windows = list[dict[str, Any]]()
+        for start in self.calendar.starts(first.date() - DAY, last + DAY):
+            wall = start.astimezone(self.query_zone).replace(tzinfo=None)
+            if first <= wall and wall.date() <= last:
+                window = {"start_time": to_utc(start), "end_time": to_utc(start + length)}
+                windows.append({**window, "available": not self.calendar.is_taken(start)})
         return windows
 
     def _new_customer(self, body: dict[str, Any]) -> dict[str, Any]:
