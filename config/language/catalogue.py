@@ -14,8 +14,9 @@ from decimal import Decimal
 from functools import lru_cache
 from importlib.resources import files
 
-import yaml
 from icu4py.messageformat import MessageFormat
+
+from config import plain_yaml
 
 Part = str | int | float | Decimal | date | time
 
@@ -91,7 +92,7 @@ def read_patterns(package: str, language: str) -> dict[str, str]:
     path = files(package) / "sentences" / f"{language}.yaml"
     if not re.fullmatch(r"[\w-]+", language) or not path.is_file():
         return {}
-    patterns: dict[str, str] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    patterns: dict[str, str] = plain_yaml.load(path.read_text(encoding="utf-8"))
     return patterns
 
 

@@ -9,10 +9,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from config.language.english import CARDINALS
+from config.language.digits import all_digits
 
 _SHORT = 5  # words: a longer text is a sentence, which may word differently what was said
-_DIGITS = {"oh": "0", **{word: str(digit) for digit, word in enumerate(CARDINALS[:10])}}
 
 
 def ground_arguments(
@@ -31,8 +30,8 @@ def ground_arguments(
 
 def _is_grounded(value: str, spoken: str) -> bool:
     if any(character.isdigit() for character in value):
-        digits = _digits(value)
-        return bool(digits) and digits in _digits(spoken)
+        digits = all_digits(value)
+        return bool(digits) and digits in all_digits(spoken)
     words, known = _words(value), set(_words(spoken))
     if _is_sentence(value):
         return sum(word in known for word in words) * 2 >= len(words)
@@ -45,7 +44,3 @@ def _is_sentence(value: str) -> bool:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
-
-
-def _digits(text: str) -> str:
-    return "".join(_DIGITS.get(word, "".join(filter(str.isdigit, word))) for word in _words(text))

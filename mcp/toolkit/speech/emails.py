@@ -7,7 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from toolkit.speech.numbers import NUMBER_WORDS, ZEROS, read_digits
+from config.language.digits import NUMBER_WORDS, ZEROS
+from toolkit.speech.numbers import read_digits
 
 _WRITTEN = re.compile(r"[\w.+%-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE | re.ASCII)
 _ADDRESS = re.compile(

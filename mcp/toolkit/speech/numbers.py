@@ -6,25 +6,19 @@ there is no number, and the caller is asked.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from config.language.digits import VALUES, ZEROS, DigitReader, split_tokens
 from config.language.english import CARDINALS, ORDINAL_TENS, ORDINALS, TENS
 
-_CARDINAL_VALUES = {word: number for number, word in enumerate(CARDINALS)} | TENS
 _ORDINAL_VALUES = {word: number for number, word in enumerate(ORDINALS)} | ORDINAL_TENS
 _UNIT = "|".join(CARDINALS[1:10] + ORDINALS[1:10])
-_SINGLE = "|".join([*_CARDINAL_VALUES, *_ORDINAL_VALUES])
+_SINGLE = "|".join([*VALUES, *_ORDINAL_VALUES])
 _SPOKEN = re.compile(rf"\b(?:({'|'.join(TENS)})[ -]({_UNIT})|({_SINGLE}))\b")
 
 _PHONE_LENGTHS = range(5, 16)  # digits
 _MAX_DIGITS = 20
 _MAX_EXTENSION = 6
-ZEROS = frozenset(["oh", "o", "zero", "nought", "naught"])
-_REPEATS = {"double": 2, "triple": 3, "treble": 3}
-_SCALES = {"hundred": 100, "thousand": 1000}
-NUMBER_WORDS = frozenset([*_CARDINAL_VALUES, *_SCALES])
 _NOT_COUNTED = frozenset(["the", "best", "new", "only", "this", "that", "which", "last", "other"])
-_TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|\+|[^\s\d]")
 # Between the digits, these say nothing.
 _SIGNS = frozenset("-.()/#,:;!?")
 _TALK = frozenset(
@@ -89,7 +83,7 @@ def spoken_digits(text: str) -> str | None:
 
 def read_digits(words: Sequence[str]) -> str | None:
     """Return the digits of number words alone; None if one of them is none."""
-    return _DigitReader(words).read()
+    return _Reader(words).read()
 
 
 def _read_once(text: str) -> str | None:
@@ -119,21 +113,17 @@ def _read_repeated(text: str) -> str | None:
 
 def _read_digits(text: str) -> str | None:
     """Return the digits of a text; empty without any, None if something among them is unclear."""
-    reader = _DigitReader([match[0] for match in _TOKEN.finditer(text)])
+    reader = _Reader(split_tokens(text))
     return reader.read()
 
 
-@dataclass
-class _DigitReader:
-    """Reads number words one after the other: "forty one" is 41, "eight hundred" is 800."""
-
-    tokens: Sequence[str]
-    position: int = 0
+class _Reader(DigitReader):
+    """Reads a text that is nothing but a number, and talk that says nothing."""
 
     def read(self) -> str | None:
         """Return the digits."""
         found: list[str] = []
-        while (word := self._peek()) is not None:
+        while (word := self.peek()) is not None:
             if word in ("+", "plus"):
                 if found:
                     return None  # a second number
@@ -143,16 +133,12 @@ class _DigitReader:
                 self.position += 1
             elif word == "one" and self._is_pronoun():
                 return None
-            elif (digits := self._number()) is not None:
+            elif (digits := self.number()) is not None:
                 found.append(digits)
             else:
                 return None
         joined = "".join(found)
         return "" if joined == "+" else joined
-
-    def _peek(self, ahead: int = 0) -> str | None:
-        at = self.position + ahead
-        return self.tokens[at] if at < len(self.tokens) else None
 
     def _is_pronoun(self) -> bool:
         """Say whether a "one" counts nothing: "the best one to ring"."""
@@ -160,64 +146,8 @@ class _DigitReader:
 
     def _is_exclamation(self, found: Sequence[str]) -> bool:
         """Say whether an "oh" begins a sentence: "oh sure, it's 555"."""
-        after = self._peek(1)
-        return self._peek() == "oh" and not found and after in _TALK
-
-    def _number(self) -> str | None:
-        """Return the digits of the number that begins here, and go on behind it."""
-        word = self._peek() or ""
-        if word in _REPEATS:
-            self.position += 1
-            digit = self._peek() or ""
-            value = _digit(digit)
-            self.position += 1
-            return value * _REPEATS[word] if value is not None else None
-        value = self._small_number()
-        if value is None:
-            return None
-        scale = _SCALES.get(self._peek() or "")
-        if scale is None or not value.isdigit() or value.startswith("0"):
-            return value
-        self.position += 1
-        number = int(value) * scale
-        if self._peek() == "and" and scale and (rest := self._rest_of_scale()) is not None:
-            number += rest
-        return str(number)
-
-    def _rest_of_scale(self) -> int | None:
-        """Return what is added after "and": "two hundred and five"."""
-        self.position += 1
-        value = self._small_number()
-        if value is None or len(value) > 2:
-            self.position -= 1 if value is None else 2
-            return None
-        return int(value)
-
-    def _small_number(self) -> str | None:
-        word = self._peek() or ""
-        if word.isdigit():
-            self.position += 1
-            return word
-        if word in TENS:
-            self.position += 1
-            unit = self._peek(1) if self._peek() == "-" else self._peek()
-            value = _CARDINAL_VALUES.get(unit or "", 0)
-            if 1 <= value <= 9:
-                self.position += 2 if self._peek() == "-" else 1
-                return str(TENS[word] + value)
-            return str(TENS[word])
-        if word in ZEROS or word in _CARDINAL_VALUES:
-            self.position += 1
-            return "0" if word in ZEROS else str(_CARDINAL_VALUES[word])
-        return None
-
-
-def _digit(word: str) -> str | None:
-    if word in ZEROS:
-        return "0"
-    if word.isdigit():
-        return word if len(word) == 1 else None
-    return str(CARDINALS.index(word)) if word in CARDINALS[:10] else None
+        after = self.peek(1)
+        return self.peek() == "oh" and not found and after in _TALK
 
 
 def _to_digits(match: re.Match[str]) -> str:
@@ -225,4 +155,4 @@ def _to_digits(match: re.Match[str]) -> str:
     word, tens_value = (unit, TENS[tens]) if tens else (single, 0)
     if word in _ORDINAL_VALUES:
         return ordinal(tens_value + _ORDINAL_VALUES[word])
-    return str(tens_value + _CARDINAL_VALUES[word])
+    return str(tens_value + VALUES[word])

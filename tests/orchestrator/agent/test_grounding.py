@@ -15,6 +15,19 @@ def test_what_was_said_is_passed_on(value: str) -> None:
     assert ground_arguments({"note": value}, (), TURNS) == {"note": value}
 
 
+@pytest.mark.parametrize(
+    ("spoken", "value"),
+    [
+        ("It's eighty one ninety three double five.", "819355"),
+        ("one eight hundred, triple five", "1800555"),
+        ("nought twenty two forty", "02240"),
+        ("the number is 030 double one", "03011"),
+    ],
+)
+def test_numbers_are_heard_in_all_their_words(spoken: str, value: str) -> None:
+    assert ground_arguments({"phone": value}, (), [spoken]) == {"phone": value}
+
+
 @pytest.mark.parametrize("value", ["555013", "0123456789", "Paul", "paul@mail.example"])
 def test_what_was_made_up_is_dropped(value: str) -> None:
     assert ground_arguments({"note": value}, (), TURNS) == {}
