@@ -104,7 +104,7 @@ async def check_availability(
 def _start(clock: Clock, started: str | None, seconds: int) -> datetime:
     if started is None:
         return add(clock.now, -timedelta(seconds=seconds))
-    start = clock.parse_datetime(to_line(started))
+    start = clock.parse_datetime(to_line(started), past=True)
     if utc(start) > utc(clock.now):
         raise Rejected("That call has not been made yet.", say=sentences.say("which_time"))
     return start

@@ -43,13 +43,13 @@ class Clock:
             raise _ambiguous("day", phrases.say("which_day"))
         return request.days[0]
 
-    def parse_datetime(self, text: str) -> datetime:
-        """Return the day and time that `text` names.
+    def parse_datetime(self, text: str, *, past: bool = False) -> datetime:
+        """Return the day and time that `text` names; `past` is for what has happened.
 
         Raises:
             Rejected: it leaves one of the two open.
         """
-        request = self._parse(text)
+        request = self._parse(text, past=past)
         if request is not None and request.is_exact and request.daytime.at is not None:
             start = local_datetime(request.days[0], request.daytime.at, self.zone)
             if start is not None:
@@ -76,8 +76,8 @@ class Clock:
             return phrases.datetime_label(when.astimezone(self.zone), self.now.date())
         return phrases.day_label(when, self.now.date())
 
-    def _parse(self, text: str) -> TimeRequest | None:
-        return parse_when(text, self.now, self.zone)
+    def _parse(self, text: str, *, past: bool = False) -> TimeRequest | None:
+        return parse_when(text, self.now, self.zone, past=past)
 
 
 def _ambiguous(what: str, say: str) -> Rejected:

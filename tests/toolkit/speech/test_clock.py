@@ -68,6 +68,19 @@ def test_a_moment_is_understood(said: str, moment: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "moment"),
+    [
+        ("Monday at ten", "2026-11-23T10:00:00+01:00"),
+        ("on the 20th at four", "2026-11-20T16:00:00+01:00"),
+        ("the 5th of December at nine", "2025-12-05T09:00:00+01:00"),
+        ("yesterday at noon", "2026-11-23T12:00:00+01:00"),
+    ],
+)
+def test_what_has_happened_is_in_the_past(said: str, moment: str) -> None:
+    assert TUESDAY.parse_datetime(said, past=True).isoformat() == moment
+
+
+@pytest.mark.parametrize(
     "said",
     ["", "tomorrow", "at ten", "tomorrow morning", "2026-12-24", "2027-03-28T02:30"],
 )
