@@ -1,6 +1,7 @@
 """Measures how soon a session has its tools, and its first calls: our client and LiveKit's.
 
-With 1, 6 and 13 servers, and with one of 6 and 13 hanging: it accepts and never answers.
+With 1, 6 and 13 servers, and with one of 6 and 13 hanging: it accepts and never answers. Three are
+different servers, and the others copies of one under other names.
 
 Run: `python -m benchmarks.tools_ready [SAMPLES]`
 """

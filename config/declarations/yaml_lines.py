@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from config.plain_yaml import PlainLoader
+
 _MAX_LENGTH = 1_000_000  # characters
 _MAX_NODES = 100_000  # an alias counts as what it stands for
 
@@ -58,7 +60,7 @@ def line_of(node: yaml.Node, at: Sequence[str | int]) -> int:
     return line
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(PlainLoader):
     """A loader that reports the line of an invalid date or number, such as the 31st of June."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import date, datetime
 
 from crm.provider import InputValue, InputValues, Record, StandardField, Value
-from toolkit.moments import utc
+from toolkit.instants import utc
 from toolkit.speech.people import is_same_number
 
 # A workflow at the vendor may have changed these since.

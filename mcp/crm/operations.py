@@ -35,8 +35,8 @@ from crm.results import (
     build_record_result,
 )
 from toolkit.errors import Rejected
+from toolkit.instants import add, elapsed, utc
 from toolkit.middleware.confirmation import confirm
-from toolkit.moments import add, elapsed, utc
 from toolkit.speech.clock import CLOCK, Clock
 from toolkit.tenancy import tenant_provider
 

@@ -9,7 +9,7 @@ from typing import Literal
 from config.language.catalogue import Catalogue
 from crm.provider import InputValues, Kind, Record, SearchQuery, StandardField, Value
 from crm.results import MAX_HITS
-from toolkit.moments import elapsed
+from toolkit.instants import elapsed
 from toolkit.speech import phrases
 from toolkit.speech.clock import Clock
 from toolkit.speech.people import digits

@@ -11,14 +11,14 @@ from sqlmodel import col
 from config.tables import AgentConfig
 from kb.embed import LOCAL
 from kb.errors import EmbeddingError
-from kb.retrieve import Passage, QueryEmbeddings, retrieve
+from kb.retrieve import Passage, Questions, retrieve
 from kb.tables import Chunk, Document, KnowledgeBase
 from knowledge.sentences import say
 from toolkit.errors import NotFound, Unavailable
 from toolkit.tenancy import ToolCall
 
 _log = logging.getLogger(__name__)
-_embeddings = QueryEmbeddings()
+_questions = Questions()
 
 
 async def find_knowledge_base(session: AsyncSession, call: ToolCall) -> KnowledgeBase:
@@ -96,8 +96,8 @@ async def load_passages(session: AsyncSession, document: Document) -> list[str]:
     return list(await session.scalars(query))
 
 
-async def search_passages(call: ToolCall, question: str, top_k: int) -> Sequence[Passage]:
-    """Return the passages of the call's knowledge base that are nearest to a question.
+async def search_passages(call: ToolCall, text: str, top_k: int) -> Sequence[Passage]:
+    """Return the passages of the call's knowledge base that may answer a question.
 
     Raises:
         NotFound: there is no knowledge base.
@@ -107,17 +107,17 @@ async def search_passages(call: ToolCall, question: str, top_k: int) -> Sequence
     async with call.transaction() as session:
         base = await find_knowledge_base(session, call)
     try:
-        vector = await _embeddings.vector(base.embedding_model, question)
+        question = await _questions.embed(base.embedding_model, text)
     except EmbeddingError as error:
         _log.warning("the embedding model failed", extra={"reason": str(error)})
         raise Unavailable("The documents cannot be searched now.") from None
     async with call.transaction() as session:
-        return await retrieve(session, base, vector, top_k)
+        return await retrieve(session, base, question, top_k)
 
 
 async def warm_up() -> None:
     """Load the local embedding model, so that the first caller does not wait for it."""
     try:
-        await _embeddings.vector(LOCAL, "opening hours")
+        await _questions.embed(LOCAL, "opening hours")
     except EmbeddingError as error:
         _log.warning("the local embedding model is not available", extra={"reason": str(error)})

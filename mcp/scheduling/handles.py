@@ -14,7 +14,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from config.language.english import MONTHS, WEEKDAYS
-from toolkit.moments import moments_at, reading
+from toolkit.instants import moments_at, reading
 from toolkit.speech.phrases import NEAR
 
 _DAYS = [name[:3].lower() for name in WEEKDAYS]

@@ -19,9 +19,16 @@ from scheduling.results import (
     OfferedSlot,
     SlotsResult,
 )
-from scheduling.slots import MAX_OFFERED, choose_slots, nearest_slots
+from scheduling.slots import (
+    MAX_OFFERED,
+    choose_slots,
+    end_of,
+    evening_of,
+    is_wanted,
+    nearest_slots,
+)
 from toolkit.errors import NotFound, Rejected
-from toolkit.moments import add, first_moment, utc
+from toolkit.instants import add, first_moment, utc
 from toolkit.speech import phrases
 from toolkit.speech.times import local_datetime
 from toolkit.speech.when import TimeRequest, parse_when
@@ -101,14 +108,14 @@ class SchedulingOperations:
         days = request.all_days
         if days[-1] < today:
             return SlotsResult(say=sentences.say("past_day"), offered=[])
-        first, last = self._midnight(days[0]), self._midnight(days[-1] + _DAY)
+        first, last = self._midnight(days[0]), end_of(days[-1], self.zone, self.info.nights)
         free = [
             start
             for start in await self._free_starts(service, first, last)
-            if request.includes(start)
+            if is_wanted(request, start, self.info.nights, today)
         ]
         if free:
-            starts = choose_slots(free, request)
+            starts = choose_slots(free, request, self.info.nights, today)
             say = sentences.describe_slots(starts, today, request)
         else:
             free = await self._later_starts(service, request)
@@ -149,7 +156,8 @@ class SchedulingOperations:
     ) -> Rejected:
         """Return the error for a time that is not free, with the nearest times that are."""
         day = self.to_local(start).date()
-        first, last = self._midnight(day), self._midnight(day + _WEEK)
+        evening = evening_of(self.to_local(start), self.info.nights)
+        first, last = self._midnight(evening), self._midnight(day + _WEEK)
         free = await self._free_starts(service, first, last, moving)
         starts = nearest_slots(free, start, _ALTERNATIVES)
         label = self.label(start)

@@ -1,12 +1,13 @@
 """The protocol of scheduling providers, and the models that it takes and returns."""
 
+from collections.abc import Mapping
 from datetime import time
 from typing import Annotated, Literal, Protocol
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
-from toolkit.moments import UtcDatetime
+from toolkit.instants import UtcDatetime
 
 
 def _check_time_zone(name: str) -> str:
@@ -15,6 +16,8 @@ def _check_time_zone(name: str) -> str:
     return name
 
 
+# The weekdays, from Monday, 0, on, whose evening goes on after midnight, and until when it does.
+Nights = Mapping[int, time]
 TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
 
 
@@ -42,6 +45,7 @@ class CalendarInfo(_Model):
     needs: tuple[Literal["email", "phone"], ...] = ()
     opens: time = time(8)
     closes: time = time(18)
+    nights: Nights = {}
 
 
 class Slot(_Model):

@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 
 from config.language.catalogue import Catalogue
 from scheduling.provider import Attendee, Booking, Service
-from toolkit.moments import reading
+from toolkit.instants import reading
 from toolkit.speech import phrases
 from toolkit.speech.text import capitalize
 from toolkit.speech.when import TimeRequest

@@ -2,29 +2,60 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
-from toolkit.moments import elapsed, utc
+from scheduling.provider import Nights
+from toolkit.instants import elapsed, first_moment, utc
 from toolkit.speech.when import TimeRequest
 
 MAX_OFFERED = 3
+_DAY = timedelta(days=1)
 
 
-def choose_slots(free: Sequence[datetime], request: TimeRequest) -> list[datetime]:
+def evening_of(start: datetime, nights: Nights) -> date:
+    """Return the day that a local time belongs to: in a night, the day of the evening before."""
+    before = start.date() - _DAY
+    until = nights.get(before.weekday())
+    return before if until and start.time() < until else start.date()
+
+
+def end_of(day: date, zone: ZoneInfo, nights: Nights) -> datetime:
+    """Return when a day ends: at midnight, or when its night does."""
+    return first_moment(day + _DAY, nights.get(day.weekday(), time.min), zone)
+
+
+def is_wanted(request: TimeRequest, start: datetime, nights: Nights, today: date) -> bool:
+    """Say whether a local time fits a request, or one of its alternatives.
+
+    Who says Friday means the night after it, and not the one before. That one is meant by who says
+    an exact time of Friday, or speaks while it lasts.
+    """
+    if request.others:
+        each = (replace(request, others=()), *request.others)
+        return any(is_wanted(one, start, nights, today) for one in each)
+    evening = evening_of(start, nights)
+    if evening == start.date():
+        return request.includes(start)
+    literally = request.daytime.at or request.soonest or start.date() == today
+    late = datetime.combine(evening, time.max)
+    return request.includes(late) or (bool(literally) and request.includes(start))
+
+
+def choose_slots(
+    free: Sequence[datetime], request: TimeRequest, nights: Nights, today: date
+) -> list[datetime]:
     """Return at most three of the free times, all of which fit the request and are in order.
 
     For an exact time these are the nearest ones, for the soonest time the first ones, otherwise
     they are spread over the whole. Of each of several alternatives there is one.
     """
     if request.others:
-        wanted = [_choose(free, each) for each in (request, *request.others)]
+        each = (replace(request, others=()), *request.others)
+        wanted = [choose_slots(free, one, nights, today) for one in each]
         first = {utc(start): start for starts in wanted for start in starts[:1]}
         return sorted(first.values(), key=utc)[:MAX_OFFERED]
-    return _choose(free, request)
-
-
-def _choose(free: Sequence[datetime], request: TimeRequest) -> list[datetime]:
-    free = [start for start in free if replace(request, others=()).includes(start)]
+    free = [start for start in free if is_wanted(request, start, nights, today)]
     if request.daytime.at:
         return _nearest_to_time(free, request.daytime.at)
     if request.soonest or len(free) <= MAX_OFFERED:

@@ -30,7 +30,7 @@ from servicenow.results import (
     to_record_view,
 )
 from toolkit.errors import NotFound, Rejected
-from toolkit.moments import first_moment
+from toolkit.instants import first_moment
 from toolkit.speech import phrases
 from toolkit.speech.clock import CLOCK, Clock
 from toolkit.speech.emails import spoken_email

@@ -26,8 +26,8 @@ from tickets.results import (
 )
 from toolkit.effects import READS, WRITES
 from toolkit.errors import NotFound, Rejected
+from toolkit.instants import add, utc
 from toolkit.middleware.confirmation import confirm
-from toolkit.moments import add, utc
 from toolkit.speech.clock import CLOCK, Clock
 from toolkit.speech.contact import to_phone
 from toolkit.speech.text import cut

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from config.protocol import CONFIRMATION_CODE, NEEDS_CONFIRMATION
-from orchestrator.agent.agreement import is_agreement, is_refusal
+from orchestrator.agent.consent import is_agreement, is_refusal
 from orchestrator.mcp_client.tool import Outcome, ToolInfo
 
 EXPIRED_CODE = ""  # of a confirmation that was asked for in an earlier conversation

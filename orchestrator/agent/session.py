@@ -6,20 +6,19 @@ from livekit.agents import AgentSession, JobContext, room_io
 
 from config.bots import Bot
 from orchestrator.agent.agent_parts import AgentParts
-from orchestrator.agent.speech import SpeechToText, TextToSpeech, build_vad
+from orchestrator.agent.speech import MIN_SILENCE, SpeechToText, TextToSpeech, build_vad
 from orchestrator.agent.turn_limits import MAX_TOOL_STEPS
 from orchestrator.calls.names import caller_identity
 
-# By a bot's eagerness: seconds of silence after which a turn ends, where the caller seems to have
-# finished and where not.
-_ENDPOINTING_DELAYS = {"high": (0.2, 1.2), "normal": (0.5, 2.5), "low": (0.8, 4.0)}
+# By a bot's eagerness: seconds of silence after which a turn ends.
+ENDPOINTING_DELAYS = {"high": MIN_SILENCE, "normal": 0.5, "low": 0.8}
 
 
 def build_session(
     ctx: JobContext, bot: Bot, parts: AgentParts, stt: SpeechToText, tts: TextToSpeech
 ) -> AgentSession[None]:
     """Return the session of a call, not yet started."""
-    min_delay, max_delay = _ENDPOINTING_DELAYS[bot.eagerness]
+    delay = ENDPOINTING_DELAYS[bot.eagerness]
     return AgentSession(
         stt=stt.stt,
         tts=tts.tts,
@@ -29,7 +28,7 @@ def build_session(
         user_away_timeout=None,
         turn_handling={
             "turn_detection": "vad",
-            "endpointing": {"min_delay": min_delay, "max_delay": max_delay},
+            "endpointing": {"min_delay": delay, "max_delay": delay},
             "interruption": {"mode": "vad", "min_duration": 0.6},
             # Speculative completions would cost a small model its only slot.
             "preemptive_generation": {"enabled": parts.embedded_llm is None},

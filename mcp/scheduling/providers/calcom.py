@@ -15,7 +15,7 @@ from scheduling.matching import attendee_of, of_person
 from scheduling.provider import Attendee, Booking, CalendarInfo, Service, Slot, TimeZone
 from toolkit.errors import Conflict, NotFound, Rejected
 from toolkit.http.client import HeaderAuth, VendorApi
-from toolkit.moments import add
+from toolkit.instants import add
 from toolkit.speech.numbers import spoken_phone_number
 from toolkit.speech.times import format_utc
 from toolkit.tenancy import Credentials, ToolCall

@@ -72,7 +72,10 @@ WRONG: Mapping[str, tuple[str, str, int, str]] = {
     "a text for a number": ("speed: 1.1", f"speed: {CANARY}", 16, "valid number"),
     "a number out of range": ("speed: 1.1", "speed: 7", 16, "less than or equal to 2"),
     "a list for a mapping": ("    voice: {speed: 1.1}", f"    voice: [{CANARY}]", 16, "voice"),
-    "a day that does not exist": ("name: Corner Books", "name: 2030-02-31", 3, "quote it"),
+    "a time for a number": ("minutes: 60", "minutes: 12:30", 10, "valid integer"),
+    "hours that are a time": ('"09:00-18:00"', "12:30", 11, "'12:30' is not a range of hours"),
+    "an octal number": ("minutes: 60", "minutes: 0o74", 10, "valid integer"),
+    "a key that is on": ("    hours", "    on", 11, "unknown key 'on'"),
     "a number that does not exist": ("speed: 1.1", f"speed: !!float {CANARY}", 16, "quote it"),
     "a list as a key": ("  name: Corner Books", "  ? [a, b]\n  : c", 3, "unhashable"),
     "a control character": ("Corner Books", "Corner\x07Books", 1, "is not YAML"),
@@ -97,6 +100,30 @@ def test_a_right_declaration_is_read(write: Write) -> None:
     (bot,) = declaration.bots
     assert bot.servers["scheduling"].policy["create_booking"].confirm
     assert set(declaration.sections) == {"knowledge_bases", "calendars"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["030", "12:30", "1_000", "no", "on", "Yes", "OFF", "2030-01-01", "0x1F", "1e3", ".inf", "="],
+)
+def test_a_text_is_what_is_written(written: str, write: Write) -> None:
+    text = RIGHT.replace("name: Corner Books", f"name: {written}")
+    assert _read(write(text)).business.name == written
+
+
+@pytest.mark.parametrize(
+    ("written", "minutes"), [("030", 30), ("0045", 45), ("1_000", 1000), ("60", 60), ("'60'", 60)]
+)
+def test_a_number_is_decimal(written: str, minutes: int, write: Write) -> None:
+    declaration = _read(write(RIGHT.replace("minutes: 60", f"minutes: {written}")))
+    (calendar,) = declaration.sections["calendars"]
+    assert calendar.model_dump()["services"][0]["minutes"] == minutes
+
+
+@pytest.mark.parametrize("written", ["yes", "on", "true", "True"])
+def test_a_yes_still_is_one(written: str, write: Write) -> None:
+    declaration = _read(write(RIGHT.replace("confirm: true", f"confirm: {written}")))
+    assert declaration.bots[0].servers["scheduling"].policy["create_booking"].confirm is True
 
 
 def test_anchors_and_merged_keys_work(write: Write) -> None:

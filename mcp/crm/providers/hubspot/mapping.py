@@ -20,7 +20,7 @@ from crm.provider import (
     Value,
 )
 from crm.providers.hubspot.options import Options
-from toolkit.moments import add
+from toolkit.instants import add
 from toolkit.speech.times import format_utc
 
 OBJECTS: Mapping[Kind, str] = {

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from config.columns import now
 from crm.provider import InputValue, InputValues, Kind, Record, SearchQuery, StandardField, Value
-from toolkit.moments import add
+from toolkit.instants import add
 from toolkit.speech.people import is_same_number
 from toolkit.speech.times import format_utc
 

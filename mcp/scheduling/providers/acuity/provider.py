@@ -19,7 +19,7 @@ from scheduling.providers.acuity import mapping
 from toolkit.errors import Conflict, Disconnected, NotFound, Rejected
 from toolkit.http.client import Model, Params, VendorApi
 from toolkit.http.concurrency import map_concurrently
-from toolkit.moments import utc
+from toolkit.instants import utc
 from toolkit.tenancy import Credentials, ToolCall
 
 _INFO_TTL = 300.0  # seconds

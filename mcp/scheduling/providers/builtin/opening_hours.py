@@ -7,19 +7,25 @@ from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from toolkit.moments import moments_at, utc
+from toolkit.instants import moments_at, utc
 
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _STEP = 30  # minutes between the times that are offered
 _INSTANT = timedelta.resolution
-_RANGE = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
+_DAY = timedelta(days=1)
+_MIDNIGHT = "24:00"
+_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
+_RANGE = re.compile(rf"({_CLOCK})\s*-\s*({_CLOCK}|{_MIDNIGHT})")
 
 Week = Mapping[str, Sequence[Sequence[str]]]
 
 
 @dataclass(frozen=True)
 class OpeningHours:
-    """The opening hours of a week in a time zone, as stored: `{"mon": [["09:00", "18:00"]]}`."""
+    """The opening hours of a week in a time zone, as stored: `{"mon": [["09:00", "18:00"]]}`.
+
+    Hours that end after midnight count on: `["20:00", "26:00"]` ends at two the next day.
+    """
 
     week: Week
     zone: ZoneInfo
@@ -29,22 +35,30 @@ class OpeningHours:
         ranges = [each for day in self.week.values() for each in day]
         if not ranges:
             return None
+        last = max(closes for _, closes in ranges)
         return (
             time.fromisoformat(min(opens for opens, _ in ranges)),
-            time.fromisoformat(max(closes for _, closes in ranges)),
+            time.fromisoformat(last) if last < _MIDNIGHT else time(23, 59),
         )
+
+    def nights(self) -> dict[int, time]:
+        """Return until when it is open after midnight, by the weekday of the evening."""
+        return {
+            WEEK.index(day): time.fromisoformat(_shown(ranges[-1][1]))
+            for day, ranges in self.week.items()
+            if ranges and ranges[-1][1] > _MIDNIGHT
+        }
 
     def starts(self, first: date, last: date, minutes: int) -> Iterator[datetime]:
         """Yield the times, in UTC, from `first` to `last` at which an appointment can start."""
-        for offset in range((last - first).days + 1):
-            day = first + timedelta(days=offset)
-            yield from sorted(
-                start
-                for opens, closes in self._ranges(day)
-                for at in _steps(opens, closes, minutes)
-                for start in moments_at(day, at, self.zone)
-                if self.contains(start, minutes)
-            )
+        yield from sorted(
+            start
+            for opens, closes in self._ranges(first - _DAY, last)
+            for at in _steps(opens, closes, minutes)
+            if at.date() >= first
+            for start in moments_at(at.date(), at.time(), self.zone)
+            if self.contains(start, minutes)
+        )
 
     def contains(self, start: datetime, minutes: int) -> bool:
         """Say whether an appointment at `start` lies within the opening hours.
@@ -52,26 +66,38 @@ class OpeningHours:
         They are those that the clocks show: where these go back, an hour is longer by one.
         """
         end = utc(start) + timedelta(minutes=minutes)
-        first, last = (each.astimezone(self.zone) for each in (start, end - _INSTANT))
-        return first.date() == last.date() and any(
-            opens <= min(first.time(), last.time()) and max(first.time(), last.time()) < closes
-            for opens, closes in self._ranges(first.date())
-        )
+        local = (each.astimezone(self.zone) for each in (start, end - _INSTANT))
+        first, last = sorted(each.replace(tzinfo=None, fold=0) for each in local)
+        ranges = self._ranges(first.date() - _DAY, last.date())
+        return any(opens <= first and last < closes for opens, closes in _join(ranges))
 
-    def _ranges(self, day: date) -> Iterator[tuple[time, time]]:
-        for opens, closes in self.week.get(WEEK[day.weekday()], ()):
-            yield time.fromisoformat(opens), time.fromisoformat(closes)
-
-
-def _steps(opens: time, closes: time, minutes: int) -> Iterator[time]:
-    """Yield the times on the clock from `opens` on at which an appointment is offered."""
-    step = min(_STEP, minutes)
-    for minute in range(_minute(opens), _minute(closes), step):
-        yield time(minute // 60, minute % 60)
+    def _ranges(self, first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
+        """Yield from when until when it is open, by the clocks, of the days `first` to `last`."""
+        for offset in range((last - first).days + 1):
+            midnight = datetime.combine(first + timedelta(days=offset), time.min)
+            for opens, closes in self.week.get(WEEK[midnight.weekday()], ()):
+                yield midnight + _since_midnight(opens), midnight + _since_midnight(closes)
 
 
-def _minute(at: time) -> int:
-    return at.hour * 60 + at.minute
+def _join(ranges: Iterator[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    """Join the ranges that follow each other without a break, as where a day ends at midnight."""
+    joined: list[tuple[datetime, datetime]] = []
+    for opens, closes in ranges:
+        begins = joined.pop()[0] if joined and joined[-1][1] == opens else opens
+        joined.append((begins, closes))
+    return joined
+
+
+def _steps(opens: datetime, closes: datetime, minutes: int) -> Iterator[datetime]:
+    """Yield the times on the clocks from `opens` on at which an appointment is offered."""
+    step = timedelta(minutes=min(_STEP, minutes))
+    for number in range(-((opens - closes) // step)):
+        yield opens + number * step
+
+
+def _since_midnight(at: str) -> timedelta:
+    hours, _, minutes = at.partition(":")
+    return timedelta(hours=int(hours), minutes=int(minutes))
 
 
 def parse_week(hours: Mapping[str, str]) -> dict[str, list[list[str]]]:
@@ -86,7 +112,19 @@ def parse_week(hours: Mapping[str, str]) -> dict[str, list[list[str]]]:
             if day in week:
                 raise ValueError(f"{day} is given twice.")
             week[day] = _parse_ranges(days, ranges)
+    _check_nights(week)
     return {day: week[day] for day in WEEK if day in week}
+
+
+def _check_nights(week: Week) -> None:
+    for day, following in zip(WEEK, [*WEEK[1:], WEEK[0]], strict=True):
+        if not week.get(day) or not week.get(following):
+            continue
+        until, opens = week[day][-1][1], week[following][0][0]
+        if _since_midnight(until) - _DAY > _since_midnight(opens):
+            raise ValueError(
+                f"{day} is open until {_shown(until)} at night, but {following} opens at {opens}."
+            )
 
 
 def _parse_days(text: str) -> list[str]:
@@ -108,12 +146,27 @@ def _parse_ranges(days: str, text: str) -> list[list[str]]:
     for part in (part.strip() for part in text.split(",")):
         match = _RANGE.fullmatch(part)
         if match is None:
-            raise ValueError(f"{days}: {part!r} is not a range of hours like 09:00-18:00.")
-        opens, closes = f"{match[1]}:{match[2]}", f"{match[3]}:{match[4]}"
-        if opens >= closes:
-            raise ValueError(f"{days}: {part!r} ends before it begins.")
-        ranges.append([opens, closes])
+            raise ValueError(
+                f"{days}: {part!r} is not a range of hours like 09:00-18:00,"
+                " or 20:00-02:00 for over midnight."
+            )
+        opens, closes = match[1], match[2]
+        if opens == closes != "00:00":
+            raise ValueError(
+                f"{days}: {part!r} ends when it begins; a whole day is 00:00-{_MIDNIGHT}."
+            )
+        ranges.append([opens, closes if opens < closes else _next_day(closes)])
     ranges.sort()
     if any(before[1] > after[0] for before, after in pairwise(ranges)):
         raise ValueError(f"{days}: {text!r} overlaps itself.")
     return ranges
+
+
+def _next_day(at: str) -> str:
+    """Return a time of the next day as one that counts on: `26:00` for `02:00`."""
+    return f"{int(at[:2]) + 24}{at[2:]}"
+
+
+def _shown(at: str) -> str:
+    """Return a time that counts on as the clocks show it."""
+    return f"{int(at[:2]) % 24:02}{at[2:]}"

@@ -19,7 +19,7 @@ from scheduling.provider import Attendee, Booking, CalendarInfo, Service, Slot
 from scheduling.providers.builtin.opening_hours import OpeningHours
 from scheduling.providers.builtin.tables import Calendar, CalendarBooking, CalendarService
 from toolkit.errors import Disconnected
-from toolkit.moments import utc
+from toolkit.instants import utc
 from toolkit.speech.people import fold, significant_digits, similar_prefixes
 from toolkit.tenancy import Credentials, ToolCall
 
@@ -51,10 +51,11 @@ class Builtin:
             calendar = await self._load_calendar(session)
             services = await _load_services(session, calendar)
         info = CalendarInfo(time_zone=calendar.time_zone, services=tuple(services.values()))
-        bounds = _opening_hours(calendar).bounds()
-        if bounds is None:
+        hours = _opening_hours(calendar)
+        if (bounds := hours.bounds()) is None:
             return info
-        return info.model_copy(update={"opens": bounds[0], "closes": bounds[1]})
+        opens, closes = bounds
+        return info.model_copy(update={"opens": opens, "closes": closes, "nights": hours.nights()})
 
     async def find_slots(
         self,

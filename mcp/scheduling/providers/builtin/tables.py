@@ -11,7 +11,7 @@ from config.columns import TenantRow, json, timestamp
 
 
 class Calendar(TenantRow, table=True):
-    """A calendar with its opening hours: `{"mon": [["09:00", "18:00"]], …}` in its time zone."""
+    """A calendar with its opening hours, as `OpeningHours` explains them, in its time zone."""
 
     __table_args__ = (
         UniqueConstraint("business_id", "name"),

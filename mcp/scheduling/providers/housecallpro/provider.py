@@ -18,7 +18,7 @@ from scheduling.providers.housecallpro import mapping
 from scheduling.sentences import say
 from toolkit.errors import NotFound, OutcomeUnknown, Rejected
 from toolkit.http.client import HeaderAuth, VendorApi
-from toolkit.moments import add, utc
+from toolkit.instants import add, utc
 from toolkit.speech.times import format_utc
 from toolkit.tenancy import Credentials, ToolCall
 

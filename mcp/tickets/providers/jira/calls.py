@@ -10,7 +10,7 @@ from tickets.providers.jira.settings import JiraSettings
 from tickets.providers.jira.tickets import require_key
 from tickets.sentences import say
 from toolkit.errors import Rejected
-from toolkit.moments import add
+from toolkit.instants import add
 
 NO_AVAILABILITY = "Jira does not know who can take a call."
 _RETRY_WINDOW = timedelta(days=1)  # in which the earlier try of a call has been

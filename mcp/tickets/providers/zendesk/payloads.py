@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from tickets.provider import CallLog, Fields, Refusal, TicketChange, TicketDraft, UserDraft
 from toolkit.errors import NotFound, Rejected
-from toolkit.moments import add
+from toolkit.instants import add
 from toolkit.speech.times import format_utc
 
 T = TypeVar("T")

@@ -1,6 +1,6 @@
 """Whether a caller's answer agrees to what was read back: in the language of the call, and English.
 
-Only an answer that is shaped like a yes agrees. One file a language in the folder `agreement` has
+Only an answer that is shaped like a yes agrees. One file a language in the folder `consent` has
 the words: those that agree wherever they stand (`agree`), those that agree as a short answer
 (`short`), those that refuse, put off or change (`refuse`), and those that only look as if they did
 (`no_refusal`).
@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-import yaml
-
+from config import plain_yaml
 from config.language.catalogue import DEFAULT, LANGUAGE
 
 Words = tuple[str, ...]
@@ -64,14 +63,14 @@ def _phrases() -> list[_Phrases]:
 
 @cache
 def _exists(language: str) -> bool:
-    folder = files("orchestrator") / "agent" / "agreement"
+    folder = files("orchestrator") / "agent" / "consent"
     return language.isalpha() and (folder / f"{language}.yaml").is_file()
 
 
 @cache
 def _load(language: str) -> _Phrases:
-    path = files("orchestrator") / "agent" / "agreement" / f"{language}.yaml"
-    read: Mapping[str, list[str]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path = files("orchestrator") / "agent" / "consent" / f"{language}.yaml"
+    read: Mapping[str, list[str]] = plain_yaml.load(path.read_text("utf-8"))
     return _Phrases(**{name: [_split(each) for each in said] for name, said in read.items()})
 
 

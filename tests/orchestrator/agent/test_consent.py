@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from config.language.catalogue import LANGUAGE
-from orchestrator.agent.agreement import is_agreement, is_refusal
+from orchestrator.agent.consent import is_agreement, is_refusal
 
-FOLDER = Path(__file__).parents[3] / "orchestrator" / "agent" / "agreement"
+FOLDER = Path(__file__).parents[3] / "orchestrator" / "agent" / "consent"
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.support.clock_changes import CLOCK_CHANGES, ClockChange
-from toolkit.moments import add, elapsed, first_moment, moments_at, reading, utc
+from toolkit.instants import add, elapsed, first_moment, moments_at, reading, utc
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = timedelta(hours=1)
