@@ -78,8 +78,9 @@ async def embed_background(embedder: Embedder) -> Background:
 
 def _normalize(vectors: Sequence[Vector]) -> Array:
     rows: Array = np.asarray(vectors, np.float32)
-    lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _TINY)
-    return (rows / lengths).astype(np.float32)
+    lengths: NDArray[np.float64] = np.linalg.norm(rows, axis=1, keepdims=True)
+    normalized: Array = (rows / np.maximum(lengths, _TINY)).astype(np.float32)
+    return normalized
 
 
 def _floor(background: Array, vector: Array) -> float:

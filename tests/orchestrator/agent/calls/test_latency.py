@@ -103,5 +103,5 @@ async def test_a_filler_is_the_first_sound_and_no_answer(museum: Museum) -> None
         assert seconds["first_sound"] == pytest.approx(first, abs=MARGIN)
         between = seconds["answer"] - seconds["first_sound"]
         assert between == pytest.approx(heard - first, abs=BETWEEN)
-        assert seconds["tools"] > seconds["answer"] / 2
+        assert seconds["tools"] > 1  # at least as long as the filler was
     model.script.assert_done()
