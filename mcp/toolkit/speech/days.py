@@ -17,6 +17,7 @@ from toolkit.speech.items import (
     Unclear,
     Weekdays,
     Word,
+    unclear,
 )
 
 _MONTHS_AHEAD = 3  # in which "Tuesday the third" may make the weekday fit
@@ -206,11 +207,6 @@ def _day_number(match: re.Match[str], today: Today) -> Item:
     return DayNumber(_count(match["number"]))
 
 
-def _unclear(match: re.Match[str], today: Today) -> Item:
-    del today
-    return Unclear(match[0])
-
-
 RULES: Sequence[tuple[str, Build]] = (
     # Dates
     (r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)(?!\d)", _iso),
@@ -248,7 +244,7 @@ RULES: Sequence[tuple[str, Build]] = (
     (
         r"(?:at |in |towards )?(?:the )?(?:early|late|mid|middle of|end of|beginning of|start of)"
         rf"(?: in| on)?(?: the)? (?:(?:this|next|last) )?(?:week|month|year|{MONTH})",
-        _unclear,
+        unclear,
     ),
     (rf"(?:in|during|within|any time in|some ?time in) {_A_MONTH}", _month_days),
     (r"(?P<which>next|this) month(?P<month>)(?P<year>)", _month_days),

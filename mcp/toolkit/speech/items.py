@@ -162,3 +162,15 @@ class Alternative:
 
     days: Dates
     daytime: PartOfDay
+
+
+def unclear(match: re.Match[str], today: Today) -> Item:
+    """Return what belongs to a time and cannot be read."""
+    del today
+    return Unclear(match[0])
+
+
+def talk(match: re.Match[str], today: Today) -> list[Item]:
+    """Return nothing: what was said is about something else."""
+    del match, today
+    return []

@@ -1,11 +1,12 @@
 """Times of day as callers say them, and local times as datetimes."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from toolkit.instants import add
 from toolkit.speech.items import (
     Build,
     Clock,
@@ -18,6 +19,8 @@ from toolkit.speech.items import (
     Today,
     Unclear,
     Window,
+    talk,
+    unclear,
 )
 
 PARTS = {
@@ -139,32 +142,20 @@ def _not_part(match: re.Match[str], today: Today) -> Item:
 def _elapsed(match: re.Match[str], today: Today) -> Item:
     """Add to the moment, not to what the clock shows: it may change in between."""
     length = timedelta(minutes=_minutes(match))
-    at = today.now.astimezone(UTC) + (-length if match["ago"] else length)
-    return Moment(at.astimezone(today.now.tzinfo))
-
-
-def _duration(match: re.Match[str], today: Today) -> list[Item]:
-    """Leave out how long something takes: "a thirty minute massage"."""
-    del match, today
-    return []
+    return Moment(add(today.now, -length if match["ago"] else length))
 
 
 def _fixed(window: Window) -> Build:
     return lambda match, today: window
 
 
-def _unclear(match: re.Match[str], today: Today) -> Item:
-    del today
-    return Unclear(match[0])
-
-
-RULES: Sequence[tuple[str, Callable[[re.Match[str], Today], Item | list[Item]]]] = (
+RULES: Sequence[tuple[str, Build]] = (
     (rf"(?:in|within) {_ABOUT}{_LENGTH}(?: time)?(?: from now)?(?P<ago>)", _elapsed),
     (rf"{_ABOUT}{_LENGTH} (?:from now|(?P<ago>ago))\b", _elapsed),
     (
         r"(?:\d{1,3}|an?|half an) (?:minutes?|mins?|hours?)\b"
         r"(?! (?:past|to|after|before|till|ago|from))",
-        _duration,
+        talk,  # how long something takes: "a thirty minute massage"
     ),
     (rf"not (?:in|during) the {_PART}", _not_part),
     (rf"(?:in the |in |during the |at |over |for |on the )?{_PART}", _part),
@@ -183,7 +174,7 @@ RULES: Sequence[tuple[str, Callable[[re.Match[str], Today], Item | list[Item]]]]
         _between,
     ),
     (rf"(?:at |about |around )(?P<time>(?:5|10) to \d{{1,2}}{_HALF}){_END}", _exact),
-    (r"(?:5|10) to \d{1,2}", _unclear),  # a time, or a window
+    (r"(?:5|10) to \d{1,2}", unclear),  # a time, or a window
     (rf"(?:at )?(?P<time>{_TIME}){_END} at the latest", _before),
     (rf"(?:at )?(?P<time>{_TIME}){_END} at the earliest", _after),
     (rf"(?:at )?(?P<time>{_TIME}){_END} (?:or later|or after|on ?wards?|and later)", _after),
@@ -196,13 +187,13 @@ RULES: Sequence[tuple[str, Callable[[re.Match[str], Today], Item | list[Item]]]]
     (r"after (?:work|school)", _fixed(Window(after=Clock(17)))),
     (rf"(?:{_AT} )+(?P<time>{_TIME}){_END}", _exact),
     (rf"(?P<time>{_SURE}){_END}", _exact),
-    (r"(?:at |around |by |until |before |after |12 )?midnight", _unclear),
-    (r"(?:at )?(?:the )?(?:usual|same)(?: time| as (?:usual|always|last time|before))", _unclear),
-    (r"(?:at )?(?:my|our|his|her|their) [a-z]+ time\b", _unclear),
+    (r"(?:at |around |by |until |before |after |12 )?midnight", unclear),
+    (r"(?:at )?(?:the )?(?:usual|same)(?: time| as (?:usual|always|last time|before))", unclear),
+    (r"(?:at )?(?:my|our|his|her|their) [a-z]+ time\b", unclear),
     (
         r"(?:by |at |towards )?(?:the )?end of (?:the )?"
         r"(?:day|business|play|morning|afternoon)",
-        _unclear,
+        unclear,
     ),
 )
 

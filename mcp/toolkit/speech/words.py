@@ -18,6 +18,8 @@ from toolkit.speech.items import (
     Today,
     Unclear,
     Word,
+    talk,
+    unclear,
 )
 from toolkit.speech.numbers import words_to_digits
 
@@ -116,16 +118,6 @@ _UNSUITABLE = (
 )
 
 
-def _talk(match: re.Match[str], today: Today) -> list[Item]:
-    del match, today
-    return []
-
-
-def _unclear(match: re.Match[str], today: Today) -> Item:
-    del today
-    return Unclear(match[0])
-
-
 def _word(kind: Joint) -> Build:
     return lambda match, today: Word(kind)
 
@@ -171,7 +163,7 @@ _RULES: Sequence[tuple[str, Build]] = (
         r"\d{4}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:?\d\d)?(?![\d:])",
         _iso,
     ),
-    *((pattern, _talk) for pattern in _ORDINARY),
+    *((pattern, talk) for pattern in _ORDINARY),
     *((pattern, _word("soonest")) for pattern in _SOONEST),
     (
         r"(?:any ?(?:day|time|thing|date)|whenever) (?:but|except|bar|other than|apart from)"
@@ -181,10 +173,10 @@ _RULES: Sequence[tuple[str, Build]] = (
     (r"(?:any ?(?:time|day)|whenever|any other day)\b", _word("any")),
     (_UNSUITABLE, _word("not that")),
     (r"at (?:the|your) (?:earliest|next) (?:opportunity|convenience)\b", _word("soonest")),
-    (r"at the (?:earliest|latest)\b", _unclear),
+    (r"at the (?:earliest|latest)\b", unclear),
     (
         r"whenever (?!you|i|we|it|is|suits|works|possible|convenient|that|there)[a-z]+",
-        _unclear,
+        unclear,
     ),
     (_NEGATION, _negation),
     (rf"{_CORRECTION}(?:[ ,]+{_CORRECTION})*\b", _word("correction")),
@@ -236,7 +228,7 @@ def read_items(text: str, today: Today) -> list[Item]:
 def _read_at(said: str, position: int, today: Today) -> tuple[list[Item], int]:
     """Return the items at a position, by the rule that reads most, and where they end."""
     best: re.Match[str] | None = None
-    builder: Build = _talk
+    builder: Build = talk
     for pattern, build in RULES:
         match = pattern.match(said, position)
         if match and (best is None or match.end() > best.end()) and match.end() > position:
