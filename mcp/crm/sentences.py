@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import reduce
-from typing import Literal
 
 from config.language.catalogue import Catalogue
 from crm.provider import InputValues, Kind, Record, SearchQuery, StandardField, Value
@@ -44,13 +42,13 @@ def describe_record(kind: Kind, values: Mapping[StandardField, object], clock: C
     """Return `Tom Hill of Acme, a lead, status open`, as a sentence."""
     known = [field for field in ("status", "stage", *_TIME_FIELDS) if values.get(field)]
     state = [_describe_field(field, values[field], clock) for field in known]
-    return say("shown", facts=_join([name_with_kind(kind, values), *state], "comma"))
+    return say("shown", facts=phrases.list_words([name_with_kind(kind, values), *state], "comma"))
 
 
 def name_with_times(values: InputValues, clock: Clock) -> str:
     """Return `Call back, due Thursday`."""
     times = [_describe_field(each, values[each], clock) for each in _TIME_FIELDS if each in values]
-    return _join([record_name(values), *times], "comma")
+    return phrases.list_words([record_name(values), *times], "comma")
 
 
 def name_with_details(values: InputValues, fields: Mapping[str, Value | None], clock: Clock) -> str:
@@ -88,7 +86,7 @@ def describe_matches(query: SearchQuery, matches: Sequence[Record]) -> str:
     if count == 1:
         return say("one_found", record=names[0])
     if count > MAX_HITS:
-        return say("many_found", records=_join(names, "semicolon"))
+        return say("many_found", records=phrases.list_words(names, "semicolon"))
     records = phrases.join_words(names)
     return say("some_found", count=count, number=number_words(count), records=records)
 
@@ -141,10 +139,6 @@ def _describe_field(field: StandardField, value: object, clock: Clock) -> str:
         text = phrases.phone_label(text)
     is_long = when is None and field not in _UNREAD_FIELDS and len(text) > _MAX_TEXT
     return say("long_field" if is_long else "field", field=field, value=text)
-
-
-def _join(words: Sequence[str], separator: Literal["comma", "semicolon"]) -> str:
-    return reduce(lambda listed, word: say(separator, list=listed, word=word), words)
 
 
 def _parse_date_or_datetime(value: object) -> date | datetime | None:

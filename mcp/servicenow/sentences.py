@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import Literal
 
 from config.language.catalogue import Catalogue
@@ -55,17 +54,19 @@ def describe_records(kind: Kind, records: Sequence[Record], *, more: bool) -> st
     if not records:
         return say("no_records", kind=kind)
     listed = [say("listed_record", **_title(each), state=_state(each)) for each in records]
-    return say("records", records=_join(listed), count=len(listed), more=_yes(more))
+    rows = phrases.list_words(listed, "semicolon")
+    return say("records", records=rows, count=len(listed), more=_yes(more))
 
 
 def describe_changes(values: Mapping[ChangedField, str | None]) -> str:
     """Return the changes of a record as they are read back: `state solved; due Thursday`."""
-    return _join(
+    return phrases.list_words(
         [
             say("change", field=field, value=shorten_text(value))
             for field, value in values.items()
             if value
-        ]
+        ],
+        "semicolon",
     )
 
 
@@ -165,10 +166,3 @@ def _state(record: Record) -> str:
 
 def _yes(part: object) -> str:
     return "yes" if part else "no"
-
-
-def _join(words: Sequence[str]) -> str:
-    """Return words in a list; empty if there are none."""
-    if not words:
-        return ""
-    return reduce(lambda listed, word: say("semicolon", list=listed, word=word), words)

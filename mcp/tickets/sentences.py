@@ -1,7 +1,6 @@
 """What callers are told about tickets, their comments, and the people they are about."""
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import Literal
 
 from config.language.catalogue import Catalogue
@@ -151,7 +150,8 @@ def confirm_saved_user(draft: UserDraft) -> str:
 
 def confirm_user_change(user: User, values: Sequence[str]) -> str:
     """Return the question whether to change a user; `values` are the new ones."""
-    return say("confirm_user_change", name=user_label(user), values=_join(values, "comma"))
+    listed = phrases.list_words(values, "comma")
+    return say("confirm_user_change", name=user_label(user), values=listed)
 
 
 def confirm_call(log: CallLog) -> str:
@@ -178,8 +178,8 @@ def _describe_change(change: TicketChange) -> str:
         "priority": change.priority,
         "type": change.type,
         "assignee": change.assignee,
-        "add_tags": _join(change.add_tags, "comma"),
-        "remove_tags": _join(change.remove_tags, "comma"),
+        "add_tags": phrases.list_words(change.add_tags, "comma"),
+        "remove_tags": phrases.list_words(change.remove_tags, "comma"),
     }
     named = [
         say("change", field=field, value=cut(value, READ_BACK))
@@ -187,7 +187,7 @@ def _describe_change(change: TicketChange) -> str:
         if value
     ]
     own = [_describe_own_field(name, value) for name, value in change.fields.items()]
-    return _join([*named, *own], "semicolon")
+    return phrases.list_words([*named, *own], "semicolon")
 
 
 def _describe_own_field(name: str, value: FieldValue | None) -> str:
@@ -217,10 +217,3 @@ def _yes(answer: bool) -> str:
 
 def _number(number: int) -> str:
     return number_words(number) if number < _MAX_WORDED else str(number)
-
-
-def _join(words: Sequence[str], separator: Literal["comma", "semicolon"]) -> str:
-    """Return words in a list; empty if there are none."""
-    if not words:
-        return ""
-    return reduce(lambda listed, word: say(separator, list=listed, word=word), words)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import date, datetime, time
+from functools import reduce
 from typing import Literal
 
 from config.language.catalogue import Catalogue
@@ -72,6 +73,13 @@ def join_words(choices: Sequence[str], conjunction: Literal["and", "or"] = "or")
     for position, word in enumerate(choices[1:], 2):
         listed = say(conjunction if position == len(choices) else "comma", list=listed, word=word)
     return listed
+
+
+def list_words(words: Sequence[str], separator: Literal["comma", "semicolon"]) -> str:
+    """Return `a, b, c` or `a; b; c`; empty if there are none."""
+    if not words:
+        return ""
+    return reduce(lambda listed, word: say(separator, list=listed, word=word), words)
 
 
 def join_times(starts: Sequence[datetime], today: date) -> str:
