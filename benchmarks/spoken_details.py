@@ -5,26 +5,18 @@ Run `python -m benchmarks.spoken_details [--held-out] [--show]`. The cases in
 `spoken_details_held_out.yaml` is for the end. `or_ask` marks cases in which asking is right, too.
 """
 
-import argparse
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
-import yaml
-
+from benchmarks import spoken_cases
+from benchmarks.spoken_cases import Case, options
 from toolkit.speech.emails import spoken_email
 from toolkit.speech.numbers import spoken_digits, spoken_phone_number
 from toolkit.speech.people import is_same_number, is_similar
 
-FOLDER = Path(__file__).parent
-Case = Mapping[str, Any]
-
 
 def load(name: str) -> list[Case]:
     """Return the cases of a file but for counts: the language model reads those."""
-    cases: list[Case] = yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
-    return [case for case in cases if case["type"] != "count"]
+    return [case for case in spoken_cases.load(name) if case["type"] != "count"]
 
 
 def outcome(case: Case) -> str:
@@ -59,11 +51,7 @@ def _read(case: Case) -> tuple[object, object]:
 
 def main() -> None:
     """Print the figures of each type."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--held-out", action="store_true", help="read the second file, too")
-    parser.add_argument("--show", action="store_true", help="show what is not right")
-    options = parser.parse_args()
-    names = ["spoken_details.yaml", *(["spoken_details_held_out.yaml"] if options.held_out else [])]
+    names, show = options(__doc__ or "", "spoken_details")
     for name in names:
         cases = load(name)
         print(f"{name}: {len(cases)} cases")
@@ -79,7 +67,7 @@ def main() -> None:
                 f"  asked {count['asked']:3}"
                 f"  wrong {count['wrong']:3} ({count['wrong'] / total:.1%})"
             )
-        if options.show:
+        if show:
             for case in cases:
                 if (result := outcome(case)) != "right":
                     print(f"  {result:<6} {_show(case)}")

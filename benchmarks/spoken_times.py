@@ -5,22 +5,18 @@ written from how callers speak, not from the reader; `spoken_times_held_out.yaml
 A reading is right if the days, and the time or the part of the day, are exactly those of the case.
 """
 
-import argparse
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime, time
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import dateparser
-import yaml
 
+from benchmarks.spoken_cases import Case, load, options
 from config.language.english import WEEKDAYS
 from toolkit.speech.when import TimeRequest, parse_when
 
-FOLDER = Path(__file__).parent
-Case = Mapping[str, Any]
 Reading = frozenset[tuple[tuple[str, ...], str]] | None
 # The parts of the day, as the scheduling server offers times in them.
 PARTS = {
@@ -35,12 +31,6 @@ PARTS = {
     "evening": ("17:00", ""),
     "night": ("17:00", ""),
 }
-
-
-def load(name: str) -> list[Case]:
-    """Return the cases of a file."""
-    cases: list[Case] = yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
-    return cases
 
 
 def outcome(case: Case) -> str:
@@ -133,11 +123,7 @@ def table(cases: Iterable[Case], judge: Callable[[Case], str]) -> Counter[str]:
 
 def main() -> None:
     """Print the figures of both readers."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--held-out", action="store_true", help="read the second file, too")
-    parser.add_argument("--show", action="store_true", help="show what is not right")
-    options = parser.parse_args()
-    names = ["spoken_times.yaml", *(["spoken_times_held_out.yaml"] if options.held_out else [])]
+    names, show = options(__doc__ or "", "spoken_times")
     for name in names:
         cases = load(name)
         print(f"{name}: {len(cases)} sentences")
@@ -149,7 +135,7 @@ def main() -> None:
                 f" ({counts['wrong'] / len(cases):.1%});"
                 f" of those that name a day, right {counts['named right'] / counts['named']:.1%}"
             )
-        if options.show:
+        if show:
             for case in cases:
                 if (result := outcome(case)) != "right":
                     print(f"  {result:<6} {case['kind']}: {case['said']} ({case['now']})")

@@ -53,11 +53,11 @@ class Question:
         One may if the two are about as near to each other as to the nearest of the background.
         """
         own = _normalize([self.vector])[0]
-        own_floor = _floor(self.background.passages, own)
+        own_floor, own_words = _floor(self.background.passages, own), _telling_words(self.text)
         for text, vector in passages:
             other = _normalize([vector])[0]
             floor = (own_floor + _floor(self.background.questions, other)) / 2
-            if _telling_words(self.text) & _telling_words(text):
+            if own_words & _telling_words(text):
                 floor -= _WORD_IN_COMMON
             if float(own @ other) >= floor - _SLACK:
                 return True

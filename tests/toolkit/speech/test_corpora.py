@@ -5,7 +5,7 @@ The cases are literal, and were written without sight of the readers.
 
 import pytest
 
-from benchmarks import spoken_details, spoken_times
+from benchmarks import spoken_cases, spoken_details, spoken_times
 
 TIMES = ["spoken_times.yaml", "spoken_times_held_out.yaml"]
 DETAILS = ["spoken_details.yaml", "spoken_details_held_out.yaml"]
@@ -13,7 +13,7 @@ DETAILS = ["spoken_details.yaml", "spoken_details_held_out.yaml"]
 
 @pytest.mark.parametrize("name", TIMES)
 def test_times_are_read_or_asked(name: str) -> None:
-    cases = spoken_times.load(name)
+    cases = spoken_cases.load(name)
     counts = spoken_times.table(cases, spoken_times.outcome)
     assert counts["wrong"] <= len(cases) / 100
     assert counts["named right"] >= 0.95 * counts["named"]
