@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,21 @@ def _calls_a_bot(item: pytest.Item) -> bool:
 @pytest_asyncio.fixture(scope="session")
 async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Postgres]:
     """A real PostgreSQL with the whole schema."""
-    folder = tmp_path_factory.mktemp("postgres")
+    async with _run_migrated_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session")
+async def jobs_postgres_server(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncGenerator[Postgres]:
+    """One for tests of jobs: in the other one, those of a deployment might run them first."""
+    async with _run_migrated_postgres(tmp_path_factory.mktemp("jobs_postgres")) as server:
+        yield server
+
+
+@asynccontextmanager
+async def _run_migrated_postgres(folder: Path) -> AsyncGenerator[Postgres]:
     await copy_template(CACHE, folder)
     async with run_postgres(folder, ANY_PORT, print, durable=False) as server:
         yield server
@@ -105,6 +120,14 @@ async def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenera
 async def database(postgres_server: Postgres) -> AsyncGenerator[Database]:
     """The application's own way into the database."""
     database = Database(postgres_server.database_url)
+    yield database
+    await database.aclose()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def jobs_database(jobs_postgres_server: Postgres) -> AsyncGenerator[Database]:
+    """The application's way into the database of tests of jobs."""
+    database = Database(jobs_postgres_server.database_url)
     yield database
     await database.aclose()
 

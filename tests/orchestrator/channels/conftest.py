@@ -32,9 +32,9 @@ from transcripts.server import SERVER as TRANSCRIPTS
 @pytest_asyncio.fixture(scope="module")
 async def platform(
     signer: Signer,
-    database: Database,
+    jobs_database: Database,
     cache: Redis,
-    postgres_server: Postgres,
+    jobs_postgres_server: Postgres,
     valkey_server: Valkey,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncGenerator[Platform]:
@@ -48,7 +48,7 @@ async def platform(
     specs = [TICKETS, TRANSCRIPTS]
     transport = httpx2.MockTransport(vendors.answer)
     async with (
-        in_one_task(serve(specs, signer, database, cache, vendors=transport)) as servers,
+        in_one_task(serve(specs, signer, jobs_database, cache, vendors=transport)) as servers,
         in_one_task(serve_app(servers.app)) as url,
         in_one_task(serve_model(model)) as model_url,
     ):
@@ -58,7 +58,7 @@ async def platform(
             log=folder / "jobs.log",
             env={
                 **os.environ,
-                "DATABASE_URL": postgres_server.database_url,
+                "DATABASE_URL": jobs_postgres_server.database_url,
                 "REDIS_URL": valkey_server.redis_url,
                 "SERVICE_TOKEN_PRIVATE_KEY": signer.private_key,
                 "VAULT_KEYS": VAULT_KEYS,
@@ -75,7 +75,7 @@ async def platform(
 
         router = Router(signer, lambda name: f"{url}/{name}/mcp")
         dependencies = Dependencies(
-            database,
+            jobs_database,
             cache,
             router,
             signer,
@@ -89,7 +89,7 @@ async def platform(
             dependencies.http,
             httpx2.AsyncClient(transport=api, base_url="http://127.0.0.1") as http,
         ):
-            yield Platform(http, model, vendors, database)
+            yield Platform(http, model, vendors, jobs_database)
         await router.aclose()
 
 

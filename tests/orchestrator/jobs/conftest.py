@@ -34,14 +34,14 @@ class Workers(Protocol):
 
 
 @pytest.fixture
-def worker(tmp_path: Path, postgres_server: Postgres) -> Workers:
+def worker(tmp_path: Path, jobs_postgres_server: Postgres) -> Workers:
     @asynccontextmanager
     async def worker() -> AsyncGenerator[Process]:
         name = uuid4().hex
         ready = tmp_path / f"{name}.ready"
         environment = {
             **os.environ,
-            "DATABASE_URL": postgres_server.database_url,
+            "DATABASE_URL": jobs_postgres_server.database_url,
             "JOBS_READY_FILE": str(ready),
         }
         program = Program(
@@ -81,18 +81,18 @@ class Queue:
 
 
 @pytest_asyncio.fixture
-async def queue(database: Database) -> Queue:
+async def queue(jobs_database: Database) -> Queue:
     """The queue, as empty as on the first day: what is due by the clock is due now."""
-    async with database.unscoped() as session:
+    async with jobs_database.unscoped() as session:
         for table in ("periodic_defers", "jobs", "workers"):
             await session.execute(text(f"delete from procrastinate_{table}"))
-    return Queue(database)
+    return Queue(jobs_database)
 
 
 @pytest_asyncio.fixture
-async def tenants(database: Database) -> list[Tenant]:
+async def tenants(jobs_database: Database) -> list[Tenant]:
     """Two tenants, in the order of a sweep."""
-    created = [await new_tenant(database) for _ in range(2)]
+    created = [await new_tenant(jobs_database) for _ in range(2)]
     return sorted(created, key=lambda tenant: tenant.business_id)
 
 

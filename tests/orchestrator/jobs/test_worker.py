@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from config.database import Database
 from config.queue import enqueue
 from tests.conftest import Tenant
 from tests.orchestrator.jobs.conftest import (
@@ -36,56 +35,58 @@ async def _lock(session: AsyncSession, conversation: Conversation) -> None:
 
 
 async def test_abandoned_conversations_of_every_tenant_are_ended(
-    worker: Workers, queue: Queue, database: Database, tenants: list[Tenant]
+    worker: Workers, queue: Queue, tenants: list[Tenant]
 ) -> None:
-    abandoned = [await store_conversation(database, tenant, silent_for=LONG) for tenant in tenants]
+    abandoned = [
+        await store_conversation(queue.database, tenant, silent_for=LONG) for tenant in tenants
+    ]
     fresh = [
-        await store_conversation(database, tenant, silent_for=timedelta(hours=5))
+        await store_conversation(queue.database, tenant, silent_for=timedelta(hours=5))
         for tenant in tenants
     ]
-    over = await store_conversation(database, tenants[0], silent_for=LONG, status="ended")
+    over = await store_conversation(queue.database, tenants[0], silent_for=LONG, status="ended")
     async with worker():
         await queue.wait_for(DONE, job=JOB)
     for before in abandoned:
-        after = await load_conversation(database, before)
+        after = await load_conversation(queue.database, before)
         assert ending(after) == ("ended", before.updated_at, "abandoned")
     for before in (*fresh, over):
-        assert await load_conversation(database, before) == before
+        assert await load_conversation(queue.database, before) == before
 
 
 @pytest.mark.kill
 async def test_a_job_is_finished_by_another_worker_when_its_own_is_killed(
-    worker: Workers, queue: Queue, database: Database, tenants: list[Tenant]
+    worker: Workers, queue: Queue, tenants: list[Tenant]
 ) -> None:
     first, second = [
-        await store_conversation(database, tenant, silent_for=LONG) for tenant in tenants
+        await store_conversation(queue.database, tenant, silent_for=LONG) for tenant in tenants
     ]
     async with worker() as killed:
-        async with database.tenant(second.business_id) as session:
+        async with queue.database.tenant(second.business_id) as session:
             await _lock(session, second)
             await queue.wait_for(WAITS_FOR_A_ROW)
-            ended = await load_conversation(database, first)
+            ended = await load_conversation(queue.database, first)
             assert ended.status == "ended"
-            assert (await load_conversation(database, second)).status == "active"
+            assert (await load_conversation(queue.database, second)).status == "active"
             os.kill(killed.pid, signal.SIGKILL)
             await killed.failure()
         async with worker():
             (job,) = await queue.wait_for(DONE, job=JOB, seconds=15)
     assert job["attempts"] == 2
-    assert ending(await load_conversation(database, second)) == (
+    assert ending(await load_conversation(queue.database, second)) == (
         "ended",
         second.updated_at,
         "abandoned",
     )
-    assert await load_conversation(database, first) == ended  # once
+    assert await load_conversation(queue.database, first) == ended  # once
 
 
 async def test_a_worker_that_is_told_to_end_finishes_its_job(
-    worker: Workers, queue: Queue, database: Database, tenants: list[Tenant]
+    worker: Workers, queue: Queue, tenants: list[Tenant]
 ) -> None:
-    conversation = await store_conversation(database, tenants[0], silent_for=LONG)
+    conversation = await store_conversation(queue.database, tenants[0], silent_for=LONG)
     async with worker() as process:
-        async with database.tenant(conversation.business_id) as session:
+        async with queue.database.tenant(conversation.business_id) as session:
             await _lock(session, conversation)
             await queue.wait_for(WAITS_FOR_A_ROW)
             os.kill(process.pid, signal.SIGTERM)
@@ -93,17 +94,17 @@ async def test_a_worker_that_is_told_to_end_finishes_its_job(
     assert "ended with code 0" in str(ended)
     (job,) = await queue.rows(DONE, job=JOB)
     assert job["attempts"] == 1
-    assert (await load_conversation(database, conversation)).status == "ended"
+    assert (await load_conversation(queue.database, conversation)).status == "ended"
     assert await queue.rows("select * from procrastinate_workers") == []
 
 
 @pytest.mark.kill
 async def test_what_a_dead_worker_left_makes_way(
-    worker: Workers, queue: Queue, database: Database, tenant: Tenant
+    worker: Workers, queue: Queue, tenants: list[Tenant]
 ) -> None:
     """For one with its key that waits; and for good, where it has killed worker after worker."""
     died = "update procrastinate_jobs set status = 'doing', attempts = :times where lock = :lock"
-    async with database.tenant(tenant.business_id) as session:
+    async with queue.database.tenant(tenants[0].business_id) as session:
         for lock, times in {"interrupted": 1, "deadly": 8}.items():
             await enqueue(session, JOB, {}, key=lock, lock=lock)
             await session.execute(text(died), {"lock": lock, "times": times})
