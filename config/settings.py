@@ -3,6 +3,7 @@
 import os
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from dotenv import dotenv_values, load_dotenv
 from pydantic import Field, SecretStr
@@ -11,6 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from config.errors import UserError
 
 _ENV_FILE = ".env"
+
+
+LlmEngine = Literal["auto", "openvino", "llama.cpp"]
 
 
 class Settings(BaseSettings):
@@ -48,6 +52,7 @@ class Settings(BaseSettings):
     models_host: str = "127.0.0.1"
     models_port: int = 8091
     embedded_models: bool = False
+    llm_engine: LlmEngine = "auto"  # of the embedded language model
     models_url: str = "http://127.0.0.1:8091/v1"
     worker_port: int = 8092
     livekit_port: int = 7880

@@ -14,6 +14,7 @@ from config.database import Database
 from config.security.tokens import Grant, Signer
 from config.settings import Settings, required
 from orchestrator.admin.declarations import open_stores
+from orchestrator.agent.prefix_reader import connect_models, read_prefix
 from orchestrator.agent.system_tools import model_schema, system_tool_schemas, without_examples
 from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.router import Identity, Router
@@ -54,6 +55,20 @@ async def list_bot_tools(settings: Settings, business: str, bot_name: str) -> li
     """
     async with _open_session(settings, business, bot_name) as session:
         return await _list_tools(session)
+
+
+async def read_bot_prefix(settings: Settings, business: str, bot_name: str) -> None:
+    """Have the embedded model read what the bot's calls begin with, before the first one.
+
+    Raises:
+        BotNotFoundError: there is no such bot.
+        ServerUnreachableError: a server does not answer.
+    """
+    async with (
+        _open_session(settings, business, bot_name) as session,
+        connect_models(settings) as models,
+    ):
+        await read_prefix(models, session.bot, await _list_tools(session))
 
 
 async def call_tool(

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from livekit import rtc
 from livekit.agents import (
-    NOT_GIVEN,
     Agent,
     APIError,
     FlushSentinel,
@@ -20,7 +19,11 @@ from livekit.agents.voice.io import PlaybackStartedEvent
 
 from orchestrator.agent.agent_parts import AgentParts
 from orchestrator.agent.llm_cascade import BrokenAnswerError
-from orchestrator.agent.prompt import build_instructions, format_passages
+from orchestrator.agent.prompt import (
+    build_circumstances,
+    build_instructions,
+    format_passages,
+)
 from orchestrator.agent.timing import Filler
 from orchestrator.agent.toolset import RawTool
 from orchestrator.agent.turn_limits import TIME_IS_UP
@@ -42,10 +45,12 @@ class VoiceAgent(Agent):
         history: ChatContext | None = None,
         written: bool = False,
     ) -> None:
+        context = history.copy() if history else ChatContext.empty()
+        context.items.insert(0, _first_message(build_circumstances(parts.bot, now)))
         super().__init__(
-            instructions=build_instructions(parts.bot, now, written=written),
+            instructions=build_instructions(parts.bot, written=written),
             tools=[*tools],
-            chat_ctx=history or NOT_GIVEN,
+            chat_ctx=context,
         )
         self._parts = parts
         self._greeting = greeting
@@ -66,7 +71,7 @@ class VoiceAgent(Agent):
         model = self._parts.embedded_llm
         if model is None:
             return
-        context = self.chat_ctx.copy()
+        context = self._without_fillers(self.chat_ctx)
         if not any(item.type == "message" and item.role == "assistant" for item in context.items):
             context.add_message(role="assistant", content=self._greeting or "")
         await model.warm(context, [tool for tool in self.tools if isinstance(tool, Tool)])
@@ -74,7 +79,8 @@ class VoiceAgent(Agent):
     async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
         """Take the caller's words; a sound without words is not answered."""
         await self._parts.toolset.listed.wait()
-        if not self._take_turn(new_message.text_content or ""):
+        silent_since = self._parts.fillers.silent_since
+        if not self._take_turn(new_message.text_content or "", silent_since):
             raise StopResponse
 
     async def add_typed_turns(self, texts: Sequence[str]) -> None:
@@ -86,10 +92,11 @@ class VoiceAgent(Agent):
                 context.add_message(role="user", content=text)
         await self.update_chat_ctx(context)
 
-    def _take_turn(self, text: str) -> bool:
+    def _take_turn(self, text: str, asked_at: float | None = None) -> bool:
         """Let a turn of the caller's agree, refuse and be quoted; return whether it has words."""
         words = text.strip()
         if words:
+            self._parts.fillers.start_turn(asked_at)
             self._parts.toolset.runner.add_caller_turn(words)
         return bool(words)
 
@@ -101,7 +108,7 @@ class VoiceAgent(Agent):
         if sentence is not None:
             yield sentence
             return
-        context = await self._with_passages(chat_ctx)
+        context = await self._with_passages(self._without_fillers(chat_ctx))
         if self._parts.toolset.runner.limits.is_over:
             tools = []
             context = context.copy()
@@ -127,6 +134,20 @@ class VoiceAgent(Agent):
     def _playback_started(self, event: PlaybackStartedEvent) -> None:
         self._parts.clock.add_sound(event.created_at)
 
+    def _without_fillers(self, chat_ctx: ChatContext) -> ChatContext:
+        """Return a copy without the sentences that only bridged a wait: models repeat them."""
+        context = chat_ctx.copy()
+        for index, item in reversed(list(enumerate(context.items))):
+            if item.type != "message" or item.role != "assistant":
+                continue
+            text = item.text_content or ""
+            said = self._parts.fillers.remove_from(text)
+            if not said:
+                del context.items[index]
+            elif said != text.strip():
+                context.items[index] = item.model_copy(update={"content": [said]})
+        return context
+
     async def _with_passages(self, chat_ctx: ChatContext) -> ChatContext:
         """Return a copy that has what the documents say before the caller's last words."""
         last = _last_user_message(chat_ctx)
@@ -146,17 +167,18 @@ class VoiceAgent(Agent):
     async def _with_filler(
         self, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
     ) -> AsyncGenerator[Chunk]:
-        """Stream the model's answer; speak a filler once if it does not begin in time."""
+        """Stream the model's answer; speak fillers while it does not begin."""
         model = self._with_apology(chat_ctx, tools, model_settings)
         async with aclosing(self._parts.clock.count_model(model)) as answer:
             first = asyncio.ensure_future(anext(answer, None))
             try:
-                timeout = self._parts.bot.soft_timeout_seconds
-                if timeout >= 0:
-                    await asyncio.wait({first}, timeout=timeout)
-                    if not first.done():
-                        yield Filler(f"{say('filler')} ")
-                        yield FlushSentinel()
+                fillers = self._parts.fillers
+                while (delay := fillers.delay) is not None:
+                    await asyncio.wait({first}, timeout=delay)
+                    if first.done():
+                        break
+                    yield Filler(f"{fillers.take()} ")
+                    yield FlushSentinel()
                 chunk = await first
             finally:
                 await cancel_and_wait(first)
@@ -190,6 +212,11 @@ class VoiceAgent(Agent):
             yield " "
             yield FlushSentinel()
         yield say("apology")
+
+
+def _first_message(text: str) -> ChatMessage:
+    """Return a system message that is older than any other one: LiveKit sorts them by time."""
+    return ChatMessage(role="system", content=[text], created_at=0)
 
 
 def _last_user_message(chat_ctx: ChatContext) -> ChatMessage | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from config.bots import Bot
 from orchestrator.agent.client_events import Publish
 from orchestrator.agent.embedded_llm import EmbeddedLLM
+from orchestrator.agent.fillers import Fillers
 from orchestrator.agent.job import Process
 from orchestrator.agent.lite_llm import LiteLLM
 from orchestrator.agent.llm_cascade import LLMCascade
@@ -31,6 +32,7 @@ class AgentParts:
     retrieval: Retrieval
     background: BackgroundTasks
     clock: TurnClock
+    fillers: Fillers
 
 
 def build_agent_parts(
@@ -49,6 +51,7 @@ def build_agent_parts(
     and `record` for each tool call.
     """
     clock = TurnClock(publish)
+    fillers = Fillers(bot.soft_timeout_seconds)
     specs = resolve_llm(bot.llm, process.settings)
     runner = ToolRunner(
         bot,
@@ -56,12 +59,15 @@ def build_agent_parts(
         process.router,
         publish,
         clock,
+        fillers,
         small_model=specs[0].embedded,
         record=record,
     )
     toolset = Toolset(bot, runner, hang_up)
+    conversation = str(identity.conversation_id) if identity.conversation_id else None
     models = [
-        EmbeddedLLM(spec, toolset.choices) if spec.embedded else LiteLLM(spec) for spec in specs
+        EmbeddedLLM(spec, toolset.choices, conversation) if spec.embedded else LiteLLM(spec)
+        for spec in specs
     ]
     cascade = LLMCascade(
         models,
@@ -76,4 +82,5 @@ def build_agent_parts(
         retrieval=Retrieval(bot, identity, process.router, publish, background, record),
         background=background,
         clock=clock,
+        fillers=fillers,
     )

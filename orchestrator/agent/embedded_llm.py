@@ -20,11 +20,17 @@ logger = logging.getLogger("antiphon.model")
 
 
 class EmbeddedLLM(LiteLLM):
-    """The embedded model. `choices` returns what it may choose at a point of the conversation."""
+    """The embedded model. `choices` returns what it may choose at a point of the conversation.
 
-    def __init__(self, spec: LLMSpec, choices: Callable[[ChatContext], ToolChoices]) -> None:
+    `conversation` is a key of the conversation: the model remembers what it has read of it.
+    """
+
+    def __init__(
+        self, spec: LLMSpec, choices: Callable[[ChatContext], ToolChoices], conversation: str | None
+    ) -> None:
         super().__init__(spec)
         self._choices = choices
+        self._conversation = conversation
 
     def tool_options(self, schemas: list[Json], chat_ctx: ChatContext) -> Json:
         """Return the options of a request that tell the model of its tools."""
@@ -43,7 +49,10 @@ class EmbeddedLLM(LiteLLM):
         return {
             "temperature": 0,
             "tools": [_with_values(schema, choices) for schema in schemas],
-            "extra_body": {"tool_choice": choice if allowed else "none"},
+            "extra_body": {
+                "tool_choice": choice if allowed else "none",
+                "prompt_cache_key": self._conversation,
+            },
         }
 
     async def warm(self, chat_ctx: ChatContext, tools: list[Tool]) -> None:

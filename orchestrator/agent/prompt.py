@@ -1,4 +1,7 @@
-"""The system prompt of a conversation. What is the same in every call comes first."""
+"""The system prompt of a conversation, and what the model is told besides.
+
+The system prompt is the same in every call of a bot, so that models read it once.
+"""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -18,14 +21,19 @@ _LANGUAGE = "Speak the language with the code {}."
 _PASSAGES = "Facts: "
 
 
-def build_instructions(bot: Bot, now: datetime, *, written: bool = False) -> str:
-    """Return the system prompt of a call that begins at `now`, or of an answer in writing."""
-    today = now.astimezone(ZoneInfo(bot.time_zone))
+def build_instructions(bot: Bot, *, written: bool = False) -> str:
+    """Return the system prompt of a bot's calls, or of its answers in writing."""
     rules = (_WRITTEN if written else _SPOKEN) + _RULES
-    parts = [bot.system_prompt.strip(), f"Today is {today:%A, %d %B %Y}.", rules]
+    parts = [bot.system_prompt.strip(), rules]
     if bot.default_language.partition("-")[0] != "en":
         parts.append(_LANGUAGE.format(bot.default_language))
     return "\n".join(parts)
+
+
+def build_circumstances(bot: Bot, now: datetime) -> str:
+    """Return the system message with what differs by day, which stands before what was said."""
+    today = now.astimezone(ZoneInfo(bot.time_zone))
+    return f"Today is {today:%A, %d %B %Y}."
 
 
 def format_passages(texts: list[str]) -> str:

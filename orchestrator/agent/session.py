@@ -6,6 +6,7 @@ from livekit.agents import AgentSession, JobContext, room_io
 
 from config.bots import Bot
 from orchestrator.agent.agent_parts import AgentParts
+from orchestrator.agent.early_recognition import EarlyRecognition
 from orchestrator.agent.speech import MIN_SILENCE, SpeechToText, TextToSpeech, build_vad
 from orchestrator.agent.turn_limits import MAX_TOOL_STEPS
 from orchestrator.calls.names import caller_identity
@@ -19,11 +20,13 @@ def build_session(
 ) -> AgentSession[None]:
     """Return the session of a call, not yet started."""
     delay = ENDPOINTING_DELAYS[bot.eagerness]
+    detector = ctx.proc.userdata.get("vad") or build_vad()
+    streams = stt.stt.capabilities.streaming
     return AgentSession(
-        stt=stt.stt,
+        stt=stt.stt if streams else EarlyRecognition(stt.stt, detector),
         tts=tts.tts,
         llm=parts.llm,
-        vad=ctx.proc.userdata.get("vad") or build_vad(),
+        vad=detector,
         max_tool_steps=MAX_TOOL_STEPS,
         user_away_timeout=None,
         turn_handling={

@@ -11,6 +11,7 @@ from livekit.agents import (
     ConversationItemAddedEvent,
     ErrorEvent,
     UserInputTranscribedEvent,
+    UserStateChangedEvent,
 )
 from livekit.agents.llm import ChatMessage
 
@@ -123,6 +124,7 @@ class StateEvents:
     def attach(self) -> None:
         """Handle the events of the session from now on."""
         self._session.on("agent_state_changed", self._agent_state_changed)
+        self._session.on("user_state_changed", self._user_state_changed)
         self._session.on("error", self._error)
 
     def _agent_state_changed(self, event: AgentStateChangedEvent) -> None:
@@ -134,6 +136,10 @@ class StateEvents:
             self._parts.background.start(self._ending.hang_up())
         elif event.old_state == "speaking":
             self._parts.background.start(self._agent.warm())
+
+    def _user_state_changed(self, event: UserStateChangedEvent) -> None:
+        if event.new_state == "listening":
+            self._parts.fillers.silent_since = event.created_at
 
     def _error(self, event: ErrorEvent) -> None:
         kind = type(event.error).__name__

@@ -18,6 +18,7 @@ from config.protocol import (
 )
 from orchestrator.agent.client_events import Publish
 from orchestrator.agent.confirmation import EXPIRED_CODE, Confirmation
+from orchestrator.agent.fillers import INTERVAL, Fillers, name_work
 from orchestrator.agent.grounding import ground_arguments
 from orchestrator.agent.handles import OfferedHandles
 from orchestrator.agent.recorder import RecordToolCall
@@ -27,7 +28,8 @@ from orchestrator.agent.turn_limits import TurnLimits
 from orchestrator.agent.write_replay import WriteReplay
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import Outcome, ToolInfo
-from orchestrator.sentences import say
+
+_QUICK = 0.4  # seconds; a tool that takes no longer needs no filler
 
 
 class ToolRunner:
@@ -43,6 +45,7 @@ class ToolRunner:
         router: Router,
         publish: Publish,
         clock: TurnClock,
+        fillers: Fillers,
         *,
         small_model: bool,
         record: RecordToolCall | None = None,
@@ -52,6 +55,7 @@ class ToolRunner:
         self._router = router
         self._publish = publish
         self._clock = clock
+        self._fillers = fillers
         self._small_model = small_model
         self._record = record
         self._caller_turns: list[str] = []
@@ -68,6 +72,7 @@ class ToolRunner:
         """Use another version of the bot, and what it grants, from now on."""
         self._bot = bot
         self._identity = identity
+        self._fillers.soft_timeout = bot.soft_timeout_seconds
         self.limits.update_bot(bot)
 
     def add_caller_turn(self, text: str) -> None:
@@ -88,7 +93,7 @@ class ToolRunner:
         outcome = self.writes.replayed_outcome(tool, arguments, policy)
         if outcome is None:
             self.limits.check(reads=tool.reads)
-            async with self._busy(), self._filler(policy, ctx):
+            async with self._busy(), self._filler(tool, policy, ctx):
                 outcome = await self._call(tool, arguments, code, policy)
             self._clock.add("tools", outcome.ms / 1000)
             self._publish_outcome(tool, arguments, outcome)
@@ -113,11 +118,17 @@ class ToolRunner:
                 self.idle.set()
 
     def _filler(
-        self, policy: ToolPolicy, ctx: RunContext[Any]
+        self, tool: ToolInfo, policy: ToolPolicy, ctx: RunContext[Any]
     ) -> AbstractAsyncContextManager[object]:
-        delay = self._bot.soft_timeout_seconds
-        filler = Filler(policy.filler or say("filler"))
-        return nullcontext() if delay < 0 else ctx.with_filler(filler, delay=delay)
+        delay = self._fillers.delay
+        if delay is None:
+            return nullcontext()
+
+        def take(step: int) -> Filler | None:
+            del step
+            return self._fillers.take(policy.filler, name_work(tool.server))
+
+        return ctx.with_filler(take, delay=max(delay, _QUICK), interval=INTERVAL)
 
     async def _call(
         self, tool: ToolInfo, arguments: dict[str, Any], code: str | None, policy: ToolPolicy

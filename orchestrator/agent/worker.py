@@ -19,8 +19,10 @@ from config.cache import connect
 from config.security.tokens import Signer
 from config.settings import Settings, required, settings
 from config.telemetry import configure_metrics, configure_tracing
+from orchestrator.agent.job import Process
 from orchestrator.agent.journal import is_writable, journal_folder, probe
 from orchestrator.agent.journal_replay import JournalReplay
+from orchestrator.agent.prefix_reader import PrefixReader
 from orchestrator.calls.queue import BEAT_SECONDS, WorkerSlots
 from orchestrator.calls.state import CallStates
 from orchestrator.mcp_client.router import Router, load_ca_certificates
@@ -43,12 +45,12 @@ PRELOAD = [
 ]
 _PROBE_INTERVAL = 2.0  # seconds; LiveKit asks for the load twice a second
 _HEALTH_TIMEOUT = 0.5  # seconds
+_PREFIX_SECONDS = 60.0  # that the first calls wait for the embedded model to read their prompts
 
 
 def prepare_process(process: JobProcess, config: Settings | None = None) -> None:
     """Load and warm up in a job process what no call should wait for."""
     # Imported here: the worker's own process serves no calls and needs no models.
-    from orchestrator.agent.job import Process
     from orchestrator.agent.lite_llm import warm_up_litellm
     from orchestrator.agent.speech import build_vad
 
@@ -195,10 +197,14 @@ async def serve() -> None:
 
     server.on("worker_registered", note_registration)
     replaying = asyncio.create_task(_replay_journals(config))
+    reading = asyncio.create_task(_read_prefixes(config, prefixes_read := asyncio.Event()))
     cache = connect(required("REDIS_URL", config.redis_url))
     reporting = asyncio.create_task(report_slots(capacity, WorkerSlots(cache), registered))
     terminated = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminated.set)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PREFIX_SECONDS):
+            await prefixes_read.wait()
     serving = asyncio.create_task(server.run())
     ending = asyncio.create_task(terminated.wait())
     try:
@@ -207,9 +213,9 @@ async def serve() -> None:
             await serving
         await _drain(server, config.worker_drain_seconds)
     finally:
-        for task in (replaying, ending, reporting):
+        for task in (replaying, ending, reporting, reading):
             task.cancel()
-        await asyncio.gather(replaying, reporting, return_exceptions=True)
+        await asyncio.gather(replaying, reporting, reading, return_exceptions=True)
         await server.aclose()
         await capacity.aclose()
         await cache.aclose()
@@ -222,6 +228,22 @@ async def _drain(server: AgentServer, seconds: int) -> None:
         await server.drain(timeout=seconds)
     except TimeoutError:
         logger.warning("calls were cut off: they outlasted WORKER_DRAIN_SECONDS")
+
+
+async def _read_prefixes(config: Settings, read: asyncio.Event) -> None:
+    """Have the embedded model read every bot's prompt: first all of them, then each new one."""
+    if not config.embedded_models:
+        read.set()
+        return
+    process = Process.connect(config)
+    reader = PrefixReader(process)
+    try:
+        await reader.read_all()
+        read.set()
+        await reader.watch()
+    finally:
+        await reader.aclose()
+        await process.aclose()
 
 
 async def _replay_journals(config: Settings) -> None:

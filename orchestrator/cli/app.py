@@ -10,6 +10,7 @@ from orchestrator.cli import (
     journal,
     keys,
     local,
+    models,
     new,
     processes,
     servers,
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.add_typer(integrations.app, name="integrations")
 app.add_typer(journal.app, name="journal")
 app.add_typer(keys.app, name="keys")
+app.add_typer(models.app, name="models")
 app.add_typer(new.app, name="new")
 app.add_typer(servers.app, name="servers")
 app.command("connect")(connect.connect)
@@ -32,7 +34,6 @@ app.command("api")(processes.api)
 app.command("worker")(processes.worker)
 app.command("jobs")(processes.jobs)
 app.command("mcp")(processes.mcp)
-app.command("models")(processes.models)
 app.command("migrate")(processes.migrate)
 app.command("apply")(declarations.apply)
 app.command("tools")(catalogue.tools)

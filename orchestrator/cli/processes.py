@@ -1,6 +1,5 @@
-"""The processes of a deployment: `antiphon api`, `worker`, `jobs`, `mcp`, `models`, `migrate`."""
+"""The processes of a deployment: `antiphon api`, `worker`, `jobs`, `mcp`, `migrate`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,9 +8,6 @@ from config.constellation import constellation
 from config.errors import UserError
 from config.settings import required, settings
 from orchestrator.cli.terminal import Failure, console, run
-
-ModelPath = Annotated[Path | None, typer.Option(help="Other weights than those of the package.")]
-Threads = Annotated[int, typer.Option(min=1, help="How many threads it may take.")]
 
 
 def api() -> None:
@@ -46,45 +42,6 @@ def mcp(
     if unknown:
         raise Failure(f"there is no server {unknown[0]!r}; there are {', '.join(known)}")
     run(serve_mcp(settings(), names or list(known)), serving=True)
-
-
-def models(
-    speech: Annotated[bool, typer.Option(help="Text to speech.")] = True,
-    hearing: Annotated[bool, typer.Option(help="Speech to text.")] = True,
-    llm: Annotated[bool, typer.Option(help="The language model.")] = True,
-    port: Annotated[
-        int | None, typer.Option(help="0 takes a free one; MODELS_PORT by default.")
-    ] = None,
-    speech_path: ModelPath = None,
-    hearing_path: ModelPath = None,
-    llm_path: ModelPath = None,
-    speech_threads: Threads = 1,
-    hearing_threads: Threads = 2,
-    llm_threads: Threads = 2,
-    slots: Annotated[int, typer.Option(help="How many calls the language model remembers.")] = 2,
-    context: Annotated[int, typer.Option(help="How many tokens it remembers of each.")] = 3072,
-) -> None:
-    """Serve the embedded models on loopback, behind the OpenAI wire."""
-    from orchestrator.embedded.loader import LoadOptions
-    from orchestrator.embedded.server import serve
-
-    options = LoadOptions(
-        speech=speech,
-        hearing=hearing,
-        llm=llm,
-        speech_path=speech_path,
-        hearing_path=hearing_path,
-        llm_path=llm_path,
-        speech_threads=speech_threads,
-        hearing_threads=hearing_threads,
-        llm_threads=llm_threads,
-        slots=slots,
-        context=context,
-    )
-    try:
-        serve(settings().models_host, settings().models_port if port is None else port, options)
-    except UserError as error:
-        raise Failure(str(error)) from None
 
 
 def migrate() -> None:

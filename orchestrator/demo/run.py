@@ -13,8 +13,9 @@ from config.declarations.schema import Declaration, read_declaration
 from config.declarations.section import sections
 from config.settings import Settings
 from orchestrator.admin.api_keys import create_api_key
-from orchestrator.admin.bot_tools import list_bot_tools
+from orchestrator.admin.bot_tools import list_bot_tools, read_bot_prefix
 from orchestrator.admin.declarations import apply_file
+from orchestrator.agent.fillers import all_sentences
 from orchestrator.agent.model_choice import EMBEDDED, resolve_llm, resolve_stt, resolve_tts
 from orchestrator.demo.booking import find_booking
 from orchestrator.demo.conversation import CallTarget, run_call
@@ -23,7 +24,7 @@ from orchestrator.demo.script import Utterance, find_recordings, load_utterances
 from orchestrator.demo.setup import fetch_requirements
 from orchestrator.demo.timeline import Timeline
 from orchestrator.local.deployment import Deployment, Plan, run_deployment
-from orchestrator.sentences import in_language, say
+from orchestrator.sentences import in_language
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,18 @@ async def run_demo(settings: Settings, options: DemoOptions, console: Console) -
     script = load_utterances(options.wavs or find_recordings(options.declaration))
     providers = _providers(declaration, bot, settings)
     needs = EMBEDDED in providers.values()
-    client = await fetch_requirements(settings, timeline.step, models=needs, page=not options.once)
     embedded_llm = providers["llm"] == EMBEDDED
+    client = await fetch_requirements(
+        settings, timeline.step, models=needs, llm=embedded_llm, page=not options.once
+    )
     plan = Plan(folder=options.state, models=needs, llm=embedded_llm, livekit_client=client)
     async with run_deployment(settings, plan, timeline.step) as deployment:
         local_settings = deployment.settings
         await apply_file(local_settings, options.declaration, progress=timeline.step)
         await list_bot_tools(local_settings, declaration.business.slug, bot)
+        if embedded_llm:
+            timeline.step("language model: reading the bot's instructions and tools")
+            await read_bot_prefix(local_settings, declaration.business.slug, bot)
         report = await _call(deployment, declaration, bot, providers, script, timeline, options)
         timeline.summary(report)
         if not options.once:
@@ -101,7 +107,7 @@ def _fillers(declaration: Declaration, name: str) -> list[str]:
     bot = next(bot for bot in declaration.bots if bot.name == name)
     policies = (policy for use in bot.servers.values() for policy in use.policy.values())
     with in_language(bot.default_language):
-        return [say("filler"), *(policy.filler for policy in policies if policy.filler)]
+        return [*all_sentences(), *(policy.filler for policy in policies if policy.filler)]
 
 
 def _providers(declaration: Declaration, name: str, settings: Settings) -> dict[str, str]:

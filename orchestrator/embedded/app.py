@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from orchestrator.embedded import piper
-from orchestrator.embedded.chat import Completion, wait_for_first_event
+from orchestrator.embedded.chat import Completion, prompt_of, wait_for_first_event
 from orchestrator.embedded.chat_request import ChatRequest
 from orchestrator.embedded.llm import ModelError
 from orchestrator.embedded.loader import ModelLoader
@@ -90,13 +90,21 @@ class ModelEndpoints:
         """Answer a chat completion request, streamed or whole."""
         model = _require_loaded(self._loader.llm, self._loader.options.llm, "language model")
         body = ChatRequest.model_validate_json(await request.body())
-        if body.slot is not None and body.slot >= model.slots:
-            raise RequestError(400, f"slot must be below {model.slots}")
         completion = Completion(model, body)
         if not body.stream:
             return JSONResponse(await _while_connected(request, completion.message()))
         events = await _while_connected(request, wait_for_first_event(completion.events()))
         return StreamingResponse(_with_late_errors(events), media_type="text/event-stream")
+
+    async def read_prefix(self, request: Request) -> Response:
+        """Have the language model read what the conversations of a bot begin with.
+
+        The body is that of a chat completion, with the bot's instructions and tools.
+        """
+        model = _require_loaded(self._loader.llm, self._loader.options.llm, "language model")
+        body = ChatRequest.model_validate_json(await request.body())
+        await model.read_prefix(prompt_of(body))
+        return Response(status_code=204)
 
     async def transcribe(self, request: Request) -> Response:
         """Answer with the transcript of an uploaded audio file."""
@@ -169,6 +177,7 @@ def create_app(loader: ModelLoader) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/chat/completions", endpoints.chat, methods=["POST"]),
+            Route("/v1/prefixes", endpoints.read_prefix, methods=["POST"]),
             Route("/v1/audio/transcriptions", endpoints.transcribe, methods=["POST"]),
             Route("/v1/audio/speech", endpoints.speak, methods=["POST"]),
             Route("/v1/models", endpoints.models),

@@ -10,8 +10,8 @@ from typing import Any
 
 from orchestrator.embedded.chat_request import ChatRequest
 from orchestrator.embedded.grammar import build_grammar
-from orchestrator.embedded.llm import Chunk, LanguageModel
-from orchestrator.embedded.prompt import build_plain_turns, build_prompt
+from orchestrator.embedded.llm import Chunk, LanguageModel, Prompt
+from orchestrator.embedded.prompt import build_plain_prompt, build_prompt
 from orchestrator.embedded.stream_parser import Delta, LineParser, TextParser, join_deltas
 
 _log = logging.getLogger(__name__)
@@ -66,10 +66,7 @@ class Completion:
             allowed = [each for each in signatures if each.name in names]
             options["grammar"] = build_grammar(allowed, may_speak=may_speak)
             self._parser = LineParser(allowed)
-            turns = build_prompt(request.messages, functions)
-        else:
-            turns = build_plain_turns(request.messages)
-        async with aclosing(self._model.stream(turns, options)) as chunks:
+        async with aclosing(self._model.stream(prompt_of(request), options)) as chunks:
             async for chunk in chunks:
                 self._update_totals(chunk)
                 for delta in self._parser.feed(chunk.text):
@@ -101,6 +98,14 @@ class Completion:
         return self._head | {"object": "chat.completion.chunk", "choices": choices}
 
 
+def prompt_of(request: ChatRequest) -> Prompt:
+    """Return the prompt of a request."""
+    functions = [tool.function for tool in request.tools]
+    if functions:
+        return build_prompt(request.messages, functions, request.prompt_cache_key)
+    return build_plain_prompt(request.messages, request.prompt_cache_key)
+
+
 async def wait_for_first_event(events: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
     """Wait for the first generated event, so that a refusal can still be an HTTP status."""
     first = [await anext(events), await anext(events)]
@@ -123,8 +128,6 @@ def _options(request: ChatRequest) -> dict[str, Any]:
     options["max_tokens"] = min(limit or default, default) if request.tools else limit or default
     if request.response_format:
         options["response_format"] = request.response_format.model_dump()
-    if request.slot is not None:
-        options["id_slot"] = request.slot
     return options
 
 

@@ -127,7 +127,10 @@ class StreamOptions(_Model):
 
 
 class ChatRequest(_Model):
-    """A request for one answer. Its fields are those of OpenAI's API, and `slot` of llama.cpp's."""
+    """A request for one answer, with the fields of OpenAI's API.
+
+    `prompt_cache_key` names a conversation, whose requests come one after the other.
+    """
 
     model: str = "local"
     messages: Annotated[list[Message], Field(min_length=1)]
@@ -143,7 +146,7 @@ class ChatRequest(_Model):
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     n: Literal[1] | None = None
-    slot: Annotated[int, Field(ge=0)] | None = None
+    prompt_cache_key: Annotated[str, Field(max_length=200)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "ChatRequest":

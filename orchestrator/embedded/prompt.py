@@ -1,20 +1,19 @@
 """Rewrites OpenAI messages and tools as a short prompt for a small model.
 
-The prompt is append-only, so that the model's prefix cache stays valid from turn to turn:
-instructions and tools come first, then the examples, then the conversation. Values that are
-allowed only now are in the grammar, never in the prompt.
+The prompt is append-only, so that what the model has read stays valid from turn to turn:
+instructions and tools come first, then the examples, and both are the same in every conversation
+of a bot. Then comes the conversation, which begins with what differs by day and call. Values that
+are allowed only now are in the grammar, never in the prompt.
 """
 
 import json
 from collections.abc import Sequence
-from itertools import takewhile
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from orchestrator.embedded.chat_request import Function, Message, ToolCall
+from orchestrator.embedded.llm import Prompt, Turn
 from orchestrator.embedded.signatures import SAY, SEPARATOR, Signature, format_argument
-
-Turn = dict[str, str]
 
 _OBJECT = TypeAdapter(dict[str, JsonValue])
 _RULE = (
@@ -32,9 +31,14 @@ _MAX_FIELD = 400  # characters
 _COMPARED = 40
 
 
-def build_prompt(messages: Sequence[Message], functions: Sequence[Function]) -> list[Turn]:
-    """Return chat turns; the last one is the caller's, which the model is to answer."""
-    instructions = list(takewhile(_is_instruction, messages))
+def build_prompt(
+    messages: Sequence[Message], functions: Sequence[Function], conversation_key: str | None = None
+) -> Prompt:
+    """Return the prompt; its last turn is the caller's, which the model is to answer.
+
+    The first message is the bot's instructions, the same in every conversation of it.
+    """
+    instructions = messages[:1] if _is_instruction(messages[0]) else ()
     signatures = {each.name: each.signature for each in functions}
     conversation = _Conversation(signatures, [_system_turn(instructions, functions, signatures)])
     conversation.add_example(*_EXAMPLE[:2], f"{SAY} {_EXAMPLE[2]}")
@@ -42,19 +46,27 @@ def build_prompt(messages: Sequence[Message], functions: Sequence[Function]) -> 
         for example in function.parameters.examples:
             line = signatures[function.name].format_call(example.arguments)
             conversation.add_example(example.before, example.caller, line)
+    prefix_length = len(conversation.finish())
     for message in messages[len(instructions) :]:
         conversation.add_message(message)
-    return conversation.finish()
+    turns = tuple(map(_without_marks, conversation.finish()))
+    return Prompt(turns, prefix_length, conversation_key)
 
 
-def build_plain_turns(messages: Sequence[Message]) -> list[Turn]:
-    """Return the turns of a conversation without tools."""
+def build_plain_prompt(messages: Sequence[Message], conversation_key: str | None = None) -> Prompt:
+    """Return the prompt of a conversation without tools."""
     roles = {"developer": "system", "tool": "user"}
-    return [
+    turns = [
         {"role": roles.get(message.role, message.role), "content": message.text}
         for message in messages
         if message.text
     ]
+    return Prompt(tuple(map(_without_marks, turns)), conversation=conversation_key)
+
+
+def _without_marks(turn: Turn) -> Turn:
+    """Break the marks of turns, like `<|im_end|>`, in what callers, documents and tools say."""
+    return {**turn, "content": turn["content"].replace("<|", "< |")}
 
 
 class _Conversation:
@@ -132,7 +144,7 @@ def _is_instruction(message: Message) -> bool:
 
 
 def _system_turn(
-    instructions: list[Message], functions: Sequence[Function], signatures: dict[str, Signature]
+    instructions: Sequence[Message], functions: Sequence[Function], signatures: dict[str, Signature]
 ) -> Turn:
     tools = [
         f"- {_format_signature(signatures[each.name])}: {_first_line(each)}" for each in functions

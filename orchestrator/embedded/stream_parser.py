@@ -9,6 +9,9 @@ from orchestrator.embedded.signatures import SAY, SEPARATOR, Signature
 
 Delta = dict[str, Any]
 
+# Sent while a call's arguments are generated: they come whole at its end, which can take seconds.
+_WRITING: Delta = {"tool_calls": [{"index": 0, "function": {"arguments": ""}}]}
+
 
 class LineParser:
     """Parses one line: `say …` is passed on at once, a call once its name and end are known."""
@@ -25,7 +28,7 @@ class LineParser:
         if self._speech:
             return _content_deltas(self._speech.feed(text))
         if self.tool:
-            return []
+            return [_WRITING]
         if self._line.startswith(f"{SAY} "):
             self._speech = WhitespaceTrimmer()
             return _content_deltas(self._speech.feed(self._line.removeprefix(f"{SAY} ")))

@@ -19,6 +19,7 @@ from config.language.catalogue import DEFAULT, load_messages
 from config.security.tokens import Claims, Signer
 from orchestrator.agent.call_ending import CallEnding
 from orchestrator.agent.client_events import discard_event
+from orchestrator.agent.fillers import Fillers
 from orchestrator.agent.spoken_results import SpokenResults
 from orchestrator.agent.text_input import MAX_LENGTH, TOPIC, TextInput
 from orchestrator.agent.timing import TurnClock
@@ -189,6 +190,7 @@ async def test_a_goodbye_is_answered() -> None:
         cast("Any", None),
         discard_event,
         TurnClock(discard_event),
+        Fillers(-1),
         small_model=True,
     )
     (hang_up,) = Toolset(leaving, runner, hang_up=lambda: None).function_tools([])

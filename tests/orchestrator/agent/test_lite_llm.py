@@ -91,7 +91,7 @@ def _lite(name: str, url: str) -> LiteLLM:
 
 def _embedded(name: str, url: str) -> LiteLLM:
     spec = LLMSpec(EMBEDDED, f"openai/{name}", {"api_base": url, "api_key": EMBEDDED})
-    return EmbeddedLLM(spec, lambda _: ToolChoices(frozenset(), {}))
+    return EmbeddedLLM(spec, lambda _: ToolChoices(frozenset(), {}), None)
 
 
 @pytest_asyncio.fixture

@@ -17,6 +17,7 @@ from config.bots import Bot
 from config.database import Database
 from config.security.tokens import Signer
 from orchestrator.agent.client_events import discard_event
+from orchestrator.agent.fillers import Fillers
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.tool_runner import ToolRunner
 from orchestrator.mcp_client.router import Identity, Router
@@ -103,6 +104,7 @@ class ServerClient:
             self.router,
             discard_event,
             TurnClock(discard_event),
+            Fillers(-1),
             small_model=False,
             record=record,
         )

@@ -25,6 +25,7 @@ from config.settings import Settings
 from orchestrator.admin.declarations import find_business_id
 from orchestrator.agent.bot_updates import RECONNECT_SECONDS, watch_bot
 from orchestrator.agent.client_events import discard_event
+from orchestrator.agent.fillers import Fillers
 from orchestrator.agent.job import Process
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.tool_runner import ToolRunner
@@ -133,6 +134,7 @@ class Office:
             self.router,
             discard_event,
             TurnClock(discard_event),
+            Fillers(-1),
             small_model=False,
         )
         toolset = Toolset(bot, runner, lambda: None)

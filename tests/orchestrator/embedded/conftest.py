@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import httpx2
 import pytest
 
+from orchestrator.embedded.engine import look
 from orchestrator.embedded.loader import LoadOptions
 from orchestrator.embedded.weights import WeightsError
 
@@ -59,11 +60,14 @@ async def speech() -> AsyncGenerator[httpx2.AsyncClient]:
         yield client
 
 
-@pytest.fixture(scope="session")
-async def llm() -> AsyncGenerator[httpx2.AsyncClient]:
-    """A client of the language model."""
+@pytest.fixture(scope="session", params=["llama.cpp", "openvino"])
+async def llm(request: pytest.FixtureRequest) -> AsyncGenerator[httpx2.AsyncClient]:
+    """A client of the language model, on each engine."""
     _require(LoadOptions(hearing=False, speech=False))
-    async with _loaded_models("--no-hearing", "--no-speech") as client:
+    if request.param == "openvino" and not look().made:
+        pytest.skip("OpenVINO's model is not made here: antiphon models prepare")
+    options = ("--no-hearing", "--no-speech", "--engine", str(request.param))
+    async with _loaded_models(*options) as client:
         yield client
 
 

@@ -12,15 +12,21 @@ import signal
 import sys
 from typing import Any, Protocol, TypedDict, cast
 
+_NICE = 5  # hearing and speech go first: they are short, and the caller waits for them
 
-class LlmSettings(TypedDict):
-    """What the parent process sends; `context` is in tokens per slot."""
+
+class LlamaSettings(TypedDict):
+    """What the parent process sends.
+
+    `context` is in tokens per slot; `states` is the folder of saved slots, with a slash at its end.
+    """
 
     model: str
     key: str
     threads: int
     slots: int
     context: int
+    states: str
 
 
 class _Server(Protocol):
@@ -30,7 +36,9 @@ class _Server(Protocol):
 def main() -> None:
     """Serve one model until stdin closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
-    settings: LlmSettings = json.loads(sys.stdin.readline())
+    os.nice(_NICE)
+    os.umask(0o077)  # states hold the instructions of businesses
+    settings: LlamaSettings = json.loads(sys.stdin.readline())
     server = _serve(settings)
     sys.stdout.write(json.dumps({"address": server.listening_address}) + "\n")
     sys.stdout.flush()
@@ -38,7 +46,7 @@ def main() -> None:
     os._exit(0)
 
 
-def _serve(settings: LlmSettings) -> _Server:
+def _serve(settings: LlamaSettings) -> _Server:
     llama: Any = importlib.import_module("xllamacpp")
     parameters = llama.CommonParams()
     parameters.model.path = settings["model"]
@@ -53,6 +61,7 @@ def _serve(settings: LlmSettings) -> _Server:
     parameters.cache_ram_mib = 0  # the slots are the cache; the default would take 8 GB more
     parameters.prefill_assistant = False
     parameters.endpoint_slots = False
+    parameters.slot_save_path = settings["states"]
     parameters.ui = False
     parameters.verbosity = -1
     return cast(_Server, llama.Server(parameters))
