@@ -168,7 +168,7 @@ async def test_a_passage_is_answered_in_words_while_they_are_generated(
     assert events.pop() == "[DONE]"
     deltas = [json.loads(event)["choices"][0]["delta"] for event in events]
     words = [delta["content"] for delta in deltas if delta.get("content")]
-    assert len(words) > 3
+    assert len(words) > 1  # OpenVINO guesses up to four tokens at once
     assert "six" in "".join(words)
 
 
