@@ -37,12 +37,12 @@ async def get_lead(
         "antiphon": {
             "examples": [
                 {
-                    "caller": "I'm Tom Hill of Hill and Sons, 555 7781. I'd like a quote.",
+                    "before": "Facts: The evening course costs 90 euros.",
+                    "caller": "My brother would like to know more about the evening course."
+                    " He is called Tom Hill.",
                     "arguments": {
                         "name": "Tom Hill",
-                        "company": "Hill and Sons",
-                        "phone": "5557781",
-                        "notes": "Would like a quote.",
+                        "notes": "Would like to know more about the evening course.",
                     },
                 }
             ]

@@ -81,7 +81,7 @@ async def create_ticket(
     fields: FieldValues | None = None,
     provider: TicketProvider = PROVIDER,
 ) -> TicketResult:
-    """Open a ticket. requester: a user's id, where known; else say who it is."""
+    """Note a problem or complaint for the team: open a ticket. requester: a user's id, if known."""
     draft = NewTicket(
         subject=subject,
         text=text,

@@ -15,7 +15,10 @@ ModelPath = Annotated[Path | None, typer.Option(help="Other weights than those o
 Threads = Annotated[int, typer.Option(min=1, help="How many threads it may take.")]
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(
+    invoke_without_command=True,
+    help="Serve the embedded models on loopback, behind the OpenAI wire.",
+)
 def serve(
     ctx: typer.Context,
     speech: Annotated[bool, typer.Option(help="Text to speech.")] = True,
@@ -37,7 +40,7 @@ def serve(
     slots: Annotated[int, typer.Option(help="How many calls llama.cpp remembers.")] = 2,
     context: Annotated[int, typer.Option(help="How many tokens a call may have.")] = 4096,
 ) -> None:
-    """Serve the embedded models on loopback, behind the OpenAI wire."""
+    """Serve the models; long because each option is a parameter."""
     if ctx.invoked_subcommand is not None:
         return
     from orchestrator.embedded.loader import LoadOptions

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from config.constellation import constellation
 from config.security.tokens import Signer
 from config.settings import Settings
-from orchestrator.cli import processes
+from orchestrator.cli import models
 from orchestrator.cli.app import app
 from orchestrator.cli.terminal import Failure
 from orchestrator.embedded.loader import LoadOptions
@@ -115,7 +115,7 @@ def test_the_models_listen_where_the_settings_say(
         calls.append((host, port))
 
     monkeypatch.setattr("orchestrator.embedded.server.serve", serve)
-    monkeypatch.setattr(processes, "settings", lambda: Settings(models_port=4711))
+    monkeypatch.setattr(models, "settings", lambda: Settings(models_port=4711))
     assert CliRunner().invoke(app, ["models", *arguments]).exit_code == 0
     assert calls == [("127.0.0.1", port)]
 
