@@ -22,6 +22,7 @@ from config.protocol import READ_BUDGET
 from config.security.tokens import Signer, server_audience
 from config.settings import Settings
 from orchestrator.agent.client_events import discard_event
+from orchestrator.agent.fillers import Fillers
 from orchestrator.agent.job import Process
 from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.tool_runner import ToolRunner
@@ -108,6 +109,7 @@ async def _list(process: Process, job: Job) -> None:
         process.router,
         discard_event,
         TurnClock(discard_event),
+        Fillers(-1),
         small_model=False,
     )
     toolset = Toolset(job.bot, runner, lambda: None)
