@@ -11,7 +11,7 @@ ARGS ?=
 SPREAD = -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test quick check lint types bench setup setup-all format
+.PHONY: help demo up test quick check lint types bench bench-model setup setup-all format
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | \
@@ -53,6 +53,9 @@ types: setup-all
 	@$(RUN) mypy && $(RUN) pyright
 
 check: lint types test ## Lint, types and tests: what CI runs.
+
+bench-model: setup-all ## Make calls of four bots with the embedded model, and print how many turns were right.
+	@$(RUN) python -m benchmarks.call_quality $(ARGS)
 
 bench: setup-all ## Run the benchmarks that docs/performance.md reports.
 	@for name in tool_call tools_ready hanging_server turns; do $(RUN) python -m benchmarks.$$name; done

@@ -87,10 +87,10 @@ class CrmOperations:
         record_id = await self.crm.find_lost_create(kind, values)
         if record_id is None:
             record = sentences.name_with_details(values, custom, self.clock)
-            confirm(sentences.say("confirm_create", kind=kind, record=record))
+            confirm(sentences.say("confirm_create", record=record))
             record_id = await self.crm.create(kind, values, custom)
         record = sentences.name_with_times(values, self.clock)
-        say = sentences.say("created", kind=kind, record=record)
+        say = sentences.say("created", record=record)
         return build_record_result(result_type, record_id, values, custom, say)
 
     async def update_record(

@@ -56,7 +56,8 @@ async def get_available_slots(
                     "caller": "Half past five, please. I'm Tom Hill, 555 7781.",
                     "arguments": {"slot": "tue-17:30", "name": "Tom Hill", "phone": "5557781"},
                 }
-            ]
+            ],
+            "caller": {"name": "name", "phone": "phone", "email": "email"},
         }
     },
 )

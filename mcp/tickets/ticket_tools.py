@@ -63,7 +63,12 @@ from toolkit.speech.text import cut
                         "requester_phone": "5557781",
                     },
                 }
-            ]
+            ],
+            "caller": {
+                "name": "requester_name",
+                "phone": "requester_phone",
+                "email": "requester_email",
+            },
         }
     },
 )

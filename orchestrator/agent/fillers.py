@@ -11,6 +11,7 @@ from orchestrator.agent.timing import Filler
 from orchestrator.sentences import say
 
 INTERVAL = 4.0  # seconds between two of a turn
+_GRACE = 0.4  # seconds that an answer has in any case: hearing alone may have taken too long
 _VOICE_LEAD = 0.2  # seconds that the voice takes to begin
 _WORK = {
     "scheduling": "filler_calendar",
@@ -40,10 +41,10 @@ class Fillers:
 
     @property
     def delay(self) -> float | None:
-        """Return in how many seconds the next one is due; None if there is none."""
+        """Return how many seconds an answer has until the next one; None if there is none."""
         if self.soft_timeout < 0 or self._unused() is None:
             return None
-        return max(0.0, self._due - self._now())
+        return max(_GRACE, self._due - self._now())
 
     def take(self, *preferred: str | None) -> Filler | None:
         """Return the next sentence, a preferred one first, and note that it is spoken now."""

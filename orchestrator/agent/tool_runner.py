@@ -16,6 +16,7 @@ from config.protocol import (
     READ_BUDGET,
     WRITE_BUDGET,
 )
+from orchestrator.agent.caller_details import CallerDetails
 from orchestrator.agent.client_events import Publish
 from orchestrator.agent.confirmation import EXPIRED_CODE, Confirmation
 from orchestrator.agent.fillers import INTERVAL, Fillers, name_work
@@ -28,8 +29,6 @@ from orchestrator.agent.turn_limits import TurnLimits
 from orchestrator.agent.write_replay import WriteReplay
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import Outcome, ToolInfo
-
-_QUICK = 0.4  # seconds; a tool that takes no longer needs no filler
 
 
 class ToolRunner:
@@ -59,6 +58,7 @@ class ToolRunner:
         self._small_model = small_model
         self._record = record
         self._caller_turns: list[str] = []
+        self._caller_details = CallerDetails()
         self._running = 0
         self.idle = asyncio.Event()  # no tool runs
         self.idle.set()
@@ -97,6 +97,8 @@ class ToolRunner:
                 outcome = await self._call(tool, arguments, code, policy)
             self._clock.add("tools", outcome.ms / 1000)
             self._publish_outcome(tool, arguments, outcome)
+        if outcome.error is None:
+            self._caller_details.note(tool, arguments)
         return self._finish(tool, arguments, outcome, ctx.function_call.call_id, policy)
 
     def _clean_arguments(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,7 +106,9 @@ class ToolRunner:
         cleaned = _without(arguments, CONFIRMATION_CODE)
         if not self._small_model:
             return cleaned
-        return ground_arguments(cleaned, tool.parameters.get("required", ()), self._caller_turns)
+        required = tool.parameters.get("required", ())
+        grounded = ground_arguments(cleaned, required, self._caller_turns)
+        return self._caller_details.complete(tool, grounded)
 
     @asynccontextmanager
     async def _busy(self) -> AsyncGenerator[None]:
@@ -128,7 +132,7 @@ class ToolRunner:
             del step
             return self._fillers.take(policy.filler, name_work(tool.server))
 
-        return ctx.with_filler(take, delay=max(delay, _QUICK), interval=INTERVAL)
+        return ctx.with_filler(take, delay=delay, interval=INTERVAL)
 
     async def _call(
         self, tool: ToolInfo, arguments: dict[str, Any], code: str | None, policy: ToolPolicy

@@ -76,6 +76,9 @@ class Report(_Part):
     heard_back: list[HeardBack]
     speech: Speech
     booking: dict[str, Any] | None = Field(description="As the scheduling server has it.")
+    records: dict[str, list[dict[str, Any]]] = Field(
+        default={}, description="bookings, tickets and leads, as the servers have them."
+    )
     transcript_url: str
     transcript: list[dict[str, Any]]
     agent_hung_up: bool

@@ -17,8 +17,8 @@ from orchestrator.admin.bot_tools import list_bot_tools, read_bot_prefix
 from orchestrator.admin.declarations import apply_file
 from orchestrator.agent.fillers import all_sentences
 from orchestrator.agent.model_choice import EMBEDDED, resolve_llm, resolve_stt, resolve_tts
-from orchestrator.demo.booking import find_booking
 from orchestrator.demo.conversation import CallTarget, run_call
+from orchestrator.demo.records import find_records
 from orchestrator.demo.report import Report
 from orchestrator.demo.script import Utterance, find_recordings, load_utterances
 from orchestrator.demo.setup import fetch_requirements
@@ -91,8 +91,9 @@ async def _call(
         _fillers(declaration, bot),
     )
     report = await run_call(target, script, timeline, options.record)
-    booking = await find_booking(deployment.settings, report)
-    return report.model_copy(update={"booking": booking})
+    records = await find_records(deployment.settings, report)
+    booking = next(iter(records["bookings"][-1:]), None)
+    return report.model_copy(update={"booking": booking, "records": records})
 
 
 def _bot_name(declaration: Declaration, requested: str | None) -> str:

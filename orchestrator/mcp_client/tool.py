@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from mcp_types import CallToolResult, ContentBlock, TextContent, Tool, ToolAnnotations
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from config.errors import UserError
 from config.protocol import META_KEY, ErrorKind
@@ -22,7 +22,8 @@ class ToolInfo(BaseModel):
     """A tool as its server lists it for one bot.
 
     `title`, `annotations` and `output_schema` are for outside clients only, and may be missing.
-    A field for each part of a listing makes thirteen.
+    `caller` has the arguments that say who the caller is, by `name`, `phone` and `email`.
+    A field for each part of a listing makes fourteen.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,6 +37,7 @@ class ToolInfo(BaseModel):
     voice: bool = False
     examples: tuple[Mapping[str, Any], ...] = ()
     handles: tuple[str, ...] = ()
+    caller: Mapping[str, str] = Field(default_factory=dict[str, str])
     title: str | None = None
     annotations: Mapping[str, Any] | None = None
     output_schema: Mapping[str, Any] | None = None
@@ -63,6 +65,7 @@ class ToolInfo(BaseModel):
             voice=details.get("profile") == "voice",
             examples=tuple(details.get("examples", ())),
             handles=tuple(details.get("handles", ())),
+            caller=dict(details.get("caller", {})),
             title=tool.title,
             annotations=hints.model_dump(by_alias=True, exclude_none=True) if hints else None,
             output_schema=tool.output_schema,

@@ -26,6 +26,7 @@ NAMES = [
 ]
 VOICE = {"search", "create_lead", "update_lead", "create_task", "create_case", "create_event"}
 RESULT_TYPES: tuple[type[CrmResult], ...] = (Lead, Contact, Account, Opportunity, Task, Event, Case)
+NOTED = "Thank you, I have noted that for the team"
 ANYTHING = "Is there anything else?"
 
 
@@ -91,7 +92,7 @@ async def test_a_lead_is_taken_down_as_it_is_said(
         title="",
         fields={"region": "north", "size": 3, "vip": True, "none": None},
     )
-    assert made.data["say"] == f"Done, there is a new lead: Tom Hill of Hill and Sons. {ANYTHING}"
+    assert made.data["say"] == f"{NOTED}: Tom Hill of Hill and Sons. {ANYTHING}"
     assert made.data["phone"] == "+49305550142"
     assert "title" not in made.data
     assert made.data["fields"] == {"region": "north", "size": 3, "vip": True}
@@ -221,8 +222,8 @@ async def test_writes_are_read_back_before_anything_happens(
 
         made = await confirm(
             "create_lead",
-            "A new lead: Tom Hill of Hill Ltd, phone 5 5 5, 0 1 4 2 and with notes."
-            " Shall I save it?",
+            "I would note for the team: Tom Hill of Hill Ltd, phone 5 5 5, 0 1 4 2 and with notes."
+            " Shall I?",
             name="Tom Hill",
             company="Hill Ltd",
             phone="555 0142",

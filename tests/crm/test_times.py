@@ -8,6 +8,7 @@ import pytest
 from tests.crm.samples import ZONE
 from tests.support.servers import Caller
 
+NOTED = "Thank you, I have noted that for the team"
 ANYTHING = "Is there anything else?"
 
 
@@ -17,9 +18,7 @@ async def test_days_and_times_are_the_callers_own_words(caller: Caller) -> None:
     task = await caller.call("create_task", subject="Call back", due="tomorrow", priority="High")
     assert task.data["due_date"] == tomorrow.isoformat()
     assert task.data["priority"] == "high"
-    assert (
-        task.data["say"] == f"Done, there is a new task: Call back, due {tomorrow:%A}. {ANYTHING}"
-    )
+    assert task.data["say"] == f"{NOTED}: Call back, due {tomorrow:%A}. {ANYTHING}"
     sale = await caller.call("create_opportunity", name="Roof", close="2030-05-01", amount=12500)
     assert (sale.data["close_date"], sale.data["amount"]) == ("2030-05-01", 12500)
 

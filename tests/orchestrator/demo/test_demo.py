@@ -9,15 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.call_expectations import CallFile, agent_error, caller_error, parse_report
 from orchestrator.demo.report import Report
 from orchestrator.embedded.loader import LoadOptions
 from orchestrator.embedded.weights import WeightsError
-from tests.orchestrator.demo.expectations import (
-    Expectations,
-    agent_error,
-    caller_error,
-    parse_report,
-)
 from tests.support.scripted_model import Call, ScriptedModel, Step, serve_model
 
 ROOT = Path(__file__).parents[3]
@@ -135,7 +130,7 @@ async def test_a_business_of_another_trade_is_called_with_recordings_of_its_own(
 @pytest.mark.room
 @pytest.mark.parametrize("voice", ["first", "second"])
 async def test_a_business_of_another_trade_is_served_as_its_file_says(voice: str) -> None:
-    expectations = Expectations.read(FIXTURES / "bicycle.calls.yaml", BICYCLE)
+    expectations = CallFile.read(FIXTURES / "bicycle.calls.yaml", BICYCLE)
     began = datetime.now(UTC)
     report, progress = await scripted_demo(SCRIPT, *recordings(voice))
     assert expectations.problems(report, began) == []
@@ -152,7 +147,7 @@ async def test_a_business_of_another_trade_is_served_as_its_file_says(voice: str
 @pytest.mark.room
 async def test_the_demo_serves_its_caller_with_the_embedded_model() -> None:
     require_installed(LoadOptions())
-    expectations = Expectations.read(FIXTURES / "demo-clinic.calls.yaml", CLINIC)
+    expectations = CallFile.read(FIXTURES / "demo-clinic.calls.yaml", CLINIC)
     began = datetime.now(UTC)
     report, _ = await demo([], {})
     assert report.providers == {"stt": "embedded", "llm": "embedded", "tts": "embedded"}
@@ -169,7 +164,7 @@ async def test_the_demo_serves_its_caller_with_the_embedded_model() -> None:
 @pytest.mark.room
 async def test_a_business_of_another_trade_is_served_by_the_embedded_model() -> None:
     require_installed(LoadOptions())
-    expectations = Expectations.read(FIXTURES / "bicycle.calls.yaml", BICYCLE)
+    expectations = CallFile.read(FIXTURES / "bicycle.calls.yaml", BICYCLE)
     problems: list[str] = []
     failed_turns = 0
     for voice in ("first", "second"):

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from orchestrator.admin.api_keys import create_api_key
 from orchestrator.admin.declarations import apply_file
-from orchestrator.demo.booking import find_booking
+from orchestrator.agent.fillers import all_sentences
 from orchestrator.demo.conversation import CallTarget, run_call
+from orchestrator.demo.records import find_records
 from orchestrator.demo.script import Utterance
 from orchestrator.demo.timeline import Timeline
 from tests.support.callers import CallerVoice
@@ -88,10 +89,10 @@ async def test_a_bot_without_events_shows_calls_booking_and_latency(
     script = [Utterance(f"{n}.wav", text, await voice.say(text)) for n, text in enumerate(words)]
     timeline = Listening(model)
     key = await create_api_key(deployment.settings, "ferry", "demo")
-    target = CallTarget(deployment.api_url, "ferry", "harbour", key, None, {}, [FILLER])
+    target = CallTarget(deployment.api_url, "ferry", "harbour", key, None, {}, all_sentences())
 
     report = await run_call(target, script, timeline)
-    booking = await find_booking(deployment.settings, report)
+    (booking,) = (await find_records(deployment.settings, report))["bookings"]
     timeline.summary(report.model_copy(update={"booking": booking}))
 
     model.script.assert_done()
@@ -99,7 +100,6 @@ async def test_a_bot_without_events_shows_calls_booking_and_latency(
     assert (call.server, call.tool, call.outcome) == ("scheduling", "create_booking", "ok")
     assert call.arguments["name"] == "Mary Brown"
     assert call.turn == 2
-    assert booking is not None
     assert (booking["service"], booking["name"]) == ("island tour", "Mary Brown")
 
     first, second = [turn.latency or {} for turn in report.turns if turn.role == "agent"][1:]
