@@ -19,6 +19,8 @@ from config.settings import Settings
 from orchestrator.agent.journal import describe_error, journal_folder, probe
 from orchestrator.agent.journal_report import CallReport, check_readable, report_folder
 from orchestrator.agent.model_choice import AUTO, EMBEDDED, resolve_llm, resolve_stt, resolve_tts
+from orchestrator.embedded.engine import choose_engine
+from orchestrator.embedded.weights import WeightsError
 from orchestrator.engines.errors import PortInUseError
 from orchestrator.engines.livekit_binary import find_livekit_server
 from orchestrator.engines.node import find_livekit_client
@@ -54,7 +56,9 @@ async def examine(settings: Settings, console: Console) -> bool:
         *_ports(settings),
         _disk(settings),
         await asyncio.to_thread(_journals, settings),
-        *await asyncio.gather(_database(settings), _cache(settings), _api(settings)),
+        *await asyncio.gather(
+            _database(settings), _cache(settings), _api(settings), _language_model(settings)
+        ),
     ]
     table = Table("", "what", "found", "what helps")
     for finding in findings:
@@ -62,6 +66,26 @@ async def examine(settings: Settings, console: Console) -> bool:
         table.add_row(sign, finding.what, finding.detail, "" if finding.fine else finding.help)
     console.print(table)
     return all(finding.fine for finding in findings)
+
+
+async def _language_model(settings: Settings) -> Finding:
+    """Say what runs the embedded language model, why, and how fast it was last."""
+    what = "the embedded language model"
+    health = f"{settings.models_url.removesuffix('/v1')}/health"
+    try:
+        async with httpx2.AsyncClient(timeout=_TIMEOUT, trust_env=False) as client:
+            engine = (await client.get(health)).json().get("engine")
+    except (httpx2.HTTPError, ValueError):
+        engine = None
+    if engine is None:
+        try:
+            choice = await asyncio.to_thread(choose_engine, settings.llm_engine, None)
+        except WeightsError as error:
+            return Finding(what, False, str(error), "antiphon models prepare, or LLM_ENGINE=auto")
+        return Finding(what, True, f"would run on {choice.name} ({choice.reason})")
+    rate = engine["tokens_per_second"]
+    speed = f"{rate:g} tokens a second, measured" if rate else "not measured yet"
+    return Finding(what, True, f"on {engine['name']} ({engine['reason']}); {speed}")
 
 
 def _python() -> Finding:

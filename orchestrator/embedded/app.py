@@ -92,9 +92,22 @@ class ModelEndpoints:
         body = ChatRequest.model_validate_json(await request.body())
         completion = Completion(model, body)
         if not body.stream:
-            return JSONResponse(await _while_connected(request, completion.message()))
+            message = await _while_connected(request, completion.message())
+            self._note_speed(completion)
+            return JSONResponse(message)
         events = await _while_connected(request, wait_for_first_event(completion.events()))
-        return StreamingResponse(_with_late_errors(events), media_type="text/event-stream")
+
+        async def body_parts() -> AsyncGenerator[str, None]:
+            async with aclosing(_with_late_errors(events)) as parts:
+                async for part in parts:
+                    yield part
+            self._note_speed(completion)
+
+        return StreamingResponse(body_parts(), media_type="text/event-stream")
+
+    def _note_speed(self, completion: Completion) -> None:
+        rate = completion.tokens_per_second
+        self._loader.tokens_per_second = rate or self._loader.tokens_per_second
 
     async def read_prefix(self, request: Request) -> Response:
         """Have the language model read what the conversations of a bot begin with.

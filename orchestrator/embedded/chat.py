@@ -18,6 +18,7 @@ _log = logging.getLogger(__name__)
 # A spoken line is short; a small model that goes on repeats itself.
 _LINE_TOKENS = 160
 _TEXT_TOKENS = 512
+_MEASURED_TOKENS = 8  # from which on a rate means something
 
 
 class Completion:
@@ -27,6 +28,7 @@ class Completion:
         self._model = model
         self._request = request
         self._last = Chunk()
+        self.tokens_per_second: float | None = None  # known at the end, of an answer long enough
         self._parser: LineParser | TextParser = TextParser()
         self._head = {
             "id": f"chatcmpl-{uuid.uuid4().hex}",
@@ -66,17 +68,27 @@ class Completion:
             allowed = [each for each in signatures if each.name in names]
             options["grammar"] = build_grammar(allowed, may_speak=may_speak)
             self._parser = LineParser(allowed)
+        began: float | None = None  # to write
         async with aclosing(self._model.stream(prompt_of(request), options)) as chunks:
             async for chunk in chunks:
+                if began is None and chunk.text:
+                    began = time.perf_counter()
                 self._update_totals(chunk)
                 for delta in self._parser.feed(chunk.text):
                     yield delta
+        self._measure(began)
         for delta in self._parser.end(cut_off=self._last.finish == "length"):
             yield delta
         _log.debug(
             "completion",
             extra={"seconds": time.perf_counter() - started, "timings": self._last.timings},
         )
+
+    def _measure(self, began: float | None) -> None:
+        """Note how many tokens a second the model has written."""
+        tokens = self._last.usage.get("completion_tokens", 0)
+        if began is not None and tokens >= _MEASURED_TOKENS:
+            self.tokens_per_second = (tokens - 1) / (time.perf_counter() - began)
 
     def _update_totals(self, chunk: Chunk) -> None:
         """Collect finish reason, usage and timings, which arrive in different chunks."""

@@ -84,6 +84,7 @@ class ModelLoader:
     speech: PiperModel | None = None
     llm: LanguageModel | None = None
     engine: EngineChoice | None = None
+    tokens_per_second: float | None = None  # that the language model wrote last
     progress: dict[str, LoadProgress] = field(default_factory=dict[str, LoadProgress])
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     error: str | None = None
@@ -133,7 +134,12 @@ class ModelLoader:
             "parts": parts,
         }
         if self.engine:
-            report["engine"] = {"name": self.engine.name, "reason": self.engine.reason}
+            rate = round(self.tokens_per_second, 1) if self.tokens_per_second else None
+            report["engine"] = {
+                "name": self.engine.name,
+                "reason": self.engine.reason,
+                "tokens_per_second": rate,
+            }
         return report | ({"error": self.failure} if self.failure else {})
 
     async def _load(self) -> None:

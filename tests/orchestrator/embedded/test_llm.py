@@ -184,6 +184,14 @@ async def test_only_allowed_tools_are_called(llm: httpx2.AsyncClient) -> None:
     assert "tool_calls" not in silent["choices"][0]["message"]
 
 
+async def test_how_fast_it_writes_is_reported(llm: httpx2.AsyncClient) -> None:
+    essay = {"messages": [{"role": "user", "content": "Count from one to twenty."}]}
+    await llm.post("/v1/chat/completions", json={**essay, "max_tokens": 24})
+    engine = (await llm.get("/health")).json()["engine"]
+    assert engine["tokens_per_second"] > 0.5
+    assert engine["reason"]
+
+
 async def test_json_by_schema_without_tools(llm: httpx2.AsyncClient) -> None:
     schema = {
         "type": "object",
