@@ -54,7 +54,7 @@ class Rows:
 
     async def list_users(self) -> list[dict[str, Any]]:
         """Return the users."""
-        query = "select id::text as id, name, email, phone from ticket_user"
+        query = "select id::text as id, name, email, phone from ticket_user order by name"
         return [dict(row) for row in await fetch(self.database, self.tenant, query)]
 
     async def snapshot(self) -> Any:

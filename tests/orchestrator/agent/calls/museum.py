@@ -79,7 +79,7 @@ class BotText:
     name: str
     llm: tuple[str, ...] = ()
     stt: str = "embedded"
-    soft_timeout: float = 5
+    soft_timeout: float = -1  # fillers depend on how fast the machine hears
     cascade_timeout: float = 8
     policy: str = "{confirm: true}"
 
