@@ -20,7 +20,8 @@ from tests.support.scripted_model import Call, ScriptedModel, Step
 pytestmark = [pytest.mark.room, pytest.mark.timeout(300)]
 
 
-BOTH = r"(?=[\s\S]*lead is changed)(?=[\s\S]*noted that for the team)"  # in the order in which they are done
+# In the order in which they are done.
+BOTH = r"(?=[\s\S]*lead is changed)(?=[\s\S]*noted that for the team)"
 AUTO_MODEL = "gpt-4.1-mini"  # what `llm: auto` is with a key of OpenAI's
 
 
