@@ -1,6 +1,7 @@
 """The agent's answers where its models have none: apologies, and requests that end with a turn."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -64,6 +65,18 @@ class Talk:
         """Ask, and return all that is said until the turn is over."""
         await self.session.run(user_input="What does a tour cost?")
         return self.said()
+
+    async def ask_slowly(self) -> str:
+        """Ask, where the first model answers only once a filler was spoken."""
+        self.model.answering.clear()
+        asking = asyncio.create_task(self.ask())
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                if (self.parts.fillers.delay or 0.0) > 2:  # of the next one
+                    break
+                await asyncio.sleep(0.01)
+        self.model.answering.set()
+        return await asking
 
     def said(self) -> str:
         """Return what the agent has said."""
@@ -161,14 +174,24 @@ async def test_a_filler_alone_is_no_answer(open_talk: OpenTalk) -> None:
     async with open_talk("openai/first", "openai/second", filler_after=0.0) as talk:
         talk.models["first"].send(EMPTY)
         talk.models["second"].send(EMPTY)
-        assert await talk.ask() == f"{FILLER} {APOLOGY}"
+        assert await talk.ask_slowly() == f"{FILLER} {APOLOGY}"
+
+
+async def test_no_model_reads_a_filler_as_words_of_its_own(open_talk: OpenTalk) -> None:
+    answer = Step("cost", "Twelve euros.")
+    async with open_talk(filler_after=0.0) as talk:
+        talk.model.play(answer, answer)
+        assert await talk.ask_slowly() == f"{FILLER} Twelve euros."
+        await talk.ask()
+        messages = json.loads(talk.model.bodies[-1])["messages"]
+        assert [m["content"] for m in messages if m["role"] == "assistant"] == ["Twelve euros."]
 
 
 async def test_a_filler_and_an_apology_are_in_the_caller_s_language(open_talk: OpenTalk) -> None:
     with pseudo_locale(), in_language(PSEUDO):
         async with open_talk(filler_after=0.0) as talk:
             talk.model.send(EMPTY)
-            said = await talk.ask()
+            said = await talk.ask_slowly()
             assert said == f"{say('filler')} {say('apology')}"
     assert latin_words(said) == []
 

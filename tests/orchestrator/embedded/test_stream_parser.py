@@ -47,6 +47,15 @@ def test_the_tool_is_told_before_its_arguments_are_there() -> None:
     assert delta["tool_calls"][0]["function"] == {"name": "reserve_tour", "arguments": ""}
 
 
+def test_the_stream_goes_on_while_arguments_are_written() -> None:
+    """Whoever limits the silence between two chunks would give a long call up."""
+    parser = LineParser([RESERVE])
+    parser.feed("reserve_tour | sat")
+    for part in ("-10", " | ", "4"):
+        (delta,) = parser.feed(part)
+        assert delta == {"tool_calls": [{"index": 0, "function": {"arguments": ""}}]}
+
+
 def test_speech_is_passed_on_while_it_is_generated() -> None:
     parser = LineParser([RESERVE])
     assert parser.feed("say We") == [{"content": "We"}]
