@@ -34,6 +34,7 @@ let session = null;
 let calls = null; // of tools, in the session
 let waiting = null; // aborting it leaves the queue
 let startedAt = 0;
+let thinkingSince = null; // when the agent began to work on an answer
 let written = []; // ids and texts of what was typed, and not refused
 let writtenAt = null; // when the caller wrote what has not been answered yet
 
@@ -125,12 +126,21 @@ function queued(place) {
 function agent(state) {
   if (!call) return;
   const here = state !== "initializing";
+  thinkingSince = state === "thinking" ? (thinkingSince ?? performance.now()) : null;
+  showElapsed();
   if (here && !startedAt) {
     startedAt = Date.now();
     timeline.note("The call began");
   }
   show(here ? "live" : "connecting", STATES[state] ?? state, state);
   if (state === "speaking" || state === "listening") readLog();
+}
+
+/** Say for how long the agent has been thinking, from the first second on. */
+function showElapsed() {
+  const seconds = thinkingSince === null ? 0 : Math.floor((performance.now() - thinkingSince) / 1000);
+  $("elapsed").hidden = seconds < 1;
+  $("elapsed").textContent = `for ${seconds} s`;
 }
 
 /** Show the tool calls that no event has told of: a bot may publish none. */
@@ -198,7 +208,9 @@ function ended({ reason, failed }) {
   call = null;
   waiting = null;
   startedAt = 0;
+  thinkingSince = null;
   writtenAt = null;
+  showElapsed();
   $("sound").hidden = true;
   show("idle", reason ? "The call is over" : "Ready when you are");
   hint("");
@@ -322,6 +334,7 @@ function begin() {
   $("export").addEventListener("click", download);
   show("idle", "Ready when you are");
   requestAnimationFrame(drawLevels);
+  setInterval(showElapsed, 500);
   if (!window.LivekitClient) {
     complain("LiveKit's script for browsers is not installed here. `antiphon up` installs it.");
     $("call").disabled = true;

@@ -1,5 +1,7 @@
 """The talk page shows the first sound and the answer apart, and where the time went."""
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
@@ -23,6 +25,18 @@ async def test_the_first_sound_and_the_answer_are_shown_apart(
     await agent.publish("latency", since="text", seconds={"first_sound": 0.5, "answer": 0.5})
     await expect(latency).to_contain_text("after your message")
     await expect(talk.page.locator("#latency-total")).to_have_text("0.50 s")
+
+
+async def test_how_long_the_agent_has_been_thinking_is_shown(
+    talk: TalkPage, agent: PlayedAgent
+) -> None:
+    elapsed = talk.page.locator("#elapsed")
+    await expect(elapsed).to_be_hidden()
+    await agent.set_state("thinking")
+    await expect(elapsed).to_have_text(re.compile(r"^for [1-9]\d* s$"))
+    await expect(elapsed).to_be_visible()
+    await agent.set_state("speaking")
+    await expect(elapsed).to_be_hidden()
 
 
 async def test_without_figures_of_the_agent_the_first_words_are_timed(
