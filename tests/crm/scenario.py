@@ -105,7 +105,7 @@ class CrmScenario:
         arguments = self.create_arguments(kind, ids)
         expected = to_stored_fields(arguments)
         answer = await harness.call_ok(caller, f"create_{kind}", **arguments)
-        assert answer.data["say"].startswith("Done, ")
+        assert answer.data["say"].startswith("Thank you, I have noted that for the team: ")
         stored = harness.only_record(kind)
         assert stored["id"] == answer.data["id"]
         assert differences(expected, stored) == {}, kind
