@@ -205,17 +205,19 @@ def _writes(call: ToolCall) -> bool:
 def _listed(value: Any) -> list[str]:
     if value is None:
         return []
-    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
+    entries: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
+    return [str(each) for each in entries]
 
 
 def _has_words(text: str, expected: Any) -> bool:
     """Return whether a text has each entry; of an entry that is a list, one member is enough."""
-    words = f" {' '.join(normalize_words(text))} "
-    for entry in expected if isinstance(expected, list | tuple) else [expected]:
-        members = entry if isinstance(entry, list) else [entry]
-        if not any(f" {' '.join(normalize_words(str(each)))} " in words for each in members):
-            return False
-    return True
+    words = _phrase(text)
+    entries: list[Any] = [*expected] if isinstance(expected, list | tuple) else [expected]
+    return all(any(_phrase(each) in words for each in _listed(entry)) for entry in entries)
+
+
+def _phrase(text: str) -> str:
+    return f" {' '.join(normalize_words(text))} "
 
 
 @cache

@@ -77,7 +77,10 @@ class LoadProgress:
 
 @dataclass(slots=True)
 class ModelLoader:
-    """Holds the loaded models; one that is disabled or still loading is None."""
+    """Holds the loaded models; one that is disabled or still loading is None.
+
+    It has many fields because it reports on each model, and reloads one.
+    """
 
     options: LoadOptions
     hearing: WhisperModel | None = None
@@ -119,6 +122,8 @@ class ModelLoader:
         if self.failure:
             return "failed"
         loaded = all(each.state == "ready" for each in self.progress.values())
+        # Its process has ended, and it is about to be loaded again.
+        loaded = loaded and (self.llm is None or self.llm.alive)
         return "ok" if self.finished.is_set() and loaded else "loading"
 
     def report(self) -> dict[str, Any]:

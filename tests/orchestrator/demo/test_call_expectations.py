@@ -21,8 +21,8 @@ TICKET = {
 
 
 def tool_call(tool: str, **fields: Any) -> dict[str, Any]:
-    call = {"server": "scheduling", "arguments": {}, "ms": 1, "outcome": "ok", "turn": 1}
-    return {**call, "tool": tool, "chosen_by": "model", **fields}
+    call: dict[str, Any] = {"server": "scheduling", "arguments": {}, "ms": 1, "outcome": "ok"}
+    return {**call, "turn": 1, "tool": tool, "chosen_by": "model", **fields}
 
 
 def report(*answers: str, calls: tuple[dict[str, Any], ...] = (), **records: Any) -> Report:
