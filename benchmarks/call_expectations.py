@@ -205,7 +205,7 @@ def _writes(call: ToolCall) -> bool:
 def _listed(value: Any) -> list[str]:
     if value is None:
         return []
-    entries: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
+    entries: list[Any] = [*value] if isinstance(value, list) else [value]
     return [str(each) for each in entries]
 
 

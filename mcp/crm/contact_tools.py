@@ -45,7 +45,8 @@ async def get_lead(
                         "notes": "Would like to know more about the evening course.",
                     },
                 }
-            ]
+            ],
+            "words": "notes",
         }
     },
 )

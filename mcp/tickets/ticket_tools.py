@@ -69,6 +69,7 @@ from toolkit.speech.text import cut
                 "phone": "requester_phone",
                 "email": "requester_email",
             },
+            "words": "text",
         }
     },
 )

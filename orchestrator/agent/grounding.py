@@ -28,6 +28,22 @@ def ground_arguments(
     return grounded
 
 
+def quote(text: object, caller_turns: Sequence[str]) -> str | None:
+    """Return the caller's own words that a text is about.
+
+    Without a text, it is what they said last at length, or None.
+    """
+    if not isinstance(text, str):
+        return next((turn for turn in reversed(caller_turns) if _is_sentence(turn)), None)
+    words = set(_words(text))
+
+    def count_common(turn: str) -> int:
+        return len(words.intersection(_words(turn)))
+
+    # The last one of those that have most of the text's words.
+    return max(reversed(caller_turns), key=count_common, default=None)
+
+
 def _is_grounded(value: str, spoken: str) -> bool:
     if any(character.isdigit() for character in value):
         digits = all_digits(value)

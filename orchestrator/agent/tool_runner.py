@@ -20,7 +20,7 @@ from orchestrator.agent.caller_details import CallerDetails
 from orchestrator.agent.client_events import Publish
 from orchestrator.agent.confirmation import EXPIRED_CODE, Confirmation
 from orchestrator.agent.fillers import INTERVAL, Fillers, name_work
-from orchestrator.agent.grounding import ground_arguments
+from orchestrator.agent.grounding import ground_arguments, quote
 from orchestrator.agent.handles import OfferedHandles
 from orchestrator.agent.recorder import RecordToolCall
 from orchestrator.agent.spoken_results import SpokenResults
@@ -108,6 +108,8 @@ class ToolRunner:
             return cleaned
         required = tool.parameters.get("required", ())
         grounded = ground_arguments(cleaned, required, self._caller_turns)
+        if tool.words and (words := quote(grounded.get(tool.words), self._caller_turns)):
+            grounded[tool.words] = words
         return self._caller_details.complete(tool, grounded)
 
     @asynccontextmanager

@@ -22,8 +22,8 @@ class ToolInfo(BaseModel):
     """A tool as its server lists it for one bot.
 
     `title`, `annotations` and `output_schema` are for outside clients only, and may be missing.
-    `caller` has the arguments that say who the caller is, by `name`, `phone` and `email`.
-    A field for each part of a listing makes fourteen.
+    `caller` has the arguments that say who the caller is, by `name`, `phone` and `email`, and
+    `words` is the one that keeps what the caller said. A field for each part makes fifteen.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,6 +38,7 @@ class ToolInfo(BaseModel):
     examples: tuple[Mapping[str, Any], ...] = ()
     handles: tuple[str, ...] = ()
     caller: Mapping[str, str] = Field(default_factory=dict[str, str])
+    words: str | None = None
     title: str | None = None
     annotations: Mapping[str, Any] | None = None
     output_schema: Mapping[str, Any] | None = None
@@ -66,6 +67,7 @@ class ToolInfo(BaseModel):
             examples=tuple(details.get("examples", ())),
             handles=tuple(details.get("handles", ())),
             caller=dict(details.get("caller", {})),
+            words=details.get("words"),
             title=tool.title,
             annotations=hints.model_dump(by_alias=True, exclude_none=True) if hints else None,
             output_schema=tool.output_schema,

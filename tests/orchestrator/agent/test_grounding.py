@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.agent.grounding import ground_arguments
+from orchestrator.agent.grounding import ground_arguments, quote
 
 TURNS = ["Two tickets, please.", "My number is five five five, oh one two.", "Ask for Ines."]
 
@@ -60,3 +60,29 @@ def test_a_sentence_that_is_needed_is_the_caller_s(text: str, passed_on: str) ->
 def test_a_sentence_that_is_not_needed_and_was_not_said_is_dropped() -> None:
     made_up = "Please bring warm clothes and all letters of your doctor."
     assert ground_arguments({"notes": made_up}, (), BILL) == {}
+
+
+SAID = (
+    "Hello, is that the right number?",
+    "The heating in my flat is cold. Could somebody call me back?",
+    "My name is Ann Lee, and my number is 555 0142.",
+    "Yes, please.",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("The heating is cold.", SAID[1]),  # a part of what was said
+        (SAID[1], SAID[1]),  # when it is confirmed, later
+        (None, SAID[2]),
+    ],
+)
+def test_what_is_kept_is_the_callers_own_words(text: str | None, quoted: str) -> None:
+    assert quote(text, SAID) == quoted
+
+
+def test_without_words_nothing_is_quoted() -> None:
+    assert quote(None, ["Yes, please."]) is None
+    assert quote(None, []) is None
+    assert quote("The heating is cold.", []) is None
