@@ -99,6 +99,11 @@ class Settings(BaseSettings):
         """Return where `antiphon up` tells other commands how to reach what it runs."""
         return self.state_dir / "up.env"
 
+    @property
+    def models_health_url(self) -> str:
+        """Return where the embedded models say how they are."""
+        return f"{self.models_url.removesuffix('/v1')}/health"
+
     def mcp_server_url(self, server: str) -> str:
         """Return where `server` listens."""
         return self.mcp_urls.get(server) or self.mcp_url.format(server=server)

@@ -15,7 +15,7 @@ from config.security.tokens import Grant, Signer
 from config.settings import Settings, required
 from orchestrator.admin.declarations import open_stores
 from orchestrator.agent.prefix_reader import connect_models, read_prefix
-from orchestrator.agent.system_tools import model_schema, system_tool_schemas, without_examples
+from orchestrator.agent.system_tools import model_schemas, without_examples
 from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import Outcome, ToolInfo
@@ -42,7 +42,7 @@ async def list_model_tools(settings: Settings, business: str, bot_name: str) -> 
     """
     async with _open_session(settings, business, bot_name) as session:
         tools = await _list_tools(session)
-        schemas = [model_schema(tool) for tool in tools] + system_tool_schemas(session.bot, tools)
+        schemas = model_schemas(session.bot, tools)
     return [_count_tokens(without_examples(schema)) for schema in schemas]
 
 

@@ -23,7 +23,7 @@ from config.tables import AgentConfig
 from orchestrator.agent.job import Process
 from orchestrator.agent.model_choice import resolve_llm
 from orchestrator.agent.prompt import build_instructions
-from orchestrator.agent.system_tools import model_schema, system_tool_schemas
+from orchestrator.agent.system_tools import model_schemas
 from orchestrator.mcp_client.router import Identity
 from orchestrator.mcp_client.tool import ToolInfo
 from orchestrator.mcp_client.tool_cache import visible_tools
@@ -145,7 +145,9 @@ class PrefixReader:
         while True:
             cached, refreshes = await tool_cache.get_and_refresh(identity, add)
             if refreshes:
-                await asyncio.wait(refreshes, timeout=_LIST_SECONDS)
+                _, hanging = await asyncio.wait(refreshes, timeout=_LIST_SECONDS)
+                for task in hanging:  # the next look asks anew
+                    task.cancel()
             known = {**cached, **listed}
             late = asyncio.get_running_loop().time() > deadline
             if late or known.keys() >= set(bot.enabled_servers):
@@ -154,8 +156,7 @@ class PrefixReader:
 
 
 def _request(bot: Bot, tools: Sequence[ToolInfo]) -> dict[str, Any]:
-    schemas = [*map(model_schema, tools), *system_tool_schemas(bot, tools)]
     return {
         "messages": [{"role": "system", "content": build_instructions(bot)}],
-        "tools": [{"type": "function", "function": schema} for schema in schemas],
+        "tools": [{"type": "function", "function": schema} for schema in model_schemas(bot, tools)],
     }

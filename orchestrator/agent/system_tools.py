@@ -29,6 +29,11 @@ def model_schema(tool: ToolInfo) -> Schema:
     return {"name": tool.name, "description": tool.description, "parameters": parameters}
 
 
+def model_schemas(bot: Bot, tools: Sequence[ToolInfo]) -> list[Schema]:
+    """Return all tools as the model of a call sees them: the servers', then the agent's own."""
+    return [*map(model_schema, tools), *system_tool_schemas(bot, tools)]
+
+
 def system_tool_schemas(bot: Bot, tools: Sequence[ToolInfo]) -> list[Schema]:
     """Return the agent's own tools: `confirm` where a tool is confirmed, and `end_conversation`."""
     schemas: list[Schema] = []

@@ -126,9 +126,8 @@ class Capacity:
     async def _models_are_up(self) -> bool:
         if not self._config.embedded_models:
             return True
-        url = self._config.models_url.removesuffix("/v1") + "/health"
         try:
-            return (await self._http.get(url)).is_success
+            return (await self._http.get(self._config.models_health_url)).is_success
         except httpx2.HTTPError:
             return False
 
@@ -197,7 +196,8 @@ async def serve() -> None:
 
     server.on("worker_registered", note_registration)
     replaying = asyncio.create_task(_replay_journals(config))
-    reading = asyncio.create_task(_read_prefixes(config, prefixes_read := asyncio.Event()))
+    prefixes_read = asyncio.Event()
+    reading = asyncio.create_task(_read_prefixes(config, prefixes_read))
     cache = connect(required("REDIS_URL", config.redis_url))
     reporting = asyncio.create_task(report_slots(capacity, WorkerSlots(cache), registered))
     terminated = asyncio.Event()

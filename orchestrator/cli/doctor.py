@@ -71,10 +71,9 @@ async def examine(settings: Settings, console: Console) -> bool:
 async def _language_model(settings: Settings) -> Finding:
     """Say what runs the embedded language model, why, and how fast it was last."""
     what = "the embedded language model"
-    health = f"{settings.models_url.removesuffix('/v1')}/health"
     try:
         async with httpx2.AsyncClient(timeout=_TIMEOUT, trust_env=False) as client:
-            engine = (await client.get(health)).json().get("engine")
+            engine = (await client.get(settings.models_health_url)).json().get("engine")
     except (httpx2.HTTPError, ValueError):
         engine = None
     if engine is None:

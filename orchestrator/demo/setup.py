@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from config.settings import Settings, environment
-from orchestrator.embedded.engine import FAST_PACKAGES, is_faster_here, prepare
+from orchestrator.embedded.engine import FAST_PACKAGES, is_wanted, prepare
 from orchestrator.embedded.weights import WeightsError
 from orchestrator.engines.errors import EngineError
 from orchestrator.engines.files import require_disk_space
@@ -35,7 +35,7 @@ async def fetch_requirements(
     Raises:
         EngineError: something cannot be fetched; the message says what helps.
     """
-    fast = models and llm and _wants_openvino(settings)
+    fast = models and llm and is_wanted(settings.llm_engine)
     needs_models = models and not _models_installed(fast)
     needs_livekit = not settings.livekit_url and find_livekit_server(settings.cache_dir) is None
     needs_client = page and find_livekit_client(settings.cache_dir) is None
@@ -58,11 +58,6 @@ async def fetch_requirements(
             tasks.create_task(ensure_livekit_client(settings.cache_dir, step)) if page else None
         )
     return client.result() if client else None
-
-
-def _wants_openvino(settings: Settings) -> bool:
-    wanted = settings.llm_engine
-    return wanted == "openvino" or (wanted == "auto" and is_faster_here())
 
 
 def _models_installed(fast: bool) -> bool:

@@ -24,7 +24,6 @@ _EXTRA = "offline-llm-fast"
 _MEMORY_GB = 4.0  # that running it takes at most
 _PREPARATION_GB = 6.0  # of memory, with what everything else needs meanwhile
 _DISK_GB = 3.2  # while preparing: the reader's model, and ours
-_NICE = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,7 @@ class Preparation:
     @property
     def size(self) -> int:
         """Return how many bytes it takes on disk."""
-        files = self.folder.glob("*") if self.made else ()
-        return sum(file.stat().st_size for file in files)
+        return _size(self.folder) if self.made else 0
 
 
 def choose_engine(wanted: LlmEngine, path: Path | None) -> EngineChoice:
@@ -59,7 +57,7 @@ def choose_engine(wanted: LlmEngine, path: Path | None) -> EngineChoice:
     """
     if wanted == "llama.cpp":
         return EngineChoice("llama.cpp", "LLM_ENGINE says so")
-    if wanted == "auto" and not is_faster_here():
+    if not is_wanted(wanted):
         return EngineChoice("llama.cpp", _NO_GAIN)
     preparation = look()
     obstacle = _obstacle(preparation, path)
@@ -70,7 +68,12 @@ def choose_engine(wanted: LlmEngine, path: Path | None) -> EngineChoice:
     return EngineChoice("llama.cpp", f"not OpenVINO: {obstacle}")
 
 
-def is_faster_here() -> bool:
+def is_wanted(engine: LlmEngine) -> bool:
+    """Return whether OpenVINO is asked for, or left to us and faster here."""
+    return engine == "openvino" or (engine == "auto" and _is_faster_here())
+
+
+def _is_faster_here() -> bool:
     """Return whether the processor multiplies int8 vectors in one instruction.
 
     Without that, OpenVINO answers no sooner than llama.cpp, and takes more memory: measured with
@@ -104,7 +107,7 @@ def look() -> Preparation:
     return Preparation(folder, made, obstacle)
 
 
-async def prepare(progress: Callable[[str], None], *, nice: bool = False) -> Path:
+async def prepare(progress: Callable[[str], None]) -> Path:
     """Make OpenVINO's model, in a process of its own: a minute, 4.5 GB of memory.
 
     Raises:
@@ -118,11 +121,8 @@ async def prepare(progress: Callable[[str], None], *, nice: bool = False) -> Pat
     gguf = await asyncio.to_thread(weights.join_parts, weights.QWEN_CODER)
     progress("language model: being made ready for OpenVINO (a minute, once)")
     module = "orchestrator.embedded.openvino_weights"
-    command = [sys.executable, "-m", module, str(gguf), str(preparation.folder)]
-    if nice and shutil.which("nice"):
-        command = ["nice", "-n", str(_NICE), *command]
     process = await asyncio.create_subprocess_exec(
-        *command,
+        *(sys.executable, "-m", module, str(gguf), str(preparation.folder)),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         env=inherited_environment(),
@@ -143,9 +143,13 @@ def remove() -> int:
     """Remove every model that was made for OpenVINO; return how many bytes that gave back."""
     freed = 0
     for folder in weights.cache_folder().glob("openvino-*"):
-        freed += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        freed += _size(folder)
         shutil.rmtree(folder)
     return freed
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _missing_packages() -> str | None:

@@ -112,14 +112,9 @@ class ModelLoader:
             await self.llm.close()
 
     @property
-    def failure(self) -> str | None:
-        """Return why the models cannot answer, or None."""
-        return self.error
-
-    @property
     def status(self) -> Literal["loading", "ok", "failed"]:
         """Return the combined state of all models."""
-        if self.failure:
+        if self.error:
             return "failed"
         loaded = all(each.state == "ready" for each in self.progress.values())
         # Its process has ended, and it is about to be loaded again.
@@ -145,7 +140,7 @@ class ModelLoader:
                 "reason": self.engine.reason,
                 "tokens_per_second": rate,
             }
-        return report | ({"error": self.failure} if self.failure else {})
+        return report | ({"error": self.error} if self.error else {})
 
     async def _load(self) -> None:
         options = self.options

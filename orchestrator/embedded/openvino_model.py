@@ -1,7 +1,7 @@
 """OpenVINO as the engine of the language model: a child process, reached over its pipes.
 
-It answers three times as fast as llama.cpp where its wheels are (x86), from int8 weights that are
-made once from the same file (`openvino_weights`).
+It runs int8 weights that are made once from the same file (`openvino_weights`). Where the processor
+has VNNI, it answers three times as fast as llama.cpp.
 """
 
 import asyncio
