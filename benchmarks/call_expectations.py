@@ -36,18 +36,17 @@ class CallFile:
     zone: ZoneInfo
 
     @classmethod
-    def read(cls, path: Path, declaration: Path | None = None) -> "CallFile":
-        """Read a file; `declaration` is its bot's, where it names none itself."""
+    def read(cls, path: Path) -> "CallFile":
+        """Read a file."""
         call = yaml.safe_load(path.read_text("utf-8"))
-        bot = declaration or (path.parent / call["bot"]).resolve()
-        folder = path.parent / call.get("recordings", "")
-        stored = call.get("stored", {})
+        bot = (path.parent / call["bot"]).resolve()
+        folder = (path.parent / call["recordings"]).resolve()
         return cls(
             name=path.name.removesuffix(".calls.yaml"),
             declaration=bot,
-            recordings={voice: folder / voice for voice in call.get("voices", ())},
+            recordings={voice: folder / voice for voice in call["voices"]},
             lines=call["lines"],
-            stored=stored,
+            stored=call["stored"],
             zone=ZoneInfo(yaml.safe_load(bot.read_text("utf-8"))["business"]["time_zone"]),
         )
 
@@ -58,11 +57,6 @@ class CallFile:
             for number, line in enumerate(self.lines, 1)
             for problem in _TurnCheck(report, number, line).problems()
         ] + [f"stored: {problem}" for problem in self._stored_problems(report, began)]
-
-    def failed_turns(self, report: Report, began: datetime) -> set[int]:
-        """Return the numbers of the turns with problems."""
-        found = (re.match(r"turn (\d+):", each) for each in self.problems(report, began))
-        return {int(match[1]) for match in found if match}
 
     def _stored_problems(self, report: Report, began: datetime) -> list[str]:
         problems: list[str] = []
@@ -120,10 +114,8 @@ class _TurnCheck:
         return [*self._answer_problems(answer), *self._tool_problems()]
 
     def _answer_problems(self, answer: str) -> list[str]:
-        line, found = (
-            self.line,
-            [passage for call in self._calls_so_far() for passage in _facts(call)],
-        )
+        line = self.line
+        found = [passage for call in self._calls_so_far() for passage in _facts(call)]
         problems = [
             f"no passage holds {fact!r}"
             for fact in _listed(line.get("fact"))
@@ -172,6 +164,12 @@ class _TurnCheck:
 
     def _calls_so_far(self) -> list[ToolCall]:
         return [call for call in self.report.tool_calls if (call.turn or 0) <= self.number]
+
+
+def failed_turns(problems: Sequence[str]) -> set[int]:
+    """Return the numbers of the turns with problems."""
+    found = (re.match(r"turn (\d+):", each) for each in problems)
+    return {int(match[1]) for match in found if match}
 
 
 def parse_report(printed: bytes) -> Report:

@@ -5,9 +5,7 @@ one to five minutes.
 """
 
 import asyncio
-import os
 import sys
-from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,27 +15,17 @@ from benchmarks.call_expectations import (
     CallFile,
     agent_error,
     caller_error,
-    parse_report,
+    failed_turns,
 )
+from benchmarks.demo_call import make_call
 from benchmarks.figures import heading
 from orchestrator.demo.report import Report
 
-_CLINIC = Path(__file__).parents[1] / "config" / "bots" / "demo-clinic.yaml"
-_BICYCLE = FIXTURES / "bicycle.yaml"
 
-
-def read_calls() -> dict[str, list[tuple[CallFile, Path]]]:
-    """Return every call by name, each with the folders of its recordings."""
-    clinic = CallFile.read(FIXTURES / "demo-clinic.calls.yaml", _CLINIC)
-    bicycle = CallFile.read(FIXTURES / "bicycle.calls.yaml", _BICYCLE)
-    calls = {
-        clinic.name: [(clinic, _CLINIC.with_suffix(""))],
-        bicycle.name: [(bicycle, FIXTURES / "bicycle" / voice) for voice in ("first", "second")],
-    }
-    for path in sorted(FIXTURES.glob("*-[0-9].calls.yaml")):
-        call = CallFile.read(path)
-        calls[call.name] = [(call, folder) for folder in call.recordings.values()]
-    return calls
+def read_calls() -> dict[str, CallFile]:
+    """Return every call by name."""
+    calls = [CallFile.read(path) for path in sorted(FIXTURES.glob("*.calls.yaml"))]
+    return {call.name: call for call in calls}
 
 
 async def main(names: list[str]) -> None:
@@ -46,15 +34,17 @@ async def main(names: list[str]) -> None:
     print(f"call_quality: {heading()}")
     right = lines = 0
     for name in names or list(calls):
-        for call, folder in calls[name]:
+        call = calls[name]
+        for voice, folder in call.recordings.items():
             began = datetime.now(UTC)
             report = await _call(call, _recordings(folder))
-            failed = call.failed_turns(report, began)
+            problems = call.problems(report, began)
+            failed = failed_turns(problems)
             right, lines = right + len(call.lines) - len(failed), lines + len(call.lines)
             score = f"{len(call.lines) - len(failed)} of {len(call.lines)} right"
             errors = f"WER {caller_error(report):.1%} heard, {agent_error(report):.1%} said"
-            print(f"{name}, {folder.name}: {score}; {errors}", flush=True)
-            for problem in call.problems(report, began):
+            print(f"{name}, {voice}: {score}; {errors}", flush=True)
+            for problem in problems:
                 print(f"  {problem}")
     print(f"{right} of {lines} turns right ({right / lines:.1%}); at the end: {heading()}")
 
@@ -65,16 +55,7 @@ def _recordings(folder: Path) -> list[Path]:
 
 async def _call(call: CallFile, recordings: Sequence[Path]) -> Report:
     wavs = [argument for path in recordings for argument in ("--wav", str(path))]
-    arguments = ["--bots", str(call.declaration), *wavs]
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "orchestrator", "demo", "--once", "--json", *arguments),
-        stdout=PIPE,
-        stderr=DEVNULL,
-        env=os.environ,
-    )
-    printed, _ = await child.communicate()
-    assert child.returncode == 0, "the demo failed: run `antiphon demo --once` to see how"
-    return parse_report(printed)
+    return await make_call(["--bots", str(call.declaration), *wavs], {})
 
 
 if __name__ == "__main__":

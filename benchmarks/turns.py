@@ -7,16 +7,14 @@ Run: `python -m benchmarks.turns [CALLS]`
 
 import asyncio
 import json
-import os
 import statistics
 import sys
-from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
+from benchmarks.demo_call import make_call
 from benchmarks.fake_servers import Json, model_server
 from benchmarks.figures import heading
-from orchestrator.demo.report import Report
 
 _SOUNDS = ("first_sound", "answer")  # as the caller hears them; the parts explain the answer
 _PARTS = ("hearing", "endpointing", "retrieval", "model", "tools", "speech", "filler", "ours")
@@ -85,13 +83,7 @@ def _handle(messages: Sequence[Json]) -> str:
 
 
 async def _call(environment: Mapping[str, str]) -> list[Latency]:
-    command = (sys.executable, "-m", "orchestrator", "demo", "--once", "--json")
-    child = await asyncio.create_subprocess_exec(
-        *command, stdout=PIPE, stderr=DEVNULL, env=os.environ | environment
-    )
-    printed, _ = await child.communicate()
-    assert child.returncode == 0, "the demo failed: run `antiphon demo --once` to see how"
-    report = Report.model_validate_json(printed)
+    report = await make_call((), environment)
     outcome = "a booking was made" if report.booking else "no booking was made"
     latencies: list[Latency] = [turn.latency for turn in report.turns if turn.latency]
     measured = [latency for latency in latencies if "ours" in latency]
