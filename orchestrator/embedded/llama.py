@@ -5,19 +5,16 @@ import importlib.metadata
 import json
 import logging
 import secrets
-import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from config.settings import inherited_environment
 from orchestrator.embedded import weights
 from orchestrator.embedded.llama_process import LlamaSettings
 from orchestrator.embedded.llm import Chunk, ModelError, Prompt, Turn
+from orchestrator.embedded.model_process import ModelProcess, no_answer
 from orchestrator.embedded.prefix_store import PrefixStore
 from orchestrator.embedded.slots import Slot, Slots
 
@@ -25,21 +22,18 @@ _log = logging.getLogger(__name__)
 _CONNECT_SECONDS = 5.0
 # Without a byte: a cold prompt that fills a slot takes a minute on two slow cores.
 _READ_SECONDS = 120.0
-_EXIT_SECONDS = 5.0
 
 
 class LlamaModel:
     """A client of one running llama.cpp process."""
 
-    def __init__(
-        self, process: Process, address: str, key: str, slots: int, prefixes: PrefixStore
-    ) -> None:
+    def __init__(self, process: ModelProcess, key: str, slots: int, prefixes: PrefixStore) -> None:
         self._process = process
         self._slots = Slots(slots)
         self._prefixes = prefixes
         self._reading = asyncio.Lock()  # of a prefix: who else needs it finds it on disk
         self._client = httpx2.AsyncClient(
-            base_url=address,
+            base_url=process.announcement["address"],
             headers={"Authorization": f"Bearer {key}"},
             timeout=httpx2.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS),
             # No keep-alive: llama.cpp sometimes closes an idle connection just as it is reused.
@@ -64,17 +58,13 @@ class LlamaModel:
             context=context,
             states=f"{prefixes.folder}/",
         )
-        process = await _start_process(settings)
-        try:
-            return cls(process, await _read_address(process), key, slots, prefixes)
-        except BaseException:  # a cancelled start must not leave a process behind
-            _kill(process)
-            raise
+        module = "orchestrator.embedded.llama_process"
+        return cls(await ModelProcess.start(module, settings, "address"), key, slots, prefixes)
 
     @property
     def alive(self) -> bool:
         """Say whether the model's process still runs."""
-        return self._process.returncode is None
+        return self._process.alive
 
     async def stream(
         self, prompt: Prompt, options: Mapping[str, Any]
@@ -106,7 +96,7 @@ class LlamaModel:
                         if chunk := _parse_chunk(line):
                             yield chunk
             except httpx2.TransportError as error:
-                raise _no_answer() from error
+                raise no_answer() from error
 
     async def read_prefix(self, prompt: Prompt) -> None:
         """Read what a bot's conversations begin with, unless its state is on disk.
@@ -127,14 +117,7 @@ class LlamaModel:
     async def close(self) -> None:
         """End the model's process, by force if it takes too long."""
         await self._client.aclose()
-        if self._process.stdin:
-            self._process.stdin.close()
-        try:
-            async with asyncio.timeout(_EXIT_SECONDS):
-                await self._process.wait()
-        except TimeoutError:
-            _kill(self._process)
-            await self._process.wait()
+        await self._process.close()
 
     async def _prepare(self, slot: Slot, prompt: Prompt) -> None:
         """Have the prompt's prefix in the slot: it is there, on disk, or else read now."""
@@ -181,11 +164,7 @@ class LlamaModel:
         try:
             return await self._client.post(path, json=body)
         except httpx2.TransportError as error:
-            raise _no_answer() from error
-
-
-def _no_answer() -> ModelError:
-    return ModelError("The language model does not answer.", status=503)
+            raise no_answer() from error
 
 
 def _open_prefixes(file: Path) -> PrefixStore:
@@ -196,38 +175,8 @@ def _open_prefixes(file: Path) -> PrefixStore:
     return PrefixStore(weights.cache_folder() / "prefixes", fingerprint)
 
 
-def _kill(process: Process) -> None:
-    with suppress(ProcessLookupError):
-        process.kill()
-
-
 def _weights_path(path: Path | None) -> Path:
     return weights.require_path(path) if path else weights.join_parts(weights.QWEN_CODER)
-
-
-async def _start_process(settings: LlamaSettings) -> Process:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "orchestrator.embedded.llama_process",
-        stdin=PIPE,
-        stdout=PIPE,
-        # Threads that spin while they wait would take the cores from Piper and Whisper.
-        env={**inherited_environment(), "OMP_WAIT_POLICY": "passive"},
-    )
-    if process.stdin:
-        process.stdin.write(json.dumps(settings).encode() + b"\n")
-    return process
-
-
-async def _read_address(process: Process) -> str:
-    """Wait until the model has loaded and prints its address; other lines are ignored."""
-    if process.stdout:
-        async for line in process.stdout:
-            if line.startswith(b'{"address"'):
-                return str(json.loads(line)["address"])
-    code = await process.wait()
-    raise ModelError(f"The language model's process ended with code {code} while loading.")
 
 
 def _parse_chunk(line: str) -> Chunk | None:

@@ -8,29 +8,24 @@ import asyncio
 import hashlib
 import itertools
 import json
-import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from config.settings import inherited_environment
 from orchestrator.embedded.llm import Chunk, ModelError, Prompt, Turn
+from orchestrator.embedded.model_process import ModelProcess, no_answer
 from orchestrator.embedded.openvino_process import OpenVinoSettings, Request
 
-_EXIT_SECONDS = 5.0
 _CACHE_TOKENS = 32768  # of all conversations together: 0.5 GB
 # A long prompt would be read before everybody else's: it is asked for in pieces of this many
 # characters, about as many tokens as one step reads.
 _PIECE = 1000
-_MAX_LINE = 1 << 20  # bytes
 
 
 class OpenVinoModel:
     """A client of one running OpenVINO process."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: ModelProcess) -> None:
         self._process = process
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Queue[dict[str, Any]]] = {}
@@ -44,25 +39,13 @@ class OpenVinoModel:
         settings = OpenVinoSettings(
             folder=str(folder), threads=threads, cache_tokens=_CACHE_TOKENS, context=context
         )
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "orchestrator.embedded.openvino_process"),
-            stdin=PIPE,
-            stdout=PIPE,
-            limit=_MAX_LINE,
-            env={**inherited_environment(), "OMP_WAIT_POLICY": "passive"},
-        )
-        try:
-            _send(process, settings)
-            await _wait_until_ready(process)
-            return cls(process)
-        except BaseException:  # a cancelled start must not leave a process behind
-            _kill(process)
-            raise
+        module = "orchestrator.embedded.openvino_process"
+        return cls(await ModelProcess.start(module, settings, "ready"))
 
     @property
     def alive(self) -> bool:
         """Say whether the model's process still runs."""
-        return self._process.returncode is None
+        return self._process.alive
 
     async def stream(
         self, prompt: Prompt, options: Mapping[str, Any]
@@ -117,14 +100,7 @@ class OpenVinoModel:
 
     async def close(self) -> None:
         """End the model's process, by force if it takes too long."""
-        if self._process.stdin:
-            self._process.stdin.close()
-        try:
-            async with asyncio.timeout(_EXIT_SECONDS):
-                await self._process.wait()
-        except TimeoutError:
-            _kill(self._process)
-            await self._process.wait()
+        await self._process.close()
         await self._receiving
 
     async def _read(self, text: str) -> None:
@@ -140,12 +116,12 @@ class OpenVinoModel:
 
     def _request(self, request: Request) -> None:
         if not self.alive:
-            raise _no_answer()
-        _send(self._process, request)
+            raise no_answer()
+        self._process.send(request)
 
     async def _receive(self) -> None:
         """Hand out what the process writes; at its end, tell those who wait."""
-        async for line in _lines(self._process):
+        async for line in self._process.lines():
             answer: dict[str, Any] = json.loads(line)
             if queue := self._answers.get(answer["id"]):
                 queue.put_nowait(answer)
@@ -157,35 +133,6 @@ def render(turns: Sequence[Turn], *, complete: bool = True) -> str:
     """Return turns in the chat form of Qwen2.5; a `complete` one asks for the next answer."""
     parts = [f"<|im_start|>{turn['role']}\n{turn['content']}<|im_end|>\n" for turn in turns]
     return "".join(parts) + ("<|im_start|>assistant\n" if complete else "")
-
-
-def _send(process: Process, message: Mapping[str, Any]) -> None:
-    if process.stdin:
-        process.stdin.write(json.dumps(message).encode() + b"\n")
-
-
-async def _lines(process: Process) -> AsyncGenerator[bytes, None]:
-    if process.stdout:
-        async for line in process.stdout:
-            yield line
-
-
-async def _wait_until_ready(process: Process) -> None:
-    """Wait until the model has loaded; other lines than its own are ignored."""
-    async for line in _lines(process):
-        if line.startswith(b'{"ready"'):
-            return
-    code = await process.wait()
-    raise ModelError(f"The language model's process ended with code {code} while loading.")
-
-
-def _kill(process: Process) -> None:
-    with suppress(ProcessLookupError):
-        process.kill()
-
-
-def _no_answer() -> ModelError:
-    return ModelError("The language model does not answer.", status=503)
 
 
 def _to_error(answer: Mapping[str, Any]) -> ModelError:
