@@ -6,6 +6,7 @@ exits when stdin closes: it cannot outlive its parent.
 
 import asyncio
 import json
+import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Mapping
@@ -52,9 +53,22 @@ class ModelProcess:
         return process
 
     @property
+    def pid(self) -> int:
+        """Return its number."""
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
-        """Say whether it still runs."""
-        return self._process.returncode is None
+        """Say whether it still runs; asyncio itself learns of an end some time after it."""
+        if self._process.returncode is not None:
+            return False
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return True
+        try:
+            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return ended is None
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Write a line of JSON to its stdin."""
