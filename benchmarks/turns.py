@@ -1,6 +1,7 @@
 """Measures how long a caller waits for the first sound and for the answer, part by part.
 
-The same demonstration call with the embedded language model, and with a script in its place.
+The same demonstration call with the embedded language model on each of its engines, and with a
+script in its place. OpenVINO takes part where `antiphon models prepare` has been run.
 
 Run: `python -m benchmarks.turns [CALLS]`
 """
@@ -10,11 +11,17 @@ import json
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
 from uuid import uuid4
 
 from benchmarks.demo_call import make_call
 from benchmarks.fake_servers import Json, model_server
-from benchmarks.figures import heading
+from benchmarks.figures import heading, percentile
+from benchmarks.process_memory import memory_peak
+from orchestrator.demo.report import Report
+from orchestrator.embedded.llm_engine import choose_engine
+from orchestrator.embedded.weights import WeightsError
 
 _SOUNDS = ("first_sound", "answer")  # as the caller hears them; the parts explain the answer
 _PARTS = ("hearing", "endpointing", "retrieval", "model", "tools", "speech", "filler", "ours")
@@ -22,21 +29,59 @@ _PARTS = ("hearing", "endpointing", "retrieval", "model", "tools", "speech", "fi
 Latency = Mapping[str, float]
 
 
+@dataclass
+class Measured:
+    """What the calls with one model were like."""
+
+    answers: list[Latency] = field(default_factory=list[Latency])
+    first_answers: list[float] = field(default_factory=list[float])  # of each call, seconds
+    texts: list[list[str]] = field(default_factory=list[list[str]])  # of the agent, by call
+    memory: float = 0.0  # gigabytes, of the models' processes
+
+    def add(self, report: Report, memory: float) -> None:
+        """Take in a call."""
+        latencies: list[Latency] = [turn.latency for turn in report.turns if turn.latency]
+        answers = [latency for latency in latencies if "ours" in latency]
+        self.answers += answers
+        self.first_answers += [answer["answer"] for answer in answers[:1]]
+        self.texts.append([turn.text for turn in report.turns if turn.role == "agent"])
+        self.memory = max(self.memory, memory)
+        outcome = "a booking was made" if report.booking else "no booking was made"
+        fillers = sum(answer["first_sound"] < answer["answer"] for answer in answers)
+        name = report.engine or report.providers["llm"]
+        print(f"  {name}: {len(answers)} answers timed, {fillers} after a filler, {outcome}")
+
+
 async def main(calls: int) -> None:
-    """Call in turn with either model, and print the medians over all answers."""
-    answers: dict[str, list[Latency]] = {"embedded": [], "scripted": []}
+    """Call in turn with each model, and print the figures over all answers."""
     async with model_server(scripted) as url:
         script = {
             "LLM_MODEL": "openai/scripted",
             "OPENAI_API_BASE": url,
             "OPENAI_API_KEY": "benchmark",
         }
-        print(f"turns: {calls} calls with each model, in turn; {heading()}")
+        models = {**_engines(), "scripted": script}
+        measured = {name: Measured() for name in models}
+        print(f"turns: {calls} calls with each of {', '.join(models)}, in turn; {heading()}")
         for _ in range(calls):
-            answers["embedded"] += await _call({})
-            answers["scripted"] += await _call(script)
+            for name, environment in models.items():
+                async with memory_peak("orchestrator.embedded", "orchestrator models") as peak:
+                    report = await make_call((), environment)
+                measured[name].add(report, peak.gigabytes)
         print(f"at the end: {heading()}")
-    _report(answers)
+    _report(measured)
+    if "openvino" in measured:
+        _compare(measured["llama.cpp"].texts, measured["openvino"].texts)
+
+
+def _engines() -> dict[str, dict[str, str]]:
+    engines = {"llama.cpp": {"LLM_ENGINE": "llama.cpp"}}
+    try:
+        choose_engine("openvino", None)
+    except WeightsError as error:
+        print(f"without OpenVINO: {error}")
+        return engines
+    return {**engines, "openvino": {"LLM_ENGINE": "openvino"}}
 
 
 def scripted(request: Json) -> Json:
@@ -82,28 +127,46 @@ def _handle(messages: Sequence[Json]) -> str:
     return "tomorrow at three"
 
 
-async def _call(environment: Mapping[str, str]) -> list[Latency]:
-    report = await make_call((), environment)
-    outcome = "a booking was made" if report.booking else "no booking was made"
-    latencies: list[Latency] = [turn.latency for turn in report.turns if turn.latency]
-    measured = [latency for latency in latencies if "ours" in latency]
-    fillers = sum(latency["first_sound"] < latency["answer"] for latency in measured)
-    timed = f"{len(measured)} answers timed, {fillers} of them after a filler"
-    print(f"  {report.providers['llm']}: {timed}, {outcome}")
-    return measured
-
-
-def _report(answers: Mapping[str, Sequence[Latency]]) -> None:
-    print(f"{'seconds, medians (of how many answers)':40}{'embedded':>16}{'scripted':>16}")
+def _report(measured: Mapping[str, Measured]) -> None:
+    _row("seconds, medians (of how many answers)", list(measured))
     for part in (*_SOUNDS, *_PARTS, "transport"):
-        cells = (_median([a[part] for a in measured if part in a]) for measured in answers.values())
-        print(f"{part:40}{''.join(f'{cell:>16}' for cell in cells)}")
-    for name, parts in (
-        ("ours, of the answer", ("ours",)),
-        ("ours, with our servers' answers", ("ours", "retrieval", "tools")),
+        _row(
+            part,
+            [_median([a[part] for a in each.answers if part in a]) for each in measured.values()],
+        )
+    for name, values in (
+        ("first sound, the longest", [_each(m, "first_sound", 100) for m in measured.values()]),
+        ("answer, p95", [_each(m, "answer", 95) for m in measured.values()]),
+        ("first answer of a call", [_median(m.first_answers) for m in measured.values()]),
+        (
+            "first answer of the first call",
+            [f"{m.first_answers[0]:.3f}" for m in measured.values()],
+        ),
+        ("memory of the models, GB", [f"{m.memory:.2f}" for m in measured.values()]),
+        ("ours, of the answer", [_share(m.answers, ("ours",)) for m in measured.values()]),
+        (
+            "ours, with our servers' answers",
+            [_share(m.answers, ("ours", "retrieval", "tools")) for m in measured.values()],
+        ),
     ):
-        shares = (_share(measured, parts) for measured in answers.values())
-        print(f"{name:40}{''.join(f'{share:>16}' for share in shares)}")
+        _row(name, values)
+
+
+def _row(name: str, cells: Sequence[str]) -> None:
+    print(f"{name:40}{''.join(f'{cell:>16}' for cell in cells)}")
+
+
+def _each(measured: Measured, sound: str, percent: float) -> str:
+    return f"{percentile([answer[sound] for answer in measured.answers], percent):.3f}"
+
+
+def _compare(one: Sequence[Sequence[str]], other: Sequence[Sequence[str]]) -> None:
+    """Print how many of the agent's turns have the same text, and each difference."""
+    pairs = [pair for calls in zip(one, other, strict=True) for pair in zip_longest(*calls)]
+    same = sum(a == b for a, b in pairs)
+    print(f"the same text on {same} of {len(pairs)} turns ({same / len(pairs):.0%})")
+    for a, b in dict.fromkeys(pair for pair in pairs if pair[0] != pair[1]):
+        print(f"  llama.cpp: {a}\n  openvino:  {b}")
 
 
 def _median(values: Sequence[float]) -> str:
@@ -116,4 +179,4 @@ def _share(measured: Sequence[Latency], parts: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if sys.argv[1:] else 3))
+    asyncio.run(main(int(sys.argv[1]) if sys.argv[1:] else 5))

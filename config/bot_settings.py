@@ -18,6 +18,7 @@ ClientEvent = Literal[
     "user_transcript",
     "agent_response",
     "retrieval",
+    "agent_tool_request",
     "agent_tool_call",
     "latency",
     "interruption",

@@ -82,7 +82,7 @@ async def create_booking(
     if booking is None:
         operations.require_contact_details(attendee)
         await operations.require_free(service, start)
-        confirm(sentences.confirm_booking(service, operations.label(start), attendee))
+        confirm(sentences.confirm_booking(service, operations.on_label(start), attendee))
         booking = await calendar.book(service, start, attendee)
     if booking is None:
         raise await operations.slot_taken(service, start)
@@ -96,8 +96,8 @@ async def get_booking(
 ) -> BookingResult:
     """Show one booking. booking: its id."""
     found = await operations.get_booking(booking)
-    label = operations.label(found.starts_at)
-    return operations.to_result(found, sentences.describe_booking(found, label))
+    on_time = operations.on_label(found.starts_at)
+    return operations.to_result(found, sentences.describe_booking(found, on_time))
 
 
 @tool(title="Find a caller's bookings", annotations=READS, tags={"voice"}, timeout=8.0)
@@ -140,7 +140,7 @@ async def reschedule_booking(
     moved = await operations.calendar.move(found, start)
     if moved is None:
         raise await operations.slot_taken(found.service, start, found)
-    return operations.to_result(moved, sentences.say("moved", time=after))
+    return operations.to_result(moved, sentences.say("moved", on_time=operations.on_label(start)))
 
 
 @tool(title="Cancel a booking", annotations=DESTROYS, tags={"voice"}, timeout=15.0)
@@ -149,8 +149,9 @@ async def cancel_booking(
 ) -> BookingResult:
     """Cancel a booking. booking: its id."""
     found = await operations.get_upcoming_booking(booking)
-    label = operations.label(found.starts_at)
     if found.status != "cancelled":
-        confirm(sentences.confirm_cancellation(found.service, label))
+        on_time = operations.on_label(found.starts_at)
+        confirm(sentences.confirm_cancellation(found.service, on_time))
     cancelled = await operations.calendar.cancel(found, reason)
+    label = operations.label(found.starts_at)
     return operations.to_result(cancelled, sentences.say("cancelled", time=label))

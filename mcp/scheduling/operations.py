@@ -203,6 +203,10 @@ class SchedulingOperations:
         """Return a time as it is said: `Thursday at ten thirty in the morning`."""
         return sentences.datetime_label(self.to_local(start), self.now.date())
 
+    def on_label(self, start: datetime) -> str:
+        """Return a time within a sentence: `on Thursday at ten thirty in the morning`."""
+        return sentences.on_datetime(self.to_local(start), self.now.date())
+
     def to_local(self, start: datetime) -> datetime:
         """Return a time in the calendar's zone."""
         return start.astimezone(self.zone)
@@ -214,7 +218,7 @@ class SchedulingOperations:
     def to_list_result(self, bookings: Sequence[Booking]) -> BookingListResult:
         """Return bookings, and what to say about them."""
         say = sentences.describe_bookings(
-            [(each.service, self.label(each.starts_at)) for each in bookings]
+            [(each.service, self.on_label(each.starts_at)) for each in bookings]
         )
         return BookingListResult(say=say, bookings=[self._to_details(each) for each in bookings])
 

@@ -21,6 +21,15 @@ def datetime_label(start: datetime, today: date) -> str:
     return _with_reading(phrases.datetime_label(start, today), start)
 
 
+def on_datetime(start: datetime, today: date) -> str:
+    """Return a day and time within a sentence: `on Thursday at ten`, `today at ten`."""
+    return _on(datetime_label(start, today), start.date(), today)
+
+
+def _on(label: str, day: date, today: date) -> str:
+    return say("on", label=label, is_today="yes" if day == today else "no")
+
+
 def join_times(starts: Sequence[datetime], today: date) -> str:
     """Return times as they are said, with the days if they differ."""
     if all(reading(start) == "only" for start in starts):
@@ -47,12 +56,12 @@ def describe_slots(starts: Sequence[datetime], today: date, request: TimeRequest
     if starts[0].time() == exact_time:
         exact, *near = starts
         times = join_times(near, today) if near else ""
-        label = datetime_label(exact, today)
+        label = capitalize(datetime_label(exact, today))
         return say("free", time=label, times=times, count=len(near))
     wanted = datetime.combine(starts[0].date(), exact_time, starts[0].tzinfo)
     return say(
         "free_instead",
-        time=phrases.datetime_label(wanted, today),
+        time=capitalize(phrases.datetime_label(wanted, today)),
         times=join_times(starts, today),
         count=len(starts),
     )
@@ -64,7 +73,7 @@ def offer_slots(starts: Sequence[datetime], today: date) -> str:
         return ""
     return say(
         "offer",
-        day=phrases.day_label(starts[0].date(), today),
+        on_day=_begin_with_day(starts[0].date(), today),
         times=join_times(starts, today),
         days=len({start.date() for start in starts}),
         count=len(starts),
@@ -78,10 +87,14 @@ def describe_full(request: TimeRequest, starts: Sequence[datetime], today: date)
     return say(
         "nothing_free",
         asked="days" if not one_day else "day" if whole_day else "time",
-        day=phrases.day_label(request.days[0], today),
+        on_day=_begin_with_day(request.days[0], today),
         offer=offer_slots(starts, today),
         count=len(starts),
     )
+
+
+def _begin_with_day(day: date, today: date) -> str:
+    return capitalize(_on(phrases.day_label(day, today), day, today))
 
 
 def describe_taken(label: str, starts: Sequence[datetime], today: date) -> str:
@@ -89,28 +102,29 @@ def describe_taken(label: str, starts: Sequence[datetime], today: date) -> str:
     return say("taken", time=label, offer=offer_slots(starts, today), count=len(starts))
 
 
-def describe_booking(booking: Booking, label: str) -> str:
-    """Return a sentence about a booking whose time is said as `label`."""
+def describe_booking(booking: Booking, on_time: str) -> str:
+    """Return a sentence about a booking."""
     service, name = booking.service.name, booking.attendee.name
-    return say("booking", service=service, time=label, name=name, status=booking.status)
+    return say("booking", service=service, on_time=on_time, name=name, status=booking.status)
 
 
 def describe_bookings(bookings: Sequence[tuple[Service, str]]) -> str:
-    """Return a sentence about bookings: what each is for, and how its time is said."""
+    """Return a sentence about bookings: what each is for, and its `on_datetime`."""
     if not bookings:
         return say("no_bookings")
     listed = [
-        say("listed_booking", service=service.name, time=label) for service, label in bookings
+        say("listed_booking", service=service.name, on_time=on_time)
+        for service, on_time in bookings
     ]
     return say("bookings", bookings=phrases.join_words(listed, "and"), count=len(listed))
 
 
-def confirm_booking(service: Service, label: str, attendee: Attendee) -> str:
+def confirm_booking(service: Service, on_time: str, attendee: Attendee) -> str:
     """Return the question whether to book; what will be stored is read back."""
     return say(
         "confirm_booking",
         service=capitalize(service.name),
-        time=label,
+        on_time=on_time,
         name=attendee.name,
         contact="phone" if attendee.phone else "none",
         phone=phrases.phone_label(attendee.phone or ""),
@@ -122,6 +136,6 @@ def confirm_move(service: Service, before: str, after: str) -> str:
     return say("confirm_move", service=capitalize(service.name), before=before, after=after)
 
 
-def confirm_cancellation(service: Service, label: str) -> str:
+def confirm_cancellation(service: Service, on_time: str) -> str:
     """Return the question whether to cancel a booking."""
-    return say("confirm_cancellation", service=capitalize(service.name), time=label)
+    return say("confirm_cancellation", service=capitalize(service.name), on_time=on_time)

@@ -177,6 +177,7 @@ class Call:
             self._session,
             agent,
             self._parts.toolset,
+            self._parts.fillers,
             self._transcript,
             self._client_events.publish,
             self._background,

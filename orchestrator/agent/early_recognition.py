@@ -2,7 +2,8 @@
 
 LiveKit's own `StreamAdapter` begins once voice activity detection is sure that the speech is over.
 Here a short pause is enough: if the caller goes on, the result is dropped, else it is there earlier
-by most of the silence that the detector waits for.
+by most of the silence that the detector waits for. It is told as an interim transcript meanwhile,
+so that the documents are searched for it.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ class EarlyRecognition(stt.STT[Any]):
     """Streams from `recognizer`, which hears whole utterances, as `detector` finds them."""
 
     def __init__(self, recognizer: stt.STT[Any], detector: vad.VAD) -> None:
-        super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=False))
+        super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=True))
         self.recognizer = recognizer
         self.detector = detector
         recognizer.on("metrics_collected", self._measured)
@@ -127,7 +128,7 @@ class _Stream(stt.RecognizeStream):
                 if not self._speaking:
                     self._forget_silence()
                 elif event.raw_accumulated_silence >= _PAUSE and self._seconds < _FAST:
-                    self._early = self._early or asyncio.create_task(self._recognize(self._frames))
+                    self._begin_early()
                 elif event.raw_accumulated_silence == 0:
                     await self._drop_early()
             case vad.VADEventType.END_OF_SPEECH:
@@ -149,6 +150,20 @@ class _Stream(stt.RecognizeStream):
                     alternatives=[heard.alternatives[0]],
                     speech_end_time=ended_at,
                 )
+            )
+
+    def _begin_early(self) -> None:
+        if self._early is None:
+            self._early = asyncio.create_task(self._recognize(self._frames))
+            self._early.add_done_callback(self._send_interim)
+
+    def _send_interim(self, early: asyncio.Task[stt.SpeechEvent]) -> None:
+        """Tell what has been heard so far, if it still counts."""
+        if early is not self._early or early.cancelled() or early.exception() is not None:
+            return
+        if (heard := early.result().alternatives) and heard[0].text:
+            self._event_ch.send_nowait(
+                stt.SpeechEvent(stt.SpeechEventType.INTERIM_TRANSCRIPT, alternatives=[heard[0]])
             )
 
     async def _recognize(self, frames: list[rtc.AudioFrame]) -> stt.SpeechEvent:

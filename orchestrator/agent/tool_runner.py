@@ -93,6 +93,7 @@ class ToolRunner:
         outcome = self.writes.replayed_outcome(tool, arguments, policy)
         if outcome is None:
             self.limits.check(reads=tool.reads)
+            self._publish("agent_tool_request", {"server": tool.server, "tool": tool.tool})
             async with self._busy(), self._filler(tool, policy, ctx):
                 outcome = await self._call(tool, arguments, code, policy)
             self._clock.add("tools", outcome.ms / 1000)

@@ -45,6 +45,8 @@ PRELOAD = [
 ]
 _PROBE_INTERVAL = 2.0  # seconds; LiveKit asks for the load twice a second
 _HEALTH_TIMEOUT = 0.5  # seconds
+# Until an answer of the embedded model begins; with another call, every caller would wait longer.
+_SLOW_SECONDS = 5.0
 _PREFIX_SECONDS = 60.0  # that the first calls wait for the embedded model to read their prompts
 
 
@@ -81,6 +83,7 @@ class Capacity:
         self._journals = journal_folder(config)
         self._next_probe = 0.0  # by time.monotonic()
         self._probe_passed = True
+        self._answers_late = False
 
     def load(self) -> float:
         """Return how full this worker is, from 0 to 1; LiveKit asks in a thread.
@@ -92,13 +95,19 @@ class Capacity:
         return min(1.0, len(self._server.active_jobs) / self._limit)
 
     async def free(self) -> int | None:
-        """Return how many more calls this worker can take now; None if it can serve none at all."""
+        """Return how many more calls this worker can take now; None if it can serve none at all.
+
+        While its calls get their answers late, it can take no more: who calls then is told that all
+        agents are busy, and waits.
+        """
         if self._server.draining or not await self._can_serve():
             return None
-        return max(0, self._limit - len(self._server.active_jobs))
+        active = len(self._server.active_jobs)
+        return 0 if active and self._answers_late else max(0, self._limit - active)
 
     async def accept_or_reject(self, request: JobRequest) -> None:
         """Accept a call, or reject it, so that LiveKit asks another worker."""
+        # A call that has been admitted is served, even where answers have become slow since.
         if len(self._server.active_jobs) >= self._limit or not await self._can_serve():
             logger.warning("a call was refused: this worker could not serve it")
             await request.reject(terminate=False)
@@ -127,9 +136,12 @@ class Capacity:
         if not self._config.embedded_models:
             return True
         try:
-            return (await self._http.get(self._config.models_health_url)).is_success
-        except httpx2.HTTPError:
+            health = await self._http.get(self._config.models_health_url)
+            wait = health.json().get("engine", {}).get("wait_seconds")
+        except (httpx2.HTTPError, ValueError):
             return False
+        self._answers_late = wait is not None and wait > _SLOW_SECONDS
+        return health.is_success
 
 
 async def report_slots(

@@ -19,7 +19,7 @@ from config.settings import Settings
 from orchestrator.agent.journal import describe_error, journal_folder, probe
 from orchestrator.agent.journal_report import CallReport, check_readable, report_folder
 from orchestrator.agent.model_choice import AUTO, EMBEDDED, resolve_llm, resolve_stt, resolve_tts
-from orchestrator.embedded.engine import choose_engine
+from orchestrator.embedded.llm_engine import choose_engine
 from orchestrator.embedded.weights import WeightsError
 from orchestrator.engines.errors import PortInUseError
 from orchestrator.engines.livekit_binary import find_livekit_server

@@ -70,6 +70,10 @@ class Report(_Part):
     bot: str
     conversation_id: str
     providers: dict[str, str]
+    engine: str | None = Field(
+        default=None,
+        description="What ran the embedded language model, if it answered: llama.cpp or openvino.",
+    )
     greeting_seconds: float | None = Field(description="From the session's start to the voice.")
     turns: list[Turn]
     tool_calls: list[ToolCall]

@@ -5,7 +5,9 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
+import httpx2
 from rich.console import Console
 
 from config.bots import BotNotFoundError
@@ -66,7 +68,7 @@ async def run_demo(settings: Settings, options: DemoOptions, console: Console) -
         report = await _call(deployment, declaration, bot, providers, script, timeline, options)
         timeline.summary(report)
         if not options.once:
-            await _keep_running(deployment, declaration, bot, console)
+            await _keep_running(deployment, declaration, bot, script[0].text or "", console)
         return report
 
 
@@ -93,7 +95,16 @@ async def _call(
     report = await run_call(target, script, timeline, options.record)
     records = await find_records(deployment.settings, report)
     booking = next(iter(records["bookings"][-1:]), None)
-    return report.model_copy(update={"booking": booking, "records": records})
+    engine = await _engine(deployment) if providers["llm"] == EMBEDDED else None
+    found = {"booking": booking, "records": records, "engine": engine}
+    return report.model_copy(update=found)
+
+
+async def _engine(deployment: Deployment) -> str | None:
+    """Return what runs the embedded language model."""
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        health = (await client.get(deployment.settings.models_health_url)).json()
+    return str(health["engine"]["name"])
 
 
 def _bot_name(declaration: Declaration, requested: str | None) -> str:
@@ -121,9 +132,10 @@ def _providers(declaration: Declaration, name: str, settings: Settings) -> dict[
 
 
 async def _keep_running(
-    deployment: Deployment, declaration: Declaration, bot: str, console: Console
+    deployment: Deployment, declaration: Declaration, bot: str, example: str, console: Console
 ) -> None:
-    url = f"{deployment.api_url}/?business={declaration.business.slug}&bot={bot}"
+    query = {"business": declaration.business.slug, "bot": bot, "example": example}
+    url = f"{deployment.api_url}/?{urlencode(query)}"
     console.print(f"\n[bold green]Talk or type to it:[/] {url}", highlight=False)
     console.print("Ctrl-C stops everything.")
     with contextlib.suppress(asyncio.CancelledError):

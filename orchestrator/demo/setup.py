@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from config.settings import Settings, environment
-from orchestrator.embedded.engine import FAST_PACKAGES, is_wanted, prepare
+from orchestrator.embedded.llm_engine import FAST_PACKAGES, is_wanted, prepare
 from orchestrator.embedded.weights import WeightsError
 from orchestrator.engines.errors import EngineError
 from orchestrator.engines.files import require_disk_space

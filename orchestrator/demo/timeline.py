@@ -71,6 +71,8 @@ class Timeline:
             self._console.print(text, highlight=False)
         if report.booking:
             self._console.print(f"booking: {report.booking}", highlight=False)
+        if report.engine:
+            self._console.print(f"language model: embedded, on {report.engine}", highlight=False)
         for name, rate in report.speech.model_dump().items():
             if rate is not None:
                 self._console.print(f"{name}: {rate:.1%}")

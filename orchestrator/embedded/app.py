@@ -93,7 +93,7 @@ class ModelEndpoints:
         completion = Completion(model, body)
         if not body.stream:
             message = await _while_connected(request, completion.message())
-            self._note_speed(completion)
+            self._loader.speed.add(completion.wait, completion.tokens_per_second)
             return JSONResponse(message)
         events = await _while_connected(request, wait_for_first_event(completion.events()))
 
@@ -101,13 +101,9 @@ class ModelEndpoints:
             async with aclosing(_with_late_errors(events)) as parts:
                 async for part in parts:
                     yield part
-            self._note_speed(completion)
+            self._loader.speed.add(completion.wait, completion.tokens_per_second)
 
         return StreamingResponse(body_parts(), media_type="text/event-stream")
-
-    def _note_speed(self, completion: Completion) -> None:
-        rate = completion.tokens_per_second
-        self._loader.tokens_per_second = rate or self._loader.tokens_per_second
 
     async def read_prefix(self, request: Request) -> Response:
         """Have the language model read what the conversations of a bot begin with.

@@ -28,6 +28,7 @@ class Completion:
         self._model = model
         self._request = request
         self._last = Chunk()
+        self.wait: float | None = None  # seconds until it began
         self.tokens_per_second: float | None = None  # known at the end, of an answer long enough
         self._parser: LineParser | TextParser = TextParser()
         self._head = {
@@ -73,6 +74,7 @@ class Completion:
             async for chunk in chunks:
                 if began is None and chunk.text:
                     began = time.perf_counter()
+                    self.wait = began - started
                 self._update_totals(chunk)
                 for delta in self._parser.feed(chunk.text):
                     yield delta

@@ -11,9 +11,10 @@ from typing import Any, Literal, TypeVar, cast
 
 from config.settings import LlmEngine
 from orchestrator.embedded import weights
-from orchestrator.embedded.engine import EngineChoice, choose_engine
+from orchestrator.embedded.answer_speed import AnswerSpeed
 from orchestrator.embedded.llama import LlamaModel
 from orchestrator.embedded.llm import LanguageModel, ModelError
+from orchestrator.embedded.llm_engine import EngineChoice, choose_engine
 from orchestrator.embedded.openvino_model import OpenVinoModel
 from orchestrator.embedded.piper import PiperModel
 from orchestrator.embedded.weights import WeightsError
@@ -87,7 +88,7 @@ class ModelLoader:
     speech: PiperModel | None = None
     llm: LanguageModel | None = None
     engine: EngineChoice | None = None
-    tokens_per_second: float | None = None  # that the language model wrote last
+    speed: AnswerSpeed = field(default_factory=AnswerSpeed)
     progress: dict[str, LoadProgress] = field(default_factory=dict[str, LoadProgress])
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     error: str | None = None
@@ -134,11 +135,10 @@ class ModelLoader:
             "parts": parts,
         }
         if self.engine:
-            rate = round(self.tokens_per_second, 1) if self.tokens_per_second else None
             report["engine"] = {
                 "name": self.engine.name,
                 "reason": self.engine.reason,
-                "tokens_per_second": rate,
+                **self.speed.report(),
             }
         return report | ({"error": self.error} if self.error else {})
 

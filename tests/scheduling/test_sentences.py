@@ -11,6 +11,7 @@ from config.columns import now
 from config.database import Database
 from config.language.catalogue import DEFAULT, LANGUAGE, load_messages
 from scheduling import sentences
+from scheduling.provider import Attendee, Service
 from scheduling.server import SERVER
 from tests.conftest import Tenant, fetch
 from tests.scheduling.calendars import BERLIN
@@ -158,3 +159,28 @@ def test_sentences_stand_in_the_catalogue_and_are_said() -> None:
     assert load_messages("scheduling", DEFAULT)
     assert unused_sentences("scheduling") == []
     assert literal_sentences("scheduling") == []
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        (TODAY, ("Today I have nine.", "Today there is nothing free.", "Lesson today at nine")),
+        (
+            TODAY + timedelta(days=1),
+            (
+                "On Wednesday I have nine.",
+                "On Wednesday there is nothing free.",
+                "Lesson on Wednesday at nine",
+            ),
+        ),
+    ],
+)
+def test_today_is_called_today(day: date, said: tuple[str, str, str]) -> None:
+    nine = datetime.combine(day, time(9), BERLIN)
+    service = Service(id="lesson", name="lesson", minutes=60)
+    on_time = sentences.on_datetime(nine, TODAY)
+    offer, full, booking = said
+    assert sentences.offer_slots([nine], TODAY).startswith(offer[:-1])
+    assert full in sentences.describe_full(TimeRequest((day,), PartOfDay()), [], TODAY)
+    question = sentences.confirm_booking(service, on_time, Attendee(name="Ann"))
+    assert question.startswith(booking)

@@ -71,7 +71,7 @@ class Clock:
         return midnight or datetime.combine(day, time(1), self.zone)
 
     def describe(self, when: date | datetime) -> str:
-        """Return `Thursday`, or `Thursday at ten thirty in the morning`."""
+        """Return `today`, `Thursday`, or `Thursday at ten thirty in the morning`."""
         if isinstance(when, datetime):
             return phrases.datetime_label(when.astimezone(self.zone), self.now.date())
         return phrases.day_label(when, self.now.date())

@@ -15,7 +15,9 @@ say = Catalogue("toolkit")
 
 
 def day_label(day: date, today: date) -> str:
-    """Return `Thursday`, or `Thursday the 26th of November` for a day that is further away."""
+    """Return `today`, `Thursday`, or `Thursday the 26th of November` for one further away."""
+    if day == today:
+        return say("today")
     if 0 <= (day - today).days < NEAR:
         return say("near_day", day=day)
     name = "day" if abs((day - today).days) < _YEAR_NEEDED else "day_and_year"

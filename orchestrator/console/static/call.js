@@ -175,9 +175,26 @@ export class Call {
     }
   }
 
-  /** Say something in writing. */
-  async write(text) {
-    await this.#room.localParticipant.sendText(text, { topic: "lk.chat" });
+  /** Say something in writing; it waits for the answer before it, or interrupts that. */
+  async write(text, { interrupt = false } = {}) {
+    const attributes = interrupt ? { interrupt: "true" } : {};
+    await this.#room.localParticipant.sendText(text, { topic: "lk.chat", attributes });
+  }
+
+  /** Return the devices of a kind, `audioinput` or `audiooutput`, and which one is used. */
+  async devices(kind) {
+    const found = await LiveKit.Room.getLocalDevices(kind, false).catch(() => []);
+    return { found, used: this.#room.getActiveDevice(kind) };
+  }
+
+  /** Use another device from now on. Returns why that is not possible, if it is not. */
+  async useDevice(kind, id) {
+    try {
+      await this.#room.switchActiveDevice(kind, id);
+      return null;
+    } catch {
+      return "That device could not be opened.";
+    }
   }
 
   /** Say whether there is a microphone in this call. */

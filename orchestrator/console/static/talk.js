@@ -25,6 +25,8 @@ const PARTS = {
   ours: "the rest",
 };
 const SINCE = { speech: "after your last word", text: "after your message" };
+const DEVICES = { audioinput: "Microphone", audiooutput: "Loudspeaker" };
+const EXAMPLE = "What can you help me with?"; // unless the address has one
 const LIMIT = 2000; // characters of a message, as the agent takes it
 const LOG_DELAYS = [1000, 3000, 8000]; // milliseconds after the end; by then its log is complete
 
@@ -35,6 +37,7 @@ let calls = null; // of tools, in the session
 let waiting = null; // aborting it leaves the queue
 let startedAt = 0;
 let thinkingSince = null; // when the agent began to work on an answer
+let tool = null; // that runs: its name, and since when
 let written = []; // ids and texts of what was typed, and not refused
 let writtenAt = null; // when the caller wrote what has not been answered yet
 
@@ -50,6 +53,9 @@ function show(phase, status, state = "") {
   $("who").hidden = phase !== "idle" || named;
   $("change").hidden = phase !== "idle" || !named;
   $("words").disabled = !talking;
+  $("devices").hidden = !talking || !$("devices").querySelector("label:not([hidden])");
+  $("example").hidden = !talking || written.length > 0;
+  $("send-now").hidden = !talking || !isAnswering();
   measure();
 }
 
@@ -66,7 +72,10 @@ function hint(text) {
 async function place(event) {
   event.preventDefault();
   const [business, bot] = [$("business").value.trim(), $("bot").value.trim()];
-  history.replaceState(null, "", `?${new URLSearchParams({ business, bot })}`);
+  const address = new URLSearchParams(location.search);
+  address.set("business", business);
+  address.set("bot", bot);
+  history.replaceState(null, "", `?${address}`);
   name(business, bot);
   complain("");
   hint("");
@@ -106,8 +115,9 @@ async function enter(business, bot, track) {
   call = new Call({ agent, line, event: happened, notice, playback, ended });
   show("connecting", "Connecting");
   await call.join(started, track);
-  if (call) showMicrophone();
-  else track?.stop();
+  if (!call) return track?.stop();
+  showMicrophone();
+  await listDevices();
 }
 
 /** Show the place in the queue; the first time, say that there is one. */
@@ -127,20 +137,51 @@ function agent(state) {
   if (!call) return;
   const here = state !== "initializing";
   thinkingSince = state === "thinking" ? (thinkingSince ?? performance.now()) : null;
-  showElapsed();
+  if (state !== "thinking") tool = null;
   if (here && !startedAt) {
     startedAt = Date.now();
     timeline.note("The call began");
   }
   show(here ? "live" : "connecting", STATES[state] ?? state, state);
+  showElapsed();
   if (state === "speaking" || state === "listening") readLog();
 }
 
-/** Say for how long the agent has been thinking, from the first second on. */
+/** Say which tool runs, and for how long it or the thinking has gone on, from a second on. */
 function showElapsed() {
-  const seconds = thinkingSince === null ? 0 : Math.floor((performance.now() - thinkingSince) / 1000);
-  $("elapsed").hidden = seconds < 1;
-  $("elapsed").textContent = `for ${seconds} s`;
+  const since = tool?.since ?? thinkingSince;
+  const seconds = since === null ? 0 : Math.floor((performance.now() - since) / 1000);
+  const using = tool && thinkingSince !== null ? `Using ${tool.name}` : "";
+  $("elapsed").hidden = !using && seconds < 1;
+  $("elapsed").textContent = `${using}${seconds < 1 ? "" : ` for ${seconds} s`}`.trim();
+}
+
+/** Return whether the agent is busy with an answer to what was written. */
+function isAnswering() {
+  const state = $("orb").dataset.state;
+  return writtenAt !== null || (written.length > 0 && state !== "listening" && state !== "idle");
+}
+
+/** Fill the lists of devices; one that the browser cannot change is not shown. */
+async function listDevices() {
+  for (const [kind, name] of Object.entries(DEVICES)) {
+    const { found, used } = (await call?.devices(kind)) ?? { found: [] };
+    const options = found.map(({ deviceId, label }, number) => {
+      const option = made("option", "", label || `${name} ${number + 1}`);
+      option.value = deviceId;
+      option.selected = deviceId === used;
+      return option;
+    });
+    $(kind).replaceChildren(...options);
+    const canChange = kind === "audioinput" || "setSinkId" in HTMLMediaElement.prototype;
+    $(kind).parentElement.hidden = !options.length || !canChange;
+  }
+  $("devices").hidden = !call || !$("devices").querySelector("label:not([hidden])");
+}
+
+async function chooseDevice(event) {
+  const problem = await call?.useDevice(event.target.id, event.target.value);
+  hint(problem ?? "");
 }
 
 /** Show the tool calls that no event has told of: a bot may publish none. */
@@ -160,7 +201,13 @@ function line(words) {
 
 function happened(event) {
   switch (event.type) {
+    case "agent_tool_request":
+      tool = { name: `${event.server} ${event.tool}`, since: performance.now() };
+      showElapsed();
+      break;
     case "agent_tool_call":
+      tool = null;
+      showElapsed();
       calls.event({ chosen_by: "model", ...event });
       break;
     case "retrieval":
@@ -209,6 +256,7 @@ function ended({ reason, failed }) {
   waiting = null;
   startedAt = 0;
   thinkingSince = null;
+  tool = null;
   writtenAt = null;
   showElapsed();
   $("sound").hidden = true;
@@ -228,7 +276,9 @@ async function toggleMicrophone() {
   const on = !call.hasMicrophone || $("mute").getAttribute("aria-pressed") === "true";
   const problem = await call.setMicrophone(on);
   hint(problem ? `${problem} You can type instead; the agent still speaks.` : "");
-  if (!problem) showMicrophone(!on);
+  if (problem) return;
+  showMicrophone(!on);
+  await listDevices(); // the browser names them once it has allowed the microphone
 }
 
 function showMicrophone(muted = false) {
@@ -252,18 +302,24 @@ function measure() {
   return count > 0 && !over;
 }
 
-async function write(event) {
+async function submit(event) {
   event.preventDefault();
   if (!call || !measure()) return;
   const text = $("words").value.trim();
   $("words").value = "";
   measure();
+  await write(text, event.submitter?.id === "send-now");
+}
+
+async function write(text, interrupt = false) {
   const id = `written-${performance.now()}`;
   timeline.line({ id, who: "you", text, final: true });
   written.push({ id, text });
   writtenAt = performance.now();
+  $("example").hidden = true;
+  $("send-now").hidden = false;
   try {
-    await call.write(text);
+    await call.write(text, { interrupt });
   } catch {
     timeline.note("That could not be sent", "failed");
   }
@@ -329,7 +385,13 @@ function begin() {
   $("hang-up").addEventListener("click", () => call?.hangUp());
   $("mute").addEventListener("click", toggleMicrophone);
   $("sound").addEventListener("click", () => call?.playSound());
-  $("composer").addEventListener("submit", write);
+  $("composer").addEventListener("submit", submit);
+  const example = given.get("example")?.slice(0, LIMIT) || EXAMPLE;
+  const offered = $("example").querySelector("button");
+  offered.textContent = example;
+  offered.addEventListener("click", () => write(example));
+  for (const kind of Object.keys(DEVICES)) $(kind).addEventListener("change", chooseDevice);
+  navigator.mediaDevices?.addEventListener?.("devicechange", listDevices);
   $("words").addEventListener("input", measure);
   $("export").addEventListener("click", download);
   show("idle", "Ready when you are");

@@ -119,11 +119,13 @@ class Hearing:
             while len(self.recognizer.asked) < times:  # noqa: ASYNC110 - another task's list
                 await asyncio.sleep(0)
 
-    async def transcript(self) -> str:
+    async def transcript(
+        self, type_: stt.SpeechEventType = stt.SpeechEventType.FINAL_TRANSCRIPT
+    ) -> str:
         """Return the next transcript."""
         async with asyncio.timeout(5):
             async for event in self.stream:
-                if event.type == stt.SpeechEventType.FINAL_TRANSCRIPT:
+                if event.type == type_:
                     return event.alternatives[0].text
         raise AssertionError("the stream has ended")
 
@@ -145,6 +147,15 @@ async def test_it_begins_at_the_pause_and_its_result_counts_if_the_caller_has_en
         parts.detector.send(Kind.END_OF_SPEECH, silence=0.35, seconds=9)
         assert await parts.transcript() == "0.7 s"
         assert parts.recognizer.asked == [0.7]
+
+
+async def test_what_is_heard_early_is_told_before_the_caller_has_ended() -> None:
+    async with hearing() as parts:
+        parts.speak(5)
+        parts.pause()
+        assert await parts.transcript(stt.SpeechEventType.INTERIM_TRANSCRIPT) == "0.7 s"
+        parts.detector.send(Kind.END_OF_SPEECH, silence=0.35)
+        assert await parts.transcript() == "0.7 s"
 
 
 async def test_a_result_is_dropped_if_the_caller_goes_on() -> None:

@@ -11,7 +11,7 @@ import pytest
 from livekit.agents import AgentServer, JobRequest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from config.cache import connect
@@ -97,12 +97,30 @@ async def test_without_a_limit_half_the_cores_are(
     assert await answer(capacity(calls, worker_max_calls=None)) == verdict
 
 
+@pytest.mark.parametrize(
+    ("wait", "calls", "free"), [(None, 1, 1), (2.0, 1, 1), (9.0, 1, 0), (9.0, 0, 2)]
+)
+async def test_while_answers_come_late_no_other_call_can_be_taken(
+    wait: float | None, calls: int, free: int
+) -> None:
+    """But one on a machine that is always slow is."""
+
+    def health(_: Request) -> Response:
+        return JSONResponse({"engine": {"wait_seconds": wait}})
+
+    async with serve_app(Starlette(routes=[Route("/health", health)])) as url:
+        worker = capacity(calls, embedded_models=True, models_url=f"{url}/v1")
+        assert await worker.free() == free
+        assert await answer(worker) == "accept"  # it was admitted before
+        await worker.aclose()
+
+
 @pytest.mark.parametrize(("status", "verdict"), [(200, "accept"), (503, "reject")])
 async def test_a_call_needs_the_embedded_models_where_they_are_used(
     status: int, verdict: str
 ) -> None:
     def health(_: Request) -> Response:
-        return Response(status_code=status)
+        return JSONResponse({}, status_code=status)
 
     async with serve_app(Starlette(routes=[Route("/health", health)])) as url:
         worker = capacity(0, embedded_models=True, models_url=f"{url}/v1")

@@ -1,5 +1,6 @@
 """A real Chromium in front of a whole deployment, with a small declared business in it."""
 
+import asyncio
 import base64
 import json
 import os
@@ -18,6 +19,7 @@ from livekit.api import AccessToken, VideoGrants
 from playwright.async_api import Browser, ConsoleMessage, Page, Route, async_playwright, expect
 
 from orchestrator.admin.declarations import apply_file
+from tests.support.callers import until
 from tests.support.deployment import SharedDeployment
 from tests.support.scripted_model import ScriptedModel
 
@@ -201,6 +203,8 @@ class PlayedAgent:
         self._deployment = deployment
         self._room = rtc.Room()
         self.name = f"played-{uuid4().hex}"
+        self.texts: list[tuple[str, bool]] = []  # that were typed, and whether to interrupt
+        self._reading: set[asyncio.Task[None]] = set()
 
     @property
     def session(self) -> dict[str, Any]:
@@ -215,6 +219,7 @@ class PlayedAgent:
 
     async def join(self) -> None:
         """Enter the room, and listen."""
+        self._room.register_text_stream_handler("lk.chat", self._receive)
         options = rtc.RoomOptions(rtc_config=rtc.RtcConfiguration(ice_servers=[]))
         url = self._deployment.deployment.livekit_url
         await self._room.connect(url, self._token("agent", "agent"), options)
@@ -234,9 +239,23 @@ class PlayedAgent:
         topic = "lk.transcription"
         await self._room.local_participant.send_text(words, topic=topic)
 
+    async def received(self, text: str) -> None:
+        """Wait until a text has come."""
+        await until(lambda: text in [each for each, _ in self.texts])
+
     async def leave(self) -> None:
         """Leave the room."""
         await self._room.disconnect()
+
+    def _receive(self, reader: rtc.TextStreamReader, identity: str) -> None:
+        del identity
+        task = asyncio.create_task(self._read(reader))
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+
+    async def _read(self, reader: rtc.TextStreamReader) -> None:
+        interrupt = (reader.info.attributes or {}).get("interrupt") == "true"
+        self.texts.append((await reader.read_all(), interrupt))
 
     def _token(self, identity: str, kind: Literal["agent", "standard"]) -> str:
         environment = self._deployment.environment

@@ -39,6 +39,16 @@ async def test_how_long_the_agent_has_been_thinking_is_shown(
     await expect(elapsed).to_be_hidden()
 
 
+async def test_the_tool_that_runs_is_named(talk: TalkPage, agent: PlayedAgent) -> None:
+    elapsed = talk.page.locator("#elapsed")
+    await agent.set_state("thinking")
+    await agent.publish("agent_tool_request", server="tickets", tool="create_ticket")
+    await expect(elapsed).to_have_text("Using tickets create_ticket")
+    await expect(elapsed).to_have_text(re.compile(r"^Using tickets create_ticket for [1-9]\d* s$"))
+    await agent.publish("agent_tool_call", server="tickets", tool="create_ticket", outcome="ok")
+    await expect(elapsed).not_to_contain_text("Using")
+
+
 async def test_without_figures_of_the_agent_the_first_words_are_timed(
     talk: TalkPage, agent: PlayedAgent
 ) -> None:

@@ -50,3 +50,40 @@ async def test_a_refusal_of_what_was_not_written_here_is_shown(
 ) -> None:
     await agent.publish("text_refused", reason="blank", message="There was nothing in it.")
     await expect(talk.page.locator(".note.failed")).to_have_text("There was nothing in it.")
+
+
+async def test_a_message_waits_for_the_answer_before_it_unless_it_interrupts(
+    talk: TalkPage, agent: PlayedAgent
+) -> None:
+    page = talk.page
+    now = page.get_by_role("button", name="Interrupt")
+    await expect(now).to_be_hidden()  # nothing is being answered
+    await page.fill("#words", "First")
+    await page.keyboard.press("Enter")
+    await agent.set_state("thinking")
+    await expect(now).to_be_visible()
+    await page.fill("#words", "Second")
+    await page.keyboard.press("Enter")
+    await agent.set_state("speaking")
+    await page.fill("#words", "Third")
+    await now.click()
+    await agent.received("Third")
+    assert agent.texts == [("First", False), ("Second", False), ("Third", True)]
+    await agent.say("An answer.")
+    await agent.set_state("listening")
+    await expect(now).to_be_hidden()
+
+
+async def test_a_newcomer_is_given_a_question_to_click(talk: TalkPage, agent: PlayedAgent) -> None:
+    page = talk.page
+    question = page.get_by_role("button", name="What can you help me with?")
+    await question.click()
+    await agent.received("What can you help me with?")
+    await talk.says("you", "What can you help me with?")
+    await expect(question).to_be_hidden()
+
+
+async def test_the_question_is_the_address_s_and_is_text(talk: TalkPage) -> None:
+    await talk.open("?business=potters&bot=studio&example=%3Cb%3EWhen%3F%3C%2Fb%3E")
+    await expect(talk.page.locator("#example button")).to_have_text("<b>When?</b>")
+    await expect(talk.page.locator("#example")).to_be_hidden()  # until the call is there

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import httpx2
 import pytest
 
-from orchestrator.embedded.engine import look
+from orchestrator.embedded.llm_engine import look
 from orchestrator.embedded.loader import LoadOptions
 from orchestrator.embedded.weights import WeightsError
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from config.columns import now
 from config.database import Database
@@ -78,6 +79,15 @@ class Queue:
                 if rows := await self.rows(query, **values):
                     return rows
                 await asyncio.sleep(0.02)
+
+    async def wait_until_back(self, query: str, pid: int) -> None:
+        """Wait until the database has started again after a crash of its process `pid`."""
+        async with asyncio.timeout(20):
+            while True:
+                with suppress(SQLAlchemyError):
+                    if [row for row in await self.rows(query) if row["pid"] != pid]:
+                        return
+                await asyncio.sleep(0.05)
 
 
 @pytest_asyncio.fixture

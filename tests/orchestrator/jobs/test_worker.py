@@ -81,6 +81,24 @@ async def test_a_job_is_finished_by_another_worker_when_its_own_is_killed(
     assert await load_conversation(queue.database, first) == ended  # once
 
 
+@pytest.mark.kill
+async def test_a_worker_goes_on_when_the_database_is_back_from_a_crash(
+    worker: Workers, queue: Queue, tenants: list[Tenant]
+) -> None:
+    """All connections break off, and for a while there are no new ones."""
+    checkpointer = "select pid from pg_stat_activity where backend_type = 'checkpointer'"
+    async with worker():
+        await queue.wait_for(DONE, job=JOB)
+        (row,) = await queue.rows(checkpointer)
+        os.kill(row["pid"], signal.SIGKILL)
+        await queue.wait_until_back(checkpointer, row["pid"])
+        async with queue.database.tenant(tenants[0].business_id) as session:
+            conversation = await store_conversation(queue.database, tenants[0], silent_for=LONG)
+            await enqueue(session, JOB, {}, key="after the crash", lock="after the crash")
+        await queue.wait_for(f"{DONE} and lock = 'after the crash'", job=JOB)
+    assert (await load_conversation(queue.database, conversation)).status == "ended"
+
+
 async def test_a_worker_that_is_told_to_end_finishes_its_job(
     worker: Workers, queue: Queue, tenants: list[Tenant]
 ) -> None:

@@ -23,7 +23,7 @@ def at(text: str, zone: ZoneInfo = BERLIN) -> datetime:
         ("2026-11-30T15:00", "Monday at three in the afternoon"),
         ("2026-12-01T12:00", "Tuesday the 1st of December at noon"),
         ("2026-12-03T09:05", "Thursday the 3rd of December at nine oh five in the morning"),
-        ("2026-11-24T19:45", "Tuesday at seven forty five in the evening"),
+        ("2026-11-24T19:45", "today at seven forty five in the evening"),
         ("2027-11-25T09:00", "Thursday the 25th of November 2027 at nine in the morning"),
         ("2026-11-23T09:00", "Monday the 23rd of November at nine in the morning"),
     ],

@@ -177,10 +177,13 @@ class Museum:
         finally:
             await caller.hang_up()
 
-    async def type_text(self, visit: VoiceCall, words: str) -> float:
+    async def type_text(self, visit: VoiceCall, words: str, *, interrupt: bool = False) -> float:
         """Type something as the caller, and return when."""
         at = time.time()
-        await visit.caller.room.local_participant.send_text(words, topic="lk.chat")
+        attributes = {"interrupt": "true"} if interrupt else {}
+        await visit.caller.room.local_participant.send_text(
+            words, topic="lk.chat", attributes=attributes
+        )
         return at
 
     @asynccontextmanager

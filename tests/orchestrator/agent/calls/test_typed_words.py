@@ -12,6 +12,9 @@ pytestmark = pytest.mark.room
 ASKED = "Tomorrow at three, for John Carter. Shall I book it?"
 BOOKED = "It is booked."
 BAGS = "In the cloakroom."
+ROOMS = (
+    "There are old masters, there are portraits, and there are maps of the harbour and the city."
+)
 
 
 def refusals(visit: VoiceCall) -> list[str]:
@@ -106,6 +109,28 @@ async def test_what_is_typed_while_a_tool_runs_is_taken_and_answered_next(museum
         ]
         assert "One moment, please." in visit.said("agent", later)  # nobody waits in silence
     model.script.assert_done()
+
+
+@pytest.mark.parametrize("interrupt", [False, True])
+async def test_a_second_message_waits_for_the_answer_to_the_first_unless_it_is_to_interrupt(
+    museum: Museum, interrupt: bool
+) -> None:
+    model = museum.model("listener")
+    model.play(Step("what is there", ROOMS), Step("where are the bags", BAGS))
+    async with museum.call("listener") as visit:
+        typed = await museum.type_text(visit, "What is there to see?")
+        await visit.voice_after(typed)
+        await museum.type_text(visit, "Where are the bags?", interrupt=interrupt)
+        await until(lambda: visit.said("agent", typed)[-1:] == [BAGS])
+        entries = await museum.entries(visit, 5)
+    model.script.assert_done()
+    # Both texts are in the transcript from the moment on that they came.
+    roles = ["agent", "user", "user", "agent", "agent"]
+    assert sorted(entry["role"] for entry in entries) == sorted(roles)
+    rooms, bags = [entry for entry in entries if entry["role"] == "agent"][1:]
+    assert bags["text"] == BAGS
+    assert bool(rooms.get("interrupted")) is interrupt
+    assert (rooms["text"] == ROOMS) is not interrupt
 
 
 async def test_texts_of_others_in_the_room_are_not_the_caller_s(museum: Museum) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.embedded import engine
-from orchestrator.embedded.engine import choose_engine
+from orchestrator.embedded.llm_engine import choose_engine
 from orchestrator.embedded.weights import WeightsError
 
 
@@ -14,7 +14,7 @@ def processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file that says what the processor can do: one with VNNI."""
     path = tmp_path / "cpuinfo"
     path.write_text("flags : fpu avx2 avx512_vnni\n")
-    monkeypatch.setattr("orchestrator.embedded.engine._PROCESSOR", path)
+    monkeypatch.setattr("orchestrator.embedded.llm_engine._PROCESSOR", path)
     return path
 
 
@@ -69,15 +69,15 @@ def test_what_is_asked_for_is_taken_or_refused() -> None:
 @pytest.mark.usefixtures("processor")
 def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openvino_genai")
-    monkeypatch.setattr("orchestrator.embedded.engine._PREPARATION_GB", 1e6)
+    monkeypatch.setattr("orchestrator.embedded.llm_engine._PREPARATION_GB", 1e6)
     assert "of memory are free" in choose_engine("auto", None).reason
     make_model()
-    monkeypatch.setattr("orchestrator.embedded.engine._MEMORY_GB", 1e6)
+    monkeypatch.setattr("orchestrator.embedded.llm_engine._MEMORY_GB", 1e6)
     assert "of memory are free" in choose_engine("auto", None).reason
 
 
 async def test_a_model_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.embedded.engine._DISK_GB", 1e6)
+    monkeypatch.setattr("orchestrator.embedded.llm_engine._DISK_GB", 1e6)
     with pytest.raises(WeightsError, match="cannot be made"):
         await engine.prepare(lambda _: None)
 
