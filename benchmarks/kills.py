@@ -2,8 +2,9 @@
 
 Callers type numbered messages without a pause. A message counts once the agent has acknowledged it
 (the event `user_transcript`), for then it is in the journal. Meanwhile a job, the worker, the API,
-the MCP servers or PostgreSQL is killed with SIGKILL, in turn, and started anew. At the end each
-acknowledged message has to be stored exactly once. After that one caller's job is killed again and
+the MCP servers or PostgreSQL is killed with SIGKILL, in turn, and started anew; the next one once
+every caller is listened to again. At the end each acknowledged message has to be stored exactly
+once. After that one caller's job is killed again and
 again, and the time until the caller hears the next agent is taken.
 
 Run: `python -m benchmarks.kills [KILLS] [RECOVERIES]`
@@ -38,7 +39,7 @@ _DECLARATION = Path(__file__).with_name("museum.yaml")
 _BUSINESS, _BOT = "harbour-museum", "answering"
 _CALLERS = 3
 _PAUSE = 0.8  # seconds between two messages of a caller, more than the agent's limit asks for
-_REST = 3.0  # seconds between two kills
+_REST = 3.0  # seconds between two kills, at least
 _PLACES = ("job", "worker", "api", "mcp", "postgres")
 _DEADLINE = 90.0  # seconds that a thing may take, after which the run has failed
 
@@ -196,12 +197,15 @@ async def _kill_under_load(supervisor: Supervisor, key: str, kills: int) -> None
     callers = [TypingCaller(supervisor.deployment, key, name) for name in "abc"[:_CALLERS]]
     running = [asyncio.create_task(caller.run()) for caller in callers]
     killed: Counter[str] = Counter()
-    await asyncio.sleep(5)
+    unheard = 0
+    await _all_are_heard(callers)
     for number in range(kills):
         place = _PLACES[number % len(_PLACES)]
         await supervisor.kill(place, callers[number % len(callers)])
         killed[place] += 1
         await asyncio.sleep(_REST)
+        unheard += not await _all_are_heard(callers)
+    print(f"kills after which a caller was not heard within {_DEADLINE:g} s: {unheard}")
     await asyncio.sleep(30)  # the last ones are recovered from
     for task in running:
         task.cancel()
@@ -213,6 +217,22 @@ async def _kill_under_load(supervisor: Supervisor, key: str, kills: int) -> None
     twice = sorted(text for text, count in stored.items() if count > 1)
     print(f"killed: {dict(killed)}; calls: {len(conversations)}")
     print(f"turns acknowledged: {len(expected)}; lost: {len(lost)} {lost[:5]}; twice: {len(twice)}")
+
+
+async def _all_are_heard(callers: Sequence[TypingCaller]) -> bool:
+    """Wait until an agent has acknowledged two more messages of each caller; False if it does not.
+
+    Two, because the first may have been on its way when the process was killed.
+    """
+    before = [len(caller.acknowledged) for caller in callers]
+    try:
+        async with asyncio.timeout(_DEADLINE):
+            for caller, count in zip(callers, before, strict=True):
+                while len(caller.acknowledged) < count + 2:  # noqa: ASYNC110 - events of rooms
+                    await asyncio.sleep(0.1)
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _stored_turns(

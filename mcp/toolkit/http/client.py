@@ -6,7 +6,7 @@ wrote into a body is never part of it.
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -80,12 +80,18 @@ class VendorApi:
     """Sends requests to one vendor within the time budget of a tool call.
 
     Reads are tried twice. A write is repeated only where the vendor refused it for its load.
+    `refusal` reads the vendor's own code from a response that is no success, and returns what it
+    means; None if it means nothing more than its status. A refusal is an answer: it is final, and
+    never opens the breaker.
     """
 
     vendor: str
     base_url: str
     connection: VendorConnection
     auth: httpx2.Auth | None = field(default=None, repr=False)
+    refusal: Callable[[httpx2.Response], ToolFailure | None] | None = field(
+        default=None, repr=False
+    )
 
     async def call(
         self,
@@ -143,6 +149,9 @@ class VendorApi:
                     continue
                 # These errors hold the request, and with it the credentials.
                 raise self._transport_failure(error, reads=is_read) from None
+            if refused := self._refusal(response):
+                self.connection.breaker.record_success()
+                raise refused
             self._record_status(response.status_code)
             if not may_retry or not await self._wait_to_retry(response, deadline, reads=is_read):
                 self._raise_for_status(response, reads=is_read)
@@ -217,6 +226,11 @@ class VendorApi:
         return httpx2.Response(
             response.status_code, headers=headers, content=content, request=response.request
         )
+
+    def _refusal(self, response: httpx2.Response) -> ToolFailure | None:
+        if self.refusal is None or response.status_code < 300:
+            return None
+        return self.refusal(response)
 
     def _record_status(self, status: int) -> None:
         if status >= 500:
