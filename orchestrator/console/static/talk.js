@@ -53,7 +53,7 @@ function show(phase, status, state = "") {
   $("who").hidden = phase !== "idle" || named;
   $("change").hidden = phase !== "idle" || !named;
   $("words").disabled = !talking;
-  $("devices").hidden = !talking || !$("devices").querySelector("label:not([hidden])");
+  $("devices").hidden = !talking || !$("devices").querySelector("div:not([hidden])");
   $("example").hidden = !talking || written.length > 0;
   $("send-now").hidden = !talking || !isAnswering();
   measure();
@@ -176,7 +176,7 @@ async function listDevices() {
     const canChange = kind === "audioinput" || "setSinkId" in HTMLMediaElement.prototype;
     $(kind).parentElement.hidden = !options.length || !canChange;
   }
-  $("devices").hidden = !call || !$("devices").querySelector("label:not([hidden])");
+  $("devices").hidden = !call || !$("devices").querySelector("div:not([hidden])");
 }
 
 async function chooseDevice(event) {

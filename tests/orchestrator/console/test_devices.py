@@ -48,7 +48,7 @@ async def test_a_device_that_is_gone_is_told(talk: TalkPage, agent: PlayedAgent)
     page = talk.page
     await page.locator("#devices summary").click()
     await page.evaluate(
-        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('gone'))"
+        "() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error('gone')); }"
     )
     await page.get_by_label("Microphone", exact=True).select_option("headset")
     await expect(page.locator("#hint")).to_have_text("That device could not be opened.")
