@@ -159,6 +159,7 @@ class ToolRunner:
             self._identity.claims(tool.server),
             budget=policy.timeout or (READ_BUDGET if tool.reads else WRITE_BUDGET),
             retry=tool.repeatable,
+            reads=tool.reads,
             key=key,
         )
         if self._record is not None:

@@ -73,6 +73,7 @@ class ToolDispatcher:
             claims,
             budget=policy.timeout or (READ_BUDGET if info and info.reads else WRITE_BUDGET),
             retry=info is not None and info.repeatable,
+            reads=info is not None and info.reads,
             key=idempotency_key,
         )
 

@@ -11,19 +11,29 @@ import httpx2
 from mcp import Client
 from mcp.client.session import ClientSession
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS
+from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND
 from pydantic import ValidationError
 
+from orchestrator.mcp_client.exchange import Exchange, current_exchange
 from orchestrator.mcp_client.tool import ServerUnreachableError
 
 R = TypeVar("R")
 
 ClientFactory: TypeAlias = Callable[[], AbstractAsyncContextManager[Client]]
 _CLOSE_TIMEOUT = 2.0  # seconds that requests in flight may take when the pool is closed
+_RESEND_PAUSE = 0.1  # seconds: a server that is being restarted may be back
 
 
 class ConnectError(Exception):
     """A client could not be opened."""
+
+
+class _TryFailedError(Exception):
+    """A request failed; with `resend`, it cannot have been done."""
+
+    def __init__(self, *, resend: bool) -> None:
+        super().__init__()
+        self.resend = resend
 
 
 class InvalidParamsError(ServerUnreachableError):
@@ -69,32 +79,65 @@ class ClientPool:
     ) -> R:
         """Send a request; `deadline` is a time of the event loop's clock.
 
-        With `retry`, a request that failed in transport is sent once more, on a new client.
+        A request that cannot have been done is sent once more: it did not go out, or its session
+        had ended. With `retry`, so is one that failed in transport.
 
         Raises:
             ServerUnreachableError: there was no answer in time, or no valid one.
             InvalidParamsError: the server refused the arguments.
         """
-        for attempt in (1, 2):
-            pooled: PooledClient | None = None
-            try:
-                async with asyncio.timeout_at(deadline):
-                    pooled = await self._acquire(endpoint)
-                    return await self._send(pooled, send)
-            except TimeoutError:
-                raise ServerUnreachableError(f"{endpoint.name} did not answer in time.") from None
-            except ConnectError:
-                raise ServerUnreachableError(f"{endpoint.name} is not available.") from None
-            except (MCPError, httpx2.HTTPError, OSError, ValidationError) as error:
-                if isinstance(error, MCPError) and error.code == INVALID_PARAMS:
-                    raise InvalidParamsError(
-                        f"{endpoint.name} does not take these arguments."
-                    ) from None
-                if pooled is not None:
-                    self._evict(endpoint.key, pooled)
-                if attempt == 2 or not retry:
-                    raise ServerUnreachableError(f"{endpoint.name} is not available.") from None
+        exchange = current_exchange.get() or Exchange()
+        reset = current_exchange.set(exchange)
+        try:
+            for attempt in (1, 2):
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        return await self._try_once(endpoint, send, exchange)
+                except TimeoutError:
+                    raise _late(endpoint, exchange) from None
+                except _TryFailedError as failed:
+                    if attempt == 2 or not (failed.resend or retry):
+                        raise _unavailable(endpoint, exchange) from None
+                    await _pause(deadline)
+        finally:
+            current_exchange.reset(reset)
         raise AssertionError("unreachable: both attempts return or raise")
+
+    async def _try_once(
+        self,
+        endpoint: Endpoint,
+        send: Callable[[ClientSession], Awaitable[R]],
+        exchange: Exchange,
+    ) -> R:
+        """Send a request once.
+
+        Raises:
+            _TryFailedError: there was no answer, or no valid one.
+            InvalidParamsError: the server refused the arguments.
+        """
+        exchange.begin()
+        try:
+            pooled = await self._acquire(endpoint)
+        except ConnectError:
+            exchange.sent = False  # whatever opened the session
+            raise _TryFailedError(resend=True) from None
+        except asyncio.CancelledError:
+            exchange.sent = False
+            raise
+        exchange.begin()  # opening a session takes requests of its own
+        try:
+            return await self._send(pooled, send)
+        except (MCPError, httpx2.HTTPError, OSError, ValidationError) as error:
+            if isinstance(error, MCPError) and error.code == INVALID_PARAMS:
+                raise InvalidParamsError(
+                    f"{endpoint.name} does not take these arguments."
+                ) from None
+            if isinstance(error, MCPError) and error.code == METHOD_NOT_FOUND:
+                exchange.sent = False  # nothing has been done
+            if exchange.session_lost or pooled.task.done():
+                self._evict(endpoint.key, pooled)
+            resend = exchange.session_lost or (exchange.lost and not exchange.sent)
+            raise _TryFailedError(resend=resend) from None
 
     async def _acquire(self, endpoint: Endpoint) -> PooledClient:
         async with self._locks.setdefault(endpoint.key, asyncio.Lock()):
@@ -150,6 +193,21 @@ class ClientPool:
             if pooled.last_used < before:
                 self._evict(key, pooled)
                 self._locks.pop(key, None)
+
+
+def _late(endpoint: Endpoint, exchange: Exchange) -> ServerUnreachableError:
+    message = f"{endpoint.name} did not answer in time."
+    return ServerUnreachableError(message, late=True, maybe_done=exchange.maybe_done)
+
+
+def _unavailable(endpoint: Endpoint, exchange: Exchange) -> ServerUnreachableError:
+    message = f"{endpoint.name} is not available."
+    return ServerUnreachableError(message, maybe_done=exchange.maybe_done)
+
+
+async def _pause(deadline: float) -> None:
+    left = deadline - asyncio.get_running_loop().time()
+    await asyncio.sleep(max(0.0, min(_RESEND_PAUSE, left)))
 
 
 async def _connect(factory: ClientFactory) -> PooledClient:

@@ -1,7 +1,7 @@
 """Calls MCP servers by name: our own with a signed token per request, external ones as stored.
 
-Each of our servers has one pooled client, which all tenants share. A client is unusable after a
-transport error, so it is replaced; only reads are tried again. A name that is not one of our
+Each of our servers has one pooled client, which all tenants share. Only reads are tried again, and
+what cannot have been done. A name that is not one of our
 servers is looked up among the external servers of the business; they get no token of ours.
 """
 
@@ -10,7 +10,6 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, suppress
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeVar
@@ -43,10 +42,10 @@ from config.protocol import (
     READ_BUDGET,
     WRITE_BUDGET,
 )
-from config.retry_after import parse_retry_after
 from config.security.tokens import Claims, Grant, Signer, server_audience
 from config.tables import McpServer
 from orchestrator.mcp_client.client_pool import ClientPool, Endpoint, InvalidParamsError
+from orchestrator.mcp_client.exchange import Exchange, IsolatingTransport, current_exchange
 from orchestrator.mcp_client.external.calls import ExternalServers
 from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.tool import (
@@ -55,6 +54,7 @@ from orchestrator.mcp_client.tool import (
     ToolInfo,
     elapsed_ms,
     invalid_outcome,
+    lost_outcome,
     parse_result,
     unknown_tool_outcome,
     unreachable_outcome,
@@ -64,26 +64,6 @@ R = TypeVar("R", bound=BaseModel)
 
 PROTOCOL = "2026-07-28"
 _KEEPALIVE = 60.0  # seconds without a request; our servers close a connection after 75
-
-
-@dataclass
-class _Exchange:
-    """One request: the token that it brings, and how the server refused it in HTTP.
-
-    `retry_after` is in seconds.
-    """
-
-    token: str
-    status: int | None = None
-    retry_after: float | None = None
-
-    def note(self, response: httpx2.Response) -> None:
-        """Note a response that is no result."""
-        self.status = None if response.is_success else response.status_code
-        self.retry_after = parse_retry_after(response.headers.get("Retry-After"))
-
-
-_exchange: ContextVar[_Exchange | None] = ContextVar("exchange", default=None)
 
 
 @dataclass(frozen=True)
@@ -143,12 +123,10 @@ class _BearerAuth(httpx2.Auth):
     def auth_flow(
         self, request: httpx2.Request
     ) -> Generator[httpx2.Request, httpx2.Response, None]:
-        exchange = _exchange.get()
-        if exchange is None:
-            yield request
-            return
-        request.headers["Authorization"] = f"Bearer {exchange.token}"
-        exchange.note((yield request))
+        exchange = current_exchange.get()
+        if exchange is not None and exchange.token is not None:
+            request.headers["Authorization"] = f"Bearer {exchange.token}"
+        yield request
 
 
 def load_ca_certificates() -> None:
@@ -213,14 +191,17 @@ class Router:
         *,
         budget: float = WRITE_BUDGET,
         retry: bool = False,
+        reads: bool | None = None,
         key: str | None = None,
     ) -> Outcome:
         """Call a tool; never raises: whatever goes wrong is an `Outcome`, too.
 
         Long because each way to fail has an outcome of its own.
-        `budget` is in seconds. `retry` allows a second attempt on another connection. `key` is the
-        idempotency key of a write; external servers do not get it.
+        `budget` is in seconds. `retry` allows a second attempt. `reads` says that the tool changes
+        nothing; by default, that is what may be tried again. `key` is the idempotency key of a
+        write; external servers do not get it.
         """
+        reads = retry if reads is None else reads
         started = time.perf_counter()
         try:
             external = await self._find_external(server, claims)
@@ -237,16 +218,15 @@ class Router:
         if key is not None:
             params["_meta"][IDEMPOTENCY_KEY] = key
         request = CallToolRequest(params=CallToolRequestParams.model_validate(params))
+        exchange = Exchange(self._signer.mint(server_audience(server), claims))
         try:
-            result = await self._request(
-                server, claims, request, CallToolResult, budget, retry=retry
+            result = await self._send(
+                server, exchange, request, CallToolResult, budget, retry=retry
             )
         except InvalidParamsError as error:
             return invalid_outcome(str(error), elapsed_ms(started))
         except ServerUnreachableError as error:
-            outcome = unreachable_outcome(str(error), elapsed_ms(started))
-            if (exchange := _exchange.get()) is None:
-                return outcome
+            outcome = lost_outcome(error, elapsed_ms(started), reads=reads)
             return replace(outcome, status=exchange.status, retry_after=exchange.retry_after)
         return parse_result(result, elapsed_ms(started))
 
@@ -288,13 +268,29 @@ class Router:
         *,
         retry: bool,
     ) -> R:
-        _exchange.set(_Exchange(self._signer.mint(server_audience(server), claims)))
-        return await self._pool.request(
-            Endpoint(server, server, lambda: _open_client(self._url(server))),
-            lambda session: session.send_request(request, result_type),
-            asyncio.get_running_loop().time() + budget,
-            retry=retry,
-        )
+        exchange = Exchange(self._signer.mint(server_audience(server), claims))
+        return await self._send(server, exchange, request, result_type, budget, retry=retry)
+
+    async def _send(
+        self,
+        server: str,
+        exchange: Exchange,
+        request: Request[Any, Any],
+        result_type: type[R],
+        budget: float,
+        *,
+        retry: bool,
+    ) -> R:
+        reset = current_exchange.set(exchange)
+        try:
+            return await self._pool.request(
+                Endpoint(server, server, lambda: _open_client(self._url(server))),
+                lambda session: session.send_request(request, result_type),
+                asyncio.get_running_loop().time() + budget,
+                retry=retry,
+            )
+        finally:
+            current_exchange.reset(reset)
 
 
 @dataclass(frozen=True)
@@ -309,9 +305,10 @@ async def _open_client(url: str) -> AsyncGenerator[Client]:
     limits = httpx2.Limits(
         max_connections=200, max_keepalive_connections=50, keepalive_expiry=_KEEPALIVE
     )
+    transport = httpx2.AsyncHTTPTransport(verify=_ssl_context(), limits=limits)
     async with (
         httpx2.AsyncClient(
-            verify=_ssl_context(), auth=_BearerAuth(), timeout=timeout, limits=limits
+            transport=IsolatingTransport(transport), auth=_BearerAuth(), timeout=timeout
         ) as http,
         Client(streamable_http_client(url, http_client=http), mode=PROTOCOL) as client,
     ):

@@ -15,7 +15,15 @@ from orchestrator.sentences import say
 
 
 class ServerUnreachableError(UserError):
-    """A server could not be reached, or did not answer in time."""
+    """A server could not be reached, or did not answer: `late`, where it had the time to.
+
+    `maybe_done` says that the request went out, so that it may have been done.
+    """
+
+    def __init__(self, message: str, *, late: bool = False, maybe_done: bool = False) -> None:
+        super().__init__(message)
+        self.late = late
+        self.maybe_done = maybe_done
 
 
 class ToolInfo(BaseModel):
@@ -168,6 +176,22 @@ def unreachable_outcome(message: str, ms: float) -> Outcome:
     sentence = say(kind)
     text = f"{message} Tell the caller: {sentence} Next: Do not retry. Offer a follow-up."
     return Outcome(text, say=sentence, error=kind, ms=ms)
+
+
+def lost_outcome(error: ServerUnreachableError, ms: float, *, reads: bool) -> Outcome:
+    """Return the outcome of a call without an answer: of a write, it may be that it was done."""
+    if error.maybe_done and not reads:
+        kind: ErrorKind = "outcome_unknown"
+        text = f"{error} It is not known whether it was done."
+        advice = "Do not call it again. Say that someone will check, and go on."
+    elif error.late:
+        kind, text, advice = "timeout", str(error), "Apologise, and offer a follow-up."
+    else:
+        return unreachable_outcome(str(error), ms)
+    sentence = say(kind)
+    return Outcome(
+        f"{text} Tell the caller: {sentence} Next: {advice}", say=sentence, error=kind, ms=ms
+    )
 
 
 def elapsed_ms(started: float) -> float:

@@ -30,6 +30,7 @@ class ExternalServerDouble:
     url: str = ""
     header: tuple[str, str] | None = None
     hanging: bool = False
+    breaking: bool = False  # in the middle of an answer
     requests: list[tuple[Headers, dict[str, Any]]] = field(
         default_factory=list[tuple[Headers, dict[str, Any]]]
     )
@@ -105,6 +106,8 @@ class _Door:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
+        if self._server.breaking:
+            await _break_off(send)
         await self._app(scope, _replay_body(body, receive), send)
 
     def _refusal(self, headers: Headers) -> PlainTextResponse | None:
@@ -114,6 +117,14 @@ class _Door:
         if self._legacy and headers.get("mcp-protocol-version") == MODERN:
             return PlainTextResponse("Unsupported protocol version", 400)
         return None
+
+
+async def _break_off(send: Send) -> None:
+    """Begin an answer, and close the connection."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"100")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"{", "more_body": True})
+    raise ConnectionResetError
 
 
 async def _body(receive: Receive) -> bytes:

@@ -36,8 +36,8 @@ from orchestrator.mcp_client.tool import (
     ToolInfo,
     elapsed_ms,
     invalid_outcome,
+    lost_outcome,
     unknown_tool_outcome,
-    unreachable_outcome,
 )
 
 R = TypeVar("R")
@@ -121,6 +121,7 @@ class ExternalServers:
     ) -> Outcome:
         started = time.perf_counter()
         deadline = _deadline(budget)
+        info: ToolInfo | None = None
         try:
             info = (await self._pinned_tools(server, deadline)).available.get(tool)
             if info is None or not _is_granted(claims.grant, info):
@@ -145,7 +146,7 @@ class ExternalServers:
         except InvalidParamsError as error:
             return invalid_outcome(str(error), elapsed_ms(started))
         except ServerUnreachableError as error:
-            return unreachable_outcome(str(error), elapsed_ms(started))
+            return lost_outcome(error, elapsed_ms(started), reads=info is None or info.reads)
         return sanitize_result(result, elapsed_ms(started))
 
     async def aclose(self) -> None:

@@ -14,6 +14,7 @@ from mcp_types import Implementation, PaginatedRequestParams, Tool
 
 from config.security.egress import guarded_transport
 from orchestrator.mcp_client.client_pool import ClientPool, Endpoint
+from orchestrator.mcp_client.exchange import IsolatingTransport
 
 _CONNECT_TIMEOUT = 3.0  # seconds: the server may be far away
 _READ_TIMEOUT = 60.0  # seconds without a byte; each call has its own budget
@@ -62,7 +63,7 @@ async def open_external_client(
 ) -> AsyncGenerator[Client]:
     """Open a client that sends `headers`; servers of both protocol eras are supported."""
     http = httpx2.AsyncClient(
-        transport=_SharedTransport(transport),
+        transport=IsolatingTransport(_SharedTransport(transport)),
         auth=_HeaderAuth(headers),
         headers={"Accept-Encoding": "identity"},
         timeout=httpx2.Timeout(_READ_TIMEOUT, connect=_CONNECT_TIMEOUT),

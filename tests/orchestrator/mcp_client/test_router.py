@@ -129,3 +129,79 @@ async def test_a_request_that_is_refused_breaks_off_no_other(signer: Signer) -> 
         assert (await slow).say == "slow"
         assert (await router.call("echo", "echo", {"text": "next"}, CLAIMS)).say == "next"
         await router.aclose()
+
+
+@asynccontextmanager
+async def closing_server(*, reads_first: bool) -> AsyncGenerator[str]:
+    """A server that closes each connection: after the request has come, or at once."""
+
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if reads_first:
+            await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
+
+
+@pytest.mark.parametrize(("reads", "error"), [(True, "unavailable"), (False, "outcome_unknown")])
+async def test_a_write_whose_answer_is_lost_may_have_been_done(
+    signer: Signer, *, reads: bool, error: str
+) -> None:
+    async with closing_server(reads_first=True) as url:
+        router = Router(signer, lambda _: url)
+        outcome = await router.call("echo", "echo", {"text": "x"}, CLAIMS, reads=reads)
+        await router.aclose()
+    assert outcome.error == error
+    assert outcome.status is None
+
+
+@pytest.mark.parametrize(("reads", "error"), [(True, "timeout"), (False, "outcome_unknown")])
+async def test_a_call_that_is_late_says_so(signer: Signer, *, reads: bool, error: str) -> None:
+    async def hang(text: str) -> dict[str, str]:
+        """Never answer."""
+        await asyncio.Event().wait()
+        return {"say": text}
+
+    app = FastMCP("echo", tools=[Tool.from_function(hang, name="echo")]).http_app(
+        path="/mcp", stateless_http=True
+    )
+    async with app.router.lifespan_context(app), serve_app(app) as url:
+        router = Router(signer, lambda _: f"{url}/mcp")
+        outcome = await router.call("echo", "echo", {"text": "x"}, CLAIMS, reads=reads, budget=0.5)
+        assert outcome.error == error
+        await router.aclose()
+
+
+async def test_one_lost_request_ends_no_other(signer: Signer) -> None:
+    """The connections are everybody's: of all tenants and calls of a process."""
+    came, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def answer(text: str) -> dict[str, str]:
+        """Repeat the text, or break off."""
+        came.set()
+        await goes_on.wait()
+        return {"say": text}
+
+    app = FastMCP("echo", tools=[Tool.from_function(answer, name="echo")]).http_app(
+        path="/mcp", stateless_http=True
+    )
+
+    async def breaking(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and came.is_set() and not goes_on.is_set():
+            await receive()
+            head = [(b"content-type", b"application/json"), (b"content-length", b"9")]
+            await send({"type": "http.response.start", "status": 200, "headers": head})
+            raise ConnectionResetError
+        await app(scope, receive, send)
+
+    async with app.router.lifespan_context(app), serve_app(breaking) as url:
+        router = Router(signer, lambda _: f"{url}/mcp")
+        slow = asyncio.create_task(router.call("echo", "echo", {"text": "slow"}, CLAIMS))
+        await came.wait()
+        lost = await router.call("echo", "echo", {"text": "no"}, CLAIMS)
+        assert lost.error == "outcome_unknown"
+        goes_on.set()
+        assert (await slow).say == "slow"
+        await router.aclose()

@@ -193,9 +193,59 @@ async def test_a_hanging_server_is_waited_for_no_longer_than_its_budget(
     erp.hanging = True
     claims = await mine.claims("erp")
     outcome = await mine.constellation.call("erp", "find", {"name": "A"}, claims, budget=0.2)
-    assert outcome.error == "unavailable"
+    assert outcome.error == "timeout"
     assert "did not answer in time" in outcome.text
     assert outcome.ms < 2000
+    # A write may have been done: nobody may say that it was not.
+    added = await mine.constellation.call("erp", "add", {"name": "A"}, claims, budget=0.2)
+    assert added.error == "outcome_unknown"
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+async def test_what_breaks_off_in_the_answer_ends_no_other_call(
+    mine: RegisteringBusiness, *, legacy: bool
+) -> None:
+    """Neither is the write that broke off told as not done."""
+    async with in_one_task(serve_external(legacy=legacy)) as server:
+        came, goes_on = asyncio.Event(), asyncio.Event()
+
+        async def wait(name: str) -> str:
+            came.set()
+            await goes_on.wait()
+            return name
+
+        server.offer(wait, "Wait.")
+        server.offer(add, ADD, reads=False)
+        await mine.add("erp", server)
+        waiting = asyncio.create_task(call(mine, "wait", name="Ada"))
+        await came.wait()
+        server.breaking = True
+        assert (await call(mine, "add", name="Bob")).error == "outcome_unknown"
+        server.breaking = False
+        goes_on.set()
+        assert (await waiting).text == "Ada"
+
+
+async def test_a_session_that_has_ended_is_opened_again_and_the_write_done_once(
+    mine: RegisteringBusiness,
+) -> None:
+    """Of a server that was restarted; until then its 404 was an answer lost for good."""
+    added: list[str] = []
+
+    def add_one(name: str) -> str:
+        added.append(name)
+        return f"{name} was added."
+
+    port = 0
+    for name in ("Ada", "Bob", "Cyd"):
+        async with in_one_task(serve_external(legacy=True, port=port)) as server:
+            server.offer(add_one, ADD, name="add", reads=False)
+            if not port:
+                await mine.add("erp", server)
+            port = int(server.url.split(":")[2].split("/")[0])
+            assert (await call(mine, "add", name=name)).text == f"{name} was added."
+    assert added == ["Ada", "Bob", "Cyd"]
+    await mine.constellation.aclose()
 
 
 async def test_arguments_that_it_does_not_take_are_said_to_be_so(
