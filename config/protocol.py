@@ -17,6 +17,16 @@ READ_BUDGET = 8.0
 WRITE_BUDGET = 15.0
 CONNECT_BUDGET = 1.0
 
+# Whoever waits gives up so many seconds after what it waits for, or the outcome would be lost on
+# its way: the vendor's request ends before the tool, and the tool before its client.
+ANSWER_MARGIN = 0.5
+
+
+def call_budget(*, reads: bool) -> float:
+    """Return how many seconds a client waits for a tool, with connecting and the answer."""
+    return (READ_BUDGET if reads else WRITE_BUDGET) + CONNECT_BUDGET + ANSWER_MARGIN
+
+
 # `error` in a failed result. `toolkit.errors` says what each one means.
 ErrorKind = Literal[
     "conflict",

@@ -10,12 +10,7 @@ from livekit.agents.llm import ToolError
 
 from config.bot_settings import ToolPolicy
 from config.bots import Bot
-from config.protocol import (
-    CONFIRMATION_CODE,
-    NEEDS_CONFIRMATION,
-    READ_BUDGET,
-    WRITE_BUDGET,
-)
+from config.protocol import CONFIRMATION_CODE, NEEDS_CONFIRMATION, call_budget
 from orchestrator.agent.caller_details import CallerDetails
 from orchestrator.agent.client_events import Publish
 from orchestrator.agent.confirmation import EXPIRED_CODE, Confirmation
@@ -157,7 +152,7 @@ class ToolRunner:
             tool.tool,
             arguments,
             self._identity.claims(tool.server),
-            budget=policy.timeout or (READ_BUDGET if tool.reads else WRITE_BUDGET),
+            budget=policy.timeout or call_budget(reads=tool.reads),
             retry=tool.repeatable,
             reads=tool.reads,
             key=key,

@@ -8,7 +8,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from config.bot_settings import ToolPolicy
-from config.protocol import READ_BUDGET, WRITE_BUDGET
+from config.protocol import call_budget
 from config.security.tokens import Grant
 from orchestrator.api.access import EffectiveAccess
 from orchestrator.api.dependencies import Dependencies
@@ -66,14 +66,15 @@ class ToolDispatcher:
         info = await self._tool_info(access, server, tool)
         bot = access.identity.bot
         policy = bot.policy(server, tool) if bot else ToolPolicy()
+        reads = info is not None and info.reads
         return await self._router.call(
             server,
             tool,
             arguments,
             claims,
-            budget=policy.timeout or (READ_BUDGET if info and info.reads else WRITE_BUDGET),
+            budget=policy.timeout or call_budget(reads=reads),
             retry=info is not None and info.repeatable,
-            reads=info is not None and info.reads,
+            reads=reads,
             key=idempotency_key,
         )
 

@@ -41,6 +41,7 @@ from config.protocol import (
     LANGUAGE_KEY,
     READ_BUDGET,
     WRITE_BUDGET,
+    call_budget,
 )
 from config.security.tokens import Claims, Grant, Signer, server_audience
 from config.tables import McpServer
@@ -63,6 +64,7 @@ from orchestrator.mcp_client.tool import (
 R = TypeVar("R", bound=BaseModel)
 
 PROTOCOL = "2026-07-28"
+WRITE_CALL_BUDGET = call_budget(reads=False)
 _KEEPALIVE = 60.0  # seconds without a request; our servers close a connection after 75
 
 
@@ -189,7 +191,7 @@ class Router:
         arguments: Mapping[str, Any],
         claims: Claims,
         *,
-        budget: float = WRITE_BUDGET,
+        budget: float = WRITE_CALL_BUDGET,
         retry: bool = False,
         reads: bool | None = None,
         key: str | None = None,

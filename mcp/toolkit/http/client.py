@@ -30,6 +30,7 @@ from toolkit.errors import (
     Unavailable,
 )
 from toolkit.http.circuit_breaker import CircuitBreaker
+from toolkit.http.deadline import remaining
 from toolkit.http.retry import retry_after, sleep_before
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -135,7 +136,7 @@ class VendorApi:
         """
         is_read = _is_read(request, reads)
         timing = self.connection.timing
-        budget = timing.budget(writes=not is_read)
+        budget = remaining(timing.budget(writes=not is_read))
         deadline = asyncio.get_running_loop().time() + budget
         request.extensions["timeout"] = httpx2.Timeout(budget, connect=CONNECT_BUDGET).as_dict()
         for may_retry in (True, False):
@@ -195,7 +196,7 @@ class VendorApi:
         It is a little longer than the request's own budget: that deadline has to pass first,
         because it is the one that the circuit breaker counts.
         """
-        return self.connection.timing.budget(writes=writes) + _THREAD_GRACE
+        return remaining(self.connection.timing.budget(writes=writes)) + _THREAD_GRACE
 
     async def _send_once(self, request: httpx2.Request, deadline: float) -> httpx2.Response:
         span = _tracer.start_as_current_span(

@@ -29,6 +29,7 @@ from toolkit.middleware.arguments import CleanArguments
 from toolkit.middleware.audit import AuditMiddleware
 from toolkit.middleware.authorization import Authorization
 from toolkit.middleware.confirmation import Confirmation
+from toolkit.middleware.deadline import Deadline
 from toolkit.middleware.failures import Failures
 from toolkit.middleware.idempotency import Idempotency
 from toolkit.middleware.language import Language
@@ -130,6 +131,7 @@ def _middleware(
         CompactResults(),
         Confirmation(),
         Idempotency(by_name),
+        Deadline(by_name),
     ]
 
 

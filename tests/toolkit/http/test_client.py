@@ -1,10 +1,12 @@
 """Responses of a vendor that cannot be used, for reads and for writes."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 
 import httpx2
 import pytest
 import pytest_asyncio
+from fastmcp.tools import tool
 from redis.asyncio import Redis
 
 from config.database import Database
@@ -12,7 +14,9 @@ from config.security.tokens import Signer
 from tests.conftest import Tenant, new_tenant
 from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
-from tests.toolkit.things_server import THINGS, connect
+from tests.toolkit.things_server import PROVIDER, THINGS, Thing, ThingsProvider, connect
+from toolkit.effects import WRITES
+from toolkit.server.build import ServerSpec
 
 Answer = Callable[[httpx2.Request], httpx2.Response]
 
@@ -101,3 +105,39 @@ async def test_a_write_that_never_left_was_not_done(
     vendor.respond = unreachable
     async with servers.connect("things", connected.claims()) as caller:
         assert (await caller.call("write_thing", name="a")).error == "unavailable"
+
+
+@tool(title="Copy a thing", annotations=WRITES, timeout=1.0)
+async def copy_thing(name: str, provider: ThingsProvider = PROVIDER) -> Thing:
+    """Read a thing, and write it."""
+    return Thing(name=await provider.write(await provider.read(name)))
+
+
+@pytest.mark.parametrize(
+    ("hanging", "error", "told"),
+    [
+        ("GET", "timeout", "Vendor did not answer in time."),
+        ("POST", "outcome_unknown", "Vendor did not say whether it was done."),
+    ],
+)
+async def test_the_vendors_outcome_is_known_before_the_tool_is_cut_off(
+    hanging: str, error: str, told: str, signer: Signer, database: Database, cache: Redis
+) -> None:
+    """All requests of a tool share its time: none may outlast it."""
+
+    async def respond(request: httpx2.Request) -> httpx2.Response:
+        if request.method == hanging:
+            await asyncio.Event().wait()
+        return httpx2.Response(200, json={"name": "thing"})
+
+    tenant = await new_tenant(database)
+    await connect(database, tenant)
+    spec = ServerSpec("things", "Things.", (copy_thing,), {"vendor": ThingsProvider})
+    transport = httpx2.MockTransport(respond)
+    async with (
+        in_one_task(serve([spec], signer, database, cache, vendors=transport)) as servers,
+        servers.connect("things", tenant.claims()) as caller,
+    ):
+        outcome = await caller.call("copy_thing", name="a")
+    assert outcome.error == error
+    assert outcome.text.startswith(told)
