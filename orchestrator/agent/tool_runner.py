@@ -174,7 +174,7 @@ class ToolRunner:
         if outcome.say and speak == "say":
             self.spoken.add(call_id, outcome.say)
         if outcome.error:
-            raise ToolError(outcome.text)
+            raise ToolError(outcome.for_model)
         if self.confirmation.add_request(tool, arguments, outcome):
             return Outcome("", _without(outcome.data, CONFIRMATION_CODE)).for_model
         if not tool.reads:

@@ -322,6 +322,7 @@ class ToolResult(ResponseModel):
     result: Mapping[str, JsonValue]
     text: str
     say: str | None = None
+    is_error: bool = False  # an external server's tool says no
 
 
 class AddServer(RequestModel):

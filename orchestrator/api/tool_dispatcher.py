@@ -8,11 +8,12 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from config.bot_settings import ToolPolicy
+from config.constellation import constellation
 from config.protocol import call_budget
 from config.security.tokens import Grant
 from orchestrator.api.access import EffectiveAccess
 from orchestrator.api.dependencies import Dependencies
-from orchestrator.mcp_client.tool import Outcome, ToolInfo, unknown_tool_outcome
+from orchestrator.mcp_client.tool import Outcome, ToolInfo, model_name, unknown_tool_outcome
 from orchestrator.mcp_client.tool_cache import ToolCache, visible_tools
 from orchestrator.runtime.background_tasks import BackgroundTasks
 
@@ -60,10 +61,16 @@ class ToolDispatcher:
         A write that is repeated with the same `idempotency_key` is done once.
         """
         server, tool = access.split_name(name)
-        claims = access.claims(server)
-        if server not in access.servers or not claims.grant.allows(tool):
+        if server not in access.servers:
             return unknown_tool_outcome()
         info = await self._tool_info(access, server, tool)
+        if info is None and server not in constellation().servers:
+            await self.list_tools(access)  # an external tool may be known by a mapped name
+            info = await self._tool_info(access, server, tool)
+        tool = info.tool if info else tool
+        claims = access.claims(server)
+        if not claims.grant.allows(tool):
+            return unknown_tool_outcome()
         bot = access.identity.bot
         policy = bot.policy(server, tool) if bot else ToolPolicy()
         reads = info is not None and info.reads
@@ -79,8 +86,10 @@ class ToolDispatcher:
         )
 
     async def _tool_info(self, access: EffectiveAccess, server: str, tool: str) -> ToolInfo | None:
+        """Return a tool by its own name, or by the one that models know it by."""
         tools = (await self._cache.get_cached(access.identity_for(server))).get(server, ())
-        return next((info for info in tools if info.tool == tool), None)
+        wanted = model_name(server, tool)
+        return next((info for info in tools if info.name == wanted), None)
 
 
 async def get_dispatcher(request: Request) -> ToolDispatcher:

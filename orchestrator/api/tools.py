@@ -35,6 +35,8 @@ async def execute(
         outcome = await dispatcher.call_tool(
             access, body.tool_key, body.params, idempotency_key=body.idempotency_key
         )
-    if outcome.error is not None:
+    if outcome.error is not None and not outcome.refusal:
         raise tool_failure(outcome)
-    return ToolResult(result=outcome.data, text=outcome.text, say=outcome.say)
+    return ToolResult(
+        result=outcome.data, text=outcome.text, say=outcome.say, is_error=outcome.refusal
+    )

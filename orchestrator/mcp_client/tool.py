@@ -1,6 +1,8 @@
 """`ToolInfo`, a tool as its server lists it, and `Outcome`, the result of a call."""
 
+import hashlib
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +15,9 @@ from config.errors import UserError
 from config.protocol import META_KEY, ErrorKind
 from orchestrator.sentences import say
 
+_OTHERS = re.compile(r"[^A-Za-z0-9_]")
+_MAX_NAME = 64  # characters that models' vendors accept
+
 
 class ServerUnreachableError(UserError):
     """A server could not be reached, or did not answer: `late`, where it had the time to.
@@ -24,6 +29,18 @@ class ServerUnreachableError(UserError):
         super().__init__(message)
         self.late = late
         self.maybe_done = maybe_done
+
+
+def model_name(server: str, tool: str) -> str:
+    """Return the name of a tool for models, which take 64 letters, digits and underscores.
+
+    Other characters are mapped; what is longer is cut, and told apart by a digest.
+    """
+    name = _OTHERS.sub("_", f"{server}_{tool}")
+    if len(name) <= _MAX_NAME:
+        return name
+    digest = hashlib.sha256(tool.encode()).hexdigest()[:8]
+    return f"{name[: _MAX_NAME - 9]}_{digest}"
 
 
 class ToolInfo(BaseModel):
@@ -55,7 +72,7 @@ class ToolInfo(BaseModel):
     @property
     def name(self) -> str:
         """Return the name under which clients of several servers see it."""
-        return f"{self.server}_{self.tool}"
+        return model_name(self.server, self.tool)
 
     @classmethod
     def from_tool(cls, server: str, tool: Tool) -> "ToolInfo":
@@ -103,8 +120,9 @@ class Outcome:
     """How a tool call ended. A failure has an `error` kind, and a text for the model.
 
     `say` is the sentence for the caller, `ms` the duration, `raw_result` the server's answer.
-    `status` is the HTTP status of a request that got no result, and `retry_after` the seconds that
-    the server then asked for.
+    `model_text` is what the model reads where the data are too many for it. `refusal` marks what an
+    external server has answered itself: its tool says no. `status` is the HTTP status of a request
+    that got no result, and `retry_after` the seconds that the server then asked for.
     """
 
     text: str
@@ -113,12 +131,16 @@ class Outcome:
     error: str | None = None
     ms: float = 0.0
     raw_result: CallToolResult | None = field(default=None, repr=False, compare=False)
+    model_text: str | None = field(default=None, repr=False, compare=False)
+    refusal: bool = False
     status: int | None = None
     retry_after: float | None = None
 
     @property
     def for_model(self) -> str:
         """Return what the model reads: compact JSON, or the text of an error."""
+        if self.model_text is not None:
+            return self.model_text
         if self.error or not self.data:
             return self.text
         return json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))

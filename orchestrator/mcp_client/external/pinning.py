@@ -16,12 +16,12 @@ from orchestrator.mcp_client.external.sanitize import (
     sanitize_tool,
 )
 from orchestrator.mcp_client.reserved_names import RESERVED_NAMES
-from orchestrator.mcp_client.tool import ToolInfo
+from orchestrator.mcp_client.tool import ToolInfo, model_name
 
 Reason = Literal["new", "changed", "unusable name", "listed twice", "too large"]
 
-_NAME = re.compile(r"[a-z0-9_]{1,64}")
-_MAX_NAME = 64  # characters that model vendors accept
+# As MCP has them; models see other characters mapped to underscores.
+_NAME = re.compile(r"[A-Za-z0-9_.\-/ ]{1,128}")
 _MAX_SIZE = 16 * 1024  # bytes of description and schema
 
 
@@ -51,6 +51,8 @@ class PinnedTools:
 def tool_digest(tool: Tool) -> str:
     """Return the SHA-256 of what models and the agent rely on: texts, schema, effects."""
     parts = [tool.name, tool.description or "", tool.input_schema, effect_annotations(tool)]
+    if tool.output_schema:  # models of other clients may read it
+        parts.append(tool.output_schema)
     return hashlib.sha256(_canonical(parts)).hexdigest()
 
 
@@ -59,10 +61,10 @@ def check_pins(server: str, tools: Sequence[Tool], accepted: Mapping[str, str]) 
     available: dict[str, ToolInfo] = {}
     digests: dict[str, str] = {}
     withheld: list[WithheldTool] = []
-    counts = Counter(tool.name for tool in tools)
+    counts = Counter(model_name(server, tool.name) for tool in tools)
     for tool in tools:
         current = tool_digest(tool)
-        reason = _unusable_reason(server, tool, counts[tool.name])
+        reason = _unusable_reason(server, tool, counts[model_name(server, tool.name)])
         if reason is None:
             digests[tool.name] = current
             if accepted.get(tool.name) == current:
@@ -75,9 +77,7 @@ def check_pins(server: str, tools: Sequence[Tool], accepted: Mapping[str, str]) 
 
 
 def _unusable_reason(server: str, tool: Tool, count: int) -> Reason | None:
-    full_name = f"{server}_{tool.name}"
-    too_long = len(full_name) > _MAX_NAME
-    if not _NAME.fullmatch(tool.name) or too_long or full_name in RESERVED_NAMES:
+    if not _NAME.fullmatch(tool.name) or model_name(server, tool.name) in RESERVED_NAMES:
         return "unusable name"
     if count > 1:  # a call might reach the one that was not accepted
         return "listed twice"

@@ -1,20 +1,24 @@
 """Cleans and bounds what external MCP servers send: tools, results, texts.
 
-These texts reach the model, so invisible characters are removed. Our own metadata (examples,
-handles, a profile) is ignored where an external server sends it.
+These texts reach a model, so invisible characters are removed. Our own metadata (examples,
+handles, a profile) is ignored where an external server sends it. Clients of others get a result as
+it was sent, up to a megabyte; our own model reads whole items up to its budget.
 """
 
 import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from mcp_types import CallToolResult, ContentBlock, TextContent, Tool
+from mcp_types import CallToolResult, TextContent, Tool
 
 from config.text import clean
+from orchestrator.mcp_client.external.whole_items import fit_data, fit_text, to_json
 from orchestrator.mcp_client.tool import Outcome, ToolInfo
 
-MAX_TEXT = 8 * 1024  # characters of a result
+MAX_TEXT = 8 * 1024  # characters of a result that a model reads
+MAX_RESULT = 1_000_000  # characters of a result as JSON
 _MAX_DESCRIPTION = 2000
+_MAX_TITLE = 200
 _MAX_SAY = 500
 _MAX_DEPTH = 20
 _CUT_OFF = " [cut off]"
@@ -33,6 +37,7 @@ def sanitize_tool(server: str, tool: Tool) -> ToolInfo:
     hints = tool.annotations
     reads = bool(hints and hints.read_only_hint)
     parameters: Any = _sanitize_value(tool.input_schema)
+    schema: Any = _sanitize_value(tool.output_schema)
     return ToolInfo(
         server=server,
         tool=tool.name,
@@ -41,6 +46,8 @@ def sanitize_tool(server: str, tool: Tool) -> ToolInfo:
         reads=reads,
         repeatable=reads or bool(hints and hints.idempotent_hint),
         voice=True,
+        title=sanitize_text(tool.title, _MAX_TITLE) if tool.title else None,
+        output_schema=schema,
         annotations=effect_annotations(tool),
         external=True,
     )
@@ -53,26 +60,54 @@ def effect_annotations(tool: Tool) -> dict[str, Any] | None:
 
 
 def sanitize_result(result: CallToolResult, ms: float) -> Outcome:
-    """Convert an external server's answer: to data where that is short enough, else to text."""
-    text = sanitize_text(
-        "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+    """Convert an external server's answer; its own refusal is an error, and no fault."""
+    cleaned = CallToolResult.model_validate(
+        _sanitize_value(result.model_dump(by_alias=True, mode="json", exclude={"meta"}))
     )
+    if len(cleaned.model_dump_json(by_alias=True)) > MAX_RESULT:
+        return Outcome(
+            "The answer is larger than 1 MB. Next: Ask for less of it.",
+            error="rejected",
+            ms=ms,
+            refusal=True,
+        )
+    text = "\n".join(part.text for part in cleaned.content if isinstance(part, TextContent))
     if result.is_error:
-        return Outcome(text or "The tool failed.", error="fault", ms=ms)
-    content: object = _sanitize_value(result.structured_content)
-    if not isinstance(content, dict):
-        return Outcome(text or "It is done.", ms=ms)
-    data = cast("dict[str, Any]", content)
+        text = text or "The tool failed."
+        model_text = fit_text(text, MAX_TEXT)
+        return Outcome(
+            text, error="rejected", ms=ms, raw_result=cleaned, model_text=model_text, refusal=True
+        )
+    data = _data_of(cleaned)
+    if data is None:
+        text = text or "It is done."
+        return Outcome(text, ms=ms, raw_result=cleaned, model_text=_fit_answer(text))
     if [*data] == ["result"] and isinstance(wrapped := data["result"], str):
-        return Outcome(wrapped, ms=ms)  # FastMCP wraps a text in `result`
+        # FastMCP wraps a text in `result`.
+        return Outcome(wrapped, ms=ms, raw_result=cleaned, model_text=_fit_answer(wrapped))
     say = data.get("say")
     sentence = sanitize_text(say, _MAX_SAY) if isinstance(say, str) else None
-    compact = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    if len(compact) > MAX_TEXT:
-        return Outcome(text or sanitize_text(compact), say=sentence, ms=ms)
-    blocks: list[ContentBlock] = [TextContent(text=text or compact)]
-    sanitized = CallToolResult(content=blocks, structured_content=data)
-    return Outcome(text or compact, data, sentence, ms=ms, raw_result=sanitized)
+    model_text = fit_data(data, MAX_TEXT)
+    return Outcome(
+        text or to_json(data), data, sentence, ms=ms, raw_result=cleaned, model_text=model_text
+    )
+
+
+def _data_of(result: CallToolResult) -> dict[str, Any] | None:
+    content: object = result.structured_content
+    return cast("dict[str, Any]", content) if isinstance(content, dict) else None
+
+
+def _fit_answer(text: str) -> str:
+    """Return a text that a model may read; JSON in it loses whole items and not its end."""
+    if len(text) <= MAX_TEXT:
+        return text
+    try:
+        data: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return fit_text(text, MAX_TEXT)
+    whole = data if isinstance(data, dict) else {"items": data}
+    return fit_data(cast("dict[str, Any]", whole), MAX_TEXT)
 
 
 def _sanitize_value(value: object, depth: int = 0) -> object:
@@ -80,10 +115,10 @@ def _sanitize_value(value: object, depth: int = 0) -> object:
         return None
     match value:
         case str():
-            return sanitize_text(value)
+            return clean(value)
         case dict():
             items = cast("Mapping[str, object]", value).items()
-            return {sanitize_text(key): _sanitize_value(each, depth + 1) for key, each in items}
+            return {clean(key): _sanitize_value(each, depth + 1) for key, each in items}
         case list():
             return [_sanitize_value(each, depth + 1) for each in cast("list[object]", value)]
         case _:

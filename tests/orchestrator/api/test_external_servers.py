@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest_asyncio
+from fastmcp.exceptions import ToolError
 from redis.asyncio import Redis
 
 from config.database import Database
@@ -66,6 +67,11 @@ class GatewayClient:
         """Call a tool."""
         request = mcp_request("tools/call", name=tool, arguments=arguments)
         return (await self._http.post("/mcp", **request)).json()["result"]
+
+    async def execute(self, tool: str, **arguments: Any) -> httpx2.Response:
+        """Call a tool over REST."""
+        body = {"tool_key": tool, "params": arguments}
+        return await self._http.post("/api/tools/execute", json=body)
 
 
 async def gateway_client(
@@ -135,3 +141,35 @@ async def test_another_business_s_key_has_none_of_them(
     )
     refused = await gateway.call_tool("tracker_find", name="Ada")
     assert refused["_meta"]["antiphon"]["error"] == "unknown_tool"
+
+
+def search(query: str) -> dict[str, Any]:
+    if query == "nothing":
+        raise ToolError("No page has that.")
+    return {"pages": [{"title": f"Page {number}", "text": "x" * 100} for number in range(300)]}
+
+
+async def test_a_tool_with_capitals_is_called_and_answers_in_full(
+    dependencies: Dependencies, business: RegisteringBusiness, tracker: ExternalServerDouble
+) -> None:
+    tracker.offer(search, "Search the wiki.", name="KB-search")
+    await business.accept("tracker")
+    gateway = await gateway_client(dependencies, business)
+    assert "tracker_KB_search" in await gateway.tool_names()
+    found = await gateway.call_tool("tracker_KB_search", query="all")
+    assert found["structuredContent"] == search("all")
+
+
+async def test_what_its_tool_refuses_is_no_fault_of_ours(
+    dependencies: Dependencies, business: RegisteringBusiness, tracker: ExternalServerDouble
+) -> None:
+    tracker.offer(search, "Search the wiki.", name="KB-search")
+    await business.accept("tracker")
+    gateway = await gateway_client(dependencies, business)
+    refused = await gateway.call_tool("tracker_KB_search", query="nothing")
+    assert refused["isError"]
+    assert "No page has that." in refused["content"][0]["text"]
+    answer = await gateway.execute("tracker_KB_search", query="nothing")
+    assert answer.status_code == 200
+    assert answer.json()["is_error"] is True
+    assert "No page has that." in answer.json()["text"]

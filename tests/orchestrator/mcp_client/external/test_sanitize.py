@@ -63,11 +63,55 @@ def test_a_sentence_is_cleaned_before_it_is_spoken() -> None:
     assert sanitize_result(answer(data={"say": f"Hello{TAGS}\x00"}), 1).say == "Hello"
 
 
-def test_too_much_data_is_cut_as_text() -> None:
-    outcome = sanitize_result(answer(data={f"key{n}": "x" * 100 for n in range(1000)}), 1)
-    assert outcome.data == {}
-    assert len(outcome.for_model) < MAX_TEXT + 20
-    assert outcome.for_model.startswith('{"key0":"xxx')
+def test_a_model_reads_whole_items_and_how_many_more_there_are() -> None:
+    data: dict[str, Any] = {
+        "found": [{"id": n, "name": f"Customer {n}"} for n in range(1000)],
+        "total": 1000,
+    }
+    outcome = sanitize_result(answer(data=data), 1)
+    read = json.loads(outcome.for_model)
+    assert len(outcome.for_model) <= MAX_TEXT
+    assert len(read["found"]) > 100
+    assert read["found"] == data["found"][: len(read["found"])]
+    assert read["total"] == 1000
+    assert read["more_items"].startswith(f"{1000 - len(read['found'])} of 1000 in found")
+    # Clients of others get what was sent.
+    assert outcome.data == outcome.result.structured_content == data
+
+
+def test_lists_in_lists_and_long_texts_are_shortened_too() -> None:
+    orders = [{"order": n, "lines": ["x" * 90] * 500, "note": "y" * 9000} for n in range(3)]
+    read = json.loads(sanitize_result(answer(data={"orders": orders}), 1).for_model)
+    assert "more_items" in read
+    texts = {"text": " ".join(["word"] * 9000), "other": "kept"}
+    read = json.loads(sanitize_result(answer(data=texts), 1).for_model)
+    assert read["other"] == "kept"
+    assert "more characters are left out" in read["text"]
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_json_in_a_text_is_not_cut_in_its_middle(*, as_list: bool) -> None:
+    items = [{"id": n} for n in range(2000)]
+    text = json.dumps(items if as_list else {"items": items})
+    outcome = sanitize_result(answer(text), 1)
+    assert outcome.text == text
+    assert (
+        json.loads(outcome.for_model)["items"]
+        == items[: len(json.loads(outcome.for_model)["items"])]
+    )
+
+
+def test_a_long_text_ends_with_a_word_and_says_how_much_is_missing() -> None:
+    outcome = sanitize_result(answer("word " * 10_000), 1)
+    assert len(outcome.for_model) < MAX_TEXT + 60
+    assert "word [" in outcome.for_model
+    assert len(outcome.text) == 50_000
+
+
+def test_more_than_a_megabyte_is_refused_as_a_whole() -> None:
+    outcome = sanitize_result(answer("x" * 1_000_001), 1)
+    assert (outcome.error, outcome.refusal) == ("rejected", True)
+    assert outcome.raw_result is None
 
 
 def test_data_may_not_be_endlessly_deep() -> None:
@@ -82,7 +126,9 @@ def test_an_error_has_a_text_and_no_kind_of_its_own() -> None:
     result = answer("No such customer.", is_error=True)
     result.meta = {"antiphon": {"error": "rejected", "say": 5}}
     outcome = sanitize_result(result, 1)
-    assert (outcome.text, outcome.error, outcome.say) == ("No such customer.", "fault", None)
+    assert (outcome.text, outcome.error, outcome.say) == ("No such customer.", "rejected", None)
+    assert outcome.refusal
+    assert outcome.result.is_error
     assert sanitize_result(answer(is_error=True), 1).text == "The tool failed."
 
 
