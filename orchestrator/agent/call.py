@@ -39,6 +39,7 @@ from orchestrator.sentences import say
 
 logger = logging.getLogger("antiphon.call")
 
+_SETTLE_SECONDS = 3.0  # that the end of a call waits for writes that are under way
 _DELIVERY_TIMEOUT = 5.0  # seconds that the end of a call waits for the transcripts server
 _GREETING_TIMEOUT = 3.0  # seconds that connecting the servers waits for the greeting to sound
 
@@ -201,6 +202,7 @@ class Call:
         A call that ends although nobody has ended it is left to another job.
         """
         await self._last_words.recognize()
+        await self._parts.toolset.runner.writes.settle(_SETTLE_SECONDS)
         await self._background.aclose()
         if self._ending.reason:
             await self._recorder.end(self._ending.reason, _DELIVERY_TIMEOUT)

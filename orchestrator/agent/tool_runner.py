@@ -55,6 +55,7 @@ class ToolRunner:
         self._caller_turns: list[str] = []
         self._caller_details = CallerDetails()
         self._running = 0
+        self._writing = asyncio.Lock()
         self.idle = asyncio.Event()  # no tool runs
         self.idle.set()
         self.limits = TurnLimits(bot)
@@ -85,17 +86,32 @@ class ToolRunner:
         policy = self._bot.policy(tool.server, tool.tool)
         arguments = self._clean_arguments(tool, arguments)
         code = self.confirmation.code_for(tool, arguments)
-        outcome = self.writes.replayed_outcome(tool, arguments, policy)
+        # A code is the caller's new yes: then even what may have been done is done again.
+        outcome = None if code else self.writes.replayed_outcome(tool, arguments, policy)
         if outcome is None:
-            self.limits.check(reads=tool.reads)
-            self._publish("agent_tool_request", {"server": tool.server, "tool": tool.tool})
+            calling = self.writes.running(tool, arguments)
+            if calling is None:
+                calling = self._start(tool, arguments, code, policy)
             async with self._busy(), self._filler(tool, policy, ctx):
-                outcome = await self._call(tool, arguments, code, policy)
-            self._clock.add("tools", outcome.ms / 1000)
-            self._publish_outcome(tool, arguments, outcome)
+                # A caller who interrupts does not undo a write: it goes on to its end.
+                outcome = await (calling if tool.reads else asyncio.shield(calling))
+        self.writes.hear(tool, arguments)
         if outcome.error is None:
             self._caller_details.note(tool, arguments)
         return self._finish(tool, arguments, outcome, ctx.function_call.call_id, policy)
+
+    def _start(
+        self, tool: ToolInfo, arguments: dict[str, Any], code: str | None, policy: ToolPolicy
+    ) -> asyncio.Task[Outcome]:
+        """Start a call that is none yet; a write is remembered from now on."""
+        self.limits.check(reads=tool.reads)
+        key = self.writes.idempotency_key(tool, arguments, policy)
+        self._publish("agent_tool_request", {"server": tool.server, "tool": tool.tool})
+        calling = asyncio.create_task(self._call(tool, arguments, code, policy, key))
+        self.writes.note(tool, arguments)
+        if not tool.reads:
+            self.writes.add(tool, arguments, calling)
+        return calling
 
     def _clean_arguments(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments without a code of the model's, and without what it made up."""
@@ -133,9 +149,28 @@ class ToolRunner:
         return ctx.with_filler(take, delay=delay, interval=INTERVAL)
 
     async def _call(
-        self, tool: ToolInfo, arguments: dict[str, Any], code: str | None, policy: ToolPolicy
+        self,
+        tool: ToolInfo,
+        arguments: dict[str, Any],
+        code: str | None,
+        policy: ToolPolicy,
+        key: str | None,
     ) -> Outcome:
-        key = self.writes.idempotency_key(tool, arguments, policy)
+        """Call a tool; the writes of a call one after the other, as they were asked for."""
+        async with nullcontext() if tool.reads else self._writing:
+            outcome = await self._call_with_code(tool, arguments, code, policy, key)
+        self._clock.add("tools", outcome.ms / 1000)
+        self._publish_outcome(tool, arguments, outcome)
+        return outcome
+
+    async def _call_with_code(
+        self,
+        tool: ToolInfo,
+        arguments: dict[str, Any],
+        code: str | None,
+        policy: ToolPolicy,
+        key: str | None,
+    ) -> Outcome:
         with_code = arguments | ({CONFIRMATION_CODE: code} if code else {})
         outcome = await self._send(tool, with_code, key, policy)
         if code == EXPIRED_CODE and CONFIRMATION_CODE in outcome.data:
@@ -176,9 +211,9 @@ class ToolRunner:
         if outcome.error:
             raise ToolError(outcome.for_model)
         if self.confirmation.add_request(tool, arguments, outcome):
+            self.writes.remove(tool, arguments)  # nothing has been done yet
             return Outcome("", _without(outcome.data, CONFIRMATION_CODE)).for_model
         if not tool.reads:
-            self.writes.add(tool, arguments, outcome)
             self.confirmation.clear()
         self.handles.update(tool, outcome)
         return outcome.for_model

@@ -1,14 +1,16 @@
 """How a bot uses a server: what it is denied, and what happens when it asks for the same again."""
 
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from fastmcp.tools import tool
+from fastmcp.tools import FunctionTool, tool
 from livekit.agents.llm import ToolError
 from redis.asyncio import Redis
 
@@ -36,6 +38,29 @@ from toolkit.middleware.results import Result
 from toolkit.server.build import ServerSpec
 
 written: list[str] = []
+
+
+@dataclass
+class HeldWrite:
+    """A write that waits in its server until a test lets it go on."""
+
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+gates: dict[str, HeldWrite] = {}
+
+
+@contextmanager
+def held(what: str) -> Generator[HeldWrite]:
+    """Hold the write of this text."""
+    gates[what] = HeldWrite()
+    try:
+        yield gates[what]
+    finally:
+        gates.pop(what).opened.set()
+
+
 RecordedCall = tuple[str, str, Mapping[str, Any], Outcome, str]
 
 
@@ -49,6 +74,9 @@ class Written(Result):
 async def write(what: str) -> Written:
     """Write."""
     written.append(what)
+    if gate := gates.get(what):
+        gate.came.set()
+        await gate.opened.wait()
     if what.startswith("no"):
         raise Rejected("No.")
     return Written(what=what)
@@ -147,6 +175,14 @@ async def external(
 
     async def write(what: str) -> str:
         written.append(what)
+        if gate := gates.get(what):
+            gate.came.set()
+            await gate.opened.wait()
+        written.append(f"done {what}")
+        return what
+
+    async def look(what: str) -> str:
+        written.append(what)
         return what
 
     async with (
@@ -154,6 +190,8 @@ async def external(
         in_one_task(shop(signer, database, cache)) as mine,
     ):
         server.offer(write, "Write.", reads=False)
+        server.offer(look, "Look.")
+        server.mcp.add_tool(FunctionTool.from_function(write, name="do", description="Do."))
         await mine.add("erp", server)
         yield server, mine
 
@@ -173,18 +211,96 @@ async def test_a_repeat_is_one_after_other_writes_too(server: ServerClient) -> N
     assert (written.count(what), written.count(other)) == (1, 1)
 
 
-@pytest.mark.parametrize(("mode", "times"), [("replay", 1), ("allow", 2)])
-async def test_it_is_so_for_an_external_server(
-    external: tuple[ExternalServerDouble, RegisteringBusiness], mode: str, times: int
+@pytest.mark.parametrize("between", ["write", "look"])
+async def test_an_external_server_is_asked_again_once_anything_else_was(
+    external: tuple[ExternalServerDouble, RegisteringBusiness], between: str
+) -> None:
+    """On, off and on again is three writes, of which only the server knows the order."""
+    _, mine = external
+    call = await ServerClient(mine.constellation, mine.tenant, "erp").start_call("replay")
+    what, other = uuid4().hex, uuid4().hex
+    await call.run("write", what)
+    await call.run(between, other)
+    assert await call.run("write", what) == what
+    assert (written.count(what), written.count(other)) == (2, 1)
+
+
+@pytest.mark.parametrize("tool", ["write", "do"])
+async def test_a_write_that_the_caller_interrupts_is_done_once_and_its_repeat_waits(
+    external: tuple[ExternalServerDouble, RegisteringBusiness], tool: str
+) -> None:
+    """Also of a tool that does not say what it does."""
+    _, mine = external
+    call = await ServerClient(mine.constellation, mine.tenant, "erp").start_call("replay")
+    what = uuid4().hex
+    with held(what) as gate:
+        first = asyncio.create_task(call.run(tool, what))
+        await gate.came.wait()
+        first.cancel()
+        await asyncio.wait({first})
+        again = asyncio.create_task(call.run(tool, what))
+        await asyncio.sleep(0)
+        gate.opened.set()
+        assert await again == what
+    assert written.count(what) == 1
+    assert len(call.recorded) == 1
+
+
+async def test_an_interrupted_write_of_ours_is_done_once(server: ServerClient) -> None:
+    call, what = await server.start_call("replay"), uuid4().hex
+    with held(what) as gate:
+        first = asyncio.create_task(call.run("write", what))
+        await gate.came.wait()
+        first.cancel()
+        await asyncio.wait({first})
+        again = asyncio.create_task(call.run("write", what))
+        await asyncio.sleep(0)
+        gate.opened.set()
+        assert "what" in await again
+    assert written.count(what) == 1
+
+
+async def test_a_tool_that_does_not_say_what_it_does_is_asked_again_once_it_was_heard(
+    external: tuple[ExternalServerDouble, RegisteringBusiness],
 ) -> None:
     _, mine = external
-    call = await ServerClient(mine.constellation, mine.tenant, "erp").start_call(mode)
-    what, other = uuid4().hex, uuid4().hex
-    answers = [await call.run("write", each) for each in (what, other, what)]
-    assert answers == [what, other, what]
-    # What was not sent again is not recorded again.
-    assert len(call.recorded) == times + 1
-    assert (written.count(what), written.count(other)) == (times, 1)
+    call = await ServerClient(mine.constellation, mine.tenant, "erp").start_call("replay")
+    what = uuid4().hex
+    assert [await call.run("do", what) for _ in range(2)] == [what, what]
+    assert written.count(what) == 2
+
+
+async def test_writes_of_one_message_are_done_in_their_order_and_reads_beside_them(
+    external: tuple[ExternalServerDouble, RegisteringBusiness],
+) -> None:
+    _, mine = external
+    call = await ServerClient(mine.constellation, mine.tenant, "erp").start_call("replay")
+    first, second, read = (uuid4().hex for _ in range(3))
+    with held(first) as gate:
+        writes = [asyncio.create_task(call.run("write", each)) for each in (first, second)]
+        await gate.came.wait()
+        assert await call.run("look", read) == read
+        assert second not in written
+        gate.opened.set()
+        assert await asyncio.gather(*writes) == [first, second]
+    assert written.index(f"done {first}") < written.index(second)
+
+
+async def test_a_write_without_an_answer_is_not_sent_again(
+    external: tuple[ExternalServerDouble, RegisteringBusiness],
+) -> None:
+    server, mine = external
+    call = await ServerClient(mine.constellation, mine.tenant, "erp").start_call("replay")
+    what = uuid4().hex
+    server.breaking = True
+    for _ in range(2):
+        with pytest.raises(ToolError, match="It is not known whether it was done"):
+            await call.run("write", what)
+    server.breaking = False
+    await call.run("look", uuid4().hex)
+    with pytest.raises(ToolError, match="It is not known whether it was done"):
+        await call.run("write", what)
+    assert len(server.asked("tools/call")) == 2  # the write, and the look
 
 
 async def test_a_repeat_is_refused(server: ServerClient) -> None:
