@@ -201,7 +201,7 @@ class Router:
         Long because each way to fail has an outcome of its own.
         `budget` is in seconds. `retry` allows a second attempt. `reads` says that the tool changes
         nothing; by default, that is what may be tried again. `key` is the idempotency key of a
-        write; external servers do not get it.
+        write; external servers do not get it, but it holds for them, too.
         """
         reads = retry if reads is None else reads
         started = time.perf_counter()
@@ -213,7 +213,7 @@ class Router:
             return unreachable_outcome(str(error), elapsed_ms(started))
         if external is not None:
             return await external.servers.call(
-                external.row, tool, arguments, claims, budget=budget, retry=retry
+                external.row, tool, arguments, claims, budget=budget, retry=retry, key=key
             )
         params: dict[str, Any] = {"name": tool, "arguments": dict(arguments)}
         params["_meta"] = {LANGUAGE_KEY: LANGUAGE.get()}

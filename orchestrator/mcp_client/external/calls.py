@@ -30,6 +30,7 @@ from orchestrator.mcp_client.external.confirmation import (
 from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.external.pinning import PinnedTools, check_pins
 from orchestrator.mcp_client.external.sanitize import sanitize_result
+from orchestrator.mcp_client.external.sent_writes import SentWrite, SentWrites
 from orchestrator.mcp_client.tool import (
     Outcome,
     ServerUnreachableError,
@@ -61,6 +62,7 @@ class ExternalServers:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
+        self._sent = SentWrites(directory.database)
         self._pool = ClientPool(idle_timeout=_IDLE_TIMEOUT)
         self._transport: httpx2.AsyncBaseTransport | None = None
         self._servers: dict[_Key, McpServer] = {}
@@ -97,13 +99,17 @@ class ExternalServers:
         *,
         budget: float,
         retry: bool,
+        key: str | None = None,
     ) -> Outcome:
         """Call a tool if it is unchanged since it was accepted, and write the audit row.
 
-        Never raises: whatever goes wrong is an `Outcome`, too. `budget` is in seconds.
+        Never raises: whatever goes wrong is an `Outcome`, too. `budget` is in seconds. A write that
+        a client repeats with its `key` is answered from the first one; the server gets no key.
         """
         started = time.perf_counter()
-        outcome = await self._call(server, tool, arguments, claims, budget=budget, retry=retry)
+        outcome = await self._call(
+            server, tool, arguments, claims, budget=budget, retry=retry, key=key
+        )
         status = outcome.error or str(outcome.data.get("status", "ok"))
         row = audit_row(claims, server.name, tool, arguments, status, elapsed_ms(started))
         await self._directory.write_audit(claims.business_id, row)
@@ -118,6 +124,7 @@ class ExternalServers:
         *,
         budget: float,
         retry: bool,
+        key: str | None,
     ) -> Outcome:
         started = time.perf_counter()
         deadline = _deadline(budget)
@@ -136,18 +143,45 @@ class ExternalServers:
                     name: each for name, each in arguments.items() if name != CONFIRMATION_CODE
                 }
             params = CallToolRequestParams(name=tool, arguments=dict(arguments))
-            request = CallToolRequest(params=params)
-            result = await self._request(
-                server,
-                lambda session: session.send_request(request, CallToolResult),
-                deadline,
-                retry=retry and info.repeatable,
-            )
+            write = None
+            if not info.reads:
+                agreed = tool in claims.grant.confirm
+                write = await self._sent.begin(
+                    server.name, tool, params.arguments or {}, claims, key, agreed=agreed
+                )
+            if isinstance(write, CallToolResult):
+                return sanitize_result(write, elapsed_ms(started))
+            result = await self._send(server, params, write, deadline, retry and info.repeatable)
         except InvalidParamsError as error:
             return invalid_outcome(str(error), elapsed_ms(started))
         except ServerUnreachableError as error:
             return lost_outcome(error, elapsed_ms(started), reads=info is None or info.reads)
         return sanitize_result(result, elapsed_ms(started))
+
+    async def _send(
+        self,
+        server: McpServer,
+        params: CallToolRequestParams,
+        write: SentWrite | None,
+        deadline: float,
+        retry: bool,
+    ) -> CallToolResult:
+        """Send a call; a write stays noted as sent only where nobody knows how it ended."""
+        request = CallToolRequest(params=params)
+        try:
+            result = await self._request(
+                server,
+                lambda session: session.send_request(request, CallToolResult),
+                deadline,
+                retry=retry,
+            )
+        except ServerUnreachableError as error:
+            if write is not None and not error.maybe_done:
+                await self._sent.finish(write, None)
+            raise
+        if write is not None:
+            await self._sent.finish(write, result)
+        return result
 
     async def aclose(self) -> None:
         """Close every connection."""

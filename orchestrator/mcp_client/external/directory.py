@@ -42,7 +42,7 @@ class Directory:
         *,
         allow_private: bool = False,
     ) -> None:
-        self._database = database
+        self.database = database
         self._keyring = keys
         self.cache = cache
         self.allow_private = allow_private
@@ -69,7 +69,7 @@ class Directory:
         until, rows = self._servers.get(business_id, (0.0, None))
         if rows is None or until < monotonic():
             try:
-                async with self._database.tenant(business_id) as session:
+                async with self.database.tenant(business_id) as session:
                     rows = {row.name: row for row in await external_servers.list_all(session)}
             except UNREACHABLE:
                 if rows is None:
@@ -121,7 +121,7 @@ class Directory:
         if len(self._recorded) >= _MAX_CACHED:
             self._recorded.clear()
         try:
-            async with self._database.tenant(server.business_id) as session:
+            async with self.database.tenant(server.business_id) as session:
                 for tool in new:
                     await _record_withheld(session, server, tool)
         except UNREACHABLE:

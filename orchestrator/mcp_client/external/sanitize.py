@@ -106,8 +106,8 @@ def _fit_answer(text: str) -> str:
         data: object = json.loads(text)
     except (ValueError, RecursionError):
         return fit_text(text, MAX_TEXT)
-    whole = data if isinstance(data, dict) else {"items": data}
-    return fit_data(cast("dict[str, Any]", whole), MAX_TEXT)
+    whole: Any = data if isinstance(data, dict) else {"items": data}
+    return fit_data(whole, MAX_TEXT)
 
 
 def _sanitize_value(value: object, depth: int = 0) -> object:

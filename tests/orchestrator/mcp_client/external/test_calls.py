@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
 from config.database import Database
-from config.security.tokens import Signer
+from config.security.tokens import Claims, Signer
 from orchestrator.mcp_client.tool import ServerUnreachableError
 from tests.support.external_servers import ExternalServerDouble, serve_external
 from tests.support.processes import in_one_task
@@ -270,3 +271,71 @@ async def test_the_headers_are_nowhere_to_be_read(
     assert row.auth is not None
     visible = [caplog.text, repr([record.__dict__ for record in caplog.records]), repr(row)]
     assert not [each for each in visible if "canary" in each]
+
+
+async def in_conversation(of: RegisteringBusiness, conversation: UUID) -> Claims:
+    """Return what a bot may do in a conversation, whichever process it is in."""
+    return (await of.claims("erp")).model_copy(update={"conversation_id": conversation})
+
+
+async def test_what_a_dead_process_has_sent_is_not_sent_again(
+    mine: RegisteringBusiness, signer: Signer, database: Database, cache: Redis
+) -> None:
+    """Its next agent, in another process, is told that nobody knows whether it was done."""
+    added: list[str] = []
+    came, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(name: str) -> str:
+        added.append(name)
+        came.set()
+        await goes_on.wait()
+        return name
+
+    async with in_one_task(serve_external()) as server, shop(signer, database, cache) as again:
+        server.offer(slow, ADD, name="add", reads=False)
+        await mine.add("erp", server)
+        claims = await in_conversation(mine, uuid4())
+        dying = asyncio.create_task(mine.constellation.call("erp", "add", {"name": "A"}, claims))
+        await came.wait()
+        dying.cancel()
+        await asyncio.wait({dying})
+        goes_on.set()
+        outcome = await again.constellation.call("erp", "add", {"name": "A"}, claims)
+        assert outcome.error == "outcome_unknown"
+        assert added == ["A"]
+        # Another conversation's wish is its own, and so is one after an answer.
+        other = await in_conversation(mine, uuid4())
+        for _ in range(2):
+            assert (await again.constellation.call("erp", "add", {"name": "A"}, other)).text == "A"
+        assert added == ["A"] * 3
+
+
+async def test_a_clients_own_key_holds_for_servers_of_others(
+    mine: RegisteringBusiness, erp: ExternalServerDouble
+) -> None:
+    await mine.add("erp", erp, Authorization=CANARY)
+    claims = await mine.claims("erp")
+
+    async def add_once(key: str, name: str = "Ada") -> str:
+        return (await mine.constellation.call("erp", "add", {"name": name}, claims, key=key)).text
+
+    together = await asyncio.gather(*(add_once("k1") for _ in range(5)))
+    assert {*together, await add_once("k1")} == {"Ada was added."}
+    assert len(erp.asked("tools/call")) == 1
+    await add_once("k2")
+    assert len(erp.asked("tools/call")) == 2
+
+
+async def test_a_write_that_never_left_may_be_sent_again(mine: RegisteringBusiness) -> None:
+    async with in_one_task(serve_external()) as server:
+        server.offer(add, ADD, reads=False)
+        await mine.add("erp", server)
+        port = int(server.url.split(":")[2].split("/")[0])
+        await mine.tools("erp")
+    claims = await in_conversation(mine, uuid4())
+    lost = await mine.constellation.call("erp", "add", {"name": "A"}, claims, key="k")
+    assert lost.error == "unavailable"
+    async with in_one_task(serve_external(port=port)) as server:
+        server.offer(add, ADD, reads=False)
+        done = await mine.constellation.call("erp", "add", {"name": "A"}, claims, key="k")
+        assert done.text == "A was added."
