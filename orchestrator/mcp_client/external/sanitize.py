@@ -106,7 +106,7 @@ def _fit_answer(text: str) -> str:
         data: object = json.loads(text)
     except (ValueError, RecursionError):
         return fit_text(text, MAX_TEXT)
-    whole: Any = data if isinstance(data, dict) else {"items": data}
+    whole = cast("dict[str, Any]", data) if isinstance(data, dict) else {"items": data}
     return fit_data(whole, MAX_TEXT)
 
 
