@@ -17,6 +17,7 @@ from orchestrator.mcp_client.tool import ServerUnreachableError, ToolInfo
 logger = logging.getLogger("antiphon.catalogue")
 
 _LIFETIME = 7 * 24 * 3600  # seconds
+_CALL_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before a call asks a server again
 
 
 class _Listing(BaseModel):
@@ -88,13 +89,20 @@ class ToolCache:
         before: _Listing | None,
         on_update: Callable[[str, tuple[ToolInfo, ...]], None],
     ) -> None:
-        try:
-            tools = await self.refresh(identity, server)
-        except ServerUnreachableError:
-            logger.warning("a server did not list its tools", extra={"server": server})
+        # A call goes on for minutes: a server that comes back meanwhile is wanted.
+        waits = _CALL_WAITS if before is None and not self._complete else ()
+        for wait in (*waits, None):
+            try:
+                tools = await self.refresh(identity, server)
+            except ServerUnreachableError:
+                logger.warning("a server did not list its tools", extra={"server": server})
+                if wait is None:
+                    return
+                await asyncio.sleep(wait)
+                continue
+            if before is None or before.tools != tools:
+                on_update(server, tools)
             return
-        if before is None or before.tools != tools:
-            on_update(server, tools)
 
     async def _read(self, identity: Identity) -> dict[str, _Listing]:
         names = identity.servers

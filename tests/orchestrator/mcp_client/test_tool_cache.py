@@ -91,7 +91,25 @@ async def test_another_version_of_the_bot_asks_anew(cache: Redis, baker: Bot) ->
     assert updates["ovens"] == (tool_info("ovens", "cool"),)
 
 
-async def test_a_server_that_does_not_answer_costs_its_own_tools(cache: Redis, baker: Bot) -> None:
+async def test_a_server_that_comes_back_is_listed_in_the_same_call(
+    cache: Redis, baker: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.mcp_client.tool_cache._CALL_WAITS", (0.0, 0.0))
+
+    class Restarting(Servers):
+        async def list_tools(self, server: str, claims: Claims) -> list[ToolInfo]:
+            if self.asked.count("ovens"):
+                self.tools["ovens"] = ["heat"]
+            return await super().list_tools(server, claims)
+
+    _, updates = await load_tools(Restarting(shop=["sell"]), cache, baker)
+    assert updates["ovens"] == (tool_info("ovens", "heat"),)
+
+
+async def test_a_server_that_does_not_answer_costs_its_own_tools(
+    cache: Redis, baker: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.mcp_client.tool_cache._CALL_WAITS", (0.0,))
     assert await load_tools(Servers(shop=["sell"]), cache, baker) == (
         {},
         {"shop": (tool_info("shop", "sell"),)},
