@@ -75,6 +75,7 @@ class ToolRunner:
         """Begin a new turn of the caller's."""
         self._caller_turns.append(text)
         self.limits.start_turn()
+        self.writes.start_turn()
         self.confirmation.add_caller_turn(text)
 
     async def run(self, tool: ToolInfo, arguments: Mapping[str, Any], ctx: RunContext[Any]) -> str:
@@ -95,7 +96,7 @@ class ToolRunner:
             async with self._busy(), self._filler(tool, policy, ctx):
                 # A caller who interrupts does not undo a write: it goes on to its end.
                 outcome = await (calling if tool.reads else asyncio.shield(calling))
-        self.writes.hear(tool, arguments)
+        self.writes.note_read(tool, arguments)
         if outcome.error is None:
             self._caller_details.note(tool, arguments)
         return self._finish(tool, arguments, outcome, ctx.function_call.call_id, policy)
@@ -108,9 +109,7 @@ class ToolRunner:
         key = self.writes.idempotency_key(tool, arguments, policy)
         self._publish("agent_tool_request", {"server": tool.server, "tool": tool.tool})
         calling = asyncio.create_task(self._call(tool, arguments, code, policy, key))
-        self.writes.note(tool, arguments)
-        if not tool.reads:
-            self.writes.add(tool, arguments, calling)
+        self.writes.add(tool, arguments, calling)
         return calling
 
     def _clean_arguments(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> dict[str, Any]:

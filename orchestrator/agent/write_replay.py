@@ -6,8 +6,9 @@ tool decides (`duplicates`):
 - `replay`: a repeat is answered with the result of the first. Our servers do that themselves, by
   the idempotency key that they derive from conversation, tool and arguments; for an external
   server, which remembers nothing for us, it is done here, as long as nothing else has been asked of
-  that server since: what it has stored may have changed. A tool that does not say what it does
-  (without annotations) is answered from memory only where nobody has heard its answer yet.
+  that server since: what it has stored may have changed. An answer that the model never read, for
+  the caller interrupted, is given beside those of the same turn. A tool that does not say what it
+  does (without annotations) is answered from memory only where its answer was not read.
 - `reject`: a repeat is an error that the model reads.
 - `allow`: a repeat is done again, under an idempotency key of its own.
 
@@ -31,11 +32,20 @@ ALREADY_DONE = "You have already done that in this call."
 
 
 @dataclass(eq=False)
+class _Call:
+    """A call of a server's tool, in which turn of the caller's; `read` says that its answer was."""
+
+    key: str
+    turn: int
+    read: bool = False
+
+
+@dataclass(eq=False)
 class _Write:
-    """A write that was sent. `heard` says that its answer has reached the model."""
+    """A write that was sent."""
 
     task: asyncio.Task[Outcome]
-    heard: bool = False
+    call: _Call
 
     @property
     def outcome(self) -> Outcome | None:
@@ -51,22 +61,28 @@ class WriteReplay:
 
     def __init__(self) -> None:
         self._writes: dict[str, _Write] = {}
-        self._last: dict[str, str] = {}  # by server, the last call of any of its tools
+        self._calls: dict[str, list[_Call]] = {}  # of each server, in their order
+        self._turn = 0
 
-    def note(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> None:
-        """Note that a tool is called now."""
-        self._last[tool.server] = _key(tool, arguments)
+    def start_turn(self) -> None:
+        """Begin a turn of the caller's."""
+        self._turn += 1
 
     def add(
         self, tool: ToolInfo, arguments: Mapping[str, Any], task: asyncio.Task[Outcome]
     ) -> None:
-        """Remember a write that is sent now."""
-        self._writes[_key(tool, arguments)] = _Write(task)
+        """Note a call that is sent now."""
+        call = _Call(_key(tool, arguments), self._turn)
+        self._calls.setdefault(tool.server, []).append(call)
+        if not tool.reads:
+            self._writes[call.key] = _Write(task, call)
 
-    def hear(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> None:
-        """Note that the model has read a write's answer."""
-        if write := self._find(tool, arguments):
-            write.heard = True
+    def note_read(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> None:
+        """Note that the model reads the answer of a call."""
+        key = _key(tool, arguments)
+        calls = reversed(self._calls.get(tool.server, ()))
+        if call := next((call for call in calls if call.key == key), None):
+            call.read = True
 
     def remove(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> None:
         """Forget a write that has only asked for agreement."""
@@ -95,8 +111,9 @@ class WriteReplay:
             raise ToolError(ALREADY_DONE)
         if not tool.external or policy.duplicates == "allow":
             return None
-        is_last = self._last.get(tool.server) == _key(tool, arguments)
-        return outcome if is_last and (tool.annotations or not write.heard) else None
+        if self._is_overtaken(tool.server, write.call):
+            return None
+        return outcome if tool.annotations or not write.call.read else None
 
     def idempotency_key(
         self, tool: ToolInfo, arguments: Mapping[str, Any], policy: ToolPolicy
@@ -111,6 +128,14 @@ class WriteReplay:
         running = [write.task for write in self._writes.values() if not write.task.done()]
         if running:
             await asyncio.wait(running, timeout=seconds)
+
+    def _is_overtaken(self, server: str, call: _Call) -> bool:
+        """Return whether another call of the server came after this one and before its repeat."""
+        calls = self._calls[server]
+        later = [each for each in calls[calls.index(call) + 1 :] if each.key != call.key]
+        if call.read:
+            return bool(later)
+        return any(each.read or each.turn > call.turn for each in later)
 
     def _find(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> _Write | None:
         return None if tool.reads else self._writes.get(_key(tool, arguments))

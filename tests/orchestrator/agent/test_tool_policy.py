@@ -246,6 +246,22 @@ async def test_a_write_that_the_caller_interrupts_is_done_once_and_its_repeat_wa
     assert len(call.recorded) == 1
 
 
+async def test_a_write_of_a_later_turn_overtakes_one_whose_answer_was_not_read(
+    external: tuple[ExternalServerDouble, RegisteringBusiness],
+) -> None:
+    """On, off and on again, each interrupted: the last one has to be sent."""
+    _, mine = external
+    call = await ServerClient(mine.constellation, mine.tenant, "erp").start_call("replay")
+    on, off = uuid4().hex, uuid4().hex
+    for what in (on, off, on):
+        call.runner.add_caller_turn("Please.")
+        writing = asyncio.create_task(call.run("write", what))
+        await asyncio.sleep(0)
+        writing.cancel()
+        await call.runner.writes.settle(10)
+    assert [each for each in written if each in (on, off)] == [on, off, on]
+
+
 async def test_an_interrupted_write_of_ours_is_done_once(server: ServerClient) -> None:
     call, what = await server.start_call("replay"), uuid4().hex
     with held(what) as gate:
