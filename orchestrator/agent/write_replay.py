@@ -6,9 +6,9 @@ tool decides (`duplicates`):
 - `replay`: a repeat is answered with the result of the first. Our servers do that themselves, by
   the idempotency key that they derive from conversation, tool and arguments; for an external
   server, which remembers nothing for us, it is done here, as long as nothing else has been asked of
-  that server since: what it has stored may have changed. An answer that the model never read, for
-  the caller interrupted, is given beside those of the same turn. A tool that does not say what it
-  does (without annotations) is answered from memory only where its answer was not read.
+  that server since: what it has stored may have changed. A turn that the caller interrupted is
+  asked for again as a whole, so that its calls do not count as something else. A tool that does not
+  say what it does (without annotations) is answered from memory only where its answer was not read.
 - `reject`: a repeat is an error that the model reads.
 - `allow`: a repeat is done again, under an idempotency key of its own.
 
@@ -133,9 +133,9 @@ class WriteReplay:
         """Return whether another call of the server came after this one and before its repeat."""
         calls = self._calls[server]
         later = [each for each in calls[calls.index(call) + 1 :] if each.key != call.key]
-        if call.read:
-            return bool(later)
-        return any(each.read or each.turn > call.turn for each in later)
+        # A turn that was interrupted is asked for as a whole again.
+        interrupted = any(each.turn == call.turn and not each.read for each in calls)
+        return any(each.turn > call.turn or not interrupted for each in later)
 
     def _find(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> _Write | None:
         return None if tool.reads else self._writes.get(_key(tool, arguments))

@@ -70,20 +70,20 @@ def serve(
 @app.command()
 def prepare() -> None:
     """Make the language model ready for OpenVINO, which is faster on processors with VNNI."""
-    from orchestrator.embedded import engine
+    from orchestrator.embedded import llm_engine
 
-    folder = run(engine.prepare(console.print))
+    folder = run(llm_engine.prepare(console.print))
     console.print(f"It is in {folder}.")
 
 
 @app.command()
 def status() -> None:
     """Show which engine would run the language model, and why."""
-    from orchestrator.embedded import engine
+    from orchestrator.embedded import llm_engine
 
-    choice = engine.choose_engine(settings().llm_engine, None)
+    choice = llm_engine.choose_engine(settings().llm_engine, None)
     console.print(f"engine: {choice.name} ({choice.reason})")
-    preparation = engine.look()
+    preparation = llm_engine.look()
     if preparation.made:
         console.print(f"OpenVINO's model: {preparation.folder}, {preparation.size / 1e9:.2f} GB")
 
@@ -91,6 +91,6 @@ def status() -> None:
 @app.command()
 def remove() -> None:
     """Delete what was made for OpenVINO; llama.cpp answers from the next start on."""
-    from orchestrator.embedded import engine
+    from orchestrator.embedded import llm_engine
 
-    console.print(f"{engine.remove() / 1e9:.2f} GB are free again.")
+    console.print(f"{llm_engine.remove() / 1e9:.2f} GB are free again.")

@@ -136,6 +136,7 @@ class Typed:
     def __init__(self, *parts: str, broken: bool = False) -> None:
         self._parts = parts
         self._broken = broken
+        self.info = SimpleNamespace(attributes=None)
 
     def close(self) -> None:
         """Do nothing."""
@@ -168,6 +169,7 @@ async def test_a_text_that_is_not_taken_is_answered(texts: Sequence[Typed], reas
             unused,
             unused,
             cast("Any", SimpleNamespace(runner=SimpleNamespace(idle=asyncio.Event()))),
+            unused,
             unused,
             lambda _, data: refused.put_nowait(dict(data)),
             background,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.embedded import engine
+from orchestrator.embedded import llm_engine
 from orchestrator.embedded.llm_engine import choose_engine
 from orchestrator.embedded.weights import WeightsError
 
@@ -27,7 +27,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def make_model() -> None:
     """Have OpenVINO's model made."""
-    folder = engine.look().folder
+    folder = llm_engine.look().folder
     folder.mkdir(parents=True)
     (folder / "openvino_model.bin").write_bytes(b"x" * 100)
 
@@ -37,8 +37,8 @@ def test_the_faster_engine_is_taken_where_its_model_is_made() -> None:
     pytest.importorskip("openvino_genai")
     make_model()
     choice = choose_engine("auto", None)
-    assert (choice.name, choice.folder) == ("openvino", engine.look().folder)
-    assert engine.look().size == 100
+    assert (choice.name, choice.folder) == ("openvino", llm_engine.look().folder)
+    assert llm_engine.look().size == 100
 
 
 @pytest.mark.usefixtures("processor")
@@ -79,10 +79,10 @@ def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_model_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestrator.embedded.llm_engine._DISK_GB", 1e6)
     with pytest.raises(WeightsError, match="cannot be made"):
-        await engine.prepare(lambda _: None)
+        await llm_engine.prepare(lambda _: None)
 
 
 def test_removing_gives_the_disk_back(cache: Path) -> None:
     make_model()
-    assert engine.remove() == 100
+    assert llm_engine.remove() == 100
     assert not list(cache.glob("openvino-*"))
