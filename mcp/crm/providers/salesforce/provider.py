@@ -185,10 +185,13 @@ class Salesforce:
         statement = soql.build_query(query, await business_zone(self._call))
         response = await self._select(statement, QueryResponse)
         rows = response.records
-        matching = [row for row in rows[: query.limit] if mapping.matches_phone_filters(row, query)]
+        matching = [row for row in rows if mapping.matches_phone_filters(row, query)]
+        is_full = max(response.totalSize, len(rows)) >= soql.row_limit(query)
         return Page(
-            records=tuple(mapping.to_record(row, query.kind, query.fields) for row in matching),
-            more=max(response.totalSize, len(rows)) > query.limit,
+            records=tuple(
+                mapping.to_record(row, query.kind, query.fields) for row in matching[: query.limit]
+            ),
+            more=is_full or len(matching) > query.limit,
         )
 
     async def search(self, query: SearchQuery, kinds: Sequence[Kind], limit: int) -> list[Record]:

@@ -36,6 +36,7 @@ _MAX_LENGTH = 10_000  # characters: a longer statement makes a URL that Salesfor
 _MAX_TEXT = 4000  # characters of a literal
 _RECENT = timedelta(days=1)
 _ONE_DAY = timedelta(days=1)
+_MAX_LOOKALIKES = 200  # records with digits in the order of a number's
 _MAX_RECENT = 5  # records that a lost create is looked for among
 _MAX_TERMS = 8  # of a search
 _MIN_TERM = 2  # characters of a search term
@@ -83,7 +84,7 @@ def like(text: str, *, inside: bool) -> str:
 
 
 def build_query(query: Query, zone: ZoneInfo) -> str:
-    """Return the SOQL of a query, whose limit is one more to see whether there are others.
+    """Return the SOQL of a query, whose limit is `row_limit`.
 
     Its days are those of `zone`. Records that are gone, such as converted leads, are found only
     if a filter asks for them.
@@ -104,7 +105,16 @@ def build_query(query: Query, zone: ZoneInfo) -> str:
         if column.type == "long":
             _reject("Records cannot be put in order by their notes.")
         order = f"{column.name} {'DESC' if query.descending else 'ASC'} NULLS LAST"
-    return build_select(sobject, query.fields, conditions, order=order, limit=query.limit + 1)
+    return build_select(sobject, query.fields, conditions, order=order, limit=row_limit(query))
+
+
+def row_limit(query: Query) -> int:
+    """Return how many rows to ask for: one more than are wanted shows that there are others.
+
+    By a number others are found, too, which `mapping.matches_phone_filters` leaves out.
+    """
+    by_phone = any(each.field == "phone" for each in query.filters)
+    return _MAX_LOOKALIKES if by_phone else query.limit + 1
 
 
 def build_select(

@@ -121,6 +121,19 @@ async def test_a_number_is_found_in_every_field_that_has_the_person_s(sales: Crm
             assert shown.data["phone"].startswith("030 55501-4")
 
 
+async def test_a_number_is_found_behind_others_that_have_its_digits(sales: CrmHarness) -> None:
+    async with sales.caller() as caller:
+        ids: list[str] = []
+        for number in ("+49 30 555 0142", "5 5 5 0 1 4 2 9999", "+49 40 555 0142"):
+            made = await sales.call_ok(caller, "create_contact", name="Ann", phone=number)
+            ids.append(made.data["id"])
+            row(sales, ids[-1])["CreatedDate"] = f"2026-12-0{len(ids)}T12:00:00.000+0000"
+        filters = [{"field": "phone", "value": "030 5550142"}]
+        page = await sales.call_ok(caller, "query", kind="contact", filters=filters, limit=1)
+        assert [each["id"] for each in page.data["rows"]] == ids[:1]
+        assert page.data["more"] is False
+
+
 async def test_a_text_that_is_too_long_for_soql_is_not_sent(sales: CrmHarness) -> None:
     async with sales.caller() as caller:
         for op in ("is", "contains"):
