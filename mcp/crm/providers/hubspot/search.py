@@ -170,9 +170,8 @@ def filter_groups(query: Query, context: FilterContext) -> list[FilterGroup]:
         for combination in product(*per_filter)
     ]
     sizes = [len(group) for group in groups]
-    if len(groups) > _MAX_GROUPS or sum(sizes) > _MAX_FILTERS:
-        _reject_size()
-    if max(sizes) > _MAX_FILTERS_OF_GROUP:
+    largest = max(sizes, default=0)
+    if len(groups) > _MAX_GROUPS or sum(sizes) > _MAX_FILTERS or largest > _MAX_FILTERS_OF_GROUP:
         _reject_size()
     return groups
 
@@ -186,8 +185,9 @@ def satisfies(
     letters; numbers are searched for by their last digits.
     """
     name = condition.field
-    if name == "phone" and name in STANDARD_FIELDS[record.kind]:
-        return _has_number(crm_object, condition)
+    compares_numbers = condition.op in ("is", "one_of", "is_not")
+    if name == "phone" and name in STANDARD_FIELDS[record.kind] and compares_numbers:
+        return _has_number(crm_object, condition) == (condition.op != "is_not")
     value = record.values.get(name, record.fields.get(name, ""))
     text, expected = (" ".join(str(each).casefold().split()) for each in (value, condition.value))
     match condition.op:
@@ -206,14 +206,7 @@ def satisfies(
 def _has_number(crm_object: CrmObject, condition: Filter) -> bool:
     values = condition.value if isinstance(condition.value, list) else [str(condition.value)]
     numbers = [crm_object.properties.get(name) or "" for name in PHONE_PROPERTIES]
-    same = any(is_same_number(value, number) for value in values for number in numbers)
-    match condition.op:
-        case "is" | "one_of":
-            return same
-        case "is_not":
-            return not same
-        case _:
-            return True
+    return any(is_same_number(value, number) for value in values for number in numbers)
 
 
 def _is_coarse(condition: Filter) -> bool:
@@ -308,8 +301,10 @@ def _comparison_filters(name: str, op: str, values: list[str], kind: str) -> lis
         case "starts_with":
             return [[_filter(name, "CONTAINS_TOKEN", f"{values[0]}*")]]
         case "is_not":
-            differs = [_filter(name, "NEQ", value) for value in values]
-            return [differs, [{"propertyName": name, "operator": "NOT_HAS_PROPERTY"}]]
+            differs = _filter(name, "NEQ", values[0])
+            if len(values) > 1:  # options: stages of several pipelines may have the same label
+                differs = {"propertyName": name, "operator": "NOT_IN", "values": values}
+            return [[differs], [{"propertyName": name, "operator": "NOT_HAS_PROPERTY"}]]
         case "one_of" | "is" if len(values) != 1:
             if not kind:  # in which case a list has to be written is not known
                 return [[_filter(name, "EQ", value)] for value in values]

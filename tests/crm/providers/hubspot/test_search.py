@@ -43,6 +43,17 @@ async def test_a_list_of_options_keeps_their_case(hub: CrmHarness) -> None:
         assert await find(caller, "lead", "source", "one_of", ["Radio", "TV"]) == {two}
 
 
+async def test_a_stage_of_many_pipelines_is_one_condition(hub: CrmHarness) -> None:
+    more = [{"id": f"p{n}", "stages": [{"id": f"s{n}", "label": "Negotiation"}]} for n in range(7)]
+    fake(hub).pipelines["deals"] += more
+    fake(hub).add("deals", dealname="One", dealstage="s3", pipeline="p3")
+    two = fake(hub).add("deals", dealname="Two", dealstage="931", pipeline="default")
+    three = fake(hub).add("deals", dealname="Three")
+    async with hub.caller() as caller:
+        found = await find(caller, "opportunity", "stage", "is_not", "Negotiation")
+        assert found == {two, three}
+
+
 async def test_a_list_of_a_property_of_unknown_type_asks_for_each_value(hub: CrmHarness) -> None:
     fake(hub).hidden.add("segment")
     one = fake(hub).add("contacts", lastname="A", segment="KEY_ACCOUNT")
@@ -113,6 +124,7 @@ async def test_a_number_is_found_in_every_property_that_has_numbers(hub: CrmHarn
         both = ["0171 5550123", "+49 30 5550142"]
         assert await find(caller, "contact", "phone", "one_of", both) == {mobile, desk}
         assert desk not in await find(caller, "contact", "phone", "is_not", "030 5550142")
+        assert await find(caller, "contact", "phone", "starts_with", "+49 30") == {desk}
 
 
 async def test_days_of_own_properties(hub: CrmHarness) -> None:
