@@ -16,12 +16,13 @@ from sqlalchemy import (
     literal,
     not_,
     or_,
+    true,
 )
 from sqlmodel import col
 
 from crm.provider import STANDARD_FIELDS, Filter, Kind, Query, StandardField, Value
 from crm.providers.builtin.tables import CrmRecord
-from toolkit.speech.people import significant_digits
+from toolkit.speech.people import is_same_number, significant_digits
 
 REFERENCES: Mapping[StandardField, Kind | None] = {
     "account": "account",
@@ -49,6 +50,8 @@ def build_condition(kind: Kind, condition: Filter) -> ColumnElement[bool]:
             return false()
         case "is", value:
             return _equality(kind, condition.field, value)
+        case "is_not", _ if _is_phone(kind, condition.field):
+            return true()  # `has_number` decides: other numbers have the same last digits
         case "is_not", value:
             return or_(text.is_(None), not_(_equality(kind, condition.field, value)))
         case "contains", value:
@@ -59,6 +62,23 @@ def build_condition(kind: Kind, condition: Filter) -> ColumnElement[bool]:
             return _comparison(text, value, above=op == "above")
         case _:
             return false()
+
+
+def filters_by_phone(query: Query) -> bool:
+    """Say whether `has_number` has to check what the expressions find."""
+    return any(_is_phone(query.kind, each.field) for each in query.filters)
+
+
+def has_number(query: Query, phone: str) -> bool:
+    """Say whether a phone number satisfies a query, whose expressions compare the last digits."""
+    for condition in query.filters:
+        if not _is_phone(query.kind, condition.field):
+            continue
+        values = condition.value if isinstance(condition.value, list) else [str(condition.value)]
+        is_same = any(is_same_number(value, phone) for value in values)
+        if condition.op in ("is", "one_of", "is_not") and is_same != (condition.op != "is_not"):
+            return False
+    return True
 
 
 def sort_order(query: Query) -> list[ColumnElement[Any]]:
@@ -79,12 +99,16 @@ def _element(kind: Kind, field: str) -> Any:
     return col(column)[field]
 
 
+def _is_phone(kind: Kind, field: str) -> bool:
+    return field == "phone" and field in STANDARD_FIELDS[kind]
+
+
 def _equality(kind: Kind, field: str, value: Value) -> ColumnElement[bool]:
     text = _element(kind, field).astext
     if field in STANDARD_FIELDS[kind] and field in REFERENCES:
         prefix = id_prefix(str(value))
         return cast(text, String).startswith(prefix) if prefix else false()
-    if field in STANDARD_FIELDS[kind] and field == "phone":
+    if _is_phone(kind, field):
         return col(CrmRecord.phone_digits) == significant_digits(str(value))
     if isinstance(value, bool):
         return cast(text, String) == str(value).lower()

@@ -25,7 +25,14 @@ from crm.provider import (
     StandardField,
     Value,
 )
-from crm.providers.builtin.filters import REFERENCES, build_condition, id_prefix, sort_order
+from crm.providers.builtin.filters import (
+    REFERENCES,
+    build_condition,
+    filters_by_phone,
+    has_number,
+    id_prefix,
+    sort_order,
+)
 from crm.providers.builtin.tables import CrmRecord
 from toolkit.errors import NotFound
 from toolkit.speech.people import fold, is_similar, significant_digits, similar_prefixes, similarity
@@ -116,10 +123,11 @@ class Builtin:
                 *(build_condition(query.kind, each) for each in query.filters),
             )
             .order_by(*sort_order(query))
-            .limit(query.limit + 1)
+            .limit(_MAX_SIMILAR if filters_by_phone(query) else query.limit + 1)
         )
         async with self._call.transaction() as session:
-            rows = (await session.execute(statement)).scalars().all()
+            found = (await session.execute(statement)).scalars().all()
+        rows = [row for row in found if has_number(query, row.phone or "")]
         records = tuple(_record(row, query.fields) for row in rows[: query.limit])
         return Page(records=records, more=len(rows) > query.limit)
 

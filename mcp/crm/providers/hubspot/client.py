@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,25 +13,35 @@ from crm.provider import STANDARD_FIELDS, Filter, Kind, StandardField
 from crm.providers.hubspot import mapping
 from crm.providers.hubspot.mapping import OBJECTS, REFERENCES, CrmObject
 from crm.providers.hubspot.options import OPTION_SOURCES, Options, OptionsResponse, parse_options
+from crm.providers.hubspot.responses import NO_SUCH_RECORD
 from toolkit.errors import Forbidden, NotFound, Rejected
 from toolkit.http.client import VendorApi
 from toolkit.http.concurrency import gather
+from toolkit.http.records import Records
 from toolkit.tenancy import ToolCall
 
-NO_SUCH_RECORD = "HubSpot has no such record."
 _ID = re.compile(r"[0-9]{1,20}")
 _OPTIONS_TTL = 300.0  # seconds
 
 
+class _NextPage(BaseModel):
+    after: str = ""
+
+
 class _Paging(BaseModel):
-    next: dict[str, Any] | None = None
+    next: _NextPage | None = None
 
 
 class SearchResponse(BaseModel):
-    """The response of a search: one page of objects."""
+    """The response of a search: one page of objects, of `total` in all."""
 
-    results: list[CrmObject]
+    total: int = 0
+    results: Records[CrmObject]
     paging: _Paging = _Paging()
+
+
+class _PropertyResponse(BaseModel):
+    type: str = ""
 
 
 class _CreateResponse(BaseModel):
@@ -60,6 +71,8 @@ class HubSpotClient:
 
         Raises:
             NotFound: there is no such object, or a lead is wanted and the contact is none.
+
+        The object of a merged one has another id.
         """
         associated = dict.fromkeys(
             name for field in STANDARD_FIELDS[kind] for name in REFERENCES.get(field, ())
@@ -71,7 +84,7 @@ class HubSpotClient:
         path = _path(OBJECTS[kind], record_id)
         crm_object = await self.api.call("GET", path, CrmObject, params=params)
         stage = crm_object.properties.get(mapping.LIFECYCLE_STAGE)
-        if kind == "lead" and stage != mapping.LEAD_STAGE:
+        if crm_object.archived or (kind == "lead" and stage != mapping.LEAD_STAGE):
             raise NotFound(NO_SUCH_RECORD)
         return crm_object
 
@@ -138,42 +151,65 @@ class HubSpotClient:
 
         return {field: await self.call.cached(self.account, path, _OPTIONS_TTL, fetch)}
 
+    async def property_types(self, kind: Kind, names: Sequence[str]) -> Mapping[str, str]:
+        """Return the types of properties that the account lets us read, by name.
+
+        They are cached for five minutes.
+        """
+
+        async def fetch(name: str) -> str:
+            path = ("crm", "v3", "properties", OBJECTS[kind], name)
+            try:
+                return (await self.api.call("GET", path, _PropertyResponse)).type
+            except (Forbidden, NotFound):
+                return ""
+
+        types = await gather(
+            self.call.cached(
+                self.account, ("type", OBJECTS[kind], name), _OPTIONS_TTL, partial(fetch, name)
+            )
+            for name in names
+        )
+        return {name: kind for name, kind in zip(names, types, strict=True) if kind}
+
     async def resolve_reference(self, field: StandardField, record_id: str) -> tuple[str, str]:
         """Return the type and the id of the object that a reference field names by its id.
+
+        An object that has been merged into another one is the other one.
 
         Raises:
             NotFound: there is no such object.
             Rejected: objects of several types have that id.
         """
-        names = REFERENCES[field]
         if not is_id(record_id):
             raise NotFound(NO_SUCH_RECORD)
-        if len(names) > 1:
-            exist = await gather(self._exists(name, record_id) for name in names)
-            names = tuple(name for name, exists in zip(names, exist, strict=True) if exists)
-        match names:
-            case [name]:
-                return name, record_id
+        names = REFERENCES[field]
+        ids = await gather(self._current_id(name, record_id) for name in names)
+        match [(name, found) for name, found in zip(names, ids, strict=True) if found]:
+            case [(name, found)]:
+                return name, found
             case []:
                 raise NotFound(NO_SUCH_RECORD)
             case _:
                 raise Rejected("HubSpot has several records with that id.")
 
-    async def resolve_references(self, kind: Kind, filters: Sequence[Filter]) -> Mapping[str, str]:
-        """Return the type of each object that filters name, by its id."""
-        types: dict[str, str] = {}
+    async def resolve_references(
+        self, kind: Kind, filters: Sequence[Filter]
+    ) -> Mapping[str, tuple[str, str]]:
+        """Return the type and id of each object that filters name, by the id in the filter."""
+        objects: dict[str, tuple[str, str]] = {}
         for each in filters:
             if each.field in REFERENCES and each.field in STANDARD_FIELDS[kind]:
                 for value in each.value if isinstance(each.value, list) else [str(each.value)]:
-                    types[value], _ = await self.resolve_reference(each.field, value)
-        return types
+                    objects[value] = await self.resolve_reference(each.field, value)
+        return objects
 
-    async def _exists(self, name: str, record_id: str) -> bool:
+    async def _current_id(self, name: str, record_id: str) -> str | None:
         try:
-            await self.api.call("GET", _path(name, record_id), CrmObject)
+            crm_object = await self.api.call("GET", _path(name, record_id), CrmObject)
         except NotFound:
-            return False
-        return True
+            return None
+        return None if crm_object.archived else crm_object.id
 
 
 def is_id(text: str) -> bool:

@@ -3,8 +3,9 @@
 import html
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field
 
@@ -20,6 +21,7 @@ from crm.provider import (
     Value,
 )
 from crm.providers.hubspot.options import Options
+from toolkit.http.records import Records
 from toolkit.instants import add
 from toolkit.speech.times import format_utc
 
@@ -81,6 +83,7 @@ PROPERTIES: Mapping[Kind, Mapping[StandardField, str]] = {
         "subject": "subject",
         "status": "hs_pipeline_stage",
         "priority": "hs_ticket_priority",
+        "account": "hs_primary_company_id",
         "notes": "content",
     },
 }
@@ -116,8 +119,10 @@ _ASSOCIATIONS: Mapping[tuple[str, str], int] = {
     ("meetings", "deals"): 212,
     ("meetings", "tickets"): 226,
 }
-# HubSpot has no dates, only times: noon in UTC is on the same day nearly everywhere.
-_NOON = time(12, tzinfo=UTC)
+# The associations with the primary one of several companies.
+_PRIMARY_TYPES = frozenset({"contact_to_company", "deal_to_company", "ticket_to_company"})
+# These are moments at HubSpot: noon of a day is on that day wherever HubSpot's users look at it.
+_NOON = time(12)
 _MEETING_LENGTH = timedelta(minutes=30)  # where no end is given
 _TAG = re.compile(r"<[^<>]+>")
 
@@ -130,24 +135,29 @@ class Association(BaseModel):
 
 
 class _Associations(BaseModel):
-    results: list[Association] = Field(default_factory=list[Association])
+    results: Records[Association] = Field(default_factory=list[Association])
 
 
 class CrmObject(BaseModel):
     """An object as HubSpot returns it: every property is a text."""
 
     id: str
+    archived: bool = False
     properties: dict[str, str | None] = Field(default_factory=dict[str, str | None])
     associations: dict[str, _Associations] = Field(default_factory=dict[str, _Associations])
 
     def associated(self, field: StandardField) -> tuple[str, str] | None:
-        """Return the type and id of the object that a reference field refers to."""
+        """Return the type and id of the object that a reference field refers to.
+
+        Returns None if there is no such object, or if it is unknown which of several it is: only
+        of companies HubSpot marks one as the primary one.
+        """
         for name in REFERENCES[field]:
             results = self.associations.get(name, _Associations()).results
-            # The association with the primary company has a label.
-            ranked = sorted(results, key=lambda each: each.type.endswith("_unlabeled"))
-            if ranked:
-                return name, ranked[0].id
+            primary = {each.id for each in results if each.type in _PRIMARY_TYPES}
+            ids = primary or {each.id for each in results}
+            if ids:
+                return (name, ids.pop()) if len(ids) == 1 else None
         return None
 
 
@@ -182,13 +192,17 @@ def to_record(
     kind: Kind,
     crm_object: CrmObject,
     source: str | None,
+    zone: ZoneInfo,
     fields: Sequence[str] = (),
     options: Mapping[StandardField, Options] | None = None,
 ) -> Record:
-    """Return an object as a record, with the `fields` that have a value as custom fields."""
+    """Return an object as a record, with the `fields` that have a value as custom fields.
+
+    Its days are those of `zone`.
+    """
     properties = crm_object.properties
     known: dict[StandardField, Value | None] = {
-        field: _parse_value(kind, field, properties.get(name), options or {})
+        field: _parse_value(kind, field, properties.get(name), options or {}, zone)
         for field, name in properties_by_field(kind, source).items()
     }
     if kind in PERSON_KINDS:
@@ -202,7 +216,11 @@ def to_record(
 
 
 def to_search_record(
-    kinds: Sequence[Kind], crm_object: CrmObject, source: str | None, email: str | None
+    kinds: Sequence[Kind],
+    crm_object: CrmObject,
+    source: str | None,
+    zone: ZoneInfo,
+    email: str | None,
 ) -> Record:
     """Return an object that a search found as a record of one of `kinds`.
 
@@ -212,7 +230,8 @@ def to_search_record(
     """
     is_lead = crm_object.properties.get(LIFECYCLE_STAGE) == LEAD_STAGE
     fitting: list[Kind] = [each for each in kinds if (each == "lead") == is_lead]
-    record = to_record((fitting or list(kinds))[0], crm_object, source, PHONE_PROPERTIES[1:])
+    kind = (fitting or list(kinds))[0]
+    record = to_record(kind, crm_object, source, zone, PHONE_PROPERTIES[1:])
     others = (crm_object.properties.get(ADDITIONAL_EMAILS) or "").split(";")
     same = [each for each in others if email and each.casefold() == email.casefold()]
     fields = {**record.fields, ADDITIONAL_EMAILS: same[0]} if same else record.fields
@@ -220,9 +239,12 @@ def to_search_record(
 
 
 def to_properties(
-    kind: Kind, values: InputValues, fields: CustomFields, source: str | None
+    kind: Kind, values: InputValues, fields: CustomFields, source: str | None, zone: ZoneInfo
 ) -> dict[str, str]:
-    """Return values as properties; references are left out, which become associations."""
+    """Return values as properties; references are left out, which become associations.
+
+    A day becomes noon of that day in `zone`.
+    """
     properties: dict[str, str] = {}
     for field, value in values.items():
         if field in REFERENCES:
@@ -231,6 +253,8 @@ def to_properties(
             first, _, last = str(value).strip().rpartition(" ")
             properties |= {FIRST_NAME: first.strip(), LAST_NAME: last}
         else:
+            if isinstance(value, date) and not isinstance(value, datetime):
+                value = datetime.combine(value, _NOON, zone)
             text = to_text(value)
             name = properties_by_field(kind, source)[field]
             properties[name] = ENUM_VALUES.get((kind, field), {}).get(text, text)
@@ -258,8 +282,6 @@ def to_text(value: InputValue | Value) -> str:
     match value:
         case datetime():
             return format_utc(value)
-        case date():
-            return format_utc(datetime.combine(value, _NOON))
         case bool():
             return str(value).lower()
         case float() if value.is_integer():
@@ -269,20 +291,32 @@ def to_text(value: InputValue | Value) -> str:
 
 
 def _parse_value(
-    kind: Kind, field: StandardField, text: str | None, options: Mapping[StandardField, Options]
+    kind: Kind,
+    field: StandardField,
+    text: str | None,
+    options: Mapping[StandardField, Options],
+    zone: ZoneInfo,
 ) -> Value | None:
     if not text:
         return None
     if field in options:
         return options[field].display_name(text)
     if field.endswith("_date"):
-        return text[:10]
+        return _parse_day(text, zone)
     if field == "amount":
         return _parse_number(text)
     if field == "notes" and kind in ("task", "event"):  # which are HTML
         return html.unescape(_TAG.sub("", text)).strip()
     standard = {theirs: ours for ours, theirs in ENUM_VALUES.get((kind, field), {}).items()}
     return standard.get(text, text)
+
+
+def _parse_day(text: str, zone: ZoneInfo) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return (moment.astimezone(zone) if moment.tzinfo else moment).date().isoformat()
 
 
 def _parse_number(text: str) -> float | None:

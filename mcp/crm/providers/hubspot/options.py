@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, Field
 
 from crm.provider import CASE_STATUSES, Kind, StandardField
+from toolkit.http.records import Records
 
 # The field of each kind that has options, and the path under which these are read.
 OPTION_SOURCES: Mapping[Kind, tuple[StandardField, tuple[str, ...]]] = {
@@ -39,14 +40,14 @@ class _Stage(BaseModel):
 class _Pipeline(BaseModel):
     id: str
     displayOrder: int = 0
-    stages: list[_Stage] = Field(default_factory=list[_Stage])
+    stages: Records[_Stage] = Field(default_factory=list[_Stage])
 
 
 class OptionsResponse(BaseModel):
     """The definition of a property, or the pipelines of an object type."""
 
-    options: list[_Option] = Field(default_factory=list[_Option])
-    results: list[_Pipeline] = Field(default_factory=list[_Pipeline])
+    options: Records[_Option] = Field(default_factory=list[_Option])
+    results: Records[_Pipeline] = Field(default_factory=list[_Pipeline])
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,19 @@ from crm.provider import (
     StandardField,
 )
 from crm.providers.hubspot import mapping
-from crm.providers.hubspot.client import NO_SUCH_RECORD, HubSpotClient, is_id
+from crm.providers.hubspot.client import HubSpotClient, is_id
 from crm.providers.hubspot.mapping import OBJECTS, PIPELINES, REFERENCES, CrmObject
 from crm.providers.hubspot.options import OPTION_SOURCES
+from crm.providers.hubspot.responses import NO_SUCH_RECORD, refusal
 from crm.providers.hubspot.search import (
+    Body,
+    FilterContext,
     FilterGroup,
     contact_detail_filters,
     filter_groups,
+    next_page,
+    page_size,
+    properties_to_describe,
     recent_filters,
     restrict_to_leads,
     satisfies,
@@ -36,16 +42,18 @@ from crm.providers.hubspot.search import (
     similar_name_filters,
     sort_property,
 )
-from toolkit.errors import NotFound, Rejected
+from toolkit.errors import NotFound, OutcomeUnknown, Rejected
 from toolkit.http.client import HeaderAuth, VendorApi
 from toolkit.http.concurrency import gather
 from toolkit.oauth import OAuth
+from toolkit.speech.clock import business_zone
 from toolkit.tenancy import Credentials, ToolCall
 
 _TOKEN_URL = "https://api.hubapi.com/oauth/v1/token"  # noqa: S105 - an address
 _MAX_CANDIDATES = 25  # records that a lost create is looked for among
 _MAX_SIMILAR = 100  # records with a similar name, which `crm.matching` ranks
 _SEARCHES_PER_SECOND = 5  # that HubSpot allows an account
+_MAX_PAGES = 3  # of a query, whose records are compared here
 _RECENT = timedelta(days=1)
 # HubSpot normalizes these when it stores them.
 _REWRITTEN: tuple[StandardField, ...] = ("industry", "website")
@@ -95,7 +103,7 @@ class HubSpot:
         if credentials.refresh_token:
             auth = OAuth("HubSpot", _TOKEN_URL, account, call)
         url = account.base_url("https://api.hubapi.com")
-        api = VendorApi("HubSpot", url, call.vendor_connection(account), auth)
+        api = VendorApi("HubSpot", url, call.vendor_connection(account), auth, refusal)
         self._call, self._source = call, settings.lead_source
         self._client = HubSpotClient(api, account, call, self._source, settings.case_statuses)
 
@@ -112,7 +120,8 @@ class HubSpot:
         except NotFound:
             return None
         options = await self._client.options(kind)
-        return mapping.to_record(kind, found, self._source, fields, options)
+        zone = await business_zone(self._call)
+        return mapping.to_record(kind, found, self._source, zone, fields, options)
 
     async def create(self, kind: Kind, values: InputValues, fields: CustomFields) -> str:
         """Create a record with its associations, and return its id."""
@@ -130,13 +139,16 @@ class HubSpot:
         if not self._call.is_retry:
             return None
         title = str(values.get("name") or values.get("subject") or "")
-        groups = recent_filters(kind, title, now() - _RECENT, self._source)
+        context = FilterContext(self._source, await business_zone(self._call))
+        groups = recent_filters(kind, title, now() - _RECENT, context)
         properties = mapping.requested_properties(kind, self._source)
         request = search_request(properties, groups, _MAX_CANDIDATES)
         response = await self._client.search(OBJECTS[kind], request)
+        if len(response.results) < min(response.total, _MAX_CANDIDATES):
+            raise OutcomeUnknown("HubSpot has a new record that cannot be read.")
         plain = {field: value for field, value in values.items() if field not in REFERENCES}
         for each in response.results:
-            found = mapping.to_record(kind, each, self._source)
+            found = mapping.to_record(kind, each, self._source, context.zone)
             if is_same_record(found, plain, ignored=_REWRITTEN):
                 # A search returns no associations.
                 record = await self.get(kind, each.id)
@@ -156,7 +168,7 @@ class HubSpot:
             before = await self._client.get_object(kind, record_id, (*PIPELINES.values(),))
         properties = await self._properties(kind, values, fields, before)
         if properties:
-            await self._client.update(kind, record_id, properties)
+            await self._client.update(kind, before.id, properties)
         for field, other in associated.items():
             await self._client.replace_association(kind, before, field, other)
 
@@ -166,29 +178,45 @@ class HubSpot:
         if any(each.value == [] for each in query.filters):
             return Page(records=())
         try:
-            types = await self._client.resolve_references(kind, query.filters)
+            objects = await self._client.resolve_references(kind, query.filters)
         except NotFound:
             return Page(records=())
         options = await self._client.options(kind)
-        groups = filter_groups(query, source, options, types)
+        types = await self._client.property_types(kind, properties_to_describe(query, source))
+        zone = await business_zone(self._call)
+        context = FilterContext(source, zone, options, objects, types)
+        groups = filter_groups(query, context)
         sort_by, descending = sort_property(query, source)
         names = dict.fromkeys((*query.fields, *(each.field for each in query.filters)))
         custom = [name for name in names if name not in STANDARD_FIELDS[kind]]
         request = search_request(
             mapping.requested_properties(kind, source, custom),
             groups,
-            query.limit,
+            page_size(query),
             sort_by=sort_by,
             descending=descending,
         )
-        response = await self._client.search(OBJECTS[kind], request)
-        records = [
-            mapping.to_record(kind, each, source, custom, options) for each in response.results
-        ]
-        satisfying = tuple(
-            record for record in records if all(satisfies(record, each) for each in query.filters)
-        )
-        return Page(records=satisfying, more=response.paging.next is not None)
+        return await self._read_pages(query, request, custom, context)
+
+    async def _read_pages(
+        self, query: Query, request: Body, custom: Sequence[str], context: FilterContext
+    ) -> Page:
+        """Return the objects that a search finds and that satisfy the whole query."""
+        kind, records, more = query.kind, list[Record](), True
+        for _ in range(_MAX_PAGES):
+            response = await self._client.search(OBJECTS[kind], request)
+            for each in response.results:
+                record = mapping.to_record(
+                    kind, each, context.source, context.zone, custom, context.options
+                )
+                if all(satisfies(record, each, one, context) for one in query.filters):
+                    records.append(record)
+            following = response.paging.next
+            more = following is not None or len(records) > query.limit
+            if following is None or len(records) >= query.limit:
+                break
+            request = next_page(request, following.after)
+        return Page(records=tuple(records[: query.limit]), more=more)
 
     async def search(self, query: SearchQuery, kinds: Sequence[Kind], limit: int) -> list[Record]:
         """Return candidates by number, by address, by words, or by the beginnings of names."""
@@ -226,8 +254,9 @@ class HubSpot:
         responses = await gather(
             self._client.search(name, request) for name, request in requests.items()
         )
+        zone = await business_zone(self._call)
         return [
-            mapping.to_search_record(_kinds_of(name, kinds), each, self._source, query.email)
+            mapping.to_search_record(_kinds_of(name, kinds), each, self._source, zone, query.email)
             for name, response in zip(requests, responses, strict=True)
             for each in response.results
         ]
@@ -253,18 +282,19 @@ class HubSpot:
                 "HubSpot has no property for the source of a lead.",
                 next="Call again without source, and say it in notes.",
             )
+        zone = await business_zone(self._call)
         field, _ = OPTION_SOURCES.get(kind, ("", ()))
         value = values.get(field)
         if value is None and (before is not None or kind not in PIPELINES):
-            return mapping.to_properties(kind, values, fields, self._source)
+            return mapping.to_properties(kind, values, fields, self._source, zone)
         options = (await self._client.options(kind))[field]
         pipeline = before.properties.get(PIPELINES[kind]) if before and kind in PIPELINES else None
         option = options.first_stage() if value is None else options.select(str(value), pipeline)
         if option is None:
-            return mapping.to_properties(kind, values, fields, self._source)
+            return mapping.to_properties(kind, values, fields, self._source, zone)
         in_pipeline = {PIPELINES[kind]: option.pipeline} if option.pipeline else {}
         resolved = {**values, field: option.value}
-        return {**in_pipeline, **mapping.to_properties(kind, resolved, fields, self._source)}
+        return {**in_pipeline, **mapping.to_properties(kind, resolved, fields, self._source, zone)}
 
 
 def _kinds_of(name: str, kinds: Sequence[Kind]) -> list[Kind]:

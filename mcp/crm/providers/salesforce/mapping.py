@@ -17,6 +17,8 @@ from crm.provider import (
     Value,
 )
 from crm.providers.salesforce.objects import (
+    ALL_DAY_DATE,
+    IS_ALL_DAY,
     LEAD_PREFIX,
     SOBJECTS,
     Sobject,
@@ -88,6 +90,8 @@ def to_payload(kind: Kind, values: InputValues, fields: CustomFields) -> dict[st
     body: dict[str, Any] = {}
     for field, value in values.items():
         body |= _to_fields(kind, field, value)
+    if kind == "event" and "starts_at" in values:  # an event of a whole day keeps no hours
+        body[IS_ALL_DAY] = False
     if any("." in check_field_path(name) for name in fields):
         raise Rejected("A field of another record cannot be changed here.")
     return body | dict(fields)
@@ -172,6 +176,10 @@ def _standard_value(
     value = next((each for each in values if each is not None), None)
     if value is None or (field == "company" and value == NO_COMPANY):
         return None
+    if column.type == "moment" and content.get(IS_ALL_DAY):
+        # Such an event has days, and midnights in UTC that mean nothing.
+        day = content.get(ALL_DAY_DATE) if field == "starts_at" else None
+        return str(day or value)[: len("YYYY-MM-DD")]
     if column.type == "moment":
         return _to_utc(str(value))
     standard = {theirs: ours for ours, theirs in sobject.picklists.get(field, {}).items()}

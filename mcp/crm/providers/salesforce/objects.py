@@ -12,29 +12,35 @@ _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _MAX_PATH_LENGTH = 6  # names: a field may be reached over five relationships
 LEAD_PREFIX, _CONTACT = "00Q", "003"
+# The fields that say whether a lead has become a contact, and whether an event has no hours.
+IS_CONVERTED, IS_ALL_DAY, ALL_DAY_DATE = "IsConverted", "IsAllDayEvent", "ActivityDate"
+# These objects can be merged: one of two is deleted then, and refers to the other one.
+MERGED_KINDS: tuple[Kind, ...] = ("lead", "contact", "account")
+MASTER = "MasterRecordId"
 
 Type = Literal["text", "long", "number", "date", "moment", "id", "any"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One field of an sObject. Its value may be in the `fallback` field where it is empty."""
+    """One field of an sObject. Its value may be in a `fallback` field where it is empty."""
 
     name: str
     type: Type = "text"
-    fallback: str | None = None
+    fallbacks: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """Return the names of all fields that may have the value."""
-        return (self.name, self.fallback) if self.fallback else (self.name,)
+        return (self.name, *self.fallbacks)
 
 
 @dataclass(frozen=True)
 class Sobject:
     """One sObject. The phone and e-mail fields are those by which a search finds a caller.
 
-    `open_condition` is the SOQL condition for records that a search may return.
+    `open_condition` is the SOQL condition for records that a search may return. `state_fields` say
+    what the values of others mean.
     """
 
     name: str
@@ -43,6 +49,7 @@ class Sobject:
     phone_fields: tuple[str, ...] = ()
     email_fields: tuple[str, ...] = ()
     open_condition: str | None = None
+    state_fields: tuple[str, ...] = ()
     picklists: Mapping[StandardField, Mapping[str, str]] = field(
         default_factory=dict[StandardField, Mapping[str, str]]
     )
@@ -50,7 +57,7 @@ class Sobject:
     def field_names(self, fields: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the fields to select, each once: Salesforce refuses one that is named twice."""
         standard = (name for column in self.columns.values() for name in column.names)
-        names = ("Id", *standard, *self.phone_fields, *fields)
+        names = ("Id", *standard, *self.phone_fields, *self.state_fields, *fields)
         return tuple({name.casefold(): name for name in names}.values())
 
 
@@ -60,9 +67,11 @@ def _columns(*texts: str, **others: Column) -> Mapping[StandardField, Column]:
     return {**named, **others, "notes": Column("Description", "long")}
 
 
-_ABOUT = Column("WhoId", "id", "WhatId")
+_ABOUT = Column("WhoId", "id", ("WhatId",))
 _ACCOUNT = Column("AccountId", "id")
-_PHONE = Column("Phone", fallback="MobilePhone")
+_PHONE = Column("Phone", fallbacks=("MobilePhone",))
+# A contact's assistant has another one, which is not the contact's.
+_CONTACT_PHONE = Column("Phone", fallbacks=("MobilePhone", "HomePhone", "OtherPhone"))
 _PRIORITIES = {"low": "Low", "normal": "Normal", "high": "High"}
 
 SOBJECTS: Mapping[Kind, Sobject] = {
@@ -77,13 +86,14 @@ SOBJECTS: Mapping[Kind, Sobject] = {
         phone_fields=_PHONE.names,
         email_fields=("Email",),
         # A search finds what a lead was converted into; the lead itself can no longer be changed.
-        open_condition="IsConverted = false",
+        open_condition=f"{IS_CONVERTED} = false",
+        state_fields=(IS_CONVERTED,),
     ),
     "contact": Sobject(
         "Contact",
         _CONTACT,
-        _columns("name Name", "title Title", "email Email", phone=_PHONE, account=_ACCOUNT),
-        phone_fields=_PHONE.names,
+        _columns("name Name", "title Title", "email Email", phone=_CONTACT_PHONE, account=_ACCOUNT),
+        phone_fields=_CONTACT_PHONE.names,
         email_fields=("Email",),
     ),
     "account": Sobject(
@@ -124,6 +134,7 @@ SOBJECTS: Mapping[Kind, Sobject] = {
             ends_at=Column("EndDateTime", "moment"),
             about=_ABOUT,
         ),
+        state_fields=(IS_ALL_DAY, ALL_DAY_DATE),
     ),
     "case": Sobject(
         "Case",

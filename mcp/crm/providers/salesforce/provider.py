@@ -3,7 +3,6 @@
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, ClassVar, TypeVar, cast
@@ -26,7 +25,15 @@ from crm.provider import (
 )
 from crm.providers.salesforce import mapping
 from crm.providers.salesforce import search as soql
-from crm.providers.salesforce.objects import KIND_OF_SOBJECT, SOBJECTS, check_field_path, is_id
+from crm.providers.salesforce.objects import (
+    IS_CONVERTED,
+    KIND_OF_SOBJECT,
+    MASTER,
+    MERGED_KINDS,
+    SOBJECTS,
+    check_field_path,
+    is_id,
+)
 from crm.providers.salesforce.raw_query import restrict_statement, to_rows
 from crm.providers.salesforce.responses import (
     CompositeResponse,
@@ -35,7 +42,8 @@ from crm.providers.salesforce.responses import (
     SaveResponse,
     SearchResponse,
     SobjectRecord,
-    failure_from_body,
+    converted_lead,
+    refusal,
     subresponse_failure,
 )
 from toolkit.errors import (
@@ -49,6 +57,7 @@ from toolkit.errors import (
 from toolkit.http.client import Model, VendorApi
 from toolkit.http.sync_sdk import sync_session
 from toolkit.oauth import OAuth, OAuthCredentials
+from toolkit.speech.clock import business_zone
 from toolkit.speech.people import is_similar
 from toolkit.tenancy import Credentials, ToolCall
 
@@ -82,19 +91,6 @@ class _Settings(BaseModel):
     raw_query_objects: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = ()
 
 
-class _SalesforceApi(VendorApi):
-    # A used-up quota has the status of a missing permission, and a duplicate that of a bad request.
-    def _raise_for_status(self, response: httpx2.Response, *, reads: bool) -> None:
-        if 400 <= response.status_code < 500:
-            try:
-                body = json.loads(response.content)
-            except (ValueError, RecursionError):
-                body = None
-            if (failure := failure_from_body(body)) is not None:
-                raise failure
-        super()._raise_for_status(response, reads=reads)
-
-
 class Salesforce:
     """A tenant's Salesforce org.
 
@@ -113,11 +109,12 @@ class Salesforce:
         self._call = call
         login = self._settings.login_url or account.base_url("https://login.salesforce.com")
         token_url = f"{login.rstrip('/')}/services/oauth2/token"
-        self._api = _SalesforceApi(
+        self._api = VendorApi(
             _VENDOR,
             account.base_url(credentials.instance_url),
             call.vendor_connection(account),
             OAuth(_VENDOR, token_url, account, call),
+            refusal,
         )
 
     async def check(self) -> None:
@@ -125,26 +122,20 @@ class Salesforce:
         await self._select(soql.build_select(SOBJECTS["contact"], (), (), limit=1), QueryResponse)
 
     async def get(self, kind: Kind, record_id: str, fields: Sequence[str] = ()) -> Record | None:
-        """Return a record by its id, or None."""
+        """Return a record by its id, or None; one that was merged is the one it was merged into.
+
+        Raises:
+            NotFound: the lead has become a contact.
+        """
         if not is_id(record_id, kind):
             return None
-        sobject = SOBJECTS[kind]
-        names = sobject.field_names([check_field_path(each) for each in fields])
-        if any("." in name for name in names):  # a related record's field, which only a query reads
-            statement = soql.build_select(
-                sobject, fields, [f"Id = {soql.quote(record_id)}"], limit=1
-            )
-            response = await self._select(statement, QueryResponse)
-            return next((mapping.to_record(row, kind, fields) for row in response.records), None)
-        params = {"fields": ",".join(names)}
-
-        def fetch(sdk: Sdk) -> Any:
-            return _sobject_type(sdk, kind).get(record_id, params=params)
-
-        try:
-            row = self._api.parse(await self._run(fetch), SobjectRecord)
-        except NotFound:
+        row = await self._row(kind, record_id, fields)
+        if row is None and kind in MERGED_KINDS:
+            master = await self._master(kind, record_id)
+            row = await self._row(kind, master, fields) if master else None
+        if row is None:
             return None
+        _require_open(row)
         return mapping.to_record(row, kind, fields)
 
     async def create(self, kind: Kind, values: InputValues, fields: CustomFields) -> str:
@@ -168,7 +159,10 @@ class Salesforce:
             return None
         if (key := self._key(kind)) is not None:
             return await self._find_by_key(kind, key)
-        response = await self._select(soql.build_recent_query(kind, values), QueryResponse)
+        statement = soql.build_recent_query(kind, values, await business_zone(self._call))
+        response = await self._select(statement, QueryResponse)
+        if len(response.records) < response.totalSize:
+            raise OutcomeUnknown("Salesforce has a new record that cannot be read.")
         recent = (mapping.to_record(row, kind, ()) for row in response.records)
         return next((each.id for each in recent if mapping.is_same_record(each, values)), None)
 
@@ -178,16 +172,26 @@ class Salesforce:
         """Set the given fields of a record."""
         if not is_id(record_id, kind):
             raise NotFound("Salesforce has no such record.")
+        if kind == "lead":  # some users may change converted ones
+            row = await self._row(kind, record_id, (), (IS_CONVERTED,))
+            if row is None:
+                raise NotFound("Salesforce has no such record.")
+            _require_open(row)
         body = mapping.to_payload(kind, values, fields)
         await self._run(lambda sdk: _sobject_type(sdk, kind).update(record_id, body), writes=True)
 
     async def query(self, query: Query) -> Page:
         """Return the records that satisfy a query."""
-        rows = (await self._select(soql.build_query(query), QueryResponse)).records
-        matching = [row for row in rows[: query.limit] if mapping.matches_phone_filters(row, query)]
+        statement = soql.build_query(query, await business_zone(self._call))
+        response = await self._select(statement, QueryResponse)
+        rows = response.records
+        matching = [row for row in rows if mapping.matches_phone_filters(row, query)]
+        is_full = max(response.totalSize, len(rows)) >= soql.row_limit(query)
         return Page(
-            records=tuple(mapping.to_record(row, query.kind, query.fields) for row in matching),
-            more=len(rows) > query.limit,
+            records=tuple(
+                mapping.to_record(row, query.kind, query.fields) for row in matching[: query.limit]
+            ),
+            more=is_full or len(matching) > query.limit,
         )
 
     async def search(self, query: SearchQuery, kinds: Sequence[Kind], limit: int) -> list[Record]:
@@ -213,6 +217,36 @@ class Salesforce:
         """Run a SOQL SELECT on objects that the tenant may read."""
         select = restrict_statement(statement, limit, self._settings.raw_query_objects)
         return to_rows(await self._select(select, RawQueryResponse), limit)
+
+    async def _row(
+        self, kind: Kind, record_id: str, fields: Sequence[str], names: Sequence[str] | None = None
+    ) -> SobjectRecord | None:
+        """Return a record with the custom `fields`, or with nothing but `names`."""
+        sobject = SOBJECTS[kind]
+        names = names or sobject.field_names([check_field_path(each) for each in fields])
+        if any("." in name for name in names):  # a related record's field, which only a query reads
+            statement = soql.build_select(
+                sobject, fields, [f"Id = {soql.quote(record_id)}"], limit=1
+            )
+            response = await self._select(statement, QueryResponse)
+            return next(iter(response.records), None)
+        params = {"fields": ",".join(dict.fromkeys(("Id", *names)))}
+
+        def fetch(sdk: Sdk) -> Any:
+            return _sobject_type(sdk, kind).get(record_id, params=params)
+
+        try:
+            return self._api.parse(await self._run(fetch), SobjectRecord)
+        except NotFound:
+            return None
+
+    async def _master(self, kind: Kind, record_id: str) -> str | None:
+        """Return the id of the record that a deleted one was merged into."""
+        statement = soql.build_master_query(kind, record_id)
+        response = await self._run(lambda sdk: sdk.query(statement, include_deleted=True))
+        rows = self._api.parse(response, QueryResponse).records
+        masters = ((row.model_extra or {}).get(MASTER) for row in rows)
+        return next((each for each in masters if isinstance(each, str) and is_id(each, kind)), None)
 
     def _key(self, kind: Kind) -> str | None:
         """Return this call's idempotency key, if the kind has a field for it."""
@@ -306,6 +340,11 @@ class Salesforce:
         # The SDK fails on JSON that is neither object nor list; `parse` refuses an empty object.
         content = response.content if response.content[:1] in (b"{", b"[") else b"{}"
         return httpx2.Response(200, content=content)
+
+
+def _require_open(row: SobjectRecord) -> None:
+    if (row.model_extra or {}).get(IS_CONVERTED):
+        raise converted_lead()
 
 
 def _sobject_type(sdk: Sdk, kind: Kind) -> SFType:

@@ -1,9 +1,11 @@
 """Salesforce's responses, and what its error codes mean."""
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
 
+import httpx2
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from crm.sentences import say
@@ -16,6 +18,7 @@ from toolkit.errors import (
     ToolFailure,
     Unavailable,
 )
+from toolkit.http.records import Records
 
 
 class _Attributes(BaseModel):
@@ -32,22 +35,23 @@ class SobjectRecord(BaseModel):
 
 
 class QueryResponse(BaseModel):
-    """The response to a query."""
+    """The response to a query that has a LIMIT: `totalSize` is how many records it has."""
 
-    records: list[SobjectRecord]
+    totalSize: int = 0
+    records: Records[SobjectRecord]
 
 
 class RawQueryResponse(BaseModel):
     """The response to any query, such as one that counts or has no ids."""
 
     totalSize: int = 0
-    records: list[dict[str, Any]]
+    records: Records[dict[str, Any]]
 
 
 class SearchResponse(BaseModel):
     """The response to a search."""
 
-    searchRecords: list[SobjectRecord]
+    searchRecords: Records[SobjectRecord]
 
 
 class SaveResponse(BaseModel):
@@ -74,7 +78,7 @@ class _Error(BaseModel):
     errorCode: str = ""
 
 
-_ERRORS = TypeAdapter(list[_Error])
+_ERRORS: TypeAdapter[list[_Error]] = TypeAdapter(Records[_Error])
 _RECORD_NOT_FOUND = partial(NotFound, "Salesforce has no such record.")
 
 
@@ -86,16 +90,34 @@ def _duplicate() -> Conflict:
     )
 
 
-# The status alone does not distinguish errors that a caller can react to from others.
+def converted_lead() -> NotFound:
+    """Return the failure for a lead that has become a contact, and can no longer be changed."""
+    return NotFound(
+        "That lead has been converted into a contact.",
+        say=say("converted"),
+        next="Find the contact with search, and go on with that one.",
+    )
+
+
+_NO_ACCESS = partial(Forbidden, "Salesforce does not let this account do that.")
+# The status alone does not distinguish errors that a caller can react to from others: a used-up
+# quota has the status of a missing permission, and a lock and a duplicate that of a bad request.
 _FAILURES_BY_CODE: Mapping[str, Callable[[], ToolFailure]] = {
     "REQUEST_LIMIT_EXCEEDED": partial(
         RateLimited, "Salesforce takes no more requests of this business now."
     ),
     "DUPLICATES_DETECTED": _duplicate,
     "DUPLICATE_VALUE": partial(Conflict, "Salesforce has a record with such a value."),
-    "UNABLE_TO_LOCK_ROW": partial(Conflict, "Somebody is changing that record at this moment."),
+    # Both are over in a moment, and nothing has been done.
+    "UNABLE_TO_LOCK_ROW": partial(Unavailable, "Somebody is changing that record at this moment."),
+    "QUERY_TIMEOUT": partial(Unavailable, "Salesforce has not found that in time."),
+    "SERVER_UNAVAILABLE": partial(Unavailable, "Salesforce is too busy at this moment."),
     "MALFORMED_ID": _RECORD_NOT_FOUND,
     "ENTITY_IS_DELETED": _RECORD_NOT_FOUND,
+    "INVALID_CROSS_REFERENCE_KEY": _RECORD_NOT_FOUND,
+    "CANNOT_UPDATE_CONVERTED_LEAD": converted_lead,
+    "INSUFFICIENT_ACCESS_OR_READONLY": _NO_ACCESS,
+    "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": _NO_ACCESS,
 }
 
 
@@ -108,6 +130,14 @@ def subresponse_failure(response: CompositeSubresponse) -> ToolFailure:
     if response.httpStatusCode == 403:
         return Forbidden("Salesforce does not let this account do that.")
     return Rejected("Salesforce rejected the request.")
+
+
+def refusal(response: httpx2.Response) -> ToolFailure | None:
+    """Return the failure that a response stands for; None if its status says as much."""
+    try:
+        return failure_from_body(json.loads(response.content))
+    except (ValueError, RecursionError):
+        return None
 
 
 def failure_from_body(body: object) -> ToolFailure | None:

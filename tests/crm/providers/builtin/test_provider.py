@@ -119,6 +119,23 @@ async def test_what_is_changed_is_found_by_the_new_name_only(caller: Caller) -> 
         assert len(answer.data["found"]) == found, text
 
 
+async def test_a_number_is_told_from_one_that_ends_like_it(caller: Caller) -> None:
+    made = [
+        (await caller.call("create_lead", name=f"Tom {area}", phone=f"+49 {area} 555 0142")).data
+        for area in (30, 40)
+    ]
+    one, other = (each["id"] for each in made)
+    for op, value, expected in (
+        ("is", "030 5550142", {one}),
+        ("is_not", "030 5550142", {other}),
+        ("one_of", ["+49 30 5550142", "+49 89 5550142"], {one}),
+        ("contains", "5550142", {one, other}),
+    ):
+        filters = [{"field": "phone", "op": op, "value": value}]
+        found = await caller.call("query", kind="lead", filters=filters)
+        assert {row["id"] for row in found.data["rows"]} == expected, op
+
+
 async def test_own_fields_are_changed_one_by_one(caller: Caller) -> None:
     custom = {"region": "north", "size": 3}
     lead = {"lead": (await caller.call("create_lead", name="Tom", fields=custom)).data["id"]}

@@ -23,12 +23,14 @@ from tests.crm.providers.hubspot.objects import (
     LEAD_STATUSES,
     MOMENT,
     OBJECTS,
+    OWN,
     PROPERTIES,
     READ_ONLY,
     REFERENCES,
     REQUIRED,
     SEARCHED,
     SINGULAR,
+    SINGULAR_OF,
     STANDARD_VALUES,
     SYSTEM_PROPERTIES,
     TASK_STATUSES,
@@ -37,8 +39,10 @@ from tests.crm.providers.hubspot.objects import (
     labels,
     pipelines,
     property_definition,
+    property_type,
     without_country,
 )
+from tests.crm.samples import ZONE
 
 
 class FakeHubSpot(FakeCrm):
@@ -50,7 +54,12 @@ class FakeHubSpot(FakeCrm):
     def __init__(self) -> None:
         super().__init__()
         self.objects: dict[str, dict[str, dict[str, str]]] = {name: {} for name in OBJECTS.values()}
+        # An object's first company is its primary one, unless `labels` says otherwise.
         self.related: dict[tuple[str, str], dict[tuple[str, str], None]] = {}
+        self.labels: dict[tuple[str, str], str] = {}  # of the tenant's own, by companies
+        self.without_primary: set[tuple[str, str]] = set()
+        self.hidden: set[str] = set()  # properties whose definitions may not be read
+        self.merged: dict[tuple[str, str], str] = {}  # what an object has become
         self.token = f"pat-{CANARY}"
         self.tokens: list[httpx2.Response] = []
         self.pipelines = pipelines()
@@ -74,6 +83,23 @@ class FakeHubSpot(FakeCrm):
         """Associate two objects, each given by type and id."""
         self.related.setdefault(source, {})[target] = None
 
+    def merge(self, name: str, primary: str, other: str) -> str:
+        """Merge two objects into a new one, and return its id.
+
+        Both old ids point to it, and only it is found by a search: https://developers.hubspot.com/
+        changelog/updated-merge-functionality-for-contacts-and-companies.
+        """
+        old = [self.objects[name].pop(each) for each in (primary, other)]
+        record_id = self.add(name, **{**old[1], **old[0], "hs_object_id": ""})
+        self.merged |= {(name, primary): record_id, (name, other): record_id}
+        current = {(name, each): (name, record_id) for each in (primary, other)}
+        moved: dict[tuple[str, str], dict[tuple[str, str], None]] = {}
+        for source, targets in self.related.items():
+            renamed = {current.get(target, target): None for target in targets}
+            moved.setdefault(current.get(source, source), {}).update(renamed)
+        self.related = moved
+        return record_id
+
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         if str(request.url) == TOKEN_URL:
             form = parse_qs(request.content.decode())
@@ -87,15 +113,20 @@ class FakeHubSpot(FakeCrm):
         match request.method, request.url.path.strip("/").split("/"):
             case "GET", ["crm", "v3", "pipelines", name]:
                 return httpx2.Response(200, json={"results": self.pipelines[name]})
-            case "GET", ["crm", "v3", "properties", "contacts", "hs_lead_status"]:
-                return property_definition(LEAD_STATUSES)
-            case "GET", ["crm", "v3", "properties", "companies", "industry"]:
-                return property_definition(INDUSTRIES)
+            case "GET", ["crm", "v3", "properties", name, prop]:
+                labels = {"hs_lead_status": LEAD_STATUSES, "industry": INDUSTRIES}
+                if prop in self.hidden:
+                    return error(403, "MISSING_SCOPES")
+                if prop not in f"{PROPERTIES[name]} {SYSTEM_PROPERTIES}".split():
+                    return error(404, "OBJECT_NOT_FOUND")
+                return property_definition(prop, labels.get(prop, {}))
             case "POST", ["crm", "v3", "objects", name, "search"]:
+                check_request(request.content.decode(), body)
                 return self._search(name, body)
             case "POST", ["crm", "v3", "objects", name]:
                 return self._create(name, body)
             case method, ["crm", "v3", "objects", name, record_id]:
+                record_id = self.merged.get((name, record_id), record_id)
                 if record_id not in self.objects[name]:
                     return error(404, "OBJECT_NOT_FOUND")
                 return self._object(method, name, record_id, request, body)
@@ -112,6 +143,8 @@ class FakeHubSpot(FakeCrm):
         address = body["properties"].get("email")
         if address and name == "contacts" and address in self._values(name, "email"):
             return error(409, "CONFLICT")
+        if self._unknown(name, body["properties"]):
+            return error(400, "VALIDATION_ERROR", "PROPERTY_DOESNT_EXIST")
         self._check_writable(name, body["properties"])
         record_id = self.add(name, **body["properties"])
         for each in body["associations"]:
@@ -136,6 +169,12 @@ class FakeHubSpot(FakeCrm):
                 return httpx2.Response(200, json=self._to_json(name, record_id, properties, others))
             case "PATCH":
                 assert {*body} == {"properties"}
+                if self._unknown(name, body["properties"]):
+                    return error(400, "VALIDATION_ERROR", "PROPERTY_DOESNT_EXIST")
+                address = body["properties"].get("email")
+                rest = [each for key, each in self.objects[name].items() if key != record_id]
+                if address and address in [each.get("email") for each in rest]:
+                    return error(400, "VALIDATION_ERROR", "CONFLICTING_UNIQUE_VALUE")
                 self._check_writable(name, body["properties"])
                 self.objects[name][record_id] |= body["properties"]
                 return httpx2.Response(200, json=self._to_json(name, record_id))
@@ -153,6 +192,7 @@ class FakeHubSpot(FakeCrm):
                 assert body == [{**category, "associationTypeId": number}]
                 others = self.related.get(source, {})
                 primary = {target: None} if target[0] == "companies" else {}
+                self.without_primary.discard(source)
                 self.related[source] = {**primary, **others, target: None}
                 return httpx2.Response(201, json={"fromObjectId": source[1], "labels": []})
             case "DELETE":
@@ -162,9 +202,10 @@ class FakeHubSpot(FakeCrm):
             case unexpected:
                 raise AssertionError(unexpected)
 
+    def _unknown(self, name: str, properties: dict[str, Any]) -> set[str]:
+        return {*properties} - {*PROPERTIES[name].split(), *OWN}
+
     def _check_writable(self, name: str, properties: dict[str, Any]) -> None:
-        unknown = {*properties} - {*PROPERTIES[name].split(), "region"}
-        assert unknown == set(), (name, unknown)
         lists: dict[str, set[str]] = {
             "hs_lead_status": {*LEAD_STATUSES},
             "industry": {*INDUSTRIES},
@@ -181,9 +222,9 @@ class FakeHubSpot(FakeCrm):
         for stage, pipeline in (("dealstage", "pipeline"), ("hs_pipeline_stage", "hs_pipeline")):
             if stage in properties:
                 (chosen,) = (
-                    each for each in self.pipelines[name] if each["id"] == properties[pipeline]
+                    each for each in self.pipelines[name] if each.get("id") == properties[pipeline]
                 )
-                assert properties[stage] in [each["id"] for each in chosen["stages"]]
+                assert properties[stage] in [each.get("id") for each in chosen["stages"]]
 
     def _values(self, name: str, prop: str) -> list[Any]:
         return [each.get(prop) for each in self.objects[name].values()]
@@ -197,10 +238,17 @@ class FakeHubSpot(FakeCrm):
         related = self.related.get((name, record_id), {})
         for other in others:
             ids = [each for target, each in related if target == other]
-            unlabeled = f"{name}_to_{other}_unlabeled"
-            results = [{"id": each, "type": unlabeled} for each in reversed(ids)]
-            if other == "companies" and ids:
-                results.append({"id": ids[0], "type": f"{name}_to_{other}"})
+            kind = f"{SINGULAR_OF[name]}_to_{SINGULAR_OF[other]}"
+            # A label of the tenant's own stands beside the others; its form is our own reading.
+            results = [
+                {"id": each, "type": label}
+                for each in ids
+                for target, label in self.labels.items()
+                if target == (other, each)
+            ]
+            results += [{"id": each, "type": f"{kind}_unlabeled"} for each in reversed(ids)]
+            if other == "companies" and ids and (name, record_id) not in self.without_primary:
+                results.append({"id": ids[0], "type": kind})
             if ids:
                 result.setdefault("associations", {})[other] = {"results": results}
         return result
@@ -214,7 +262,9 @@ class FakeHubSpot(FakeCrm):
             if target == "companies"
         ]
         match prop:
-            case "associatedcompanyid" | "hs_primary_associated_company":
+            case "associatedcompanyid" | "hs_primary_associated_company" | "hs_primary_company_id":
+                if (name, record_id) in self.without_primary:
+                    return None
                 return companies[0] if companies else None
             case "hs_searchable_calculated_phone_number":
                 return without_country(properties.get("phone"))
@@ -224,7 +274,6 @@ class FakeHubSpot(FakeCrm):
                 return properties.get(prop) or None
 
     def _search(self, name: str, body: dict[str, Any]) -> httpx2.Response:
-        check_request(body)
         groups = [group["filters"] for group in body["filterGroups"]]
         found = [
             record_id
@@ -236,10 +285,12 @@ class FakeHubSpot(FakeCrm):
             down = {"DESCENDING": True, "ASCENDING": False}[order["direction"]]
             by = order["propertyName"]
             found.sort(key=lambda each: (self.value(name, each, by) or "", each), reverse=down)
-        page = [self._to_json(name, each, body["properties"]) for each in found[: body["limit"]]]
+        start = int(body["after"])
+        end = start + body["limit"]
+        page = [self._to_json(name, each, body["properties"]) for each in found[start:end]]
         response: dict[str, Any] = {"total": len(found), "results": page}
-        if len(found) > body["limit"]:
-            response["paging"] = {"next": {"after": str(body["limit"])}}
+        if len(found) > end:
+            response["paging"] = {"next": {"after": str(end)}}
         return httpx2.Response(200, json=response)
 
     def _text(self, name: str, record_id: str) -> str:
@@ -257,7 +308,7 @@ class FakeHubSpot(FakeCrm):
                     return False
                 continue
             self._check_known(name, prop)
-            if not satisfies(self.value(name, record_id, prop), condition):
+            if not satisfies(self.value(name, record_id, prop), condition, property_type(prop)):
                 return False
         return True
 
@@ -287,7 +338,8 @@ class FakeHubSpot(FakeCrm):
             field, _, prop = pair.partition("=")
             value = properties.get(prop)
             if value and field.endswith("_date"):
-                record[field] = value[:10]
+                # HubSpot shows a moment in the account's time zone, the same faq says.
+                record[field] = datetime.fromisoformat(value).astimezone(ZONE).date().isoformat()
             elif value:
                 value = labels_of.get(prop, {}).get(value, value)
                 record[field] = STANDARD_VALUES.get((kind, field), {}).get(value, value)

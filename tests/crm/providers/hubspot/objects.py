@@ -19,7 +19,16 @@ OBJECTS: dict[Kind, str] = {
     "case": "tickets",
 }
 SINGULAR = {"contact": "contacts", "company": "companies", "deal": "deals", "ticket": "tickets"}
-SYSTEM_PROPERTIES = "createdate hs_createdate hs_object_id region"
+# What a type is called in the name of an association: `contact_to_company` is that with the primary
+# company, `contact_to_company_unlabeled` any. Public recordings of v3 responses have them so.
+SINGULAR_OF = {
+    **{name: singular for singular, name in SINGULAR.items()},
+    "tasks": "task",
+    "meetings": "meeting",
+}
+# The tenant's own properties, and the type of each.
+OWN = {"region": "string", "segment": "enumeration", "renewal": "date", "visited": "datetime"}
+SYSTEM_PROPERTIES = f"createdate hs_createdate hs_object_id {' '.join(OWN)}"
 PROPERTIES = {
     "contacts": "firstname lastname company jobtitle phone mobilephone email hs_additional_emails"
     " hs_lead_status lifecyclestage message associatedcompanyid heard_of_us"
@@ -30,8 +39,13 @@ PROPERTIES = {
     "tasks": "hs_task_subject hs_task_status hs_task_priority hs_timestamp hs_task_body",
     "meetings": "hs_meeting_title hs_meeting_body hs_meeting_start_time hs_meeting_end_time"
     " hs_meeting_location hs_timestamp",
-    "tickets": "subject content hs_pipeline hs_pipeline_stage hs_ticket_priority",
+    "tickets": "subject content hs_pipeline hs_pipeline_stage hs_ticket_priority"
+    " hs_primary_company_id",
 }
+ENUMERATIONS = (
+    *("hs_lead_status", "lifecyclestage", "industry", "dealstage", "pipeline", "hs_task_status"),
+    *("hs_task_priority", "hs_pipeline", "hs_pipeline_stage", "hs_ticket_priority", "heard_of_us"),
+)
 IGNORED = "pipeline hs_pipeline"  # HubSpot ignores a property that it does not have
 REQUIRED = {
     "deals": "dealname dealstage pipeline",
@@ -47,7 +61,9 @@ SEARCHED = {
     "tasks": "hs_task_subject hs_task_body",
     "meetings": "hs_meeting_title hs_meeting_body",
 }
-READ_ONLY = re.compile(r"hs_searchable_|associatedcompanyid|hs_primary_|hs_object_id|.*createdate")
+READ_ONLY = re.compile(
+    r"hs_searchable_.*|associatedcompanyid|hs_primary_.*|hs_object_id|.*createdate"
+)
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 LEAD_STATUSES = {"WORKING": "Working", "UNQUALIFIED": "Qualified"}
 INDUSTRIES = {"PRINTING": "Printing", "PUBLISHING": "Publishing"}
@@ -136,13 +152,24 @@ def without_country(number: str | None) -> str | None:
     return re.sub(r"^(00)?49|^0", "", digits) or None
 
 
-def property_definition(labels: dict[str, str]) -> httpx2.Response:
-    """Return the definition of an enumeration property, from the label of each value."""
+def property_type(name: str) -> str:
+    """Return the type of a property."""
+    return "enumeration" if name in ENUMERATIONS else OWN.get(name, "string")
+
+
+def property_definition(name: str, labels: dict[str, str]) -> httpx2.Response:
+    """Return the definition of a property, with an option for the label of each value."""
     options = [{"value": value, "label": label} for value, label in labels.items()]
-    return httpx2.Response(200, json={"name": "x", "options": options})
+    body = {"name": name, "type": property_type(name), "options": options}
+    return httpx2.Response(200, json=body)
 
 
-def error(status: int, category: str) -> httpx2.Response:
-    """Return an error response."""
+def error(status: int, category: str, code: str | None = None) -> httpx2.Response:
+    """Return an error response: https://developers.hubspot.com/docs/api-reference/error-handling.
+
+    Every part of it is optional, says HubSpot; `code` is that of one of its errors.
+    """
     body = {"status": "error", "message": BODY_CANARY, "category": category}
-    return httpx2.Response(status, json={**body, "correlationId": "0"})
+    details = {"message": BODY_CANARY, "code": code, "context": {"propertyName": [BODY_CANARY]}}
+    errors = {"errors": [details]} if code else {}
+    return httpx2.Response(status, json={**body, **errors, "correlationId": "0"})

@@ -89,6 +89,7 @@ class FakeSalesforce(FakeCrm):
         rf"|POST {DATA}/composite"
         rf"|(POST|GET|PATCH) {DATA}/sobjects/Task(/\w+)?"
         rf"|PATCH {DATA}/sobjects/\w+/{KEY}/\w+"
+        rf"|GET {DATA}/queryAll"
     )
     reading_posts: ClassVar[re.Pattern[str] | None] = re.compile(f"POST {DATA}/composite")
 
@@ -96,6 +97,7 @@ class FakeSalesforce(FakeCrm):
     token: str = f"access-{CANARY}"
     token_requests: int = 0
     hidden: frozenset[str] = frozenset()  # sObjects that the user has no access to
+    edits_converted: bool = False  # the permission "View and Edit Converted Leads"
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         path, query = request.url.path, request.url.params
@@ -109,6 +111,8 @@ class FakeSalesforce(FakeCrm):
         match request.method, path.removeprefix(f"{DATA}/").split("/"):
             case "GET", ["query"]:
                 return self._run_soql(query["q"])
+            case "GET", ["queryAll"]:
+                return self._run_soql(query["q"], deleted=True)
             case "GET", ["search"]:
                 return self._search(query["q"])
             case "POST", ["composite"]:
@@ -167,6 +171,10 @@ class FakeSalesforce(FakeCrm):
         row = self.rows[name].get(record_id)
         if row is None:
             return error(404, "NOT_FOUND")
+        if row.get("IsDeleted"):
+            return error(404, "ENTITY_IS_DELETED")
+        if method == "PATCH" and row.get("IsConverted") and not self.edits_converted:
+            return error(400, "CANNOT_UPDATE_CONVERTED_LEAD")
         match method:
             case "GET":
                 return httpx2.Response(200, json=_to_json(name, row, query["fields"].split(",")))
@@ -193,13 +201,21 @@ class FakeSalesforce(FakeCrm):
             if sobject == name and key in body
         )
 
-    def _run_soql(self, statement: str) -> httpx2.Response:
+    def merge(self, name: str, master: str, other: str) -> None:
+        """Merge a record into another one: it is deleted, and refers to its master.
+
+        The recordings GET_sobjects_{Lead,Contact,Account}_describe.yaml have these fields.
+        """
+        self.rows[name][other] |= {"IsDeleted": True, "MasterRecordId": master}
+
+    def _run_soql(self, statement: str, *, deleted: bool = False) -> httpx2.Response:
         parsed = select(statement)
         if parsed.sobject in self.hidden:
             return error(400, "INVALID_TYPE")
         lowered = [name.casefold() for name in parsed.fields]
         assert len(set(lowered)) == len(lowered), "a field is selected twice"
-        found = [row for row in self.rows[parsed.sobject].values() if parsed.test(row)]
+        rows = self.rows[parsed.sobject].values()
+        found = [row for row in rows if parsed.test(row) and (deleted or not row.get("IsDeleted"))]
         if (by := parsed.order) is not None:
             ordered = [row for row in found if row.get(by) is not None]
             ordered.sort(key=lambda row: row[by], reverse=parsed.descending)
@@ -218,7 +234,8 @@ class FakeSalesforce(FakeCrm):
             selected, _, limit = inside.rpartition(" LIMIT ")
             selected, _, where = selected.partition(" WHERE ")
             assert where == ("IsConverted = false" if name == "Lead" else "")
-            rows = [row for row in self.rows[name].values() if not row.get("IsConverted")]
+            gone = ("IsConverted", "IsDeleted")
+            rows = [row for row in self.rows[name].values() if not any(map(row.get, gone))]
             found = [row for row in rows if matches(row)]
             yield from (_to_json(name, row, selected.split(", ")) for row in found[: int(limit)])
 
@@ -256,10 +273,19 @@ def _compute_fields(name: str, row: Row) -> Row:
         row.setdefault("IsConverted", False)
     if name in ("Task", "Case"):
         row["IsClosed"] = row["Status"] in ("Completed", "Closed")
+    if name == "Event":
+        row.setdefault("IsAllDayEvent", False)
     for key in ("StartDateTime", "EndDateTime"):
         if row.get(key):
             moment = datetime.fromisoformat(row[key]).astimezone(UTC)
+            # "A timestamp that is always set to midnight in the Coordinated Universal Time", says
+            # the object reference of an Event, and "not relevant". That a start and an end are cut
+            # to it as well is our own reading.
+            if row["IsAllDayEvent"]:
+                moment = moment.replace(hour=0, minute=0, second=0)
             row[key] = moment.isoformat(timespec="milliseconds").replace("+00:00", "+0000")
+    if row.get("StartDateTime"):
+        row["ActivityDate"] = row["StartDateTime"][:10]
     return row
 
 

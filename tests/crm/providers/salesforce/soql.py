@@ -9,6 +9,14 @@ from typing import Any
 from toolkit.speech.people import fold
 
 LONG_TEXT = "Description"  # SOQL cannot filter by long texts
+# "4,000 characters for each string within a WHERE clause", says the page "SOQL and SOSL Limits for
+# Search Queries"; in longer SOSL searches "any logical operators are removed", says "SOSL Syntax".
+_MAX_TEXT = 4000
+# "If you specify a dateTime format in a query, you can filter only on dateTime fields. Similarly,
+# if you specify a date format value, you can filter only on date fields": "Date Formats and Date
+# Literals".
+_DATES = {"ActivityDate", "CloseDate"}
+_MOMENTS = {"CreatedDate", "StartDateTime", "EndDateTime"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,7 @@ def _text(statement: str, at: int) -> tuple[Text, int]:
     while True:
         char = statement[at]
         if char == "'":
+            assert len(characters) <= _MAX_TEXT, "the text is too long"
             return Text(tuple(characters)), at + 1
         assert char >= " ", "a control character in a literal"
         if char != "\\":
@@ -146,6 +155,9 @@ class Parser:
         name, operator = self.word(), self.word()
         assert name != LONG_TEXT, "a long text is not filtered by"
         literal = self.remaining.pop(0)
+        written = literal if isinstance(literal, str) else ""
+        assert name not in _DATES or re.fullmatch(r"[\d-]{10}", written), (name, literal)
+        assert name not in _MOMENTS or re.fullmatch(r"[\d-]{10}T.+", written), (name, literal)
         return lambda row: _compare(operator, row.get(name), literal)
 
 
@@ -206,6 +218,7 @@ def _typed(word: str, value: Any) -> tuple[Any, Any]:
 
 def find_predicate(text: str) -> Test:
     """Parse the terms of a FIND clause, joined by AND or OR, some of them in parentheses."""
+    assert len(text) <= _MAX_TEXT
     parts = text.split(" AND ")
     if len(parts) > 1 or text.startswith("("):
         tests = [find_predicate(part.removeprefix("(").removesuffix(")")) for part in parts]

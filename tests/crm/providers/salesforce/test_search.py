@@ -10,6 +10,7 @@ from crm.provider import Filter, Kind, Operator, Query, Value
 from crm.providers.salesforce import search as soql
 from tests.crm.hostile import HOSTILE
 from tests.crm.providers.salesforce.soql import Text, select, tokens
+from tests.crm.samples import ZONE
 from toolkit.errors import NotFound, Rejected
 
 Search = Callable[[Sequence[str], Sequence[Kind], int], str | None]
@@ -28,14 +29,17 @@ def literals(statement: str) -> list[Text]:
 
 
 def where(statement: str) -> str:
-    return statement.partition(" WHERE ")[2].partition(" ORDER BY ")[0]
+    """Return the conditions of a statement, without the one that every query for leads has."""
+    conditions = statement.partition(" WHERE ")[2].partition(" ORDER BY ")[0]
+    return conditions.removesuffix(" AND IsConverted = false")
 
 
 def soql_query(
     field: str, value: Any, op: Operator = "is", kind: Kind = "lead", **more: Any
 ) -> str:
     condition = Filter.model_construct(field=field, op=op, value=value)
-    return soql.build_query(Query(kind=kind, **more).model_copy(update={"filters": (condition,)}))
+    query = Query(kind=kind, **more).model_copy(update={"filters": (condition,)})
+    return soql.build_query(query, ZONE)
 
 
 def test_there_are_enough_of_them() -> None:
@@ -67,7 +71,8 @@ def test_hostile_values_among_several_are_one_literal_each() -> None:
     statement = soql.build_query(
         Query(
             kind="case", filters=tuple(Filter(field="subject", value=each) for each in VALUES[:50])
-        )
+        ),
+        ZONE,
     )
     assert [each.value for each in literals(statement)] == VALUES[:50]
 
@@ -115,15 +120,24 @@ def test_a_loose_search_forgives_vowels_and_endings(words: tuple[str, ...], term
         ("opportunity", "amount", "above", "12,500.50", "Amount > 12500.50"),
         ("opportunity", "amount", "is", 1e6, "Amount = 1000000.0"),
         ("opportunity", "close_date", "below", "2026-12-24", "CloseDate < 2026-12-24"),
-        ("opportunity", "close_date", "is", "2026-12-24T23:00:00Z", "CloseDate = 2026-12-24"),
+        ("opportunity", "close_date", "is", "2026-12-24T23:00:00Z", "CloseDate = 2026-12-25"),
         (
             "event",
             "starts_at",
             "above",
             "2026-12-24T10:00:00+01:00",
-            "StartDateTime > 2026-12-24T09:00:00Z",
+            "((IsAllDayEvent = false AND StartDateTime > 2026-12-24T09:00:00Z)"
+            " OR (IsAllDayEvent = true AND ActivityDate > 2026-12-24))",
         ),
-        ("lead", "CreatedDate", "above", "2026-12-24", "CreatedDate > 2026-12-24T00:00:00Z"),
+        (
+            "event",
+            "ends_at",
+            "below",
+            "2026-12-24T10:00:00",
+            "EndDateTime < 2026-12-24T09:00:00Z",
+        ),
+        ("lead", "CreatedDate", "above", "2026-12-24", "CreatedDate >= 2026-12-24T23:00:00Z"),
+        ("lead", "CreatedDate", "below", "2026-12-24", "CreatedDate < 2026-12-23T23:00:00Z"),
         ("lead", "Size__c", "is", 5, "Size__c = 5"),
         ("lead", "Vip__c", "is", True, "Vip__c = true"),
         ("lead", "Region__c", "contains", "no_rth", r"Region__c LIKE '%no\_rth%'"),
@@ -166,7 +180,9 @@ def test_what_is_asked_as_salesforce_is_asked_it(
         ("task", "about", "is", "somebody", NotFound),
         ("lead", "company", "one_of", [], Rejected),
         ("lead", "company", "contains", ["x"], Rejected),
-        ("lead", "company", "is", "x" * 10_001, Rejected),
+        ("lead", "company", "is", "x" * 4001, Rejected),
+        ("lead", "company", "contains", "x" * 4001, Rejected),
+        ("lead", "company", "one_of", ["x" * 3000] * 4, Rejected),
         ("lead", "Name = 'x' OR Name", "is", "x", Rejected),
         ("lead", "Owner.", "is", "x", Rejected),
         ("lead", "a.b.c.d.e.f.g", "is", "x", Rejected),
@@ -181,19 +197,23 @@ def test_what_salesforce_cannot_be_asked(
 
 
 def test_a_query_names_each_field_once_and_orders() -> None:
-    statement = soql.build_query(Query(kind="lead", fields=("email", "Owner.Name", "Id"), limit=7))
+    statement = soql.build_query(
+        Query(kind="lead", fields=("email", "Owner.Name", "Id"), limit=7), ZONE
+    )
     names = statement.removeprefix("SELECT ").partition(" FROM ")[0].split(", ")
     assert len({name.casefold() for name in names}) == len(names)
     assert "Owner.Name" in names
-    assert statement.endswith(" FROM Lead ORDER BY CreatedDate DESC LIMIT 8")
+    assert statement.endswith(
+        " FROM Lead WHERE IsConverted = false ORDER BY CreatedDate DESC LIMIT 8"
+    )
     ordered = soql.build_query(
-        Query(kind="opportunity", order_by="amount", descending=True, limit=1)
+        Query(kind="opportunity", order_by="amount", descending=True, limit=1), ZONE
     )
     assert ordered.endswith(" ORDER BY Amount DESC NULLS LAST LIMIT 2")
     with pytest.raises(Rejected):
-        soql.build_query(Query(kind="lead", order_by="notes"))
+        soql.build_query(Query(kind="lead", order_by="notes"), ZONE)
     for name in ("Name LIMIT 1", "Name,Id", "(SELECT", "COUNT()"):
         with pytest.raises(Rejected):
-            soql.build_query(Query(kind="lead").model_copy(update={"fields": (name,)}))
+            soql.build_query(Query(kind="lead").model_copy(update={"fields": (name,)}), ZONE)
         with pytest.raises(Rejected):
-            soql.build_query(Query(kind="lead").model_copy(update={"order_by": name}))
+            soql.build_query(Query(kind="lead").model_copy(update={"order_by": name}), ZONE)
