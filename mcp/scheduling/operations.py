@@ -43,7 +43,10 @@ _ALTERNATIVES = 2
 
 @dataclass(frozen=True)
 class SchedulingOperations:
-    """One calendar at one moment. `now` is in the calendar's zone."""
+    """One calendar at one moment. `now` is in the calendar's zone.
+
+    It has many methods because the steps that several tools share are all here.
+    """
 
     calendar: SchedulingProvider
     info: CalendarInfo

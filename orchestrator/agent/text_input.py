@@ -69,7 +69,10 @@ class Allowance:
 
 
 class TextInput:
-    """Takes the texts of one participant, `caller`, as turns of the conversation."""
+    """Takes the texts of one participant, `caller`, as turns of the conversation.
+
+    It has many fields because a text meets everything that a spoken turn does.
+    """
 
     def __init__(
         self,

@@ -126,6 +126,7 @@ class ExternalServers:
         retry: bool,
         key: str | None,
     ) -> Outcome:
+        """Call a tool; long because each way to fail has an outcome of its own."""
         started = time.perf_counter()
         deadline = _deadline(budget)
         info: ToolInfo | None = None
