@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -42,14 +43,18 @@ async def serve(settings: Settings) -> None:
     """Run jobs until SIGINT or SIGTERM; jobs in progress may finish."""
     url = required("DATABASE_URL", settings.database_url)
     database = Database(url, pool_size=_CONCURRENCY)
+    ending = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
     watching = None
     if settings.livekit_url is not None:
         watching = asyncio.create_task(watch(settings, database))
     try:
-        while True:
-            if await _run_worker(url, database, settings.jobs_ready_file):
-                break
-            await asyncio.sleep(_RESTART_SECONDS)
+        while not ending.is_set():
+            await _run_worker(url, database, settings.jobs_ready_file, ending)
+            if not ending.is_set():
+                logger.warning("The database broke off; jobs go on once it is back")
+                await asyncio.sleep(_RESTART_SECONDS)
     finally:
         if watching is not None:
             watching.cancel()
@@ -57,29 +62,40 @@ async def serve(settings: Settings) -> None:
         await database.aclose()
 
 
-async def _run_worker(url: str, database: Database, ready_file: Path | None) -> bool:
-    """Run jobs until it is asked to end; return False if the database has broken off before."""
+async def _run_worker(
+    url: str, database: Database, ready_file: Path | None, ending: asyncio.Event
+) -> None:
+    """Run jobs until it is to end, or the database breaks off.
+
+    Procrastinate then ends a worker as if it had been told to, so that signals are handled here.
+    """
     app = _create_app(url, database, jobs())
     try:
         async with app.open_async():
             reaping = asyncio.create_task(_reap(database, app.job_manager))
             if ready_file is not None:
                 await asyncio.to_thread(ready_file.touch)
-            try:
-                await app.run_worker_async(
+            working = asyncio.create_task(
+                app.run_worker_async(
                     concurrency=_CONCURRENCY,
                     fetch_job_polling_interval=_POLL_SECONDS,
                     update_heartbeat_interval=_HEARTBEAT_SECONDS,
                     stalled_worker_timeout=_STALLED_SECONDS,
                     shutdown_graceful_timeout=_GRACE_SECONDS,
+                    install_signal_handlers=False,
                 )
+            )
+            stopping = asyncio.create_task(ending.wait())
+            try:
+                await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if working.done():
+                    await working
             finally:
-                reaping.cancel()
-                await asyncio.gather(reaping, return_exceptions=True)
-    except ConnectorException:
-        logger.warning("The database broke off; jobs go on once it is back", exc_info=True)
-        return False
-    return True
+                for task in (working, stopping, reaping):  # a job in progress may finish
+                    task.cancel()
+                await asyncio.gather(working, stopping, reaping, return_exceptions=True)
+    except ConnectorException as error:
+        logger.info("A worker has ended", exc_info=error)
 
 
 def _create_app(url: str, database: Database, registered: Mapping[str, Job]) -> App:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -80,13 +81,20 @@ class Queue:
                     return rows
                 await asyncio.sleep(0.02)
 
-    async def wait_until_back(self, query: str, pid: int) -> None:
-        """Wait until the database has started again after a crash of its process `pid`."""
+    async def crash(self) -> None:
+        """Kill a process of PostgreSQL, which ends all others, and wait until it is back."""
         async with asyncio.timeout(20):
+            with suppress(SQLAlchemyError):
+                async with self.database.unscoped() as killed, self.database.unscoped() as other:
+                    pid = await killed.scalar(text("select pg_backend_pid()"))
+                    os.kill(int(pid or 0), signal.SIGKILL)
+                    while True:  # until its connection has been ended, too
+                        await other.execute(text("select 1"))
+                        await asyncio.sleep(0.01)
             while True:
                 with suppress(SQLAlchemyError):
-                    if [row for row in await self.rows(query) if row["pid"] != pid]:
-                        return
+                    await self.rows("select 1")
+                    return
                 await asyncio.sleep(0.05)
 
 

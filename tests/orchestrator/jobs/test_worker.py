@@ -86,12 +86,9 @@ async def test_a_worker_goes_on_when_the_database_is_back_from_a_crash(
     worker: Workers, queue: Queue, tenants: list[Tenant]
 ) -> None:
     """All connections break off, and for a while there are no new ones."""
-    checkpointer = "select pid from pg_stat_activity where backend_type = 'checkpointer'"
     async with worker():
         await queue.wait_for(DONE, job=JOB)
-        (row,) = await queue.rows(checkpointer)
-        os.kill(row["pid"], signal.SIGKILL)
-        await queue.wait_until_back(checkpointer, row["pid"])
+        await queue.crash()
         async with queue.database.tenant(tenants[0].business_id) as session:
             conversation = await store_conversation(queue.database, tenants[0], silent_for=LONG)
             await enqueue(session, JOB, {}, key="after the crash", lock="after the crash")
