@@ -80,14 +80,14 @@ async def create_booking(
     )
     booking = await calendar.find_lost_booking(service, start, attendee)
     if booking is None:
-        operations.require_contact_details(attendee)
+        attendee = operations.complete_contact_details(service, attendee)
         await operations.require_free(service, start)
         confirm(sentences.confirm_booking(service, operations.on_label(start), attendee))
         booking = await calendar.book(service, start, attendee)
     if booking is None:
         raise await operations.slot_taken(service, start)
-    label = operations.label(booking.starts_at)
-    return operations.to_result(booking, sentences.say("booked", time=label))
+    label = operations.booking_label(booking)
+    return operations.to_result(booking, sentences.describe_booked(booking, label))
 
 
 @tool(title="Show a booking", annotations=READS, timeout=8.0)
@@ -96,7 +96,7 @@ async def get_booking(
 ) -> BookingResult:
     """Show one booking. booking: its id."""
     found = await operations.get_booking(booking)
-    on_time = operations.on_label(found.starts_at)
+    on_time = operations.on_booking_label(found)
     return operations.to_result(found, sentences.describe_booking(found, on_time))
 
 
@@ -117,11 +117,7 @@ async def list_bookings(
         )
     bookings = await operations.calendar.find_bookings(person or None, number)
     request = operations.parse_when(when) if when else None
-    requested = [
-        each
-        for each in bookings
-        if request and request.includes(operations.to_local(each.starts_at))
-    ]
+    requested = [each for each in bookings if request and operations.is_at(each, request)]
     return operations.to_list_result((requested or bookings)[:_MAX_LISTED])
 
 
@@ -135,12 +131,13 @@ async def reschedule_booking(
         raise Rejected("That booking has been cancelled.", say=sentences.say("cancelled_booking"))
     start = operations.parse_start(slot)
     await operations.require_free(found.service, start, found)
-    before, after = operations.label(found.starts_at), operations.label(start)
+    before, after = operations.booking_label(found), operations.label(start)
     confirm(sentences.confirm_move(found.service, before, after))
     moved = await operations.calendar.move(found, start)
     if moved is None:
         raise await operations.slot_taken(found.service, start, found)
-    return operations.to_result(moved, sentences.say("moved", on_time=operations.on_label(start)))
+    on_time = operations.on_booking_label(moved)
+    return operations.to_result(moved, sentences.describe_moved(moved, on_time))
 
 
 @tool(title="Cancel a booking", annotations=DESTROYS, tags={"voice"}, timeout=15.0)
@@ -150,8 +147,8 @@ async def cancel_booking(
     """Cancel a booking. booking: its id."""
     found = await operations.get_upcoming_booking(booking)
     if found.status != "cancelled":
-        on_time = operations.on_label(found.starts_at)
+        on_time = operations.on_booking_label(found)
         confirm(sentences.confirm_cancellation(found.service, on_time))
     cancelled = await operations.calendar.cancel(found, reason)
-    label = operations.label(found.starts_at)
+    label = operations.booking_label(found)
     return operations.to_result(cancelled, sentences.say("cancelled", time=label))

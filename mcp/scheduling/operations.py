@@ -10,7 +10,15 @@ from fastmcp.dependencies import Depends
 from config.columns import now
 from scheduling import matching, sentences
 from scheduling.handles import format_handle, parse_handle
-from scheduling.provider import Attendee, Booking, CalendarInfo, SchedulingProvider, Service
+from scheduling.inputs import international_phone
+from scheduling.provider import (
+    Attendee,
+    Booking,
+    CalendarInfo,
+    Need,
+    SchedulingProvider,
+    Service,
+)
 from scheduling.registry import PROVIDERS
 from scheduling.results import (
     BookingDetails,
@@ -45,7 +53,7 @@ _ALTERNATIVES = 2
 class SchedulingOperations:
     """One calendar at one moment. `now` is in the calendar's zone.
 
-    It has many methods because the steps that several tools share are all here.
+    It has many methods because all tools share the calendar, its zone and the moment.
     """
 
     calendar: SchedulingProvider
@@ -127,20 +135,24 @@ class SchedulingOperations:
         offered = [self._to_offered_slot(service, start) for start in starts]
         return SlotsResult(say=say, offered=offered, more=len(free) > len(starts))
 
-    def require_contact_details(self, attendee: Attendee) -> None:
-        """Make sure that the attendee has what this calendar needs for a booking.
+    def complete_contact_details(self, service: Service, attendee: Attendee) -> Attendee:
+        """Return the attendee with a phone number in the form that this calendar takes.
 
         Raises:
-            Rejected: something is missing; the caller is to be asked for it.
+            Rejected: something that a booking needs is missing; the caller is to be asked for it.
         """
-        details = {"email": attendee.email, "phone": attendee.phone}
-        for name in self.info.needs:
-            if not details[name]:
-                raise Rejected(
-                    f"This calendar books with {name} only.",
-                    say=sentences.say("which_detail", detail=name),
-                    next=f"Call again with the caller's {name}.",
-                )
+        usable = attendee.phone
+        if usable and self.info.phones == "international":
+            usable = international_phone(usable, self.info.country)
+        details = {
+            "email": attendee.email,
+            "phone": usable,
+            "email_or_phone": attendee.email or usable,
+        }
+        for need in (*self.info.needs, *service.needs):
+            if not details[need]:
+                raise _missing(need, without_country=bool(attendee.phone))
+        return attendee.model_copy(update={"phone": usable or attendee.phone})
 
     async def require_free(
         self, service: Service, start: datetime, moving: Booking | None = None
@@ -198,7 +210,10 @@ class SchedulingOperations:
             Rejected: its time has passed.
         """
         booking = await self.get_booking(reference)
-        if booking.starts_at <= self.now:
+        over = booking.starts_at <= self.now
+        if booking.day is not None:
+            over = booking.day < self.now.date()
+        if over:
             raise Rejected("That booking is in the past.", say=sentences.say("past_booking"))
         return booking
 
@@ -209,6 +224,24 @@ class SchedulingOperations:
     def on_label(self, start: datetime) -> str:
         """Return a time within a sentence: `on Thursday at ten thirty in the morning`."""
         return sentences.on_datetime(self.to_local(start), self.now.date())
+
+    def booking_label(self, booking: Booking) -> str:
+        """Return the time of a booking as it is said, or its day if it has no time."""
+        if booking.day is not None:
+            return sentences.day_label(booking.day, self.now.date())
+        return self.label(booking.starts_at)
+
+    def on_booking_label(self, booking: Booking) -> str:
+        """Return the time of a booking within a sentence, or its day if it has no time."""
+        if booking.day is not None:
+            return sentences.on_day(booking.day, self.now.date())
+        return self.on_label(booking.starts_at)
+
+    def is_at(self, booking: Booking, request: TimeRequest) -> bool:
+        """Say whether a booking is at a requested time; one without a time, on that day."""
+        if booking.day is not None:
+            return booking.day in request.all_days
+        return request.includes(self.to_local(booking.starts_at))
 
     def to_local(self, start: datetime) -> datetime:
         """Return a time in the calendar's zone."""
@@ -221,17 +254,17 @@ class SchedulingOperations:
     def to_list_result(self, bookings: Sequence[Booking]) -> BookingListResult:
         """Return bookings, and what to say about them."""
         say = sentences.describe_bookings(
-            [(each.service, self.on_label(each.starts_at)) for each in bookings]
+            [(each, self.on_booking_label(each)) for each in bookings]
         )
         return BookingListResult(say=say, bookings=[self._to_details(each) for each in bookings])
 
     def _to_details(self, booking: Booking) -> BookingDetails:
-        start = self.to_local(booking.starts_at)
+        start = self.to_local(booking.starts_at).isoformat(timespec="minutes")
         return BookingDetails(
             id=booking.reference,
             service=booking.service.name,
-            starts_at=start.isoformat(timespec="minutes"),
-            label=self.label(start),
+            starts_at=booking.day.isoformat() if booking.day else start,
+            label=self.booking_label(booking),
             name=booking.attendee.name,
             phone=booking.attendee.phone,
             status=booking.status,
@@ -272,6 +305,19 @@ class SchedulingOperations:
 
     def _midnight(self, day: date) -> datetime:
         return first_moment(day, time.min, self.zone)
+
+
+def _missing(need: Need, *, without_country: bool) -> Rejected:
+    """Return the error for a detail that is missing, or is a phone number of no country."""
+    detail: str = need
+    if without_country and need != "email":
+        detail = "country_code" if need == "phone" else "country_code_or_email"
+    asked = detail.replace("_", " ")
+    return Rejected(
+        f"This calendar books with {asked} only.",
+        say=sentences.say("which_detail", detail=detail),
+        next=f"Call again with the caller's {asked}.",
+    )
 
 
 _PROVIDER: SchedulingProvider = Depends(tenant_provider(PROVIDERS))

@@ -1,7 +1,7 @@
 """The protocol of scheduling providers, and the models that it takes and returns."""
 
 from collections.abc import Mapping
-from datetime import time
+from datetime import date, time
 from typing import Annotated, Literal, Protocol
 from zoneinfo import available_timezones
 
@@ -19,6 +19,10 @@ def _check_time_zone(name: str) -> str:
 # The weekdays, from Monday, 0, on, whose evening goes on after midnight, and until when it does.
 Nights = Mapping[int, time]
 TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
+# A detail that a booking requires besides a name; of `email_or_phone`, one will do.
+Need = Literal["email", "phone", "email_or_phone"]
+# `unknown` is any status of a vendor that is known to be none of the others.
+BookingStatus = Literal["booked", "requested", "cancelled", "unknown"]
 
 
 class _Model(BaseModel):
@@ -26,23 +30,33 @@ class _Model(BaseModel):
 
 
 class Service(_Model):
-    """A service that can be booked, and how many minutes it takes."""
+    """A service that can be booked, and how many minutes it takes.
+
+    `needs` are details that it requires besides those of its calendar. `occurrences` is how many
+    bookings are made at once: more than one for a series.
+    """
 
     id: str
     name: str
     minutes: int
+    needs: tuple[Need, ...] = ()
+    occurrences: int = 1
 
 
 class CalendarInfo(_Model):
     """The services and the time zone of a calendar.
 
     `opens` and `closes` are times in that zone: they decide whether "at eight" is in the morning
-    or in the evening. `needs` are the details that a booking requires besides a name.
+    or in the evening. `needs` are the details that a booking requires besides a name. Where
+    `phones` are international, a number without a country code counts as none, unless it is one of
+    `country`, an ISO 3166 code.
     """
 
     time_zone: TimeZone
     services: tuple[Service, ...]
-    needs: tuple[Literal["email", "phone"], ...] = ()
+    needs: tuple[Need, ...] = ()
+    phones: Literal["any", "international"] = "any"
+    country: str | None = None
     opens: time = time(8)
     closes: time = time(18)
     nights: Nights = {}
@@ -65,14 +79,21 @@ class Attendee(_Model):
 
 
 class Booking(_Model):
-    """A booked time. `reference` is a short form of the id, which a model passes on."""
+    """A time that one person has booked, or asked for.
+
+    `reference` is a short form of the id, which a model passes on. `requested` is what somebody
+    still has to confirm. A booking with a `day` is for any time of it, and `starts_at` says no
+    time. `occurrences` is how many bookings were made with it, itself included.
+    """
 
     id: str
     reference: str
     service: Service
     starts_at: UtcDatetime
     attendee: Attendee
-    status: Literal["booked", "cancelled"]
+    status: BookingStatus
+    day: date | None = None
+    occurrences: int = 1
 
 
 class SchedulingProvider(Protocol):
@@ -119,7 +140,11 @@ class SchedulingProvider(Protocol):
         ...
 
     async def booking(self, reference: str) -> Booking | None:
-        """Return a booking by its reference or its id, whatever its status."""
+        """Return a booking by its reference or its id, whatever its status.
+
+        Raises:
+            Rejected: several people share it, and the reference does not say whose it is.
+        """
         ...
 
     async def find_bookings(self, name: str | None, phone: str | None) -> list[Booking]:
@@ -127,9 +152,9 @@ class SchedulingProvider(Protocol):
         ...
 
     async def move(self, booking: Booking, start: AwareDatetime) -> Booking | None:
-        """Move a booking; return None when the time is no longer free."""
+        """Move a booking, of one person alone; return None when the time is no longer free."""
         ...
 
     async def cancel(self, booking: Booking, reason: str | None) -> Booking:
-        """Cancel a booking. Cancelling it again is not an error."""
+        """Cancel a booking, of one person alone. Cancelling it again is not an error."""
         ...

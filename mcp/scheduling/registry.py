@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from scheduling.provider import SchedulingProvider
 from scheduling.providers.acuity.provider import Acuity
 from scheduling.providers.builtin.provider import Builtin
-from scheduling.providers.calcom import CalCom
+from scheduling.providers.calcom.provider import CalCom
 from scheduling.providers.housecallpro.provider import HousecallPro
 from toolkit.tenancy import ProviderFactory
 

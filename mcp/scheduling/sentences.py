@@ -94,12 +94,32 @@ def describe_full(request: TimeRequest, starts: Sequence[datetime], today: date)
 
 
 def _begin_with_day(day: date, today: date) -> str:
-    return capitalize(_on(phrases.day_label(day, today), day, today))
+    return capitalize(on_day(day, today))
 
 
 def describe_taken(label: str, starts: Sequence[datetime], today: date) -> str:
     """Return a sentence that says that the time `label` is not free, but `starts` are."""
     return say("taken", time=label, offer=offer_slots(starts, today), count=len(starts))
+
+
+def day_label(day: date, today: date) -> str:
+    """Return a day as it is said: `Thursday`."""
+    return phrases.day_label(day, today)
+
+
+def on_day(day: date, today: date) -> str:
+    """Return a day within a sentence: `on Thursday`, `today`."""
+    return _on(phrases.day_label(day, today), day, today)
+
+
+def describe_booked(booking: Booking, time: str) -> str:
+    """Return a sentence about a booking that was just made."""
+    return say("booked", time=time, status=booking.status, count=booking.occurrences)
+
+
+def describe_moved(booking: Booking, on_time: str) -> str:
+    """Return a sentence about a booking that was just moved."""
+    return say("moved", on_time=on_time, status=booking.status)
 
 
 def describe_booking(booking: Booking, on_time: str) -> str:
@@ -108,13 +128,13 @@ def describe_booking(booking: Booking, on_time: str) -> str:
     return say("booking", service=service, on_time=on_time, name=name, status=booking.status)
 
 
-def describe_bookings(bookings: Sequence[tuple[Service, str]]) -> str:
-    """Return a sentence about bookings: what each is for, and its `on_datetime`."""
+def describe_bookings(bookings: Sequence[tuple[Booking, str]]) -> str:
+    """Return a sentence about bookings, each with its time within a sentence."""
     if not bookings:
         return say("no_bookings")
     listed = [
-        say("listed_booking", service=service.name, on_time=on_time)
-        for service, on_time in bookings
+        say("listed_booking", service=each.service.name, on_time=on_time, status=each.status)
+        for each, on_time in bookings
     ]
     return say("bookings", bookings=phrases.join_words(listed, "and"), count=len(listed))
 
@@ -125,6 +145,7 @@ def confirm_booking(service: Service, on_time: str, attendee: Attendee) -> str:
         "confirm_booking",
         service=capitalize(service.name),
         on_time=on_time,
+        count=service.occurrences,
         name=attendee.name,
         contact="phone" if attendee.phone else "none",
         phone=phrases.phone_label(attendee.phone or ""),

@@ -17,10 +17,10 @@ from scheduling.server import SERVER
 from tests.conftest import Tenant, new_tenant
 from tests.contracts.specifications import Specifications
 from tests.scheduling.contract import ANN, SchedulingContract, SchedulingHarness
+from tests.scheduling.providers.calcom.test_provider import TestCalCom as CalComContract
 from tests.scheduling.providers.housecallpro.test_provider import (
     TestHousecallPro as HousecallProContract,
 )
-from tests.scheduling.providers.test_calcom import TestCalCom as CalComContract
 from tests.support.accounts import connect
 from tests.support.processes import in_one_task
 from tests.support.servers import serve

@@ -11,7 +11,7 @@ from config.columns import now
 from config.database import Database
 from config.language.catalogue import DEFAULT, LANGUAGE, load_messages
 from scheduling import sentences
-from scheduling.provider import Attendee, Service
+from scheduling.provider import Attendee, Booking, BookingStatus, Service
 from scheduling.server import SERVER
 from tests.conftest import Tenant, fetch
 from tests.scheduling.calendars import BERLIN
@@ -139,9 +139,42 @@ def test_what_is_free_instead_is_translated(request_: TimeRequest, count: int) -
 
 
 @pytest.mark.usefixtures("pseudo")
-@pytest.mark.parametrize("detail", ["email", "phone"])
+@pytest.mark.parametrize(
+    "detail", ["email", "phone", "email_or_phone", "country_code", "country_code_or_email"]
+)
 def test_what_a_calendar_needs_is_asked_for_in_the_language_of_the_caller(detail: str) -> None:
     assert latin_words(sentences.say("which_detail", detail=detail)) == []
+
+
+@pytest.mark.usefixtures("pseudo")
+@pytest.mark.parametrize("status", ["booked", "requested", "cancelled", "unknown"])
+def test_whatever_its_status_a_booking_is_told_in_the_language_of_the_caller(
+    status: BookingStatus,
+) -> None:
+    booking = Booking(
+        id="1",
+        reference="1",
+        service=Service(id="lesson", name="", minutes=60, occurrences=4),
+        starts_at=now(),
+        attendee=Attendee(name=""),
+        status=status,
+        occurrences=4,
+    )
+    said = [
+        sentences.describe_booking(booking, ""),
+        sentences.describe_bookings([(booking, "")]),
+        sentences.describe_booked(booking, ""),
+        sentences.describe_moved(booking, ""),
+        sentences.confirm_booking(booking.service, "", booking.attendee),
+    ]
+    assert latin_words(" ".join(said)) == []
+
+
+@pytest.mark.usefixtures("pseudo")
+@pytest.mark.parametrize("change", ["cancel", "move"])
+def test_why_nothing_is_changed_is_said_in_the_language_of_the_caller(change: str) -> None:
+    assert latin_words(sentences.say("change_not_allowed", change=change)) == []
+    assert latin_words(sentences.say("change_too_late", change=change)) == []
 
 
 @pytest.mark.usefixtures("pseudo")

@@ -13,7 +13,7 @@ from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.scheduling.contract import CANARY
-from tests.scheduling.providers.test_calcom import CalCom
+from tests.scheduling.providers.calcom.double import CalCom
 from tests.support.servers import VAULT_KEYS
 from tests.support.terminal import antiphon_here
 from tests.support.vendor_socket import Socket, listening

@@ -9,13 +9,14 @@ from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 import httpx2
-from pydantic import AwareDatetime, BaseModel, RootModel, SecretStr
+from pydantic import AwareDatetime, BaseModel, SecretStr
 
 from config.columns import now
 from config.security.vault import Account
 from scheduling.matching import attendee_of, of_person
 from scheduling.provider import Attendee, Booking, CalendarInfo, Service, Slot
 from scheduling.providers.acuity import mapping
+from scheduling.sentences import say
 from toolkit.errors import Conflict, Disconnected, NotFound, Rejected
 from toolkit.http.client import Model, Params, VendorApi
 from toolkit.http.concurrency import map_concurrently
@@ -25,7 +26,8 @@ from toolkit.tenancy import Credentials, ToolCall
 _INFO_TTL = 300.0  # seconds
 _FEW_DAYS = 2  # days that are read without asking first which of them have free times
 _MAX_CONCURRENT = 4  # Acuity takes ten requests a second from one address, for all tenants
-_MAX_APPOINTMENTS = "1000"  # in one response
+_MAX_APPOINTMENTS = 1000  # in one response
+_MAX_RESPONSES = 4
 _APPOINTMENT_ID = re.compile(r"[0-9]{1,18}")
 _DAY = timedelta(days=1)
 
@@ -73,6 +75,7 @@ class Acuity:
             account.base_url("https://acuityscheduling.com"),
             call.vendor_connection(account),
             httpx2.BasicAuth(credentials.user_id, credentials.api_key.get_secret_value()),
+            mapping.read_refusal,
         )
 
     async def check(self) -> None:
@@ -147,10 +150,8 @@ class Acuity:
             return None
         start = utc(start)
         # Acuity does not document in which time zone it reads the two dates.
-        bookings = await self._list_bookings(
-            appointmentTypeID=service.id,
-            minDate=_utc_date(start - _DAY),
-            maxDate=_utc_date(start + _DAY),
+        bookings, _ = await self._list_bookings(
+            start - _DAY, appointmentTypeID=service.id, maxDate=_utc_date(start + _DAY)
         )
         same = (
             each
@@ -176,11 +177,20 @@ class Acuity:
         """Return the future bookings of the person with this name or phone, earliest first.
 
         Acuity does not document how its filters compare names and numbers, so they are not used.
+
+        Raises:
+            Rejected: nobody of that name was found, and there are more bookings than can be read.
         """
         current = now()
-        bookings = await self._list_bookings(minDate=_utc_date(current - _DAY))
+        bookings, is_complete = await self._list_bookings(current - _DAY)
         coming = [each for each in bookings if each.starts_at > current]
         mine = of_person(coming, attendee_of, name, phone)
+        if not mine and not is_complete:
+            raise Rejected(
+                "There are more bookings than can be read.",
+                say=say("too_many_bookings"),
+                next="Do not retry. See that the caller's number is known for the call back.",
+            )
         return sorted(mine, key=lambda booking: booking.starts_at)
 
     async def move(self, booking: Booking, start: AwareDatetime) -> Booking | None:
@@ -226,12 +236,12 @@ class Acuity:
         if self._calendar_id is None:
             time_zone = (await self._get(mapping.Me, "me")).timezone
         else:
-            calendars = await self._get(RootModel[list[mapping.Calendar]], "calendars")
+            calendars = await self._get(mapping.Calendars, "calendars")
             zones = {each.id: each.timezone for each in calendars.root}
             if self._calendar_id not in zones:
                 raise Disconnected("The Acuity account has no such calendar.")
             time_zone = zones[self._calendar_id]
-        every_type = await self._get(RootModel[list[mapping.AppointmentType]], "appointment-types")
+        every_type = await self._get(mapping.AppointmentTypes, "appointment-types")
         types = [
             each
             for each in every_type.root
@@ -255,9 +265,7 @@ class Acuity:
         month = (service.id, f"{day:%Y-%m}")
         if month not in self._free_days:
             params = await self._availability_params(service, self._calendar_id, month=month[1])
-            dates = await self._get(
-                RootModel[list[mapping.AvailableDate]], "availability", "dates", params=params
-            )
+            dates = await self._get(mapping.AvailableDates, "availability", "dates", params=params)
             self._free_days[month] = {each.date for each in dates.root}
         return day in self._free_days[month]
 
@@ -267,9 +275,7 @@ class Acuity:
         params = await self._availability_params(service, calendar_id, date=day.isoformat())
         if moving is not None:
             params["ignoreAppointmentIDs[]"] = moving.id
-        times = await self._get(
-            RootModel[list[mapping.AvailableTime]], "availability", "times", params=params
-        )
+        times = await self._get(mapping.AvailableTimes, "availability", "times", params=params)
         return [each.time for each in times.root]
 
     async def _availability_params(
@@ -279,16 +285,31 @@ class Acuity:
         calendar = {} if calendar_id is None else {"calendarID": str(calendar_id)}
         return {"appointmentTypeID": service.id, "timezone": time_zone, **calendar, **period}
 
-    async def _list_bookings(self, **filters: str) -> list[Booking]:
-        """Return the bookings that are not cancelled, earliest first."""
-        params = {**filters, "direction": "ASC", "max": _MAX_APPOINTMENTS, "excludeForms": "true"}
+    async def _list_bookings(self, first: datetime, **filters: str) -> tuple[list[Booking], bool]:
+        """Return the bookings that are not cancelled from a day on, and whether these are all.
+
+        Acuity has no pages: what follows a full response is asked for from its last day on.
+        """
+        params = {**filters, "direction": "ASC", "excludeForms": "true"}
         if self._calendar_id is not None:
             params["calendarID"] = str(self._calendar_id)
-        answer = await self._get(
-            RootModel[list[mapping.Appointment]], "appointments", params=params
-        )
+        found: dict[int, mapping.Appointment] = {}
+        is_complete = False
+        for _ in range(_MAX_RESPONSES):
+            page = {**params, "max": str(_MAX_APPOINTMENTS), "minDate": _utc_date(first)}
+            answer = await self._get(mapping.Appointments, "appointments", params=page)
+            records = answer.records()
+            found |= {each.id: each for each in records}
+            last = max((each.datetime for each in records), default=first, key=utc)
+            is_complete = len(answer.root) < _MAX_APPOINTMENTS
+            if is_complete or utc(last) - _DAY <= utc(first):
+                break
+            first = utc(last) - _DAY
         services = await self._services()
-        return [mapping.to_booking(each, services) for each in answer.root if not each.canceled]
+        bookings = [
+            mapping.to_booking(each, services) for each in found.values() if not each.canceled
+        ]
+        return bookings, is_complete
 
     async def _get(self, returns: type[Model], *path: str, params: Params | None = None) -> Model:
         return await self._api.call("GET", ("api", "v1", *path), returns, params=params)
@@ -321,8 +342,12 @@ class Acuity:
                 json={**body, **place},
                 params=params,
             )
+        except mapping.SlotTaken:
+            return None
+        except mapping.Refused:
+            raise
         except (Conflict, Rejected):
-            # Acuity answers 400 for a time that is taken, and for every other refusal.
+            # The code is none that Acuity documents.
             if start in await self._fetch_times(service, calendar_id, moving, local.date()):
                 raise
             return None

@@ -5,20 +5,32 @@ Where its specification leaves a response open, the models hold no more than wha
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 from unicodedata import normalize
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AliasChoices, AliasPath, BaseModel, Field
 
 from scheduling.matching import is_booked_by
-from scheduling.provider import Attendee, Booking, Service, TimeZone
+from scheduling.provider import Attendee, Booking, BookingStatus, Service, TimeZone
+from toolkit.http.records import Records
+from toolkit.instants import first_moment
 from toolkit.speech.times import format_utc
 
 DEFAULT_MINUTES = 30  # what Housecall Pro itself takes for a service without a duration
-_CANCELLED = frozenset({"user canceled", "pro canceled"})
-_CANCELLED_START = re.compile(r"It was to be on (\S+Z)\.")
+_STATUSES: Mapping[str, BookingStatus] = {
+    "needs scheduling": "requested",
+    "scheduled": "booked",
+    "in progress": "booked",
+    "complete rated": "booked",
+    "complete unrated": "booked",
+    "user canceled": "cancelled",
+    "pro canceled": "cancelled",
+}
+_CANCELLED_START = re.compile(r"It was to be on (\d{4}-\d\d-\d\d(?:T\S+Z)?)\.")
+_DATE_LENGTH = 10  # of `2026-11-26`
 
 
 def _assume_utc(moment: datetime) -> datetime:
@@ -51,7 +63,7 @@ class PriceBookPage(BaseModel):
     been seen, too.
     """
 
-    data: list[PriceBookService] = Field(
+    data: Records[PriceBookService] = Field(
         default=[], validation_alias=AliasChoices("data", AliasPath("services", 0, "data"))
     )
     total_pages: int = Field(
@@ -68,7 +80,7 @@ class _BookingWindow(BaseModel):
 class BookingWindows(BaseModel):
     """The times at which a technician is available, and those at which none is."""
 
-    booking_windows: list[_BookingWindow]
+    booking_windows: Records[_BookingWindow]
 
 
 class Address(BaseModel):
@@ -89,7 +101,7 @@ class Customer(BaseModel):
     mobile_number: str | None = None
     home_number: str | None = None
     work_number: str | None = None
-    addresses: list[Address] = []
+    addresses: Records[Address] = []
 
     @property
     def attendees(self) -> list[Attendee]:
@@ -118,10 +130,16 @@ class Customer(BaseModel):
         return same_email and (caller.phone is None or self.matches(caller.name, None))
 
 
-class CustomersPage(BaseModel):
+class Page(BaseModel):
+    """A page of a list."""
+
+    total_pages: int = 1
+
+
+class CustomersPage(Page):
     """A page of customers."""
 
-    customers: list[Customer]
+    customers: Records[Customer]
 
 
 class Note(BaseModel):
@@ -130,9 +148,26 @@ class Note(BaseModel):
     content: str | None = None
 
 
+class _Appointment(BaseModel):
+    # Whatever they hold, an appointment counts as one.
+    start_date: Any = None
+    anytime: Any = None
+
+
 class _Schedule(BaseModel):
     scheduled_start: _UtcDatetime | None = None
     scheduled_end: _UtcDatetime | None = None
+    appointments: list[_Appointment] = []
+
+    def day(self, zone: ZoneInfo) -> date | None:
+        """Return the day of what is scheduled for any time of a day; None if it has a time."""
+        appointment = next((each for each in self.appointments if each.anytime is True), None)
+        if appointment is None:
+            return None
+        try:
+            return date.fromisoformat(str(appointment.start_date)[:_DATE_LENGTH])
+        except ValueError:
+            return self.scheduled_start and self.scheduled_start.astimezone(zone).date()
 
 
 class Job(BaseModel):
@@ -141,9 +176,18 @@ class Job(BaseModel):
     id: str
     description: str | None = None
     customer: Customer
-    notes: list[Note] = []
-    work_status: str
+    notes: Records[Note] = []
+    work_status: str | None = None
     schedule: _Schedule = _Schedule()
+    canceled_at: str | None = None
+    deleted_at: str | None = None
+
+    @property
+    def status(self) -> BookingStatus:
+        """Return the status of the booking that the job is."""
+        if self.canceled_at or self.deleted_at:
+            return "cancelled"
+        return _STATUSES.get(self.work_status or "", "unknown")
 
     @property
     def notes_text(self) -> str:
@@ -151,10 +195,10 @@ class Job(BaseModel):
         return "\n".join(each.content or "" for each in self.notes)
 
 
-class JobsPage(BaseModel):
+class JobsPage(Page):
     """A page of jobs."""
 
-    jobs: list[Job]
+    jobs: Records[Job]
 
 
 class ScheduleResponse(BaseModel):
@@ -180,33 +224,51 @@ def booking_note(attendee: Attendee, key: str | None) -> str:
     return "\n".join(filter(None, (attendee.notes, booked)))
 
 
-def cancellation_note(starts_at: datetime, reason: str | None) -> str:
-    """Return the note on an unscheduled job: for staff, and with the start time that it had."""
+def cancellation_note(booking: Booking, reason: str | None) -> str:
+    """Return the note on an unscheduled job: for staff, and with the start that it had."""
     because = f" Reason: {reason}" if reason else ""
-    return f"Cancelled by phone. It was to be on {format_utc(starts_at)}.{because}"
+    start = booking.day.isoformat() if booking.day else format_utc(booking.starts_at)
+    return f"Cancelled by phone. It was to be on {start}.{because}"
 
 
-def to_bookings(jobs: Iterable[Job], services: Sequence[Service]) -> list[Booking]:
-    """Return the bookings of the jobs that have a time and are not cancelled."""
-    bookings = [to_booking(job, services) for job in jobs]
-    return [each for each in bookings if each and each.status == "booked"]
+def to_bookings(jobs: Iterable[Job], services: Sequence[Service], zone: ZoneInfo) -> list[Booking]:
+    """Return the bookings of the jobs that have a time or a day and are not cancelled."""
+    bookings = [to_booking(job, services, zone) for job in jobs]
+    return [each for each in bookings if each and each.status != "cancelled"]
 
 
-def to_booking(job: Job, services: Sequence[Service]) -> Booking | None:
-    """Return the booking of a job; None if it has no time and was not cancelled by phone."""
-    schedule, cancelled_starts = job.schedule, _CANCELLED_START.findall(job.notes_text)
-    starts_at = schedule.scheduled_start
-    if starts_at is None and not cancelled_starts:
+def to_booking(job: Job, services: Sequence[Service], zone: ZoneInfo) -> Booking | None:
+    """Return the booking of a job; None if it has no time and was not cancelled by phone.
+
+    A job of several visits counts as so many occurrences.
+    """
+    schedule = job.schedule
+    start, status = schedule.day(zone) or schedule.scheduled_start, job.status
+    if start is None:
+        start, status = _cancelled_start(job), "cancelled"
+    if start is None:
         return None
-    cancelled = starts_at is None or job.work_status in _CANCELLED
+    day = None if isinstance(start, datetime) else start  # a datetime is a date, too
     return Booking(
         id=job.id,
         reference=job.id,
         service=_to_service(job, services),
-        starts_at=starts_at or datetime.fromisoformat(cancelled_starts[-1]),
+        starts_at=start if isinstance(start, datetime) else first_moment(start, time.min, zone),
         attendee=job.customer.attendees[0],
-        status="cancelled" if cancelled else "booked",
+        status=status,
+        day=day,
+        occurrences=max(len(schedule.appointments), 1),
     )
+
+
+def _cancelled_start(job: Job) -> datetime | date | None:
+    """Return when a job was to be that has been cancelled by phone; a date is a whole day."""
+    starts = _CANCELLED_START.findall(job.notes_text)
+    if not starts:
+        return None
+    if len(starts[-1]) == _DATE_LENGTH:
+        return date.fromisoformat(starts[-1])
+    return datetime.fromisoformat(starts[-1])
 
 
 def _to_service(job: Job, services: Sequence[Service]) -> Service:

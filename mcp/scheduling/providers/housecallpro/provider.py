@@ -1,11 +1,11 @@
 """Housecall Pro's API: https://docs.housecallpro.com. A booking is a customer's scheduled job."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, count
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, SecretStr
@@ -18,6 +18,7 @@ from scheduling.providers.housecallpro import mapping
 from scheduling.sentences import say
 from toolkit.errors import NotFound, OutcomeUnknown, Rejected
 from toolkit.http.client import HeaderAuth, VendorApi
+from toolkit.http.concurrency import map_concurrently
 from toolkit.instants import add, utc
 from toolkit.speech.times import format_utc
 from toolkit.tenancy import Credentials, ToolCall
@@ -25,7 +26,11 @@ from toolkit.tenancy import Credentials, ToolCall
 _CATALOG_TTL = 300.0  # seconds
 _PAGE_SIZE = "100"
 _MAX_PAGES = 3  # of the price book
-_MAX_CUSTOMERS = 3  # whose jobs are read for one caller
+_MAX_LIST_PAGES = 10  # of customers or jobs
+_MAX_CUSTOMERS = 10  # whose jobs are read for one caller
+_MAX_CONCURRENT = 4
+_DAY = timedelta(days=1)
+_EXPANDED = {"expand[]": "appointments"}
 _NATIONAL_DIGITS = 10  # digits of a North American number: its country code is not always stored
 _BOOKABLE_ONLINE = {
     "filters[][property]": "online_booking_enabled",
@@ -33,6 +38,9 @@ _BOOKABLE_ONLINE = {
     "filters[][value]": "true",
     "sort_direction": "asc",
 }
+
+
+PageT = TypeVar("PageT", bound=mapping.Page)
 
 
 class HousecallProCredentials(Credentials):
@@ -47,6 +55,14 @@ class _ServiceCatalog:
 
     calendar_info: CalendarInfo
     uuids: Mapping[str, str]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.calendar_info.time_zone)
+
+    def to_booking(self, job: mapping.Job) -> Booking | None:
+        """Return the booking of a job, if it has a time."""
+        return mapping.to_booking(job, self.calendar_info.services, self.zone)
 
 
 class HousecallPro:
@@ -88,9 +104,11 @@ class HousecallPro:
         moving: Booking | None = None,
     ) -> list[Slot]:
         """Return the free times that start in [start, end)."""
+        if moving is not None:
+            _require_one_visit(moving)
         catalog = await self._service_catalog()
         # The API does not document the time zone of `start_date`, so the range covers both.
-        zones = (UTC, ZoneInfo(catalog.calendar_info.time_zone))
+        zones = (UTC, catalog.zone)
         first = min(start.astimezone(zone).replace(tzinfo=None) for zone in zones)
         last = max(end.astimezone(zone).date() for zone in zones)
         params: dict[str, str | int] = {
@@ -103,7 +121,7 @@ class HousecallPro:
         path = ("company", "schedule_availability", "booking_windows")
         answer = await self._api.call("GET", path, mapping.BookingWindows, params=params)
         starts = {each.start_time for each in answer.booking_windows if each.available}
-        if moving is not None:
+        if moving is not None and moving.day is None:
             starts.add(moving.starts_at)
         length, current = timedelta(minutes=service.minutes), now()
         return [
@@ -141,9 +159,8 @@ class HousecallPro:
             "line_items": [{"name": service.name}],
             "notes": mapping.booking_note(attendee, self._call.idempotency_key),
         }
-        booking = mapping.to_booking(
-            await self._api.call("POST", ("jobs",), mapping.Job, json=body), [service]
-        )
+        job = await self._api.call("POST", ("jobs",), mapping.Job, json=body)
+        booking = (await self._service_catalog()).to_booking(job)
         if booking is None:
             raise OutcomeUnknown("Housecall Pro took the job, and did not say for when.")
         return booking.model_copy(update={"service": service})
@@ -155,7 +172,7 @@ class HousecallPro:
         if not self._call.is_retry:
             return None
         at, tag = format_utc(start), mapping.call_tag(self._call.idempotency_key or "")
-        jobs = await self._list_jobs(scheduled_start_min=at, scheduled_start_max=at)
+        jobs, _ = await self._list_jobs(scheduled_start_min=at, scheduled_start_max=at)
         candidates = [each for each in jobs if tag in each.notes_text] or [
             # Where the list leaves out the notes, the job is recognized by what was sent.
             each
@@ -164,27 +181,51 @@ class HousecallPro:
             and each.description == service.name
             and each.customer.is_caller(attendee)
         ]
-        return next(iter(mapping.to_bookings(candidates, [service])), None)
+        zone = (await self._service_catalog()).zone
+        return next(iter(mapping.to_bookings(candidates, [service], zone)), None)
 
     async def booking(self, reference: str) -> Booking | None:
         """Return a booking by the id of its job."""
         try:
-            job = await self._api.call("GET", ("jobs", reference.strip()), mapping.Job)
+            job = await self._api.call(
+                "GET", ("jobs", reference.strip()), mapping.Job, params=_EXPANDED
+            )
         except NotFound:
             return None
-        return mapping.to_booking(job, (await self.calendar_info()).services)
+        return (await self._service_catalog()).to_booking(job)
 
     async def find_bookings(self, name: str | None, phone: str | None) -> list[Booking]:
-        """Return the future bookings of the person with this name or phone, earliest first."""
-        customers = await self._search_customers(phone, name)
+        """Return the future bookings of the person with this name or phone, earliest first.
+
+        Raises:
+            Rejected: too many customers have that name, or there are more than can be read.
+        """
+        catalog, current = await self._service_catalog(), now()
+        customers, is_complete = await self._search_customers(phone, name)
         matching = of_person(customers, lambda each: each.attendees, name, phone)
-        jobs: list[mapping.Job] = []
-        for each in matching[:_MAX_CUSTOMERS]:
-            jobs += await self._list_jobs(
-                customer_id=each.id, scheduled_start_min=format_utc(now())
+        if len(matching) > _MAX_CUSTOMERS:
+            raise _too_many(has_phone=phone is not None)
+        today = current.astimezone(catalog.zone).date()
+
+        async def fetch(customer: mapping.Customer) -> list[Booking]:
+            nonlocal is_complete
+            # What is for any time of today may have begun.
+            jobs, is_all = await self._list_jobs(
+                customer_id=customer.id, scheduled_start_min=format_utc(current - 2 * _DAY)
             )
-        bookings = mapping.to_bookings(jobs, (await self.calendar_info()).services)
-        return sorted(bookings, key=lambda each: each.starts_at)
+            is_complete = is_complete and is_all
+            return mapping.to_bookings(jobs, catalog.calendar_info.services, catalog.zone)
+
+        found = await map_concurrently(fetch, matching, limit=_MAX_CONCURRENT)
+        coming = [
+            each
+            for bookings in found
+            for each in bookings
+            if (each.day >= today if each.day else each.starts_at > current)
+        ]
+        if not coming and not is_complete:
+            raise _too_many(has_phone=phone is not None)
+        return sorted(coming, key=lambda each: each.starts_at)
 
     async def move(self, booking: Booking, start: AwareDatetime) -> Booking | None:
         """Move a job; return None when the time is no longer free."""
@@ -195,14 +236,15 @@ class HousecallPro:
         moved = await self._api.call(
             "PUT", ("jobs", booking.id, "schedule"), mapping.ScheduleResponse, json=body
         )
-        return booking.model_copy(update={"starts_at": moved.start_time})
+        return booking.model_copy(update={"starts_at": moved.start_time, "day": None})
 
     async def cancel(self, booking: Booking, reason: str | None) -> Booking:
         """Take a job off the schedule: the API cannot cancel it. Doing it again is not an error."""
         if booking.status == "cancelled":
             return booking
+        _require_one_visit(booking)
         # The note comes first: without it, a job without a time could not be read as a booking.
-        note = {"content": mapping.cancellation_note(booking.starts_at, reason)}
+        note = {"content": mapping.cancellation_note(booking, reason)}
         await self._api.call("POST", ("jobs", booking.id, "notes"), mapping.Note, json=note)
         await self._api.call("DELETE", ("jobs", booking.id, "schedule"), mapping.ScheduleDeletion)
         return booking.model_copy(update={"status": "cancelled"})
@@ -250,21 +292,23 @@ class HousecallPro:
 
     async def _search_customers(
         self, phone: str | None, other: str | None
-    ) -> list[mapping.Customer]:
-        """Return the customers that the vendor finds by the phone, then those by `other`."""
+    ) -> tuple[list[mapping.Customer], bool]:
+        """Return the customers that the vendor finds by the phone, then those by `other`.
+
+        The second value says whether these are all of them.
+        """
         digits = re.sub(r"\D", "", phone or "")[-_NATIONAL_DIGITS:]
         customers: dict[str, mapping.Customer] = {}
+        is_complete = True
         for term in filter(None, (digits, other)):
-            params = {"q": term, "page_size": _PAGE_SIZE}
-            answer = await self._api.call(
-                "GET", ("customers",), mapping.CustomersPage, params=params
-            )
-            customers |= {each.id: each for each in answer.customers}
-        return list(customers.values())
+            pages = await self._read_pages(("customers",), mapping.CustomersPage, {"q": term})
+            customers |= {each.id: each for page in pages for each in page.customers}
+            is_complete = is_complete and pages[0].total_pages <= _MAX_LIST_PAGES
+        return list(customers.values()), is_complete
 
     async def _find_customer(self, attendee: Attendee) -> mapping.Customer | None:
         """Return the caller's record; of several with the phone, the one with the same name."""
-        customers = await self._search_customers(attendee.phone, attendee.email)
+        customers, _ = await self._search_customers(attendee.phone, attendee.email)
         matching = [each for each in customers if each.is_caller(attendee)]
         return max(matching, key=lambda each: each.matches(attendee.name, None), default=None)
 
@@ -287,6 +331,49 @@ class HousecallPro:
         path = ("customers", customer.id, "addresses")
         return (await self._api.call("POST", path, mapping.Address, json=address)).id
 
-    async def _list_jobs(self, **filters: str) -> Sequence[mapping.Job]:
-        params = {**filters, "page_size": _PAGE_SIZE}
-        return (await self._api.call("GET", ("jobs",), mapping.JobsPage, params=params)).jobs
+    async def _list_jobs(self, **filters: str) -> tuple[list[mapping.Job], bool]:
+        """Return jobs, and whether these are all of them."""
+        pages = await self._read_pages(("jobs",), mapping.JobsPage, {**filters, **_EXPANDED})
+        jobs = [each for page in pages for each in page.jobs]
+        return jobs, pages[0].total_pages <= _MAX_LIST_PAGES
+
+    async def _read_pages(
+        self, path: tuple[str, ...], returns: type[PageT], params: Mapping[str, str]
+    ) -> list[PageT]:
+        """Return the pages of a list, as many as there may be."""
+
+        async def fetch(page: int) -> PageT:
+            numbered = {**params, "page": str(page), "page_size": _PAGE_SIZE}
+            return await self._api.call("GET", path, returns, params=numbered)
+
+        first = await fetch(1)
+        others = range(2, min(first.total_pages, _MAX_LIST_PAGES) + 1)
+        return [first, *await map_concurrently(fetch, others, limit=_MAX_CONCURRENT)]
+
+
+def _require_one_visit(booking: Booking) -> None:
+    """Make sure that a job is no more than one visit: the API changes no single one of several.
+
+    Raises:
+        Rejected: it has several.
+    """
+    if booking.occurrences > 1:
+        raise Rejected(
+            "That job has several visits, which cannot be changed here.",
+            say=say("change_needs_a_person"),
+            next="Do not retry. See that the caller's number is known for the call back.",
+        )
+
+
+def _too_many(*, has_phone: bool) -> Rejected:
+    if has_phone:
+        return Rejected(
+            "There are more customers or jobs than can be read.",
+            say=say("too_many_bookings"),
+            next="Do not retry. See that the caller's number is known for the call back.",
+        )
+    return Rejected(
+        "Many customers have that name.",
+        say=say("which_detail", detail="phone"),
+        next="Call again with the caller's phone number.",
+    )

@@ -58,6 +58,7 @@ class Acuity(CalendarVendor):
         self.closed_on: date | None = None  # a day whose times it refuses to list
         self.forbidden: str | None = None  # what a client may not do
         self.lists_elsewhere = True  # a type of another calendar
+        self.strange: dict[str, list[Any]] = {}  # entries of a list that are no records, by path
         self.at_once = self.most_at_once = 0
 
     def open_at_night(self, zone: ZoneInfo, minutes: int) -> None:
@@ -74,16 +75,18 @@ class Acuity(CalendarVendor):
                 return _json({"id": 12345, "timezone": self.zone, "currency": "EUR"})
             case "GET", ["calendars"]:
                 assert query == {}
-                return _json([{"id": each, "timezone": ZONES[each]} for each in self.calendars])
+                calendars = [{"id": each, "timezone": ZONES[each]} for each in self.calendars]
+                return self._list("calendars", calendars)
             case "GET", ["appointment-types"]:
                 assert query == {}
-                return _json(self._types())
+                return self._list("appointment-types", self._types())
             case "GET", ["availability", "dates"]:
-                return _json(self._dates(query))
+                return self._list("dates", self._dates(query))
             case "GET", ["availability", "times"]:
                 return self._times(query)
             case "GET", ["appointments"]:
-                return _json([_to_json(each) for each in self._find_bookings(query)])
+                listed = [_to_json(each) for each in self._find_bookings(query)]
+                return self._list("appointments", listed[: int(query["max"])])
             case "POST", ["appointments"]:
                 assert query == {"admin": "true"}
                 return self._book(body)
@@ -177,7 +180,8 @@ class Acuity(CalendarVendor):
         if day == self.closed_on:
             return _error(403, "forbidden")
         starts = self._starts(query, day, day)
-        return _json([{"time": _format_time(each), "slotsAvailable": 1} for each in starts])
+        times = [{"time": _format_time(each), "slotsAvailable": 1} for each in starts]
+        return self._list("times", times)
 
     def _find_bookings(self, query: dict[str, str]) -> list[FakeBooking]:
         named = {"minDate", "maxDate", "appointmentTypeID", "calendarID"}
@@ -192,7 +196,10 @@ class Acuity(CalendarVendor):
             and query.get("calendarID", str(_calendar(each))) == str(_calendar(each))
         ]
         found.sort(key=lambda each: each.start, reverse=query["direction"] == "DESC")
-        return found[: int(query["max"])]
+        return found
+
+    def _list(self, path: str, entries: list[Any]) -> httpx2.Response:
+        return _json(self.strange.get(path, []) + entries)
 
     def _book(self, body: dict[str, Any]) -> httpx2.Response:
         """Book for an admin: like Acuity, without checking that the time is free."""
@@ -229,7 +236,9 @@ class Acuity(CalendarVendor):
                     "ignoreAppointmentIDs[]": str(booking.id),
                 }
                 day = start.astimezone(self.calendar.zone).date()
-                if self.forbidden == "reschedule" or start not in self._starts(query, day, day):
+                if self.forbidden == "reschedule":
+                    return _error(400, "reschedule_not_allowed")
+                if start not in self._starts(query, day, day):
                     return _error(400, "not_available")
                 booking.start, booking.extra["calendarID"] = start, body["calendarID"]
             case unexpected:
@@ -281,6 +290,94 @@ class TestAcuity(SchedulingContract):
             refused = await caller.call("cancel_booking", booking=booked.data["id"])
         assert refused.error == "rejected"
         assert len(harness.vendor.calendar.active_bookings()) == 1
+
+    async def test_a_record_that_cannot_be_read_hides_no_other(
+        self, harness: SchedulingHarness
+    ) -> None:
+        vendor = harness.vendor
+        assert isinstance(vendor, Acuity)
+        vendor.strange = {
+            "appointments": [{"id": 900, "datetime": None}, None],
+            "appointment-types": [{"id": 70, "name": None}],
+            "dates": [{"date": "soon"}],
+            "times": [{"time": None}, "09:00"],
+        }
+        async with harness.caller() as caller:
+            booked = await harness.book(caller)
+            assert booked.error is None, booked
+            listed = await caller.call("list_bookings", name="Ann One")
+            week = await caller.call("get_available_slots", service="piano", when="next week")
+        assert [each["id"] for each in listed.data["bookings"]] == [booked.data["id"]]
+        assert week.data["offered"]
+
+    @pytest.mark.parametrize("status", [400, 409, 500])
+    @pytest.mark.parametrize(
+        "code",
+        ["not_available", "no_available_calendar", "not_available_min_hours_in_advance"],
+    )
+    async def test_a_time_that_the_vendor_says_is_taken_is_taken(
+        self, harness: SchedulingHarness, status: int, code: str
+    ) -> None:
+        """Its own code counts before the status, and however free the time looks."""
+        harness.vendor.fail(lambda _: _error(status, code), writes=True)
+        async with harness.caller() as caller:
+            answer = await harness.book(caller)
+        assert answer.error == "rejected", answer
+        assert "Free instead" in answer.text
+
+    async def test_a_refused_address_is_asked_for_again(self, harness: SchedulingHarness) -> None:
+        harness.vendor.fail(lambda _: _error(400, "invalid_email"), writes=True)
+        async with harness.caller() as caller:
+            answer = await harness.book(caller)
+        assert answer.error == "rejected"
+        assert "What is your e-mail address, please?" in answer.text
+
+    @pytest.mark.parametrize(
+        ("tool", "code", "said"),
+        [
+            ("cancel_booking", "cancel_not_allowed", "can't be cancelled by phone"),
+            ("cancel_booking", "cancel_too_close", "too late to cancel"),
+            ("reschedule_booking", "reschedule_not_allowed", "can't be moved by phone"),
+            ("reschedule_booking", "reschedule_too_close", "too late to move"),
+            ("reschedule_booking", "reschedule_series", "Someone will call you back"),
+            ("reschedule_booking", "reschedule_canceled", "has been cancelled"),
+        ],
+    )
+    async def test_why_a_change_is_refused_is_told(
+        self, harness: SchedulingHarness, tool: str, code: str, said: str
+    ) -> None:
+        """The codes of PUT /appointments/:id/cancel and /reschedule in the vendor's reference."""
+        async with harness.caller() as caller:
+            booked = await harness.book(caller)
+            handle = f"7-{tomorrow_at(12):%a-%H:%M}".lower()
+            slot = {"slot": handle} if tool == "reschedule_booking" else {}
+            harness.vendor.fail(lambda _: _error(400, code), writes=True)
+            answer = await caller.call(tool, booking=booked.data["id"], **slot)
+        assert answer.error == "rejected", answer
+        assert said in answer.text
+        assert "is not free" not in answer.text
+
+    async def test_bookings_are_read_as_far_as_they_go(self, harness: SchedulingHarness) -> None:
+        """`max` bounds a response, and there are no pages: the next one begins at a later day."""
+        vendor = harness.vendor
+        assert isinstance(vendor, Acuity)
+        vendor.strange = {"appointments": [None]}
+        for n in range(1500):
+            vendor.calendar.book(7, tomorrow_at(9) + timedelta(hours=n), "Somebody Else")
+        last = vendor.calendar.book(7, tomorrow_at(9) + timedelta(hours=1500), "Ann One")
+        async with harness.caller() as caller:
+            listed = await caller.call("list_bookings", name="Ann One")
+        assert [each["id"] for each in listed.data["bookings"]] == [str(last.id)]
+
+    async def test_nobody_is_told_that_there_is_no_booking_where_not_all_were_read(
+        self, harness: SchedulingHarness
+    ) -> None:
+        for n in range(1500):
+            harness.vendor.calendar.book(7, tomorrow_at(9) + timedelta(minutes=n % 9), "Other")
+        async with harness.caller() as caller:
+            listed = await caller.call("list_bookings", name="Ann One")
+        assert listed.error == "rejected"
+        assert "can't look through all the bookings" in listed.text
 
 
 class AcuityAccount:

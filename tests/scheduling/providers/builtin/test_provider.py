@@ -120,7 +120,7 @@ async def test_past_times_are_never_free(database: Database, museum: Tenant) -> 
         ),
         (
             "as soon as possible",
-            "On Tuesday I have ten, ten thirty or eleven in the morning. Which one would you like?",
+            "Today I have ten, ten thirty or eleven in the morning. Which one would you like?",
             ["tue-10:00", "tue-10:30", "tue-11:00"],
         ),
         (

@@ -315,6 +315,113 @@ class TestHousecallPro(SchedulingContract):
         )
         assert len(harness.vendor.requests) == 1 + vendor.pages
 
+    async def test_a_record_that_cannot_be_read_hides_no_other(
+        self, harness: SchedulingHarness
+    ) -> None:
+        vendor = vendor_of(harness)
+        vendor.strange = {
+            "jobs": [{"id": "job_900", "customer": None}, None],
+            "customers": [{"id": None}],
+            "windows": [{"start_time": None, "available": True}, {"start_time": "soon"}],
+            "services": [{"uuid": None}],
+        }
+        async with harness.caller() as caller:
+            booked = await harness.book(caller)
+            assert booked.error is None, booked
+            vendor.customers[0]["addresses"].append(None)
+            listed = await caller.call("list_bookings", name="Ann One")
+        assert [each["id"] for each in listed.data["bookings"]] == [booked.data["id"]]
+
+    @pytest.mark.parametrize(
+        ("status", "told", "said"),
+        [
+            ("needs scheduling", "requested", "still has to be confirmed"),
+            ("waiting for parts", "unknown", "can't tell whether it is confirmed"),
+            ("in progress", "booked", "for Ann One."),
+        ],
+    )
+    async def test_only_a_scheduled_job_is_told_as_booked(
+        self, harness: SchedulingHarness, status: str, told: str, said: str
+    ) -> None:
+        ann = vendor_of(harness).add_customer("Ann", "One", mobile_number=ANN["phone"])
+        job = harness.vendor.calendar.book(7, tomorrow_at(10), "Ann One", customer=ann)
+        job.extra["status"] = status
+        async with harness.caller() as caller:
+            shown = await caller.call("get_booking", booking=f"job_{job.id}")
+            listed = await caller.call("list_bookings", phone=ANN["phone"])
+        assert shown.data["status"] == told
+        assert said in shown.data["say"]
+        assert [each["status"] for each in listed.data["bookings"]] == [told]
+
+    @pytest.mark.parametrize("tool", ["cancel_booking", "reschedule_booking"])
+    async def test_a_job_of_several_visits_is_left_to_a_person(
+        self, harness: SchedulingHarness, tool: str
+    ) -> None:
+        """PUT /jobs/{job_id}/schedule says that it cannot; DELETE would take all of them off."""
+        ann = vendor_of(harness).add_customer("Ann", "One", mobile_number=ANN["phone"])
+        job = harness.vendor.calendar.book(7, tomorrow_at(10), "Ann One", customer=ann)
+        days = (tomorrow_at(10), tomorrow_at(10) + DAY)
+        job.extra["appointments"] = [{"id": "apt", "start_time": to_utc(each)} for each in days]
+        slot = {"slot": f"piano-lesson-{tomorrow_at(12):%a-%H:%M}".lower()}
+        async with harness.caller() as caller:
+            answer = await caller.call(
+                tool, booking=f"job_{job.id}", **(slot if tool == "reschedule_booking" else {})
+            )
+        assert answer.error == "rejected"
+        assert "Someone will call you back" in answer.text
+        assert harness.vendor.written() == []
+
+    @pytest.mark.parametrize("has_time", [True, False])
+    @pytest.mark.parametrize("days", [0, 1])
+    async def test_a_job_at_any_time_of_a_day_is_told_by_its_day(
+        self, harness: SchedulingHarness, days: int, has_time: bool
+    ) -> None:
+        """`Appointment`: `anytime` with a `start_date`. What its times are then is not said."""
+        zone = ZoneInfo("America/Chicago")
+        vendor_of(harness).zone = zone.key
+        day = (datetime.now(zone) + days * DAY).date()
+        midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        ann = vendor_of(harness).add_customer("Ann", "One", mobile_number=ANN["phone"])
+        job = harness.vendor.calendar.book(7, midnight, "Ann One", customer=ann)
+        job.extra["appointments"] = [{"id": "a", "start_date": f"{day}", "anytime": True}]
+        job.extra["no_time"] = not has_time
+        async with harness.caller() as caller:
+            listed = await caller.call("list_bookings", phone=ANN["phone"])
+            (found,) = listed.data["bookings"]
+            assert found["starts_at"] == f"{day}"
+            assert found["label"] == ("today" if days == 0 else f"{day:%A}")
+            assert " at " not in listed.data["say"]
+            gone = await caller.call("cancel_booking", booking=found["id"], reason="ill")
+            assert gone.data["status"] == "cancelled", gone
+            assert f"It was to be on {day}." in notes_of(job)[-1]
+            shown = await caller.call("get_booking", booking=found["id"])
+        assert (shown.data["status"], shown.data["starts_at"]) == ("cancelled", f"{day}")
+
+    async def test_jobs_and_customers_are_read_to_the_last_page(
+        self, harness: SchedulingHarness
+    ) -> None:
+        vendor = vendor_of(harness)
+        ann = vendor.add_customer("Ann", "One")
+        for n in range(120):
+            vendor.add_customer("Joanna", f"Onesimo {n}")
+        jobs = [
+            vendor.calendar.book(7, tomorrow_at(9) + timedelta(hours=n), "Ann One", customer=ann)
+            for n in range(120)
+        ]
+        provider = provider_of(harness, self.secrets)
+        found = await provider.find_bookings("Ann One", None)
+        assert [each.starts_at for each in found] == [each.start for each in jobs]
+
+    async def test_of_many_namesakes_the_number_is_asked_for(
+        self, harness: SchedulingHarness
+    ) -> None:
+        for n in range(12):
+            vendor_of(harness).add_customer("Ann", "One", mobile_number=f"55500{n:02}")
+        async with harness.caller() as caller:
+            answer = await caller.call("list_bookings", name="Ann One")
+        assert answer.error == "rejected"
+        assert "What is your phone number, please?" in answer.text
+
     async def test_a_time_zone_that_nobody_knows_is_not_booked_in(
         self, harness: SchedulingHarness
     ) -> None:
