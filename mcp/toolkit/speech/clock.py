@@ -90,12 +90,15 @@ def _ambiguous(what: str, say: str) -> Rejected:
 
 async def business_clock(ctx: Context = CurrentContext()) -> Clock:
     """Return the clock of the calling business; in UTC where a server has no database."""
-    call = current_call(ctx)
+    return Clock(now().astimezone(await business_zone(current_call(ctx))))
+
+
+async def business_zone(call: ToolCall) -> ZoneInfo:
+    """Return the time zone of the calling business; UTC where a server has no database."""
     if call.runtime.database is None:
-        return Clock(now().astimezone(ZoneInfo("UTC")))
+        return ZoneInfo("UTC")
     key = (call.business_id, "time zone")
-    zone = await call.runtime.ttl_cache.get(key, _TIME_ZONE_TTL, lambda: _time_zone(call))
-    return Clock(now().astimezone(ZoneInfo(zone)))
+    return ZoneInfo(await call.runtime.ttl_cache.get(key, _TIME_ZONE_TTL, lambda: _time_zone(call)))
 
 
 async def _time_zone(call: ToolCall) -> str:
