@@ -1,4 +1,7 @@
-"""LeadSquared: https://apidocs.leadsquared.com/."""
+"""LeadSquared: https://apidocs.leadsquared.com/.
+
+Its requests are those of these pages and of clients that use them; none has been tried here.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -70,8 +73,9 @@ class LeadSquared:
 
     An opportunity belongs to a lead, whose id is its `account`. The settings `amount_field` and
     `close_date_field` name the custom fields for its amount and closing date, and
-    `opportunity_event` is the code of the opportunity type. Tasks have the type `task_type`; an
-    event is an activity of a lead, of the type with the number `event_activity`.
+    `opportunity_event` is the code of the opportunity type. Tasks have the type `task_type`, and
+    are not closed; an event is an activity of a lead, of the type with the number
+    `event_activity`.
     """
 
     credentials: ClassVar[type[Credentials]] = LeadSquaredCredentials
@@ -81,7 +85,6 @@ class LeadSquared:
             for kind in ("contact", "account", "case")
             for verb in ("get", "create", "update")
         },
-        "update_task": "needs LeadSquared's documentation: how a task's status is changed",
         "get_event": "An event is an activity on a lead, whose text is not read back.",
         "update_event": "An event is an activity on a lead, which stays as it was noted.",
         "raw_query": "LeadSquared has no query language.",
@@ -159,23 +162,27 @@ class LeadSquared:
     async def update(
         self, kind: Kind, record_id: str, values: InputValues, fields: CustomFields
     ) -> None:
-        """Set the given fields of a lead or an opportunity.
+        """Set the given fields of a lead, an opportunity or a task.
 
         The record is read first: how LeadSquared refuses an unknown id is not documented.
         """
         if not await self.get(kind, record_id):
             raise NotFound("LeadSquared has no such record.")
-        if kind == "lead":
-            path, params = ("LeadManagement.svc", "Lead.Update"), {"leadId": record_id}
-            saved = await self._client.save(path, mapping.to_attributes(values, fields), params)
-        else:
-            body = {
-                "ProspectOpportunityId": record_id,
-                **mapping.to_opportunity_payload(
-                    values, fields, self._opportunity_fields, await self._zone()
-                ),
-            }
-            saved = await self._client.save(("OpportunityManagement.svc", "Update"), body)
+        match kind:
+            case "lead":
+                path, params = ("LeadManagement.svc", "Lead.Update"), {"leadId": record_id}
+                saved = await self._client.save(path, mapping.to_attributes(values, fields), params)
+            case "task":
+                body = {"UserTaskId": record_id, **await self._task_changes(values, fields)}
+                saved = await self._client.save(("Task.svc", "Update"), body)
+            case _:
+                body = {
+                    "ProspectOpportunityId": record_id,
+                    **mapping.to_opportunity_payload(
+                        values, fields, self._opportunity_fields, await self._zone()
+                    ),
+                }
+                saved = await self._client.save(("OpportunityManagement.svc", "Update"), body)
         if saved.status != "Success":
             raise OutcomeUnknown("LeadSquared does not say whether it was done.")
 
@@ -332,6 +339,28 @@ class LeadSquared:
         if "due_date" in values:
             body["DueDate"] = mapping.to_time_on(values["due_date"], await self._zone())
         return await self._client.save(("Task.svc", "Create"), body)
+
+    async def _task_changes(self, values: InputValues, fields: CustomFields) -> dict[str, Any]:
+        """Return the fields of a task to change.
+
+        Raises:
+            Rejected: LeadSquared's tasks have no such field, or it is not one that is changed.
+        """
+        if fields or values.keys() & {"status", "priority"}:
+            raise Rejected(
+                "The status of a task is not changed in LeadSquared, and it has no priority.",
+                next="Go on without it, or write it into the notes.",
+            )
+        names = {"subject": "Name", "notes": "Description"}
+        changes: dict[str, Any] = {
+            names[field]: value for field, value in values.items() if field in names
+        }
+        if "about" in values:
+            lead = await self._existing_lead("task", values["about"])
+            changes |= {"RelatedEntity": 1, "RelatedEntityId": lead}
+        if "due_date" in values:
+            changes["DueDate"] = mapping.to_time_on(values["due_date"], await self._zone())
+        return changes
 
     async def _create_event(self, values: InputValues, fields: CustomFields) -> SaveResponse:
         event = self._settings.event_activity or mapping.refuse_without_setting(

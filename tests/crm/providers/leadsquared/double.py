@@ -197,6 +197,14 @@ class FakeLeadSquared(FakeCrm):
                     "RelatedEntityId",
                 }
                 return self._create("task", body | {"StatusCode": 0})
+            case ["Task", "Update"]:
+                # apidocs.leadsquared.com/update-task/; what is not sent stays, as clients use it.
+                task = self.rows["task"][body.pop("UserTaskId")]
+                assert {*body} <= {
+                    *["Name", "Description", "DueDate", "RelatedEntity", "RelatedEntityId"]
+                }
+                assert ("RelatedEntityId" in body) == (body.get("RelatedEntity") == 1)
+                task |= body
             case ["ProspectActivity", "Create"]:
                 assert (body["RelatedProspectId"], body["ActivityEvent"]) == (PARENT, EVENT)
                 return self._create("event", body)

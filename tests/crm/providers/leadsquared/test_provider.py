@@ -65,6 +65,9 @@ class TestLeadSquared(CrmContract):
         "task": {"about": PARENT, "priority": None},
         "event": {"about": PARENT},
     }
+    update_with: ClassVar[Mapping[Kind, Mapping[str, Any]]] = {
+        "task": {"status": None, "priority": None, "subject": "Call again", "due": "2030-05-02"},
+    }
 
     def new_vendor(self) -> FakeLeadSquared:
         return FakeLeadSquared()
@@ -168,6 +171,29 @@ class TestLeadSquared(CrmContract):
             assert done.error == "rejected"
         task = fake(harness).rows["task"][harness.only_record("task")["id"]]
         assert (task["Description"], task["RelatedEntity"]) == ("Priority: high", 0)
+
+    async def test_what_of_a_task_does_not_change_is_refused(self, harness: CrmHarness) -> None:
+        vendor = fake(harness)
+        task = vendor.add("task", Name="Call", Description="", RelatedEntityId="", StatusCode=0)
+        async with harness.caller() as caller:
+            refused: list[dict[str, Any]] = [
+                {"status": "done"},
+                {"priority": "high"},
+                {"subject": "Call again", "fields": {"mx_Custom_1": "x"}},
+            ]
+            for changes in refused:
+                answer = await caller.call("update_task", task=task, **changes)
+                assert answer.error == "rejected", changes
+            assert vendor.written() == []
+            gone = await caller.call("update_task", task=task, about=str(uuid4()))
+            assert gone.error == "not_found"
+            await harness.call_ok(caller, "update_task", task=task, about=PARENT, notes="At ten.")
+        row = vendor.rows["task"][task]
+        assert (row["Name"], row["Description"], row["RelatedEntityId"]) == (
+            "Call",
+            "At ten.",
+            PARENT,
+        )
 
     async def test_one_name_is_a_first_name_and_replaces_both(self, harness: CrmHarness) -> None:
         lead = fake(harness).add("lead", FirstName="Tom", LastName="Hill")
