@@ -28,14 +28,29 @@ _ID = re.compile(r"[0-9]{1,18}")
 _FORM = "sell_do[form][lead]"
 _LEAD_FIELDS: Mapping[StandardField, str] = {"name": "name", "phone": "phone", "email": "email"}
 _NOBODY = "nobody@antiphon.invalid"  # an address that no lead has
-_UNDOCUMENTED = "needs the vendor's documentation, which is not public"
-_UNSUPPORTED = (
-    *("get_lead", "get_contact", "create_contact", "update_contact"),
-    *("get_account", "create_account", "update_account"),
-    *("get_opportunity", "create_opportunity", "update_opportunity"),
-    *("create_task", "get_task", "update_task", "create_event", "get_event", "update_event"),
-    *("create_case", "get_case", "update_case", "query", "search", "raw_query"),
+_NOT_READ = (
+    "Of a lead with a number or an address integrators read that there is one; what it holds, and "
+    "its id, are not known for sure."
 )
+_OF_A_PROJECT = (
+    "Sell.do has follow-ups and visits to a project's site; their requests are known from its own "
+    "tests alone, and take a project or a user's token."
+)
+_UNKNOWN = "No request for it is known, and the vendor publishes no documentation."
+_UNSUPPORTED: Mapping[str, str] = {
+    **dict.fromkeys(("get_lead", "search"), _NOT_READ),
+    **{
+        f"{verb}_{kind}": _UNKNOWN
+        for kind in ("contact", "account", "opportunity", "case")
+        for verb in ("get", "create", "update")
+    },
+    **{
+        f"{verb}_{kind}": _OF_A_PROJECT
+        for kind in ("task", "event")
+        for verb in ("get", "create", "update")
+    },
+    **dict.fromkeys(("query", "raw_query"), _UNKNOWN),
+}
 
 
 class SellDoCredentials(Credentials):
@@ -68,7 +83,7 @@ class SellDo:
     """
 
     credentials: ClassVar[type[Credentials]] = SellDoCredentials
-    unsupported: ClassVar[Mapping[str, str]] = dict.fromkeys(_UNSUPPORTED, _UNDOCUMENTED)
+    unsupported: ClassVar[Mapping[str, str]] = _UNSUPPORTED
 
     def __init__(self, account: Account, call: ToolCall) -> None:
         self._key = SellDoCredentials.model_validate(account.secrets).api_key

@@ -128,6 +128,23 @@ class _DetailsResponse(RootModel[OpportunityDetails | _ErrorResponse]):
     """The details of an opportunity."""
 
 
+class _Property(BaseModel):
+    name: str = Field(alias="Attribute")
+    value: Any = Field(None, alias="Value")
+
+
+class _Company(BaseModel):
+    properties: Records[_Property] = Field(alias="companyPropertyList")
+
+
+class _Companies(BaseModel):
+    companies: Records[_Company] = Field(default_factory=list[_Company], alias="Companies")
+
+
+class _CompaniesResponse(RootModel[_Companies | _ErrorResponse]):
+    """A list of accounts, which LeadSquared calls companies."""
+
+
 class _Message(BaseModel):
     id: str | None = Field(None, alias="Id")
 
@@ -243,6 +260,27 @@ class LeadSquaredClient:
             return _unwrap(response.root)
         except (NotFound, InvalidInput):
             return None
+
+    async def find_companies(
+        self, company_type: str, condition: LookupCondition
+    ) -> list[dict[str, Any]]:
+        """Return the first accounts of a type that satisfy a condition.
+
+        A condition that LeadSquared does not know it leaves out, so that the caller has to look.
+        """
+        name, operator, value = condition
+        lookup = {"LookupName": name, "LookupValue": value, "SqlOperator": operator}
+        body = {
+            "Query": {"CompanyType": {"CompanyTypeName": company_type}, "FilterBy": lookup},
+            "Sorting": {"ColumnName": "ModifiedOn", "Direction": "1"},
+            "Paging": {"PageIndex": 1, "PageSize": PAGE_SIZE},
+        }
+        path = ("v2", "CompanyManagement.svc", "Company.Get")
+        response = await self.api.call("POST", path, _CompaniesResponse, json=body, reads=True)
+        return [
+            {each.name: each.value for each in company.properties}
+            for company in _unwrap(response.root).companies
+        ]
 
     async def list_activities(self, lead: str, event: int) -> list[LeadActivity]:
         """Return a lead's activities of one type."""

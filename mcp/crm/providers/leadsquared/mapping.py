@@ -34,6 +34,11 @@ LEAD_COLUMNS: Mapping[StandardField, tuple[str, ...]] = {
     "source": ("Source",),
     "notes": ("Notes",),
 }
+ACCOUNT_COLUMNS: Mapping[StandardField, str] = {
+    "name": "CompanyName",
+    "phone": "Phone",
+    "website": "Website",
+}
 REQUESTED_COLUMNS = (
     "ProspectID",
     *(name for names in LEAD_COLUMNS.values() for name in names),
@@ -56,6 +61,29 @@ def to_lead(row: Row, zone: ZoneInfo, fields: Sequence[str] = ()) -> Record:
     values = {field: next(filter(None, each), "") for field, each in texts.items()}
     values["name"] = " ".join(filter(None, texts["name"]))
     return to_record("lead", str(row["ProspectID"]), values, row, fields, zone)
+
+
+def to_account(row: Row, zone: ZoneInfo, fields: Sequence[str] = ()) -> Record:
+    """Return an account as a record."""
+    values = {field: to_text(row.get(name)) for field, name in ACCOUNT_COLUMNS.items()}
+    return to_record("account", str(row["CompanyId"]), values, row, fields, zone)
+
+
+def to_account_properties(values: InputValues, fields: CustomFields) -> list[dict[str, str]]:
+    """Return the properties of an account, for a create or an update.
+
+    Raises:
+        Rejected: there is no field for a value.
+    """
+    unknown = sorted(values.keys() - ACCOUNT_COLUMNS.keys())
+    if unknown:
+        raise Rejected(
+            f"LeadSquared's accounts have no field for {', '.join(unknown)}.",
+            next="Call again without it, or with the business's own field for it.",
+        )
+    row = {ACCOUNT_COLUMNS[field]: to_text(value) for field, value in values.items()}
+    row |= {name: to_text(value) for name, value in fields.items()}
+    return [{"Attribute": name, "Value": value} for name, value in row.items()]
 
 
 def to_record(

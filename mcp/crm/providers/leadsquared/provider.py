@@ -34,7 +34,7 @@ from crm.providers.leadsquared.client import (
     SaveResponse,
     read_refusal,
 )
-from crm.providers.leadsquared.mapping import Row
+from crm.providers.leadsquared.mapping import LookupCondition, Row
 from crm.sentences import say
 from toolkit.errors import Conflict, NotFound, OutcomeUnknown, Rejected
 from toolkit.http.client import VendorApi
@@ -66,6 +66,7 @@ class _Settings(BaseModel):
     close_date_field: FieldName | None = None
     event_activity: int | None = None
     task_type: str | None = None
+    account_type: str | None = None
 
 
 class LeadSquared:
@@ -75,14 +76,14 @@ class LeadSquared:
     `close_date_field` name the custom fields for its amount and closing date, and
     `opportunity_event` is the code of the opportunity type. Tasks have the type `task_type`, and
     are not closed; an event is an activity of a lead, of the type with the number
-    `event_activity`.
+    `event_activity`. Accounts are of the type that `account_type` names.
     """
 
     credentials: ClassVar[type[Credentials]] = LeadSquaredCredentials
     unsupported: ClassVar[Mapping[str, str]] = {
         **{
-            f"{verb}_{kind}": f"LeadSquared knows leads only; there is no {kind} of its own."
-            for kind in ("contact", "account", "case")
+            f"{verb}_{kind}": f"Everybody is a lead in LeadSquared; there is no {kind} of its own."
+            for kind in ("contact", "case")
             for verb in ("get", "create", "update")
         },
         "get_event": "An event is an activity on a lead, whose text is not read back.",
@@ -123,6 +124,9 @@ class LeadSquared:
             case "task":
                 task = await self._client.get_task(record_id)
                 return mapping.to_task(record_id, task, fields, zone) if task else None
+            case "account":
+                companies = await self._accounts(("CompanyId", "=", record_id), fields)
+                return next((each for each in companies if each.id == record_id), None)
             case _:
                 return await self._opportunity(record_id, fields)
 
@@ -136,6 +140,12 @@ class LeadSquared:
                 saved = await self._create_opportunity(values, fields)
             case "task":
                 saved = await self._create_task(values, fields)
+            case "account":
+                body = {
+                    "CompanyType": {"CompanyTypeName": self._account_type()},
+                    "CompanyProperties": mapping.to_account_properties(values, fields),
+                }
+                saved = await self._client.save(("CompanyManagement.svc", "Company.Create"), body)
             case _:
                 saved = await self._create_event(values, fields)
         return saved.created_id
@@ -155,6 +165,8 @@ class LeadSquared:
                 return await self._find_recent_opportunity(str(values["account"]), values)
             case "task" if values.get("about"):
                 return await self._find_recent_task(str(values["about"]), values)
+            case "account":
+                return await self._find_recent_account(values)
             case _:
                 self._call.refuse_if_retry("LeadSquared")
                 return None
@@ -162,7 +174,7 @@ class LeadSquared:
     async def update(
         self, kind: Kind, record_id: str, values: InputValues, fields: CustomFields
     ) -> None:
-        """Set the given fields of a lead, an opportunity or a task.
+        """Set the given fields of a lead, an opportunity, a task or an account.
 
         The record is read first: how LeadSquared refuses an unknown id is not documented.
         """
@@ -175,6 +187,10 @@ class LeadSquared:
             case "task":
                 body = {"UserTaskId": record_id, **await self._task_changes(values, fields)}
                 saved = await self._client.save(("Task.svc", "Update"), body)
+            case "account":
+                path = ("CompanyManagement.svc", "Company.Update")
+                body = {"CompanyProperties": mapping.to_account_properties(values, fields)}
+                saved = await self._client.save(path, body, {"companyId": record_id})
             case _:
                 body = {
                     "ProspectOpportunityId": record_id,
@@ -289,6 +305,28 @@ class LeadSquared:
                 if found and mapping.is_same_record(found, values):
                     return found.id
         return None
+
+    def _account_type(self) -> str:
+        return self._settings.account_type or mapping.refuse_without_setting(
+            "type of account", "account_type"
+        )
+
+    async def _accounts(
+        self, condition: LookupCondition, fields: Sequence[str] = (), since: datetime | None = None
+    ) -> list[Record]:
+        """Return the accounts that a condition finds, of those that were created since a time."""
+        zone = await self._zone()
+        return [
+            mapping.to_account(row, zone, fields)
+            for row in await self._client.find_companies(self._account_type(), condition)
+            if row.get("CompanyId")
+            and (since is None or mapping.is_created_after(row.get("CreatedOn"), since))
+        ]
+
+    async def _find_recent_account(self, values: InputValues) -> str | None:
+        condition = ("CompanyName", "=", str(values["name"]))
+        found = await self._accounts(condition, since=now() - _RECENT)
+        return next((each.id for each in found if mapping.is_same_record(each, values)), None)
 
     async def _find_recent_task(self, lead: str, values: InputValues) -> str | None:
         fields = ("subject", "due_date")

@@ -29,7 +29,7 @@ COLUMNS = {
     **{"company": "Company", "title": "JobTitle", "phone": "Phone", "email": "EmailAddress"},
     **{"status": "ProspectStage", "source": "Source", "notes": "Notes"},
 }
-READS = ("/Leads.Get", "/Retrieve")  # with POST
+ACCOUNT_TYPE = "Partners"
 STAMP = "%Y-%m-%d %H:%M:%S"
 _LEAD_FIELDS = frozenset({*COLUMNS.values(), "FirstName", "LastName", "Mobile", "ProspectID"})
 # apidocs.leadsquared.com/search-by-lead-criteria/
@@ -55,19 +55,22 @@ class FakeLeadSquared(FakeCrm):
 
     base = "https://api.leadsquared.com/v2"
     specification = "leadsquared/openapi-v2-THIRDPARTY.json"
+    reading_posts = re.compile(r"POST /\w+\.svc/(Leads\.Get|Company\.Get|Retrieve)")
     # The specification has four operations; these are checked below.
     uncovered = re.compile(
         r"(GET|POST) /(LeadManagement\.svc/(Lead\.Update|Leads\.Get|Leads\.GetByEmailaddress"
         r"|RetrieveLeadByPhoneNumber|RetrieveTaskByLeadId)|OpportunityManagement\.svc/\w+"
-        r"|Task\.svc/[\w.]+|ProspectActivity\.svc/Retrieve)"
+        r"|Task\.svc/[\w.]+|ProspectActivity\.svc/Retrieve|CompanyManagement\.svc/[\w.]+)"
     )
 
     def __init__(self) -> None:
         super().__init__()
-        self.rows: dict[Kind, Rows] = {"lead": {}, "opportunity": {}, "task": {}, "event": {}}
+        kinds: tuple[Kind, ...] = ("account", "lead", "opportunity", "task", "event")
+        self.rows: dict[Kind, Rows] = {kind: {} for kind in kinds}
         self.access = ACCESS
         self.deleted: set[str] = set()
         self.extra_row: object = None  # that ends every list of leads
+        self.ignores_filters = False  # of accounts
 
     def _check(self, request: httpx2.Request) -> None:
         # The specification has the keys as parameters; ours are in headers, which `answer` checks.
@@ -75,9 +78,6 @@ class FakeLeadSquared(FakeCrm):
         super()._check(
             httpx2.Request(request.method, url, headers=request.headers, content=request.content)
         )
-
-    def written(self) -> list[httpx2.Request]:
-        return [each for each in super().written() if not each.url.path.endswith(READS)]
 
     def add(self, kind: Kind, **row: Any) -> str:
         record_id = str(uuid4())
@@ -186,6 +186,8 @@ class FakeLeadSquared(FakeCrm):
                 row = self.rows["opportunity"][key]
                 row["Fields"] |= _pairs(body.pop("Fields"), "SchemaName")
                 row |= body
+            case ["CompanyManagement", request]:
+                return self._answer_company(request, params, body)
             case ["Task", "Create"]:
                 assert body["RelatedEntity"] == (1 if body["RelatedEntityId"] else 0)
                 assert body.pop("TaskType") == {"Name": TASK_TYPE}
@@ -223,6 +225,43 @@ class FakeLeadSquared(FakeCrm):
                 raise AssertionError(unexpected)
         assert not params
         return {"Status": "Success", "Message": {"AffectedRows": 1}}
+
+    def _answer_company(self, request: str, params: dict[str, str], body: Any) -> Any:
+        """Respond to what is asked about accounts: apidocs.leadsquared.com/create-an-account/."""
+        rows = self.rows["account"]
+        match request:
+            case "Company.Get":
+                query = body["Query"]
+                assert query.pop("CompanyType") == {"CompanyTypeName": ACCOUNT_TYPE}
+                name, value = query["FilterBy"]["LookupName"], query["FilterBy"]["LookupValue"]
+                assert query["FilterBy"]["SqlOperator"] == "="
+                # A client saw that a filter of another form is left out, and not refused.
+                found = [
+                    {**row, "CompanyId": key}
+                    for key, row in rows.items()
+                    if {**row, "CompanyId": key}.get(name) == value or self.ignores_filters
+                ]
+                companies = [
+                    {"companyPropertyList": [{"Attribute": k, "Value": v} for k, v in row.items()]}
+                    for row in found
+                ]
+                return {"RecordCount": len(found), "Companies": companies}
+            case "Company.Create":
+                assert body.pop("CompanyType") == {"CompanyTypeName": ACCOUNT_TYPE}
+                new = _pairs(body.pop("CompanyProperties"), "Attribute")
+                if any(each["CompanyName"] == new["CompanyName"] for each in rows.values()):
+                    raise Refused("MXDuplicateEntryException")
+                return self._create("account", dict(new))
+            case "Company.Update":
+                if params["companyId"] not in rows:
+                    raise Refused("MXInvalidInputException")
+                # A client met this where the list was sent without its name.
+                if {*body} != {"CompanyProperties"}:
+                    raise Refused("MXInvalidDataTypeException")
+                rows[params["companyId"]] |= _pairs(body["CompanyProperties"], "Attribute")
+                return {"Status": "Success", "Message": {"AffectedRows": 1}}
+            case unexpected:
+                raise AssertionError(unexpected)
 
     def _find_leads(self, Parameter: Row, Columns: Row, Sorting: Row, Paging: Row) -> list[Row]:
         name, value = Parameter["LookupName"], Parameter["LookupValue"]
@@ -291,6 +330,10 @@ class FakeLeadSquared(FakeCrm):
             known["name"] = f"{row.get('FirstName', '')} {row.get('LastName', '')}".strip()
             custom = {name: value for name, value in row.items() if name.startswith("mx_")}
             return {field: value for field, value in known.items() if value} | {"fields": custom}
+        if kind == "account":
+            custom = {name: value for name, value in row.items() if name.startswith("mx_")}
+            known = {"name": row.get("CompanyName"), "phone": row.get("Phone")}
+            return {**known, "website": row.get("Website"), "fields": custom}
         if kind == "opportunity":
             fields = row["Fields"]
             known = {"account": row["RelatedProspectId"], "notes": row["OpportunityNote"]}

@@ -17,6 +17,7 @@ from tests.conftest import Tenant, fetch
 from tests.crm.contract import CANARY, CrmContract, CrmHarness
 from tests.crm.providers.leadsquared.double import (
     ACCESS,
+    ACCOUNT_TYPE,
     AMOUNT,
     CLOSES,
     EVENT,
@@ -55,22 +56,29 @@ class TestLeadSquared(CrmContract):
     secrets: ClassVar[dict[str, str]] = {"access_key": ACCESS, "secret_key": SECRET}
     settings: ClassVar[dict[str, Any]] = {
         **{"amount_field": AMOUNT, "close_date_field": CLOSES},
-        **{"event_activity": EVENT, "task_type": TASK_TYPE},
+        **{"event_activity": EVENT, "task_type": TASK_TYPE, "account_type": ACCOUNT_TYPE},
     }
     unsupported = frozenset(provider_module.LeadSquared.unsupported)
     cannot_find_lost = frozenset[Kind]({"event"})
     custom_field = ("mx_Region", "north", "south")
     create_with: ClassVar[Mapping[Kind, Mapping[str, Any]]] = {
+        "account": {"industry": None, "notes": None},
         "opportunity": {"account": PARENT},
         "task": {"about": PARENT, "priority": None},
         "event": {"about": PARENT},
     }
     update_with: ClassVar[Mapping[Kind, Mapping[str, Any]]] = {
+        "account": {"industry": None},
         "task": {"status": None, "priority": None, "subject": "Call again", "due": "2030-05-02"},
     }
 
     def new_vendor(self) -> FakeLeadSquared:
         return FakeLeadSquared()
+
+    def arguments_by_tool(self, ids: Mapping[Kind, str]) -> dict[str, dict[str, Any]]:
+        """Only leads can be queried."""
+        query = {"kind": "lead", "filters": self.title_filters("lead", "Nobody")}
+        return {**super().arguments_by_tool(ids), "query": query}
 
     async def check_queries(
         self, harness: CrmHarness, caller: Caller, ids: Mapping[Kind, str]
@@ -171,6 +179,21 @@ class TestLeadSquared(CrmContract):
             assert done.error == "rejected"
         task = fake(harness).rows["task"][harness.only_record("task")["id"]]
         assert (task["Description"], task["RelatedEntity"]) == ("Priority: high", 0)
+
+    async def test_an_account_is_the_one_that_was_asked_for(self, harness: CrmHarness) -> None:
+        """LeadSquared leaves out what it does not take for a filter."""
+        vendor = fake(harness)
+        vendor.ignores_filters = True
+        vendor.add("account", CompanyName="Hill Tools")
+        account = vendor.add("account", CompanyName="Berg Printing")
+        async with harness.caller() as caller:
+            shown = await harness.call_ok(caller, "get_account", account=account)
+            assert shown.data["name"] == "Berg Printing"
+            gone = await caller.call("update_account", account=str(uuid4()), phone="030 5550100")
+            assert gone.error == "not_found"
+            made = await caller.call("create_account", name="Noll", industry="Printing")
+            assert made.error == "rejected"
+        assert vendor.written() == []
 
     async def test_what_of_a_task_does_not_change_is_refused(self, harness: CrmHarness) -> None:
         vendor = fake(harness)
