@@ -142,7 +142,7 @@ class LeadSquared:
                 saved = await self._create_task(values, fields)
             case "account":
                 body = {
-                    "CompanyType": {"CompanyTypeName": self._account_type()},
+                    "CompanyType": {"CompanyTypeName": _account_type(self._settings)},
                     "CompanyProperties": mapping.to_account_properties(values, fields),
                 }
                 saved = await self._client.save(("CompanyManagement.svc", "Company.Create"), body)
@@ -166,7 +166,9 @@ class LeadSquared:
             case "task" if values.get("about"):
                 return await self._find_recent_task(str(values["about"]), values)
             case "account":
-                return await self._find_recent_account(values)
+                named = ("CompanyName", "=", str(values["name"]))
+                new = await self._accounts(named, since=now() - _RECENT)
+                return next((each.id for each in new if mapping.is_same_record(each, values)), None)
             case _:
                 self._call.refuse_if_retry("LeadSquared")
                 return None
@@ -306,27 +308,17 @@ class LeadSquared:
                     return found.id
         return None
 
-    def _account_type(self) -> str:
-        return self._settings.account_type or mapping.refuse_without_setting(
-            "type of account", "account_type"
-        )
-
     async def _accounts(
         self, condition: LookupCondition, fields: Sequence[str] = (), since: datetime | None = None
     ) -> list[Record]:
         """Return the accounts that a condition finds, of those that were created since a time."""
-        zone = await self._zone()
+        zone, account_type = await self._zone(), _account_type(self._settings)
         return [
             mapping.to_account(row, zone, fields)
-            for row in await self._client.find_companies(self._account_type(), condition)
+            for row in await self._client.find_companies(account_type, condition)
             if row.get("CompanyId")
             and (since is None or mapping.is_created_after(row.get("CreatedOn"), since))
         ]
-
-    async def _find_recent_account(self, values: InputValues) -> str | None:
-        condition = ("CompanyName", "=", str(values["name"]))
-        found = await self._accounts(condition, since=now() - _RECENT)
-        return next((each.id for each in found if mapping.is_same_record(each, values)), None)
 
     async def _find_recent_task(self, lead: str, values: InputValues) -> str | None:
         fields = ("subject", "due_date")
@@ -435,3 +427,9 @@ class LeadSquared:
         if not _ID.fullmatch(lead) or not await self._client.get_lead(lead):
             raise NotFound("LeadSquared has no such lead.")
         return lead
+
+
+def _account_type(settings: _Settings) -> str:
+    return settings.account_type or mapping.refuse_without_setting(
+        "type of account", "account_type"
+    )
