@@ -146,8 +146,10 @@ async def check(
     name: str,
     keyring: Keyring | None,
     account_check: AccountCheck,
-) -> None:
+) -> str | None:
     """Make one harmless request with a stored account.
+
+    Returns why it could not be tried, None if it was tried and works.
 
     Raises:
         IntegrationError: there is none of this name, or its secrets cannot be decrypted.
@@ -162,7 +164,7 @@ async def check(
         account = open_account(row, keyring)
     except NoAccountError as error:
         raise IntegrationError(str(error)) from None
-    await account_check(row.server, account, business_id)
+    return await account_check(row.server, account, business_id)
 
 
 async def remove(session: AsyncSession, name: str) -> bool:
@@ -179,7 +181,10 @@ async def _check_account(applying: ApplyContext, integration: IntegrationInput) 
     if applying.dry_run or applying.account_check is None:
         return
     applying.progress(f"trying {integration.name} at {integration.provider}")
-    await applying.account_check(integration.server, integration.account, applying.business_id)
+    account = integration.account
+    untried = await applying.account_check(integration.server, account, applying.business_id)
+    if untried is not None:
+        applying.progress(f"{integration.name} could not be tried: {untried}")
 
 
 async def _scope(session: AsyncSession, integration: IntegrationInput) -> list[str] | None:

@@ -14,7 +14,8 @@ from config.security.encryption import Keyring
 from config.security.vault import Account
 
 # Checks an account of a server, for a business, by one harmless request; raises UserError.
-AccountCheck: TypeAlias = Callable[[str, Account, UUID], Awaitable[None]]
+# It returns why the account could not be tried, None if it was tried and works.
+AccountCheck: TypeAlias = Callable[[str, Account, UUID], Awaitable[str | None]]
 
 
 @dataclass(frozen=True)

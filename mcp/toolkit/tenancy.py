@@ -210,6 +210,10 @@ class ProviderFactory(Protocol[P_co]):
         ...
 
 
+class UntriedAccountError(Exception):
+    """No request that changes nothing can be made with an account; it says why."""
+
+
 class CheckableProvider(Protocol):
     """A provider whose account can be checked."""
 
@@ -218,6 +222,7 @@ class CheckableProvider(Protocol):
 
         Raises:
             ToolFailure: it does not work.
+            UntriedAccountError: there is no such request, so that nothing is verified.
         """
         ...
 

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.cache import connect
+from config.constellation import constellation, load_object
 from config.database import Database
 from config.settings import Settings
 from orchestrator.agent.journal import describe_error, journal_folder, probe
@@ -55,6 +56,7 @@ async def examine(settings: Settings, console: Console) -> bool:
         _page(settings),
         *_ports(settings),
         _disk(settings),
+        *await asyncio.to_thread(_limited_vendors),
         await asyncio.to_thread(_journals, settings),
         *await asyncio.gather(
             _database(settings), _cache(settings), _api(settings), _language_model(settings)
@@ -153,6 +155,23 @@ def _disk(settings: Settings) -> Finding:
     free = shutil.disk_usage(folder).free / 1e9
     help = "set ANTIPHON_CACHE to a folder on a larger disk"
     return Finding("disk for models and LiveKit", free > 5, f"{free:.0f} GB free", help)
+
+
+def _limited_vendors() -> list[Finding]:
+    """Say which vendors have fewer tools than their server."""
+    findings: list[Finding] = []
+    for server, dotted in constellation().servers.items():
+        catalogue = load_object(dotted).catalogue()
+        total = len(catalogue["tools"])
+        limited = [
+            f"{vendor} {total - len(missing)} of {total}"
+            for vendor, missing in catalogue["unsupported"].items()
+            if vendor != "builtin"
+        ]
+        if limited:
+            detail = f"{', '.join(limited)} (why: docs/servers/{server}.md)"
+            findings.append(Finding(f"tools of {server}", True, detail))
+    return findings
 
 
 def _journals(settings: Settings) -> Finding:

@@ -77,8 +77,8 @@ def show(business: Business) -> None:
 @app.command("test")
 def test(business: Business, name: Name) -> None:
     """Make one harmless request with an account, and say how it went."""
-    run(_test(running_settings(), business, name))
-    console.print(f"{name}: works")
+    untried = run(_test(running_settings(), business, name))
+    console.print(f"{name}: {f'could not be tried: {untried}' if untried else 'works'}")
 
 
 @app.command("remove")
@@ -196,15 +196,16 @@ async def _rows(settings: Settings, business: str) -> Any:
     return await _in_transaction(settings, business, work)
 
 
-async def _test(settings: Settings, business: str, name: str) -> None:
+async def _test(settings: Settings, business: str, name: str) -> str | None:
     from config.integrations import check
     from config.security.vault import keyring
     from orchestrator.admin.declarations import load_account_check
 
-    async def work(session: Any, business_id: UUID) -> None:
-        await check(session, business_id, name, keyring(settings), load_account_check(settings))
+    async def work(session: Any, business_id: UUID) -> str | None:
+        account_check = load_account_check(settings)
+        return await check(session, business_id, name, keyring(settings), account_check)
 
-    await _in_transaction(settings, business, work)
+    return await _in_transaction(settings, business, work)
 
 
 async def _remove(settings: Settings, business: str, name: str) -> bool:

@@ -1,8 +1,11 @@
-"""Sell.do. The vendor publishes no documentation; the requests are those of its integrators."""
+"""Sell.do. The vendor publishes no documentation; the requests are those of its integrators.
+
+They are unverified: nothing here has been tried against an account.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field, SecretStr
 
@@ -17,21 +20,37 @@ from crm.provider import (
     SearchQuery,
     StandardField,
 )
-from toolkit.errors import NotFound, UnknownTool
+from toolkit.errors import Forbidden, NotFound, OutcomeUnknown, Rejected, UnknownTool
 from toolkit.http.client import VendorApi
-from toolkit.tenancy import Credentials, ToolCall
+from toolkit.tenancy import Credentials, ToolCall, UntriedAccountError
 
 _ID = re.compile(r"[0-9]{1,18}")
 _FORM = "sell_do[form][lead]"
 _LEAD_FIELDS: Mapping[StandardField, str] = {"name": "name", "phone": "phone", "email": "email"}
-_UNDOCUMENTED = "needs the vendor's documentation, which is not public"
-_UNSUPPORTED = (
-    *("get_lead", "get_contact", "create_contact", "update_contact"),
-    *("get_account", "create_account", "update_account"),
-    *("get_opportunity", "create_opportunity", "update_opportunity"),
-    *("create_task", "get_task", "update_task", "create_event", "get_event", "update_event"),
-    *("create_case", "get_case", "update_case", "query", "search", "raw_query"),
+_NOBODY = "nobody@antiphon.invalid"  # an address that no lead has
+_NOT_READ = (
+    "Of a lead with a number or an address integrators read that there is one; what it holds, and "
+    "its id, are not known for sure."
 )
+_OF_A_PROJECT = (
+    "Sell.do has follow-ups and visits to a project's site; their requests are known from its own "
+    "tests alone, and take a project or a user's token."
+)
+_UNKNOWN = "No request for it is known, and the vendor publishes no documentation."
+_UNSUPPORTED: Mapping[str, str] = {
+    **dict.fromkeys(("get_lead", "search"), _NOT_READ),
+    **{
+        f"{verb}_{kind}": _UNKNOWN
+        for kind in ("contact", "account", "opportunity", "case")
+        for verb in ("get", "create", "update")
+    },
+    **{
+        f"{verb}_{kind}": _OF_A_PROJECT
+        for kind in ("task", "event")
+        for verb in ("get", "create", "update")
+    },
+    **dict.fromkeys(("query", "raw_query"), _UNKNOWN),
+}
 
 
 class SellDoCredentials(Credentials):
@@ -45,19 +64,26 @@ class _Settings(BaseModel):
 
 
 class _SaveResponse(BaseModel):
-    sell_do_lead_id: int = Field(ge=1)
+    """The id of a lead, or with the same status what is wrong with it."""
+
+    lead_id: int | None = Field(None, alias="sell_do_lead_id", ge=1)
+    error: list[Any] | str | None = None
+
+
+class _SearchResponse(BaseModel):
+    exists: bool
 
 
 class SellDo:
     """A tenant's Sell.do account: leads can be created and changed, and nothing can be read.
 
     Values that a lead has no field for, such as the company, are written into a note. The setting
-    `campaign_srd` names the campaign of new leads. The key is not tried when it is stored, as
-    every known request changes something.
+    `campaign_srd` names the campaign of new leads. A key that may create leads and read nothing
+    cannot be tried when it is stored.
     """
 
     credentials: ClassVar[type[Credentials]] = SellDoCredentials
-    unsupported: ClassVar[Mapping[str, str]] = dict.fromkeys(_UNSUPPORTED, _UNDOCUMENTED)
+    unsupported: ClassVar[Mapping[str, str]] = _UNSUPPORTED
 
     def __init__(self, account: Account, call: ToolCall) -> None:
         self._key = SellDoCredentials.model_validate(account.secrets).api_key
@@ -67,7 +93,19 @@ class SellDo:
         self._api = VendorApi("Sell.do", base, call.vendor_connection(account))
 
     async def check(self) -> None:
-        """Do nothing: every known request creates or changes a lead."""
+        """Look for a lead by an address that none has.
+
+        Raises:
+            UntriedAccountError: the key may not, and all else that is known changes something.
+        """
+        path = ("api", "leads", "email", "retrieve_lead")
+        params = {"api_key": self._key.get_secret_value(), "value": _NOBODY}
+        try:
+            await self._api.call("GET", path, _SearchResponse, params=params)
+        except (Forbidden, NotFound):
+            raise UntriedAccountError(
+                "its key may not read, and every other request that is known changes something"
+            ) from None
 
     async def create(self, kind: Kind, values: InputValues, fields: CustomFields) -> str:
         """Create a lead."""
@@ -125,7 +163,11 @@ class SellDo:
         saved = await self._api.call(
             "POST", ("api", "leads", "create.json"), _SaveResponse, form=sent
         )
-        return str(saved.sell_do_lead_id)
+        if saved.lead_id is None and saved.error:
+            raise Rejected("Sell.do did not take what the lead was to hold.")
+        if saved.lead_id is None:
+            raise OutcomeUnknown("Sell.do does not say what it has created.")
+        return str(saved.lead_id)
 
 
 def _note(values: InputValues) -> str:

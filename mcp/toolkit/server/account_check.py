@@ -14,7 +14,14 @@ from config.security.vault import Account, DatabaseVault, keyring
 from config.settings import Settings, required
 from toolkit.errors import ToolFailure
 from toolkit.server.build import ServerSpec, vendor_client
-from toolkit.tenancy import CheckableProvider, ProviderFactory, Runtime, ToolCall, open_provider
+from toolkit.tenancy import (
+    CheckableProvider,
+    ProviderFactory,
+    Runtime,
+    ToolCall,
+    UntriedAccountError,
+    open_provider,
+)
 
 
 class RefusedAccountError(UserError):
@@ -36,8 +43,10 @@ class AccountCheck:
         fields = find_provider(server, provider).credentials.model_fields
         return {name: field.is_required() for name, field in fields.items()}
 
-    async def __call__(self, server: str, account: Account, business_id: UUID) -> None:
+    async def __call__(self, server: str, account: Account, business_id: UUID) -> str | None:
         """Make one request with the account that changes nothing.
+
+        Returns why it could not be tried, None if it was tried and works.
 
         Raises:
             RefusedAccountError: it is incomplete, its address is not a public one, or the vendor
@@ -47,7 +56,7 @@ class AccountCheck:
         await self._check_address(account)
         database = Database(required("DATABASE_URL", self._settings.database_url), pool_size=1)
         async with aclosing(database), vendor_client(self._settings) as client:
-            await _check(provider, account, business_id, self._runtime(client, database))
+            return await _check(provider, account, business_id, self._runtime(client, database))
 
     async def _check_address(self, account: Account) -> None:
         address = account.settings.get("base_url")
@@ -80,7 +89,7 @@ async def _check(
     account: Account,
     business_id: UUID,
     runtime: Runtime,
-) -> None:
+) -> str | None:
     missing = [
         name
         for name, field in factory.credentials.model_fields.items()
@@ -95,7 +104,10 @@ async def _check(
     try:
         provider = open_provider(factory, account, call)
         await provider.check()
+    except UntriedAccountError as untried:
+        return str(untried)
     except ToolFailure as failure:
         raise RefusedAccountError(
             f"The account {account.name!r} was not accepted: {failure.happened}"
         ) from None
+    return None

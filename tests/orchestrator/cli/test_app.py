@@ -213,4 +213,5 @@ def test_the_doctor_says_what_helps() -> None:
     answer = antiphon("doctor", environment=free)
     assert "Python" in answer.stdout
     assert "LiveKit" in answer.stdout
+    assert "selldo" in answer.stdout, "a vendor with fewer tools than its server"
     assert "Traceback" not in answer.stderr

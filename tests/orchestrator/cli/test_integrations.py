@@ -12,6 +12,8 @@ from config.database import Database
 from orchestrator.engines.postgres import Postgres
 from orchestrator.engines.valkey import Valkey
 from tests.conftest import Tenant, fetch, new_tenant
+from tests.crm.providers.test_selldo import KEY as SELLDO_KEY
+from tests.crm.providers.test_selldo import FakeSellDo
 from tests.scheduling.contract import CANARY
 from tests.scheduling.providers.calcom.double import CalCom
 from tests.support.servers import VAULT_KEYS
@@ -121,6 +123,35 @@ async def test_what_the_vendor_refuses_is_not_stored(
     )
     assert untried.returncode == 0
     assert len(await rows(database, slug)) == 1
+
+
+@pytest.mark.parametrize(
+    ("may_read", "tried", "said"),
+    [
+        (True, "selldo: works", ""),
+        (False, "selldo: could not be tried: its key may not read", "selldo could not be tried"),
+    ],
+)
+async def test_what_cannot_be_tried_is_said(
+    environment: dict[str, str], slug: str, may_read: bool, tried: str, said: str
+) -> None:
+    selldo = FakeSellDo()
+    selldo.may_read = may_read
+    variables = {**environment, "SELLDO_KEY": SELLDO_KEY}
+    here = ("--business", slug)
+    async with listening(Socket(selldo)) as (url,):
+        added = await antiphon_here(
+            variables,
+            *("integrations", "add", *here, "--server", "crm", "--provider", "selldo"),
+            *("--secret", "api_key=${SELLDO_KEY}", "--setting", f"base_url={url}"),
+        )
+        test = await antiphon_here(variables, "integrations", "test", *here, "--name", "selldo")
+    assert (added.returncode, test.returncode) == (0, 0), added.stderr
+    assert "selldo: connected" in added.stderr
+    assert said in added.stderr.replace("\n", " ")
+    assert tried in test.stderr.replace("\n", " ")
+    assert len(selldo.requests) == 2
+    assert CANARY not in f"{added.stderr}{test.stderr}"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
-"""LeadSquared: https://apidocs.leadsquared.com/."""
+"""LeadSquared: https://apidocs.leadsquared.com/.
+
+Its requests are those of these pages and of clients that use them; none has been tried here.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, SecretStr
 
@@ -23,11 +27,18 @@ from crm.provider import (
     StandardField,
 )
 from crm.providers.leadsquared import mapping
-from crm.providers.leadsquared.client import PAGE_SIZE, KeyHeaders, LeadSquaredClient, SaveResponse
-from crm.providers.leadsquared.mapping import Row
+from crm.providers.leadsquared.client import (
+    PAGE_SIZE,
+    KeyHeaders,
+    LeadSquaredClient,
+    SaveResponse,
+    read_refusal,
+)
+from crm.providers.leadsquared.mapping import LookupCondition, Row
 from crm.sentences import say
 from toolkit.errors import Conflict, NotFound, OutcomeUnknown, Rejected
 from toolkit.http.client import VendorApi
+from toolkit.speech.clock import business_zone
 from toolkit.speech.people import digits
 from toolkit.tenancy import Credentials, ToolCall
 
@@ -55,6 +66,7 @@ class _Settings(BaseModel):
     close_date_field: FieldName | None = None
     event_activity: int | None = None
     task_type: str | None = None
+    account_type: str | None = None
 
 
 class LeadSquared:
@@ -62,18 +74,18 @@ class LeadSquared:
 
     An opportunity belongs to a lead, whose id is its `account`. The settings `amount_field` and
     `close_date_field` name the custom fields for its amount and closing date, and
-    `opportunity_event` is the code of the opportunity type. Tasks have the type `task_type`; an
-    event is an activity of a lead, of the type with the number `event_activity`.
+    `opportunity_event` is the code of the opportunity type. Tasks have the type `task_type`, and
+    are not closed; an event is an activity of a lead, of the type with the number
+    `event_activity`. Accounts are of the type that `account_type` names.
     """
 
     credentials: ClassVar[type[Credentials]] = LeadSquaredCredentials
     unsupported: ClassVar[Mapping[str, str]] = {
         **{
-            f"{verb}_{kind}": f"LeadSquared knows leads only; there is no {kind} of its own."
-            for kind in ("contact", "account", "case")
+            f"{verb}_{kind}": f"Everybody is a lead in LeadSquared; there is no {kind} of its own."
+            for kind in ("contact", "case")
             for verb in ("get", "create", "update")
         },
-        "update_task": "needs LeadSquared's documentation: how a task's status is changed",
         "get_event": "An event is an activity on a lead, whose text is not read back.",
         "update_event": "An event is an activity on a lead, which stays as it was noted.",
         "raw_query": "LeadSquared has no query language.",
@@ -93,24 +105,28 @@ class LeadSquared:
         base = account.base_url(host).removesuffix("/v2")  # LeadSquared shows the URL with it
         auth = KeyHeaders(keys.access_key, keys.secret_key)
         self._client = LeadSquaredClient(
-            VendorApi("LeadSquared", base, call.vendor_connection(account), auth)
+            VendorApi("LeadSquared", base, call.vendor_connection(account), auth, read_refusal)
         )
 
     async def check(self) -> None:
         """Request a lead by an id that none has."""
-        await self._lead(_UNUSED_ID)
+        await self._client.get_lead(_UNUSED_ID)
 
     async def get(self, kind: Kind, record_id: str, fields: Sequence[str] = ()) -> Record | None:
         """Return a record, or None."""
         if not _ID.fullmatch(record_id):
             return None
+        zone = await self._zone()
         match kind:
             case "lead":
-                row = await self._lead(record_id)
-                return mapping.to_lead(row, fields) if row else None
+                lead = await self._client.get_lead(record_id)
+                return mapping.to_lead(lead, zone, fields) if lead else None
             case "task":
-                tasks = await self._client.get_list(("Task.svc", "Retrieve.GetById"), id=record_id)
-                return mapping.to_task(record_id, tasks[0], fields) if tasks else None
+                task = await self._client.get_task(record_id)
+                return mapping.to_task(record_id, task, fields, zone) if task else None
+            case "account":
+                companies = await self._accounts(("CompanyId", "=", record_id), fields)
+                return next((each for each in companies if each.id == record_id), None)
             case _:
                 return await self._opportunity(record_id, fields)
 
@@ -124,6 +140,12 @@ class LeadSquared:
                 saved = await self._create_opportunity(values, fields)
             case "task":
                 saved = await self._create_task(values, fields)
+            case "account":
+                body = {
+                    "CompanyType": {"CompanyTypeName": _account_type(self._settings)},
+                    "CompanyProperties": mapping.to_account_properties(values, fields),
+                }
+                saved = await self._client.save(("CompanyManagement.svc", "Company.Create"), body)
             case _:
                 saved = await self._create_event(values, fields)
         return saved.created_id
@@ -143,6 +165,10 @@ class LeadSquared:
                 return await self._find_recent_opportunity(str(values["account"]), values)
             case "task" if values.get("about"):
                 return await self._find_recent_task(str(values["about"]), values)
+            case "account":
+                named = ("CompanyName", "=", str(values["name"]))
+                new = await self._accounts(named, since=now() - _RECENT)
+                return next((each.id for each in new if mapping.is_same_record(each, values)), None)
             case _:
                 self._call.refuse_if_retry("LeadSquared")
                 return None
@@ -150,32 +176,43 @@ class LeadSquared:
     async def update(
         self, kind: Kind, record_id: str, values: InputValues, fields: CustomFields
     ) -> None:
-        """Set the given fields of a lead or an opportunity.
+        """Set the given fields of a lead, an opportunity, a task or an account.
 
         The record is read first: how LeadSquared refuses an unknown id is not documented.
         """
         if not await self.get(kind, record_id):
             raise NotFound("LeadSquared has no such record.")
-        if kind == "lead":
-            path, params = ("LeadManagement.svc", "Lead.Update"), {"leadId": record_id}
-            saved = await self._client.save(path, mapping.to_attributes(values, fields), params)
-        else:
-            body = {
-                "ProspectOpportunityId": record_id,
-                **mapping.to_opportunity_payload(values, fields, self._opportunity_fields),
-            }
-            saved = await self._client.save(("OpportunityManagement.svc", "Update"), body)
+        match kind:
+            case "lead":
+                path, params = ("LeadManagement.svc", "Lead.Update"), {"leadId": record_id}
+                saved = await self._client.save(path, mapping.to_attributes(values, fields), params)
+            case "task":
+                body = {"UserTaskId": record_id, **await self._task_changes(values, fields)}
+                saved = await self._client.save(("Task.svc", "Update"), body)
+            case "account":
+                path = ("CompanyManagement.svc", "Company.Update")
+                body = {"CompanyProperties": mapping.to_account_properties(values, fields)}
+                saved = await self._client.save(path, body, {"companyId": record_id})
+            case _:
+                body = {
+                    "ProspectOpportunityId": record_id,
+                    **mapping.to_opportunity_payload(
+                        values, fields, self._opportunity_fields, await self._zone()
+                    ),
+                }
+                saved = await self._client.save(("OpportunityManagement.svc", "Update"), body)
         if saved.status != "Success":
             raise OutcomeUnknown("LeadSquared does not say whether it was done.")
 
     async def query(self, query: Query) -> Page:
-        """Return the leads that satisfy a query, of the 200 that satisfy its first filter."""
+        """Return the leads that satisfy a query, of the 200 that satisfy its narrowest filter."""
         if query.kind != "lead":
             raise Rejected(
                 f"LeadSquared cannot be asked for every {query.kind}.",
                 next="Query leads, or show the record by its id.",
             )
-        conditions = mapping.lookup_conditions(query)
+        zone = await self._zone()
+        conditions = mapping.lookup_conditions(query, zone)
         names = dict.fromkeys([*query.fields, *(each.field for each in query.filters)])
         custom = [name for name in names if name not in mapping.LEAD_COLUMNS]
         order = mapping.LEAD_COLUMNS.get(query.order_by or "", (query.order_by or "CreatedOn",))[0]
@@ -192,9 +229,12 @@ class LeadSquared:
                 key=lambda row: mapping.to_text(row.get(order)).casefold(), reverse=descending
             )
         records = [
-            mapping.to_lead(row, query.fields)
+            mapping.to_lead(row, zone, query.fields)
             for row in leads
-            if all(mapping.satisfies(mapping.to_lead(row, custom), each) for each in query.filters)
+            if all(
+                mapping.satisfies(mapping.to_lead(row, zone, custom), each, zone)
+                for each in query.filters
+            )
         ]
         more |= len(records) > query.limit
         return Page(records=tuple(records[: query.limit]), more=more)
@@ -207,45 +247,55 @@ class LeadSquared:
         if query.phone:
             rows = await self._by_number(query.phone)
         elif query.email:
-            path = ("LeadManagement.svc", "Leads.GetByEmailaddress")
-            rows = await self._client.get_list(path, emailaddress=query.email)
+            method = "Leads.GetByEmailaddress"
+            rows = await self._client.search_leads(method, emailaddress=query.email)
         else:
-            path, words = ("LeadManagement.svc", "Leads.GetByQuickSearch"), query.text.split()
+            words = query.text.split()
             for key in dict.fromkeys([" ".join(words), *words[:_MAX_WORDS]]):
-                rows += await self._client.get_list(path, key=key)
+                rows += await self._client.search_leads("Leads.GetByQuickSearch", key=key)
                 if key not in words and rows:
                     break
-        return [mapping.to_lead(row, ("Mobile",)) for row in rows]
+        zone = await self._zone()
+        return [mapping.to_lead(row, zone, ("Mobile",)) for row in rows]
 
     async def _by_number(self, phone: str) -> list[dict[str, Any]]:
         """Look a number up with and without its plus, and then by its last digits."""
-        path = ("LeadManagement.svc", "RetrieveLeadByPhoneNumber")
         bare = digits(phone).lstrip("0")
         for number in (f"+{bare}", bare):
-            if rows := await self._client.get_list(path, phone=number):
+            if rows := await self._client.search_leads("RetrieveLeadByPhoneNumber", phone=number):
                 return rows
         query = Query(kind="lead", filters=(Filter(field="phone", value=phone),))
         return [
             row
-            for each in mapping.lookup_conditions(query)
+            for each in mapping.lookup_conditions(query, await self._zone())
             for row in await self._client.find_leads(each)
         ]
 
-    async def _lead(self, record_id: str) -> dict[str, Any] | None:
-        rows = await self._client.get_list(("LeadManagement.svc", "Leads.GetById"), id=record_id)
-        return rows[0] if rows else None
+    async def _zone(self) -> ZoneInfo:
+        return await business_zone(self._call)
 
     async def _opportunity(self, record_id: str, fields: Sequence[str]) -> Record | None:
         details = await self._client.get_opportunity(record_id)
-        row = {field.name: field.value for field in details.fields}
+        if details is None:
+            return None
+        # A field of the type Date has a day, though it may be written with a time.
+        row = {
+            field.name: str(field.value)[:10]
+            if field.type == "Date" and field.value
+            else field.value
+            for field in details.fields
+        }
         if not details.lead and not any(row.values()):
             return None
         known = {"account": details.lead, "notes": details.notes}
-        return mapping.to_opportunity(record_id, known, row, fields, self._opportunity_fields)
+        return mapping.to_opportunity(
+            record_id, known, row, fields, self._opportunity_fields, await self._zone()
+        )
 
     async def _find_recent_lead(self, values: InputValues) -> str | None:
         is_new = ("CreatedOn", ">", mapping.to_timestamp(now() - _RECENT))
-        leads = [mapping.to_lead(row) for row in await self._client.find_leads(is_new)]
+        zone = await self._zone()
+        leads = [mapping.to_lead(row, zone) for row in await self._client.find_leads(is_new)]
         return next((each.id for each in leads if mapping.is_same_record(each, values)), None)
 
     async def _find_recent_opportunity(self, lead: str, values: InputValues) -> str | None:
@@ -258,12 +308,25 @@ class LeadSquared:
                     return found.id
         return None
 
+    async def _accounts(
+        self, condition: LookupCondition, fields: Sequence[str] = (), since: datetime | None = None
+    ) -> list[Record]:
+        """Return the accounts that a condition finds, of those that were created since a time."""
+        zone, account_type = await self._zone(), _account_type(self._settings)
+        return [
+            mapping.to_account(row, zone, fields)
+            for row in await self._client.find_companies(account_type, condition)
+            if row.get("CompanyId")
+            and (since is None or mapping.is_created_after(row.get("CreatedOn"), since))
+        ]
+
     async def _find_recent_task(self, lead: str, values: InputValues) -> str | None:
         fields = ("subject", "due_date")
         stored = {field: values[field] for field in fields if field in values}
         expected = {**stored, "notes": mapping.to_note(values)}
+        zone = await self._zone()
         for row in await self._client.list_tasks(lead) if _ID.fullmatch(lead) else ():
-            found = mapping.to_task(str(row["TaskID"]), row, ())
+            found = mapping.to_task(str(row["TaskID"]), row, (), zone)
             is_new = mapping.is_created_after(row.get("CreatedOn"), now() - _RECENT)
             if is_new and mapping.is_same_record(found, expected):
                 return found.id
@@ -273,9 +336,14 @@ class LeadSquared:
         lead = await self._existing_lead("opportunity", values.get("account"))
         rest = {field: value for field, value in values.items() if field != "account"}
         opportunity = mapping.to_opportunity_payload(
-            rest, {"Status": "Open", **fields}, self._opportunity_fields
+            rest, {"Status": "Open", **fields}, self._opportunity_fields, await self._zone()
         )
-        lead_key = {"ProspectID": lead, "SearchBy": "ProspectID"}
+        # LeadSquared spells its id in two ways, and takes no other.
+        lead_key = {
+            "ProspectID": lead,
+            "SearchBy": "ProspectId",
+            "__UseUserDefinedGuid__": "true",
+        }
         opportunity["OpportunityEventCode"] = self._settings.opportunity_event
         body = {"LeadDetails": mapping.to_attributes({}, lead_key), "Opportunity": opportunity}
         saved = await self._client.save(("OpportunityManagement.svc", "Capture"), body)
@@ -291,15 +359,38 @@ class LeadSquared:
             raise Rejected("A new task is open, and has no fields of its own in LeadSquared.")
         about = values.get("about")
         lead = await self._existing_lead("task", about) if about else ""
-        body = {
+        body: dict[str, Any] = {
             "Name": values["subject"],
             "Description": mapping.to_note(values),
             "RelatedEntity": 1 if lead else 0,
             "RelatedEntityId": lead,
             "TaskType": {"Name": task_type},
         }
-        due = {"DueDate": mapping.to_noon(values["due_date"])} if "due_date" in values else {}
-        return await self._client.save(("Task.svc", "Create"), body | due)
+        if "due_date" in values:
+            body["DueDate"] = mapping.to_time_on(values["due_date"], await self._zone())
+        return await self._client.save(("Task.svc", "Create"), body)
+
+    async def _task_changes(self, values: InputValues, fields: CustomFields) -> dict[str, Any]:
+        """Return the fields of a task to change.
+
+        Raises:
+            Rejected: LeadSquared's tasks have no such field, or it is not one that is changed.
+        """
+        if fields or values.keys() & {"status", "priority"}:
+            raise Rejected(
+                "The status of a task is not changed in LeadSquared, and it has no priority.",
+                next="Go on without it, or write it into the notes.",
+            )
+        names = {"subject": "Name", "notes": "Description"}
+        changes: dict[str, Any] = {
+            names[field]: value for field, value in values.items() if field in names
+        }
+        if "about" in values:
+            lead = await self._existing_lead("task", values["about"])
+            changes |= {"RelatedEntity": 1, "RelatedEntityId": lead}
+        if "due_date" in values:
+            changes["DueDate"] = mapping.to_time_on(values["due_date"], await self._zone())
+        return changes
 
     async def _create_event(self, values: InputValues, fields: CustomFields) -> SaveResponse:
         event = self._settings.event_activity or mapping.refuse_without_setting(
@@ -333,6 +424,12 @@ class LeadSquared:
                 next="Find or create the lead, and call again with its id.",
             )
         lead = str(lead_id)
-        if not _ID.fullmatch(lead) or not await self._lead(lead):
+        if not _ID.fullmatch(lead) or not await self._client.get_lead(lead):
             raise NotFound("LeadSquared has no such lead.")
         return lead
+
+
+def _account_type(settings: _Settings) -> str:
+    return settings.account_type or mapping.refuse_without_setting(
+        "type of account", "account_type"
+    )

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 
-from config.columns import now
 from crm.provider import InputValue, InputValues, Kind, Record, SearchQuery, StandardField, Value
 from toolkit.instants import add
 from toolkit.speech.people import is_same_number
@@ -193,10 +192,7 @@ def with_required_fields(
         case "lead":
             required = {"Company": _NO_COMPANY}
         case "opportunity":
-            required = {
-                "Stage": _DEFAULT_STAGE,
-                "Closing_Date": (now() + _DEFAULT_CLOSE).date().isoformat(),
-            }
+            required = {"Stage": _DEFAULT_STAGE}
         case "event" if isinstance(starts_at, datetime):
             ends_at = add(starts_at, _EVENT_LENGTH)
             required = {"End_DateTime": with_utc_offset(format_utc(ends_at))}
@@ -205,6 +201,11 @@ def with_required_fields(
         case _:
             pass
     return {**required, **row}
+
+
+def default_close_date(today: date) -> dict[str, str]:
+    """Return the closing date of a new opportunity, which Zoho's standard layout requires."""
+    return {COLUMNS["opportunity"]["close_date"]: (today + _DEFAULT_CLOSE).isoformat()}
 
 
 def matching_fields(row: Row, query: SearchQuery) -> list[str]:

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import httpx2
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from config.columns import now
 from config.security.vault import Account
@@ -23,10 +23,18 @@ from crm.provider import (
 from crm.providers.zoho import mapping
 from crm.providers.zoho import search as coql
 from crm.providers.zoho.mapping import PicklistValues, Row
-from toolkit.errors import Conflict, Forbidden, NotFound, OutcomeUnknown, Rejected, ToolFailure
+from crm.providers.zoho.responses import (
+    RowResponse,
+    RowsResponse,
+    SaveResponse,
+    SaveResult,
+    read_refusal,
+)
+from toolkit.errors import NotFound, OutcomeUnknown, Rejected
 from toolkit.http.client import VendorApi
 from toolkit.http.concurrency import gather
 from toolkit.oauth import OAuth, OAuthCredentials
+from toolkit.speech.clock import business_zone
 from toolkit.tenancy import Credentials, ToolCall
 
 _ID = re.compile(r"[0-9]{1,20}")
@@ -34,45 +42,37 @@ _MAX_CANDIDATES = 25  # records that a lost create is looked for among
 _MAX_SIMILAR = 200  # records with a similar name, which `crm.matching` ranks: one page
 _RECENT = timedelta(days=1)
 _ABOUT_KINDS: tuple[Kind, ...] = ("contact", "lead", "account", "opportunity", "case")
-_FAILURES_BY_CODE: Mapping[str, tuple[type[ToolFailure], str]] = {
-    "DUPLICATE_DATA": (Conflict, "Zoho CRM has such a record already."),
-    "NO_PERMISSION": (Forbidden, "Zoho CRM does not let this account do that."),
+# The hosts of the accounts and of the API, by the setting `data_center`, of which several names
+# are in use: https://www.zoho.com/crm/developer/docs/api/v8/multi-dc.html and
+# https://www.zoho.com/accounts/protocol/oauth/multi-dc.html. That of the Emirates is in neither.
+_US = ("accounts.zoho.com", "www.zohoapis.com")
+_AUSTRALIA = ("accounts.zoho.com.au", "www.zohoapis.com.au")
+_CHINA = ("accounts.zoho.com.cn", "www.zohoapis.com.cn")
+_DATA_CENTERS: Mapping[str, tuple[str, str]] = {
+    **{"com": _US, "us": _US},
+    "eu": ("accounts.zoho.eu", "www.zohoapis.eu"),
+    "in": ("accounts.zoho.in", "www.zohoapis.in"),
+    **{"com.au": _AUSTRALIA, "au": _AUSTRALIA},
+    **{"com.cn": _CHINA, "cn": _CHINA},
+    "jp": ("accounts.zoho.jp", "www.zohoapis.jp"),
+    "ca": ("accounts.zohocloud.ca", "www.zohoapis.ca"),
+    "sa": ("accounts.zoho.sa", "www.zohoapis.sa"),
+    "uk": ("accounts.zoho.uk", "www.zohoapis.uk"),
+    "ae": ("accounts.zoho.ae", "www.zohoapis.ae"),
 }
 # https://www.zoho.com/accounts/protocol/oauth/web-apps/access-token-expiry.html
 _REVOKED_ERRORS = frozenset({"invalid_code", "invalid_client", "invalid_client_secret"})
 
 
+def _known_data_center(name: str) -> str:
+    if name not in _DATA_CENTERS:
+        raise ValueError(f"There is no such data center; there are {', '.join(_DATA_CENTERS)}.")
+    return name
+
+
 class _Settings(BaseModel):
-    data_center: Literal["com", "eu", "in", "com.au", "com.cn", "jp"] = "com"
+    data_center: Annotated[str, AfterValidator(_known_data_center)] = "com"
     case_statuses: dict[str, str] = Field(default_factory=dict[str, str])
-
-
-class _Details(BaseModel):
-    id: str | None = None
-    api_name: str | None = None
-
-
-class _SaveResult(BaseModel):
-    status: str = ""
-    code: str = ""
-    details: _Details = _Details()
-
-
-class _SaveResponse(_SaveResult):
-    """The result for each record; without a list, that of the whole request."""
-
-    data: list[_SaveResult] = Field(default_factory=list[_SaveResult])
-
-
-class _Info(BaseModel):
-    more_records: bool = False
-
-
-class _RowsResponse(BaseModel):
-    """A page of records. The body is empty, with a 204, where there are none."""
-
-    data: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
-    info: _Info = _Info()
 
 
 class _TokenError(BaseModel):
@@ -109,17 +109,18 @@ class Zoho:
     def __init__(self, account: Account, call: ToolCall) -> None:
         OAuthCredentials.model_validate(account.secrets)
         settings = _Settings.model_validate(account.settings)
-        domain = settings.data_center
-        token_url = f"https://accounts.zoho.{domain}/oauth/v2/token"
+        accounts, api = _DATA_CENTERS[settings.data_center]
+        token_url = f"https://{accounts}/oauth/v2/token"
         self._call = call
         self._picklists = PicklistValues(
             {"new": "New", "open": "On Hold", "closed": "Closed", **settings.case_statuses}
         )
         self._api = VendorApi(
             "Zoho CRM",
-            account.base_url(f"https://www.zohoapis.{domain}"),
+            account.base_url(f"https://{api}"),
             call.vendor_connection(account),
             _ZohoOAuth("Zoho CRM", token_url, account, call, scheme="Zoho-oauthtoken"),
+            read_refusal,
         )
 
     async def check(self) -> None:
@@ -128,8 +129,16 @@ class Zoho:
         await self._by_search("lead", SearchQuery(text="check"), 1)
 
     async def get(self, kind: Kind, record_id: str, fields: Sequence[str] = ()) -> Record | None:
-        """Return a record, or None."""
+        """Return a record, or None.
+
+        Raises:
+            NotFound: it is a lead that has been converted.
+        """
         row = await self._row(kind, record_id)
+        if row is None and kind == "lead" and await self._row(kind, record_id, converted="true"):
+            raise NotFound(
+                "This lead has been converted.", next="Find the contact with search instead."
+            )
         return mapping.to_record(kind, row, fields, self._picklists) if row else None
 
     async def create(self, kind: Kind, values: InputValues, fields: CustomFields) -> str:
@@ -138,8 +147,11 @@ class Zoho:
         row = mapping.with_required_fields(
             kind, {**row, **fields}, values.get("starts_at"), self._picklists
         )
+        if kind == "opportunity":
+            today = now().astimezone(await business_zone(self._call)).date()
+            row = {**mapping.default_close_date(today), **row}
         saved = await self._save("POST", (mapping.MODULES[kind],), row)
-        if not saved.details.id:
+        if saved.details is None or not saved.details.id:
             raise OutcomeUnknown("Zoho CRM does not say what it has created.")
         return saved.details.id
 
@@ -173,7 +185,8 @@ class Zoho:
 
     async def query(self, query: Query) -> Page:
         """Return the records that satisfy a query."""
-        rows = await self._select(coql.build_query(query, self._picklists))
+        zone = await business_zone(self._call)
+        rows = await self._select(coql.build_query(query, self._picklists, zone))
         records = tuple(
             mapping.to_record(query.kind, row, query.fields, self._picklists) for row in rows.data
         )
@@ -203,9 +216,7 @@ class Zoho:
         if not is_searchable:
             return []
         path = ("crm", "v8", mapping.MODULES[kind], "search")
-        rows = await self._api.call(
-            "GET", path, _RowsResponse, params={**params, "per_page": limit}
-        )
+        rows = await self._api.call("GET", path, RowsResponse, params={**params, "per_page": limit})
         return [self._to_candidate(kind, row, query) for row in rows.data]
 
     async def _by_coql(self, kind: Kind, query: SearchQuery, limit: int) -> list[Record]:
@@ -229,18 +240,18 @@ class Zoho:
         """Return a record whose custom fields hold the number or the address of the query."""
         return mapping.to_record(kind, row, mapping.matching_fields(row, query), self._picklists)
 
-    async def _select(self, statement: str) -> _RowsResponse:
+    async def _select(self, statement: str) -> RowsResponse:
         body = {"select_query": statement}
         return await self._api.call(
-            "POST", ("crm", "v8", "coql"), _RowsResponse, json=body, reads=True
+            "POST", ("crm", "v8", "coql"), RowsResponse, json=body, reads=True
         )
 
-    async def _row(self, kind: Kind, record_id: str) -> Row | None:
+    async def _row(self, kind: Kind, record_id: str, **params: str) -> Row | None:
         if not _ID.fullmatch(record_id):
             return None
         try:
             path = ("crm", "v8", mapping.MODULES[kind], record_id)
-            rows = await self._api.call("GET", path, _RowsResponse)
+            rows = await self._api.call("GET", path, RowResponse, params=params)
         except NotFound:
             return None
         except Rejected:
@@ -266,23 +277,18 @@ class Zoho:
             raise NotFound("Zoho CRM has no such record for it to be about.")
         return mapping.about_fields(kinds[0], about, new=new)
 
-    async def _save(self, method: str, path: tuple[str, ...], row: Row) -> _SaveResult:
+    async def _save(self, method: str, path: tuple[str, ...], row: Row) -> SaveResult:
         """Send one record and return the result.
 
         Raises:
             ToolFailure: Zoho refused the record, which the status of the response may not say.
         """
         response = await self._api.call(
-            method, ("crm", "v8", *path), _SaveResponse, json={"data": [row]}
+            method, ("crm", "v8", *path), SaveResponse, json={"data": [row]}
         )
-        saved = response.data[0] if response.data else response
+        saved = response.result
         if saved.status == "success":
             return saved
         if saved.status != "error":
             raise OutcomeUnknown("Zoho CRM does not say whether it was done.")
-        if saved.code == "INVALID_DATA" and saved.details.api_name == "id":
-            raise NotFound("Zoho CRM has no such record.")
-        failure, message = _FAILURES_BY_CODE.get(
-            saved.code, (Rejected, "Zoho CRM did not take what the record was to hold.")
-        )
-        raise failure(message)
+        raise saved.failure or Rejected("Zoho CRM did not take what the record was to hold.")

@@ -118,6 +118,14 @@ class Statement:
             case "name", "like":
                 pattern = _pattern(self._next("text"))
                 return lambda row: pattern.fullmatch(str(read(row, column) or "")) is not None
+            case "name", "not":
+                self._expect("like")
+                pattern = _pattern(self._next("text"))
+                # A null compares with nothing.
+                return lambda row: (
+                    read(row, column) is not None
+                    and pattern.fullmatch(str(read(row, column))) is None
+                )
             case "symbol", operator:
                 return self._compare_with(column, operator, self._value())
             case unexpected:
@@ -173,6 +181,8 @@ def _compare(stored: Any, wanted: str | float) -> int:
         assert isinstance(wanted, float), wanted
         return (stored > wanted) - (stored < wanted)
     one, other = (_moment(str(each)) for each in (stored, wanted))
+    if one and not other:
+        raise CoqlError(f"{wanted} is no time.")
     if one and other:
         return (one > other) - (one < other)
     left, right = str(stored).casefold(), str(wanted).casefold()
@@ -186,6 +196,6 @@ def _moment(text: str) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    assert moment.tzinfo is not None, text
-    assert not text.endswith("Z"), text
+    if moment.tzinfo is None or text.endswith("Z"):
+        raise CoqlError(f"{text} has no offset.")
     return moment

@@ -90,6 +90,8 @@ class FakeZoho(FakeCrm):
         self.token = f"1000.{CANARY}"
         self.tokens: list[httpx2.Response] = []  # the next responses to token requests
         self.unknown = 204  # the status for an unknown id: 204 or 400
+        self.converted: set[str] = set()  # ids of leads
+        self.extra_row: object = None  # that ends every list
         self._last = 5725767000000400000
 
     def statements(self) -> list[str]:
@@ -133,6 +135,9 @@ class FakeZoho(FakeCrm):
                 return self._search(module, request.url.params)
             case "GET", [module, record_id]:
                 row = self._row(module, record_id)
+                # A client was answered a 204, unless it asked for converted leads.
+                if record_id in self.converted and request.url.params.get("converted") != "true":
+                    row = None
                 return _rows([self._with_full_name(module, row)]) if row else self._nothing()
             case "PUT", [module, record_id]:
                 (row,) = body["data"]
@@ -162,6 +167,8 @@ class FakeZoho(FakeCrm):
             # Zoho has been seen to do both.
             status = 202 if self.unknown == 204 else 400
             return record_error(status, "INVALID_DATA", api_name="id")
+        if record_id in self.converted:
+            return record_error(400, "CONVERTED_RECORD", id=record_id)
         self._check_writable(module, row)
         stored |= row
         done = {"code": "SUCCESS", "status": "success", "message": "record updated"}
@@ -188,11 +195,11 @@ class FakeZoho(FakeCrm):
     def _run_coql(self, text: str) -> httpx2.Response:
         try:
             statement = Statement(text, lambda row, name: self._read(statement.module, row, name))
+            rows = [row for row in self.rows[statement.module] if statement.matches(row)]
         except CoqlError:
             return _error(400, "SYNTAX_ERROR")
         for name in (*statement.columns, statement.order):
             self._check_known(statement.module, name)
-        rows = [row for row in self.rows[statement.module] if statement.matches(row)]
         order = sorted(
             rows,
             key=lambda row: (self._read(statement.module, row, statement.order) or "", row["id"]),
@@ -200,7 +207,11 @@ class FakeZoho(FakeCrm):
         )
         page = [self._with_full_name(statement.module, row) for row in order[: statement.limit]]
         selected = [{name: row.get(name) for name in ("id", *statement.columns)} for row in page]
-        return _rows(selected, more=len(rows) > statement.limit) if rows else httpx2.Response(204)
+        more = len(rows) > statement.limit
+        return self._list(selected, more=more) if rows else httpx2.Response(204)
+
+    def _list(self, rows: list[dict[str, Any]], *, more: bool = False) -> httpx2.Response:
+        return _rows(rows if self.extra_row is None else [*rows, self.extra_row], more=more)
 
     def _check_known(self, module: str, name: str) -> None:
         assert name.partition(".")[0] in {*_FIELDS[module].split(), *_SYSTEM.split()}, name
@@ -218,10 +229,13 @@ class FakeZoho(FakeCrm):
                 found = {each for each, values in texts.items() if value in values}
             case unexpected:
                 raise AssertionError(unexpected)
+        # Without the parameter `converted`, a search finds no converted lead; COQL does.
         rows = [
-            self._with_full_name(module, row) for row in self.rows[module] if row["id"] in found
+            self._with_full_name(module, row)
+            for row in self.rows[module]
+            if row["id"] in found - self.converted
         ]
-        return _rows(rows[: int(query["per_page"])]) if rows else httpx2.Response(204)
+        return self._list(rows[: int(query["per_page"])]) if rows else httpx2.Response(204)
 
     def _with_full_name(self, module: str, row: dict[str, Any]) -> dict[str, Any]:
         if module not in ("Leads", "Contacts"):
@@ -248,12 +262,13 @@ def _has_words(values: list[str], words: str) -> bool:
     return all(any(each.startswith(word) for each in stored) for word in searched)
 
 
-def _rows(rows: list[dict[str, Any]], *, more: bool = False) -> httpx2.Response:
+def _rows(rows: list[Any], *, more: bool = False) -> httpx2.Response:
     info = {"count": len(rows), "more_records": more}
     return httpx2.Response(200, json={"data": rows, "info": info})
 
 
 def _error(status: int, code: str) -> httpx2.Response:
+    """Return the response to a whole request, as the specification's `Error` schemas have it."""
     body = {"code": code, "details": None, "message": BODY_CANARY, "status": "error"}
     return httpx2.Response(status, json=body)
 

@@ -21,10 +21,23 @@ from tests.support.servers import KEYRING, Answer, serve
 from toolkit.errors import Forbidden
 from toolkit.tenancy import Runtime, ToolCall
 
-
-class European(FakeZoho):
-    base = "https://www.zohoapis.eu"
-    accounts = "https://accounts.zoho.eu/oauth/v2/token"
+# https://www.zoho.com/crm/developer/docs/api/v8/multi-dc.html, and for the last three
+# https://www.zoho.com/accounts/protocol/oauth/multi-dc.html and clients of those accounts.
+HOSTS = {
+    "com": ("accounts.zoho.com", "www.zohoapis.com"),
+    "us": ("accounts.zoho.com", "www.zohoapis.com"),
+    "eu": ("accounts.zoho.eu", "www.zohoapis.eu"),
+    "in": ("accounts.zoho.in", "www.zohoapis.in"),
+    "com.au": ("accounts.zoho.com.au", "www.zohoapis.com.au"),
+    "au": ("accounts.zoho.com.au", "www.zohoapis.com.au"),
+    "com.cn": ("accounts.zoho.com.cn", "www.zohoapis.com.cn"),
+    "cn": ("accounts.zoho.com.cn", "www.zohoapis.com.cn"),
+    "jp": ("accounts.zoho.jp", "www.zohoapis.jp"),
+    "ca": ("accounts.zohocloud.ca", "www.zohoapis.ca"),
+    "sa": ("accounts.zoho.sa", "www.zohoapis.sa"),
+    "uk": ("accounts.zoho.uk", "www.zohoapis.uk"),
+    "ae": ("accounts.zoho.ae", "www.zohoapis.ae"),
+}
 
 
 async def search_as_tenant(
@@ -53,10 +66,14 @@ async def search_as_tenant(
     )
 
 
+@pytest.mark.parametrize("data_center", HOSTS)
 async def test_an_expired_token_is_renewed_where_the_account_is_and_kept(
-    signer: Signer, database: Database, cache: Redis
+    signer: Signer, database: Database, cache: Redis, data_center: str
 ) -> None:
-    vendor = European()
+    vendor = FakeZoho()
+    accounts, api = HOSTS[data_center]
+    vendor.base = f"https://{api}"  # type: ignore[misc]
+    vendor.accounts = f"https://{accounts}/oauth/v2/token"
     vendor.token = f"1000.new-{CANARY}"
     vendor.tokens = [token_response(vendor.token)]
     lead = vendor.add(
@@ -64,7 +81,7 @@ async def test_an_expired_token_is_renewed_where_the_account_is_and_kept(
     )
     stale = {**SECRETS, "access_token": f"1000.stale-{CANARY}"}
     answer, _, secrets = await search_as_tenant(
-        vendor, signer, database, cache, {"data_center": "eu"}, stale
+        vendor, signer, database, cache, {"data_center": data_center}, stale
     )
     assert [each["id"] for each in answer.data["found"]] == [lead]
     assert vendor.tokens == []
