@@ -218,12 +218,13 @@ async def test_nothing_is_written_to_a_ticket_that_is_part_of_another(
     await call_tool(caller, "merge_tickets", into=seed.oven, tickets=[seed.scale])
     third = await create_ticket(caller, requester_email="nadia.petrova@example.org")
     before = (await rows.list_tickets(), await rows.list_comments(seed.scale))
-    for tool, values in (
+    writes: tuple[tuple[str, dict[str, Any]], ...] = (
         ("add_comment", {"ticket": seed.scale, "text": "It is dark."}),
         ("update_ticket", {"ticket": seed.scale, "status": "open"}),
         ("add_tags", {"ticket": seed.scale, "tags": ["late"]}),
         ("merge_tickets", {"into": third, "tickets": [seed.scale]}),
-    ):
+    )
+    for tool, values in writes:
         refused = await caller.call(tool, **values)
         assert refused.error == "rejected", (tool, refused)
         assert f"now part of ticket {seed.oven}" in refused.text, (tool, refused)
