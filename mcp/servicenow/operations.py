@@ -84,11 +84,14 @@ class ServiceNowOperations:
         With `contact` a customer's contact is searched for instead.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none, or they have left.
             Rejected: there are several.
         """
         if user_id := parse_record_key(text, "task").id:
             user = await self.provider.get_user(user_id, contact=contact)
+            if user and not user.active:
+                say = sentences.say("person_gone")
+                raise NotFound("That person's account is no longer active.", say=say)
             candidates = [user] if user else []
         elif address := spoken_email(text):
             users = await self.provider.find_users(email=address, contact=contact)

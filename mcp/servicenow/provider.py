@@ -106,7 +106,10 @@ class RecordPage(_Model):
 
 
 class User(_Model):
-    """A user, or a customer's contact. `login` is the user name."""
+    """A user, or a customer's contact. `login` is the user name.
+
+    One who has left is not `active`; ServiceNow keeps the record.
+    """
 
     id: str
     name: str
@@ -115,6 +118,7 @@ class User(_Model):
     phones: tuple[str, ...] = ()
     title: str | None = None
     department: str | None = None
+    active: bool = True
 
 
 class Group(_Model):
@@ -185,7 +189,7 @@ class ServiceNowProvider(Protocol):
         name: str | None = None,
         contact: bool = False,
     ) -> list[User]:
-        """Return users, or customers' contacts, by one of the three.
+        """Return active users, or customers' contacts, by one of the three.
 
         The result may hold others, too: the caller has to compare. `name` is a name or a login.
         """

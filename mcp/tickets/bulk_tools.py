@@ -43,7 +43,7 @@ async def show_many_tickets(
     """Show tickets by their ids."""
     ids = to_ids(tickets, "ticket")
     found = await provider.tickets.get(ids)
-    found_ids = {each.id for each in found}
+    found_ids = {id for each in found for id in (each.id, *each.other_ids)}
     missing = [each for each in ids if each not in found_ids]
     return ticket_list(TicketPage(tickets=tuple(found)), detail, missing)
 

@@ -55,11 +55,17 @@ async def require_user(provider: TicketProvider, user: str) -> User:
     """Return a user by id.
 
     Raises:
-        NotFound: they do not exist.
+        NotFound: they do not exist, or are gone.
     """
     found = await provider.people.get([to_id(user, "user")])
     if not found:
         raise NotFound("There is no such user.")
+    if found[0].gone:
+        raise NotFound(
+            "That user has been deleted or deactivated.",
+            say=sentences.say("user_gone"),
+            next="Ask the caller who else it is about.",
+        )
     return found[0]
 
 

@@ -14,6 +14,7 @@ STATUSES = ("new", "open", "pending", "solved", "closed")
 Priority = Literal["low", "normal", "high", "urgent"]
 TicketType = Literal["question", "incident", "problem", "task"]
 Role = Literal["customer", "agent"]
+Writer = Literal["us", "agent", "customer", "system", "unknown"]
 # How a user or an organization is related to a ticket.
 Relation = Literal["requested", "assigned", "copied", "organization"]
 FieldValue = str | int | float | bool
@@ -27,9 +28,13 @@ class _Model(BaseModel):
 
 
 class Ticket(_Model):
-    """One ticket. `requester`, `assignee` and `organization` are ids."""
+    """One ticket. `requester`, `assignee` and `organization` are ids.
+
+    `other_ids` are the ids that it was read by, where they are not its own: it may have moved.
+    """
 
     id: str
+    other_ids: tuple[str, ...] = ()
     subject: str
     status: Status
     priority: Priority | None = None
@@ -99,25 +104,33 @@ class TicketPage(_Model):
 
 
 class Comment(_Model):
-    """One comment. `by` is "us" for the account that we use, "agent" for any other agent."""
+    """One comment. `by` is "us" for the account that we use, "agent" for any other agent.
+
+    It is "system" for the vendor itself and for apps, and "unknown" where the vendor does not say;
+    so is `public` None.
+    """
 
     id: str
     text: str
-    by: Literal["us", "agent", "customer"]
+    by: Writer
     author: str | None = None
-    public: bool = True
+    public: bool | None = None
     created_at: AwareDatetime | None = None
 
 
 class User(_Model):
-    """A customer or an agent. `organization` is an id."""
+    """A customer or an agent. `organization` is an id; `role` is None where nothing tells it.
+
+    One who is `gone` has been deleted or deactivated; the vendor still has the record.
+    """
 
     id: str
     name: str
     email: str | None = None
     phone: str | None = None
-    role: Role = "customer"
+    role: Role | None = "customer"
     organization: str | None = None
+    gone: bool = False
 
 
 class UserDraft(_Model):
@@ -264,7 +277,7 @@ class People(Protocol):
     """Reads and writes users, and reads their organizations."""
 
     async def get(self, ids: Sequence[str]) -> list[User]:
-        """Return the users who exist, in the order of `ids`."""
+        """Return the users who exist, in the order of `ids`; some of them may be gone."""
         ...
 
     async def search(
@@ -277,7 +290,8 @@ class People(Protocol):
     ) -> UserPage:
         """Return users with a similar name, or that number or address; without any, all users.
 
-        The result may hold more users than match: the caller compares names and addresses.
+        Those who are gone are not among them. The result may hold more users than match: the
+        caller compares names and addresses.
         """
         ...
 

@@ -53,13 +53,16 @@ class TicketList(Result):
 
 
 class CommentRow(_Row):
-    """A comment: `by` us, a colleague or the customer; one that is not public is internal."""
+    """A comment: `by` us, an agent, the customer, the system or unknown.
+
+    One that is not public is internal; where the vendor does not say, `public` is missing.
+    """
 
     id: str
     by: str
     author: str | None = None
     text: str
-    public: bool = True
+    public: bool | None = None
     created_at: str | None = None
 
 

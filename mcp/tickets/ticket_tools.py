@@ -240,7 +240,8 @@ def _likeness(words: str, ticket: Ticket) -> float:
 
 
 async def _update(provider: TicketProvider, ticket: Ticket, change: TicketChange) -> TicketResult:
-    """Change a ticket once the caller has confirmed it."""
+    """Change a ticket once the caller has confirmed it; the vendor may have moved it."""
+    change = change.model_copy(update={"id": ticket.id})
     confirm(sentences.confirm_change(ticket, change))
     single_id(await provider.tickets.update([change]))
     tags = [tag for tag in (*ticket.tags, *change.add_tags) if tag not in change.remove_tags]

@@ -160,7 +160,7 @@ async def show_many_users(
 ) -> UserList:
     """Show users by their ids."""
     ids = to_ids(users, "user")
-    found = await provider.people.get(ids)
+    found = [each for each in await provider.people.get(ids) if not each.gone]
     found_ids = {each.id for each in found}
     missing = [each for each in ids if each not in found_ids]
     return user_list(found, detail, missing=missing)

@@ -150,7 +150,9 @@ def _records(answer: Any) -> list[dict[str, Any]]:
     """Return the records of an answer: a list, a page of a search, or one alone."""
     plain: Any = answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer
     match plain:
-        case {"results": [*found]} | [*found]:
+        case (
+            {"results": [*found]} | {"root": [*found]} | {"results": {"root": [*found]}} | [*found]
+        ):
             return cast("list[dict[str, Any]]", found)
         case _:
             return [plain]

@@ -61,10 +61,12 @@ class ServiceNow(Vendor):
             {"sys_id": NETWORK, "name": "Network", "description": "Cables", "active": "true"},
             {"sys_id": SERVICE_DESK, "name": "Service Desk", "description": "", "active": "true"},
         ]
-        self.articles: list[dict[str, str]] = []
+        self.articles: list[dict[str, Any]] = []
         self.journal: dict[str, list[str]] = {}
         self.authorization = f"Bearer at-{CANARY}"
         self.unreadable: frozenset[str] = frozenset()  # fields that our user may not read
+        self.ignored: frozenset[str] = frozenset()  # fields whose conditions are ignored
+        self.garbled: frozenset[int] = frozenset()  # places of a list whose row is none
         self._count = 0
 
     def add(self, table: str, **values: str) -> Row:
@@ -133,12 +135,17 @@ class ServiceNow(Vendor):
         return self.tables[table]
 
     def _find(self, table: str, params: dict[str, str]) -> list[Any]:
-        query = parse(params.pop("sysparm_query")).without(self.unreadable)
+        ignored = self.unreadable | self.ignored
+        query = parse(params.pop("sysparm_query")).without(ignored)
         limit = int(params.pop("sysparm_limit"))
         assert params.pop("sysparm_exclude_reference_link") == "true"
         fields = _fields(params)
         assert 0 < limit <= 100
-        return [self._to_json(row, fields) for row in query.find(self._rows(table))[:limit]]
+        rows = query.find(self._rows(table))[:limit]
+        return [
+            {"number": BODY_CANARY} if n in self.garbled else self._to_json(row, fields)
+            for n, row in enumerate(rows)
+        ]
 
     def _one(
         self, method: str, table: str, sys_id: str, params: dict[str, str], body: Row

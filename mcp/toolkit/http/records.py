@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 from opentelemetry.metrics import get_meter
-from pydantic import AfterValidator, ValidationError, WrapValidator
+from pydantic import AfterValidator, BaseModel, ValidationError, WrapValidator, model_validator
 
 T = TypeVar("T")
 
@@ -39,3 +39,18 @@ Records = Annotated[
     list[Annotated[T, WrapValidator(_read)]],
     AfterValidator(_without_unreadable),
 ]
+
+
+class RecordList(BaseModel, Generic[T]):
+    """A response that is a list of records; `count` is of all, `root` has those that are valid."""
+
+    root: Records[T]
+    count: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count(cls, records: object) -> object:
+        if not isinstance(records, list):
+            return None  # which is not valid
+        listed = cast("list[object]", records)
+        return {"root": listed, "count": len(listed)}

@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, RootModel, ValidationError
 
-from toolkit.http.records import Records
+from toolkit.http.records import RecordList, Records
 
 
 class Visit(BaseModel):
@@ -38,6 +38,14 @@ def test_a_record_that_cannot_be_read_is_left_out_and_logged_without_its_content
 def test_a_list_may_be_the_whole_response_and_may_be_empty() -> None:
     assert VisitList.model_validate([{"id": 1, "status": "done"}, {}]).root[0].id == 1
     assert Visits.model_validate({}).visits == []
+
+
+def test_a_list_knows_how_many_records_it_had() -> None:
+    listed = RecordList[Visit].model_validate([{"id": 1, "status": "done"}, {}, 7])
+    assert (listed.root, listed.count) == ([Visit(id=1, status="done")], 3)
+    for other in ({}, {"root": [], "count": 0}, "none", None):
+        with pytest.raises(ValidationError):
+            RecordList[Visit].model_validate(other)
 
 
 @pytest.mark.parametrize("answer", [{"visits": None}, {"visits": {"id": 1}}, {"visits": "none"}])

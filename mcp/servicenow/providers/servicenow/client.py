@@ -6,16 +6,20 @@ https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import httpx2
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validator
 
 from config.security.vault import Account
+from servicenow.providers.servicenow.refusals import read_refusal
 from toolkit.errors import NotFound
 from toolkit.http.client import Model, Params, VendorApi
+from toolkit.http.records import RecordList
 from toolkit.oauth import OAuth
 from toolkit.tenancy import Credentials, ToolCall
+
+R = TypeVar("R")
 
 _JSON = {"Accept": "application/json"}
 _WITH_LABELS = {"sysparm_display_value": "all"}
@@ -29,7 +33,7 @@ class _ObjectResponse(BaseModel):
 
 
 class _ListResponse(BaseModel):
-    result: list[dict[str, Any]]
+    result: list[Any]
 
 
 def _instance_name(address: object) -> object:
@@ -81,7 +85,8 @@ class ServiceNowClient:
             if credentials.is_application
             else httpx2.BasicAuth(credentials.username, credentials.password.get_secret_value())
         )
-        return cls(VendorApi("ServiceNow", base, call.vendor_connection(account), auth))
+        connection = call.vendor_connection(account)
+        return cls(VendorApi("ServiceNow", base, connection, auth, refusal=read_refusal))
 
     async def request(
         self,
@@ -111,8 +116,8 @@ class ServiceNowClient:
             return None
 
     async def query_rows(
-        self, table: str, row: type[Model], fields: Sequence[str], query: str, limit: int
-    ) -> list[Model]:
+        self, table: str, rows: type[RecordList[R]], fields: Sequence[str], query: str, limit: int
+    ) -> RecordList[R]:
         """Return records of a table that an encoded query finds."""
         params = {
             **_WITHOUT_LINKS,
@@ -122,7 +127,7 @@ class ServiceNowClient:
         }
         path = ("api", *_TABLES, table)
         answer = await self._api.call("GET", path, _ListResponse, params=params, headers=_JSON)
-        return [self._api.parse(each, row) for each in answer.result]
+        return self._api.parse(answer.result, rows)
 
     async def insert(
         self, table: str, row: type[Model], fields: Sequence[str], body: dict[str, str]

@@ -16,11 +16,21 @@ _VOID = frozenset(
 )
 _BLOCKS = frozenset(
     (
-        *("address", "article", "blockquote", "br", "dd", "div", "dl", "dt", "fieldset"),
-        *("figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header"),
-        *("hr", "li", "main", "nav", "ol", "p", "pre", "section", "table", "td", "th", "tr", "ul"),
+        *("address", "article", "aside", "blockquote", "br", "caption", "center", "dd", "details"),
+        *("dialog", "dir", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form"),
+        *("h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr", "legend", "li", "main"),
+        *("menu", "nav", "ol", "optgroup", "option", "p", "pre", "search", "section", "summary"),
+        *("table", "td", "th", "tr", "ul"),
     )
 )
+# The end of an element may be left out: it is where one of these begins.
+_PARAGRAPH = frozenset({"p"})
+_CELLS, _TERMS = frozenset({"td", "th", "p"}), frozenset({"dd", "dt", "p"})
+_ENDS = {
+    **dict.fromkeys(_BLOCKS - {"br"}, _PARAGRAPH),
+    **{"li": frozenset({"li", "p"}), "option": frozenset({"option"})},
+    **{"dd": _TERMS, "dt": _TERMS, "td": _CELLS, "th": _CELLS, "tr": _CELLS | {"tr"}},
+}
 _HIDDEN = re.compile(
     r"display:none|visibility:(?:hidden|collapse)|opacity:0(?:\.0*)?(?:;|!|$)"
     r"|font-size:0(?:\.0*)?(?:[a-z%]*)(?:;|!|$)"
@@ -44,10 +54,18 @@ class _TextExtractor(HTMLParser):
         self._open_counts: Counter[str] = Counter()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Open a tag; a block starts a new line."""
+        """Open a tag; a block starts a new line, and an image says what it shows."""
+        ended = _ENDS.get(tag)
+        while ended and self._open and self._open[-1][0] in ended:
+            closed, _ = self._open.pop()
+            self._open_counts[closed] -= 1
         if tag in _BLOCKS:
             self.text.append("\n- " if tag == "li" else "\n")
-        if tag not in _VOID:
+        if tag in _VOID:
+            shown = dict(attrs).get("alt")
+            if shown and not self._is_hidden and not _hides(attrs):
+                self.text.append(f" {shown} ")
+        else:
             self._open.append((tag, self._is_hidden or tag in _INVISIBLE or _hides(attrs)))
             self._open_counts[tag] += 1
 

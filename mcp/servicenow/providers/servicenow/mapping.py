@@ -18,6 +18,7 @@ from servicenow.provider import (
     State,
     User,
 )
+from toolkit.http.records import RecordList
 
 CASES = "sn_customerservice_case"
 PEOPLE, CONTACTS, GROUPS = "sys_user", "customer_contact", "sys_user_group"
@@ -41,6 +42,7 @@ _PRIORITIES: Mapping[str, Priority] = {
     "5": "low",  # planning
 }
 _AWAITING_CALLER = "1"
+_INACTIVE = "false"
 _WAITING_NOTE, _SOLVED_NOTE = "Waiting for an answer.", "Solved."
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"  # in UTC, whatever the time zone of the user
 
@@ -56,9 +58,9 @@ FIELDS: Mapping[Kind, tuple[str, ...]] = {
 }
 USER_FIELDS = (
     *("sys_id", "name", "user_name", "email", "phone", "mobile_phone", "home_phone"),
-    *("title", "department"),
+    *("title", "department", "active"),
 )
-GROUP_FIELDS = ("sys_id", "name", "description")
+GROUP_FIELDS = ("sys_id", "name", "description", "active")
 
 
 class _Cell(BaseModel):
@@ -167,6 +169,7 @@ class UserRow(BaseModel):
     home_phone: Cell = _EMPTY
     title: Cell = _EMPTY
     department: Cell = _EMPTY
+    active: Cell = _EMPTY
 
     def to_user(self) -> User:
         """Return the row as a user."""
@@ -179,6 +182,7 @@ class UserRow(BaseModel):
             phones=tuple(dict.fromkeys(phone for phone in phones if phone)),
             title=self.title.value or None,
             department=self.department.label or None,
+            active=self.active.value != _INACTIVE,
         )
 
 
@@ -188,11 +192,21 @@ class GroupRow(BaseModel):
     sys_id: Cell
     name: Cell = _EMPTY
     description: Cell = _EMPTY
+    active: Cell = _EMPTY
+
+    def is_active(self) -> bool:
+        """Say whether the group is in use, as far as our user may know."""
+        return self.active.value != _INACTIVE
 
     def to_group(self) -> Group:
         """Return the row as a group."""
         description = self.description.value or None
         return Group(id=self.sys_id.value, name=self.name.value, description=description)
+
+
+TaskRows = RecordList[TaskRow]
+UserRows = RecordList[UserRow]
+GroupRows = RecordList[GroupRow]
 
 
 def to_create_payload(new: NewRecord, key: str | None) -> dict[str, str]:

@@ -34,14 +34,17 @@ from servicenow.providers.servicenow.mapping import (
     PEOPLE,
     TABLES,
     USER_FIELDS,
-    GroupRow,
+    GroupRows,
     RowId,
     TaskRow,
+    TaskRows,
     UserRow,
+    UserRows,
     to_create_payload,
     to_update_payload,
 )
-from toolkit.errors import NotFound, Rejected
+from toolkit.errors import NotFound, Rejected, Unavailable
+from toolkit.http.records import RecordList, Records
 from toolkit.tenancy import Credentials, ToolCall
 
 _MAX_CANDIDATES = 100  # users or groups that are read for one search
@@ -65,7 +68,7 @@ class _ArticleHit(BaseModel):
 
 
 class _ArticleSearch(BaseModel):
-    articles: list[_ArticleHit]
+    articles: Records[_ArticleHit]
 
 
 class _Article(BaseModel):
@@ -94,7 +97,7 @@ class ServiceNow:
 
     async def check(self) -> None:
         """Read one user."""
-        await self._client.query_rows(PEOPLE, UserRow, ("sys_id",), "active=true", 1)
+        await self._client.query_rows(PEOPLE, UserRows, ("sys_id",), "active=true", 1)
 
     async def get_record(self, kind: Kind, key: RecordKey) -> Record | None:
         """Return a record."""
@@ -112,9 +115,10 @@ class ServiceNow:
         encoded = search.records_query(query, references)
         rows = await self._query_rows(query.kind, encoded, query.limit + 1)
         # ServiceNow ignores conditions on fields that the user may not read.
-        matching = [row for row in rows if row.has_references(references)]
+        matching = [row for row in rows.root if row.has_references(references)]
+        unreadable = rows.count - len(rows.root)
         records = tuple(row.to_record(query.kind) for row in matching[: query.limit])
-        return RecordPage(records=records, more=len(matching) > query.limit)
+        return RecordPage(records=records, more=len(matching) + unreadable > query.limit)
 
     async def create(self, new: NewRecord) -> Record:
         """Create a record whose correlation id is the idempotency key of this tool call."""
@@ -137,7 +141,10 @@ class ServiceNow:
         key = self._key()
         if key is None or not self._call.is_retry:
             return None
-        rows = await self._query_rows(kind, search.condition("correlation_id", "=", key), 1)
+        found = await self._query_rows(kind, search.condition("correlation_id", "=", key), 1)
+        rows = found.root
+        if len(rows) < found.count:
+            self._call.refuse_if_retry("ServiceNow")  # it may be the record, and cannot be read
         if rows and rows[0].correlation_id.value != key:
             self._call.refuse_if_retry("ServiceNow")  # our user may not read the correlation id
         return rows[0].to_record(kind) if rows else None
@@ -174,11 +181,14 @@ class ServiceNow:
         name: str | None = None,
         contact: bool = False,
     ) -> list[User]:
-        """Return active users, or customers' contacts, by one of the three."""
+        """Return active users, or customers' contacts, by one of the three.
+
+        ServiceNow ignores a condition that our user may not set.
+        """
         table = CONTACTS if contact else PEOPLE
         query = search.users_query(email=email, phone=phone, name=name)
-        rows = await self._client.query_rows(table, UserRow, USER_FIELDS, query, _MAX_CANDIDATES)
-        return [row.to_user() for row in rows]
+        rows = await self._client.query_rows(table, UserRows, USER_FIELDS, query, _MAX_CANDIDATES)
+        return [user for row in rows.root if (user := row.to_user()).active]
 
     async def find_groups(self, words: tuple[str, ...] = ()) -> list[Group]:
         """Return active groups; the list of all groups is cached."""
@@ -230,8 +240,9 @@ class ServiceNow:
         row = await _find_row(self._client, self._table(kind), key, FIELDS[kind])
         return None if row and kind == "task" and not row.is_task() else row
 
-    async def _query_rows(self, kind: Kind, query: str, limit: int) -> list[TaskRow]:
-        return await self._client.query_rows(self._table(kind), TaskRow, FIELDS[kind], query, limit)
+    async def _query_rows(self, kind: Kind, query: str, limit: int) -> RecordList[TaskRow]:
+        table = self._table(kind)
+        return await self._client.query_rows(table, TaskRows, FIELDS[kind], query, limit)
 
     def _table(self, kind: Kind) -> str:
         return self._settings.task_table if kind == "task" else TABLES[kind]
@@ -276,12 +287,14 @@ async def _find_row(
     if not key.numbers:
         return None
     query = search.one_of("number", key.numbers)
-    rows = await client.query_rows(table, TaskRow, fields, query, len(key.numbers))
-    by_number = {row.number.value: row for row in rows}
+    rows = await client.query_rows(table, TaskRows, fields, query, len(key.numbers))
+    by_number = {row.number.value: row for row in rows.root}
+    if rows.count and not by_number:
+        raise Unavailable("ServiceNow answered in a form we do not know.")
     return next((by_number[each] for each in key.numbers if each in by_number), None)
 
 
 async def _query_groups(client: ServiceNowClient, words: tuple[str, ...]) -> list[Group]:
     query = search.groups_query(words)
-    rows = await client.query_rows(GROUPS, GroupRow, GROUP_FIELDS, query, _MAX_CANDIDATES)
-    return [row.to_group() for row in rows]
+    rows = await client.query_rows(GROUPS, GroupRows, GROUP_FIELDS, query, _MAX_CANDIDATES)
+    return [row.to_group() for row in rows.root if row.is_active()]

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tickets.provider import Comment
 from tickets.providers.builtin.mapping import to_comment
 from tickets.providers.builtin.tables import TicketComment
-from tickets.providers.builtin.ticket_rows import TicketRows
+from tickets.providers.builtin.ticket_rows import TicketRows, require_unmerged
 from tickets.providers.builtin.transactions import find_by_key
 from toolkit.tenancy import ToolCall
 
@@ -34,6 +34,7 @@ class BuiltinComments:
             ticket = await rows.lock(ticket_id)
             if added := await find_by_key(session, TicketComment, key):
                 return added
+            require_unmerged(ticket)
             return str((await rows.add_comment(ticket, text, public=public, key=key)).id)
 
     async def find_lost_create(self, ticket_id: str, text: str) -> str | None:

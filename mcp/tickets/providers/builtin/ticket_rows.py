@@ -22,6 +22,7 @@ from tickets.providers.builtin.search import (
 )
 from tickets.providers.builtin.tables import Ticket, TicketComment, TicketCounter, TicketUser
 from tickets.providers.builtin.user_rows import UserRows
+from tickets.sentences import say
 from toolkit.errors import NotFound, Rejected
 from toolkit.speech.people import is_similar
 
@@ -212,6 +213,22 @@ class TicketRows:
 
     async def _fetch(self, statement: Select[Ticket, UUID | None]) -> list[TicketAndOrganization]:
         return [(row, company) for row, company in await self.session.execute(statement)]
+
+
+def require_unmerged(row: Ticket) -> Ticket:
+    """Return a ticket that has not become part of another one.
+
+    Raises:
+        Rejected: it has; nobody looks there any more.
+    """
+    if row.merged_into is not None:
+        other = str(row.merged_into)
+        raise Rejected(
+            f"It is part of ticket {other} now.",
+            say=say("ticket_merged", ticket=other),
+            next=f"Ask whether to go on with ticket {other}.",
+        )
+    return row
 
 
 def require_row(rows: Mapping[str, Ticket], id: str) -> Ticket:

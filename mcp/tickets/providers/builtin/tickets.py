@@ -17,7 +17,7 @@ from tickets.provider import (
 )
 from tickets.providers.builtin.mapping import to_ticket
 from tickets.providers.builtin.tables import Ticket as TicketRow
-from tickets.providers.builtin.ticket_rows import TicketRows, require_row
+from tickets.providers.builtin.ticket_rows import TicketRows, require_row, require_unmerged
 from tickets.providers.builtin.transactions import exclusive_transaction, run_each
 from toolkit.errors import Rejected
 from toolkit.tenancy import ToolCall
@@ -66,7 +66,8 @@ class BuiltinTickets:
             locked = await rows.lock_many([change.id for change in changes])
 
             async def update(change: TicketChange) -> str:
-                await rows.change(require_row(locked, change.id), change)
+                row = require_unmerged(require_row(locked, change.id))
+                await rows.change(row, change)
                 return change.id
 
             return await run_each(session, {each.id: partial(update, each) for each in changes})
@@ -95,7 +96,7 @@ class BuiltinTickets:
             async def merge(id: str) -> str:
                 source = require_row(locked, id)
                 if id in new:
-                    await rows.merge(target, source)
+                    await rows.merge(target, require_unmerged(source))
                 return id
 
             outcome = await run_each(session, {id: partial(merge, id) for id in ids})

@@ -7,14 +7,16 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 import httpx2
-from pydantic import Field, RootModel, SecretStr
+from pydantic import Field, SecretStr
 
 from config.columns import now
 from config.security.vault import Account
 from tickets.provider import BatchOutcome, Refusal
 from tickets.providers.freshdesk import responses
+from tickets.providers.freshdesk.refusals import read_refusal
 from toolkit.errors import Conflict, NotFound, Rejected, ToolFailure
 from toolkit.http.client import Model, Params, VendorApi
+from toolkit.http.records import RecordList
 from toolkit.tenancy import Credentials, ToolCall
 
 A = TypeVar("A")
@@ -58,6 +60,7 @@ class FreshdeskClient:
             account.base_url(f"https://{credentials.domain}.freshdesk.com"),
             call.vendor_connection(account),
             httpx2.BasicAuth(credentials.api_key.get_secret_value(), "X"),
+            refusal=read_refusal,
         )
 
     async def get(self, returns: type[Model], *path: str, params: Params | None = None) -> Model:
@@ -70,7 +73,7 @@ class FreshdeskClient:
 
     async def get_pages(
         self,
-        returns: type[RootModel[list[R]]],
+        returns: type[RecordList[R]],
         *path: str,
         params: Params | None = None,
         size: int = PAGE_SIZE,
@@ -84,9 +87,9 @@ class FreshdeskClient:
         records: list[R] = []
         for page in range(1, pages + 1):
             page_params = {**(params or {}), "page": page, "per_page": size}
-            answer = (await self.get(returns, *path, params=page_params)).root
-            records += answer
-            if len(answer) < size:
+            answer = await self.get(returns, *path, params=page_params)
+            records += answer.root
+            if answer.count < size:
                 return records, False
             if is_enough(records):
                 break

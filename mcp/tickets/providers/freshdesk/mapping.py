@@ -1,11 +1,17 @@
 """Converts Freshdesk's responses into the provider's models."""
 
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import cast
 
-from tickets.provider import Comment, Organization, Ticket, User
+from tickets.provider import Comment, Organization, Ticket, User, Writer
 from tickets.providers.freshdesk import responses
-from tickets.providers.freshdesk.values import PRIORITY_NAMES, STATUS_NAMES, TYPE_NAMES
+from tickets.providers.freshdesk.values import (
+    CUSTOMER_SOURCES,
+    OUTBOUND_EMAIL,
+    PRIORITY_NAMES,
+    STATUS_NAMES,
+    TYPE_NAMES,
+)
 from toolkit.speech.people import is_same_number
 
 
@@ -29,25 +35,29 @@ def to_ticket(record: responses.Ticket, statuses: Mapping[int, str]) -> Ticket:
 
 
 def description_comment(record: responses.Ticket) -> Comment:
-    """Return a ticket's description as the first of its comments."""
+    """Return a ticket's description as the first of its comments.
+
+    Of an e-mail that an agent has begun, the requester is whom it went to.
+    """
+    by: Writer = "customer" if record.source in CUSTOMER_SOURCES else "unknown"
     return Comment(
         id=f"description-{record.id}",
         text=record.description_text or "",
-        by="customer",
-        author=_to_id(record.requester_id),
+        by="agent" if record.source == OUTBOUND_EMAIL else by,
+        author=_to_id(record.requester_id) if by == "customer" else None,
+        public=True,
         created_at=record.created_at,
     )
 
 
 def to_comment(record: responses.Conversation, own_id: int) -> Comment:
     """Return a reply or a note; `own_id` is the id of the agent whose key we have."""
-    by: Literal["us", "agent", "customer"] = "us" if record.user_id == own_id else "agent"
     return Comment(
         id=str(record.id),
         text=record.body_text or "",
-        by="customer" if record.incoming else by,
+        by=_writer(record, own_id),
         author=_to_id(record.user_id),
-        public=not record.private,
+        public=None if record.private is None else not record.private,
         created_at=record.created_at,
     )
 
@@ -62,6 +72,7 @@ def to_user(record: responses.Contact, phone: str | None = None) -> User:
         email=record.email,
         phone=next(iter(same or numbers), None),
         organization=_to_id(record.company_id),
+        gone=bool(record.deleted),
     )
 
 
@@ -89,6 +100,14 @@ def own_statuses(fields: responses.TicketFields) -> dict[int, str]:
         if number.isdecimal()
     }
     return {number: name for number, name in names.items() if name and number not in STATUS_NAMES}
+
+
+def _writer(record: responses.Conversation, own_id: int) -> Writer:
+    if record.incoming:
+        return "customer"
+    if record.user_id == own_id:
+        return "us"
+    return "unknown" if record.incoming is None else "agent"
 
 
 def _status_name(choice: object) -> str | None:

@@ -4,12 +4,16 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
+from tickets.dates import require_moments
 from tickets.provider import CallLog, Fields, TicketChange, TicketDraft, UserDraft
 from tickets.providers.freshdesk.values import OPEN, PHONE, PRIORITIES, TYPES
+from toolkit.errors import Rejected
 from toolkit.speech.times import format_utc
 
 # Standard fields of a ticket that our models have no name for; any other is the tenant's own.
 _STANDARD_FIELDS = frozenset({"group_id", "product_id", "company_id", "due_by", "fr_due_by"})
+_MAX_SUBJECT = 255  # characters
+_MOMENTS = ("due_by", "fr_due_by")
 
 
 def new_ticket(draft: TicketDraft, requester: int | None, assignee: int | None) -> dict[str, Any]:
@@ -22,7 +26,7 @@ def new_ticket(draft: TicketDraft, requester: int | None, assignee: int | None) 
     contact = {"name": name, "email": draft.requester_email, "phone": draft.requester_phone}
     return {
         **_fields(draft.fields),
-        "subject": draft.subject,
+        "subject": _subject(draft.subject),
         "description": to_html(draft.text),
         "status": OPEN,
         "priority": PRIORITIES[draft.priority or "low"],  # low is Freshdesk's own default
@@ -37,7 +41,7 @@ def new_ticket(draft: TicketDraft, requester: int | None, assignee: int | None) 
 def ticket_change(change: TicketChange, status: int | None, assignee: int | None) -> dict[str, Any]:
     """Return the body that changes a ticket, without its tags."""
     values = {
-        "subject": change.subject,
+        "subject": _subject(change.subject) if change.subject else None,
         "status": status,
         "priority": PRIORITIES[change.priority] if change.priority else None,
         "type": TYPES[change.type] if change.type else None,
@@ -95,7 +99,17 @@ def to_html(text: str) -> str:
     return f"<div>{'<br>'.join(lines)}</div>"
 
 
+def _subject(subject: str) -> str:
+    if len(subject) > _MAX_SUBJECT:
+        raise Rejected(
+            f"Freshdesk takes subjects of up to {_MAX_SUBJECT} characters.",
+            next="Call again with a shorter subject.",
+        )
+    return subject
+
+
 def _fields(fields: Fields) -> dict[str, Any]:
+    require_moments(fields, _MOMENTS)
     custom = {name: value for name, value in fields.items() if name not in _STANDARD_FIELDS}
     standard = {name: value for name, value in fields.items() if name in _STANDARD_FIELDS}
     return {**standard, **({"custom_fields": custom} if custom else {})}

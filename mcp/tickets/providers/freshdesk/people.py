@@ -33,7 +33,7 @@ class FreshdeskPeople:
         self._client = client
 
     async def get(self, ids: Sequence[str]) -> list[User]:
-        """Return the contacts and agents who exist, in the order of `ids`."""
+        """Return the contacts and agents, in the order of `ids`; deleted contacts are gone."""
         found = await map_concurrently(self._find_user, ids, limit=CONCURRENCY)
         return [each for each in found if each]
 
@@ -52,6 +52,7 @@ class FreshdeskPeople:
         """
         if text and not email and not phone:
             return await self._search_by_name(text, limit)
+        more = False
         if email:
             contacts = await self._find_by_email(email)
             agents = [each for each in await self._agents() if _has_email(each, email)]
@@ -63,12 +64,13 @@ class FreshdeskPeople:
                 if each.phone and is_same_number(phone, each.phone)
             ]
         else:
-            contacts, more = await self._client.get_pages(
+            listed, more = await self._client.get_pages(
                 responses.Contacts, "contacts", size=limit + 1, pages=1
             )
+            contacts = _existing(listed)
             agents = [] if more else await self._agents()
         users = [*(to_user(each, phone) for each in contacts), *agents]
-        return UserPage(users=tuple(users[:limit]), more=len(users) > limit)
+        return UserPage(users=tuple(users[:limit]), more=more or len(users) > limit)
 
     async def create(self, draft: UserDraft) -> str:
         """Add a contact and return the id; Freshdesk refuses a second one with an address."""
@@ -83,7 +85,7 @@ class FreshdeskPeople:
         since = now() - RETRY_WINDOW
         params = {"email": draft.email} if draft.email else {"updated_since": format_utc(since)}
         contacts, more = await self._client.get_pages(responses.Contacts, "contacts", params=params)
-        for each in contacts:
+        for each in _existing(contacts):
             if each.created_at and each.created_at >= since and is_contact_of(each, draft):
                 return str(each.id)
         if more:
@@ -122,7 +124,7 @@ class FreshdeskPeople:
             contact = await self._client.get(responses.Contact, "contacts", user_id)
         except NotFound:
             return await self._find_agent(user_id)
-        return None if contact.deleted else to_user(contact)
+        return to_user(contact)
 
     async def _find_agent(self, user_id: str) -> User | None:
         try:
@@ -144,14 +146,16 @@ class FreshdeskPeople:
 
     async def _find_by_email(self, email: str) -> list[responses.Contact]:
         params = {"email": email}
-        return (await self._client.get(responses.Contacts, "contacts", params=params)).root
+        found = await self._client.get(responses.Contacts, "contacts", params=params)
+        return _existing(found.root)
 
     async def _find_by_phone(self, phone: str) -> list[responses.Contact]:
         """Return the contacts with a number in a usual format, else with it in any format."""
 
         async def fetch(field_and_number: tuple[str, str]) -> list[responses.Contact]:
             params = dict([field_and_number])
-            return (await self._client.get(responses.Contacts, "contacts", params=params)).root
+            found = await self._client.get(responses.Contacts, "contacts", params=params)
+            return _existing(found.root)
 
         fields = ("phone", "mobile")
         params = [(field, number) for number in phone_formats(phone) for field in fields]
@@ -182,7 +186,7 @@ class FreshdeskPeople:
         similar = sorted(names, key=lambda id: similarity(name, names[id]), reverse=True)
         agents = [each for each in await self._agents() if is_similar(name, each.name)]
         if similar:
-            users = await self.get(similar[:limit])
+            users = [each for each in await self.get(similar[:limit]) if not each.gone]
         else:
             users = [to_user(each) for each in await self._scan(name=name)]
         by_id = {each.id: each for each in [*users, *agents]}
@@ -195,7 +199,7 @@ class FreshdeskPeople:
         contacts, _ = await self._client.get_pages(responses.Contacts, "contacts", pages=MAX_PAGES)
         return [
             each
-            for each in contacts
+            for each in _existing(contacts)
             if (phone and has_number(each, phone)) or (name and is_similar(name, each.name or ""))
         ]
 
@@ -239,6 +243,11 @@ class FreshdeskPeople:
                 next="Go on without an organization, or ask for its full name.",
             )
         return ids[0]
+
+
+def _existing(contacts: Sequence[responses.Contact]) -> list[responses.Contact]:
+    """Return the contacts who are not deleted."""
+    return [each for each in contacts if not each.deleted]
 
 
 def _has_email(user: User, email: str) -> bool:

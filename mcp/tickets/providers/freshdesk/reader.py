@@ -20,14 +20,14 @@ class TicketReader:
         self._client = client
 
     async def find(self, ticket_id: str) -> responses.Ticket | None:
-        """Return a ticket as Freshdesk's record; None if it does not exist or is in the trash."""
+        """Return a ticket as Freshdesk's record; None if it is not there, in the trash or spam."""
         if not is_number(ticket_id):
             return None
         try:
             ticket = await self._client.get(responses.Ticket, "tickets", ticket_id)
         except NotFound:
             return None
-        return None if ticket.deleted else ticket
+        return None if ticket.is_gone else ticket
 
     async def to_tickets(self, records: Sequence[responses.Ticket]) -> list[Ticket]:
         """Convert records; the tenant's own statuses are fetched if a record has one."""

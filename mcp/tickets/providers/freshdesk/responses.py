@@ -14,8 +14,9 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    RootModel,
 )
+
+from toolkit.http.records import RecordList, Records
 
 # A phone number without signs comes as a JSON number.
 Text = Annotated[str | None, BeforeValidator(lambda value: value if value is None else str(value))]
@@ -46,7 +47,7 @@ class Requester(_Record):
 class Ticket(_Record):
     """A ticket, with a field for each value that is used.
 
-    One in the trash can still be read, with `deleted` set.
+    One in the trash or among the spam can still be read, with `deleted` or `spam` set.
     """
 
     id: int
@@ -61,18 +62,24 @@ class Ticket(_Record):
     description_text: str | None = None
     created_at: AwareDatetime | None = None
     updated_at: AwareDatetime | None = None
+    source: int | None = None
     deleted: bool | None = None
+    spam: bool | None = None
     requester: Requester | None = None
 
+    @property
+    def is_gone(self) -> bool:
+        """Return whether the ticket is in the trash or among the spam."""
+        return bool(self.deleted or self.spam)
 
-class Tickets(RootModel[list[Ticket]]):
-    """One page of a list."""
+
+Tickets = RecordList[Ticket]  # one page of a list
 
 
 class TicketSearchPage(_Record):
     """One page of a search, and how many tickets are on all pages."""
 
-    results: list[Ticket] = []
+    results: RecordList[Ticket] = RecordList[Ticket].model_validate([])
     total: int = 0
 
 
@@ -87,8 +94,7 @@ class Conversation(_Record):
     created_at: AwareDatetime | None = None
 
 
-class Conversations(RootModel[list[Conversation]]):
-    """One page of a ticket's conversations."""
+Conversations = RecordList[Conversation]  # one page of a ticket's conversations
 
 
 class TimeEntry(_Record):
@@ -99,12 +105,11 @@ class TimeEntry(_Record):
     created_at: AwareDatetime | None = None
 
 
-class TimeEntries(RootModel[list[TimeEntry]]):
-    """The spans of work on a ticket."""
+TimeEntries = RecordList[TimeEntry]  # the spans of work on a ticket
 
 
 class Contact(_Record):
-    """A customer."""
+    """A customer. One who has been deleted can still be read, with `deleted` set."""
 
     id: int
     name: str | None = None
@@ -116,8 +121,7 @@ class Contact(_Record):
     deleted: bool | None = None
 
 
-class Contacts(RootModel[list[Contact]]):
-    """One page of customers."""
+Contacts = RecordList[Contact]  # one page of customers
 
 
 class Named(_Record):
@@ -127,14 +131,13 @@ class Named(_Record):
     name: str | None = None
 
 
-class NamedContacts(RootModel[list[Named]]):
-    """Customers found by name."""
+NamedContacts = RecordList[Named]  # customers found by name
 
 
 class NamedCompanies(_Record):
     """Companies found by name."""
 
-    companies: list[Named] = []
+    companies: Records[Named] = []
 
 
 class AgentContact(_Record):
@@ -154,8 +157,7 @@ class Agent(_Record):
     contact: AgentContact = AgentContact()
 
 
-class Agents(RootModel[list[Agent]]):
-    """One page of agents."""
+Agents = RecordList[Agent]  # one page of agents
 
 
 class Company(_Record):
@@ -174,8 +176,7 @@ class TicketField(_Record):
     choices: dict[str, object] | list[object] | None = None
 
 
-class TicketFields(RootModel[list[TicketField]]):
-    """The fields of a ticket."""
+TicketFields = RecordList[TicketField]  # the fields of a ticket
 
 
 class JobStarted(_Record):
@@ -195,7 +196,7 @@ class Job(_Record):
     """A job's state."""
 
     status: str
-    data: list[JobResult] | None = None
+    data: Records[JobResult] | None = None
 
     @property
     def is_finished(self) -> bool:

@@ -60,7 +60,7 @@ class TicketSearch:
                 return sum(map(matches, some)) > query.limit
 
             records, more = await self._fetch_list(related, size, is_enough)
-        found = [each for each in records if matches(each)]
+        found = [each for each in records if matches(each) and not each.is_gone]
         if query.text and is_number(query.text) and (one := await self._reader.find(query.text)):
             found = [one, *(each for each in found if each.id != one.id)]
         tickets = await self._reader.to_tickets(found[: query.limit])
@@ -98,7 +98,7 @@ class TicketSearch:
         last = min(-(-first.total // _SEARCH_PAGE_SIZE), _SEARCH_PAGES)
         others = await map_concurrently(fetch, range(2, last + 1), limit=CONCURRENCY)
         pages = (first, *others)
-        records = [each for page in pages for each in page.results if not each.deleted]
+        records = [each for page in pages for each in page.results.root]
         records.sort(key=_updated_at, reverse=True)
         return records, last * _SEARCH_PAGE_SIZE < first.total
 

@@ -26,7 +26,7 @@ from tickets.providers.freshdesk.matching import is_same_text, is_ticket_of
 from tickets.providers.freshdesk.reader import TicketReader
 from tickets.providers.freshdesk.search import TicketSearch
 from tickets.sentences import say
-from toolkit.errors import OutcomeUnknown, Rejected, ToolFailure
+from toolkit.errors import NotFound, OutcomeUnknown, Rejected, ToolFailure
 from toolkit.http.concurrency import map_concurrently
 from toolkit.http.polling import poll_until
 from toolkit.speech.times import format_utc
@@ -138,10 +138,11 @@ class FreshdeskTickets:
             responses.Tickets,
             "tickets",
             params=params,
-            is_enough=lambda some: not is_since(some[-1].created_at, since),
+            is_enough=lambda some: bool(some) and not is_since(some[-1].created_at, since),
         )
-        more = more and is_since(records[-1].created_at, since)
-        return [each for each in records if is_since(each.created_at, since)], more
+        more = more and (not records or is_since(records[-1].created_at, since))
+        existing = [each for each in records if not each.is_gone]
+        return [each for each in existing if is_since(each.created_at, since)], more
 
     async def _find_by_text(
         self, draft: TicketDraft, candidates: Sequence[responses.Ticket]
@@ -163,7 +164,9 @@ class FreshdeskTickets:
         to_number(change.id, "ticket")
         body = await self._change_body(change)
         if change.add_tags or change.remove_tags:
-            ticket = await self._client.get(responses.Ticket, "tickets", change.id)
+            ticket = await self._reader.find(change.id)
+            if ticket is None:
+                raise NotFound("Freshdesk has no such ticket.")
             body["tags"] = payloads.changed_tags(change, ticket.tags)
         await self._client.send("PUT", responses.Created, "tickets", change.id, json=body)
         return change.id

@@ -35,7 +35,11 @@ class JiraCalls:
                 say=say("which_ticket"),
                 next="Call again with the ticket, or open one first.",
             )
-        path = ("issue", require_key(self._settings, log.ticket), "worklog")
+        key = require_key(self._settings, log.ticket)
+        return await self._client.at_current_key(key, lambda current: self._log(current, log))
+
+    async def _log(self, key: str, log: CallLog) -> str:
+        path = ("issue", key, "worklog")
         if lost := await self._find_lost(path, log):
             return lost
         mark = mark_properties(self._client.call.idempotency_key)

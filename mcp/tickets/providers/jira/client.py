@@ -1,9 +1,9 @@
 """Calls Jira Cloud through the `jira` SDK, in threads and over the HTTP client of every vendor."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 import httpx2
@@ -13,10 +13,13 @@ from pydantic import Field, SecretStr
 
 from config.security.vault import Account
 from tickets.providers.jira import responses
+from tickets.providers.jira.refusals import read_refusal
+from toolkit.errors import NotFound
 from toolkit.http.client import Model, VendorApi
 from toolkit.http.sync_sdk import Send, sync_session
 from toolkit.tenancy import Credentials, ToolCall
 
+T = TypeVar("T")
 Query = Mapping[str, str | int | Sequence[str]]
 
 CONCURRENCY = 5  # requests at a time for one call
@@ -91,6 +94,7 @@ class JiraClient:
             account.base_url(f"https://{credentials.site}.atlassian.net"),
             call.vendor_connection(account),
             httpx2.BasicAuth(credentials.email, credentials.api_token.get_secret_value()),
+            refusal=read_refusal,
         )
 
     async def request(
@@ -115,6 +119,24 @@ class JiraClient:
             responses.IssuePage,
             reads=True,
         )
+
+    async def at_current_key(self, key: str, work: Callable[[str], Awaitable[T]]) -> T:
+        """Run `work` with the key of an issue; if there is none, with the key it has moved to.
+
+        Jira documents that it looks for moved issues where it returns their fields, and nowhere
+        else.
+
+        Raises:
+            NotFound: there is no such issue.
+        """
+        try:
+            return await work(key)
+        except NotFound:
+            query: Query = {"fields": ["status"]}
+            moved = await self.request("GET", ("issue", key), responses.Issue, query=query)
+            if moved.key == key:
+                raise
+        return await work(moved.key)
 
     async def own_account_id(self) -> str:
         """Return the id of the account whose token we have, cached for an hour."""

@@ -28,13 +28,8 @@ class JiraComments:
         key = self._settings.issue_key(ticket_id)
         if key is None:
             return None
-        newest_first: list[responses.Comment] = []
         try:
-            for _ in range(_MAX_PAGES):
-                page = await self._newest(key, len(newest_first))
-                newest_first += page.comments
-                if not page.comments or len(newest_first) >= page.total:
-                    break
+            newest_first = await self._client.at_current_key(key, self._all)
         except NotFound:
             return None
         own_id = await self._client.own_account_id()
@@ -47,9 +42,13 @@ class JiraComments:
         """
         mark = mark_properties(self._client.call.idempotency_key)
         properties = [*mark, *([] if public else [_INTERNAL])]
-        path = ("issue", require_key(self._settings, ticket_id), "comment")
         body = {"body": to_adf(text), "properties": properties}
-        return (await self._client.request("POST", path, responses.Comment, body=body)).id
+
+        async def add(key: str) -> str:
+            path = ("issue", key, "comment")
+            return (await self._client.request("POST", path, responses.Comment, body=body)).id
+
+        return await self._client.at_current_key(require_key(self._settings, ticket_id), add)
 
     async def find_lost_create(self, ticket_id: str, text: str) -> str | None:
         """Return the comment that has this call's mark, if this is a retry."""
@@ -57,10 +56,10 @@ class JiraComments:
         if not self._client.call.is_retry or key is None:
             return None
         try:
-            newest = (await self._newest(key, 0)).comments
+            page = await self._client.at_current_key(key, self._newest)
         except NotFound:
             return None
-        ids = [int(each.id) for each in newest if each.id.isdecimal()]
+        ids = [int(each.id) for each in page.comments.root if each.id.isdecimal()]
         if not ids:
             return None
         # The list of an issue's comments has no properties; the list by ids has them.
@@ -74,7 +73,18 @@ class JiraComments:
         call = self._client.call.idempotency_key
         return next((each.id for each in comments.values if is_marked(each.properties, call)), None)
 
-    async def _newest(self, key: str, start: int) -> responses.CommentPage:
+    async def _all(self, key: str) -> list[responses.Comment]:
+        newest_first: list[responses.Comment] = []
+        start = 0
+        for _ in range(_MAX_PAGES):
+            page = await self._newest(key, start)
+            newest_first += page.comments.root
+            start += page.comments.count
+            if not page.comments.count or start >= page.total:
+                break
+        return newest_first
+
+    async def _newest(self, key: str, start: int = 0) -> responses.CommentPage:
         path = ("issue", key, "comment")
         query: Query = {"orderBy": "-created", "startAt": start, "maxResults": _PAGE_SIZE}
         return await self._client.request("GET", path, responses.CommentPage, query=query)

@@ -1,9 +1,17 @@
 """Converts Jira's responses into the provider's models."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
-from tickets.provider import STATUSES, Comment, Priority, Role, Ticket, TicketType, User
+from tickets.provider import (
+    STATUSES,
+    Comment,
+    Priority,
+    Role,
+    Ticket,
+    TicketType,
+    User,
+    Writer,
+)
 from tickets.providers.jira import responses
 from tickets.providers.jira.adf import to_text
 from tickets.providers.jira.settings import JiraSettings
@@ -33,16 +41,19 @@ _PRIORITIES: Mapping[str, Priority] = {
 _TYPES: Mapping[str, TicketType] = {
     **{"question": "question", "incident": "incident", "problem": "problem", "task": "task"}
 }
+# By the type of the account; it may also be "app" or "unknown".
+_ROLES: Mapping[str, Role] = {"atlassian": "agent", "customer": "customer"}
 # Before the names of the issue types that Jira Service Management comes with.
 _SYSTEM_PREFIX = "[system] "
 
 
-def to_ticket(issue: responses.Issue, settings: JiraSettings) -> Ticket:
-    """Return an issue as a ticket, with its key as the id."""
+def to_ticket(issue: responses.Issue, settings: JiraSettings, ids: Sequence[str] = ()) -> Ticket:
+    """Return an issue as a ticket, with its key as the id; `ids` are those it was read by."""
     fields = issue.fields
     priority, type_ = fields.priority, fields.issuetype
     return Ticket(
         id=issue.key,
+        other_ids=tuple(id for id in ids if id != issue.key),
         subject=fields.summary or "",
         status=to_status(fields.status),
         priority=_PRIORITIES.get(priority.name.casefold()) if priority else None,
@@ -65,13 +76,12 @@ def to_status(status: responses.Status) -> str:
 def to_comment(comment: responses.Comment, own_id: str) -> Comment:
     """Return a comment; `own_id` is the id of our own account."""
     author = comment.author
-    by: Literal["us", "agent", "customer"] = to_role(author) if author else "agent"
     return Comment(
         id=comment.id,
         text=to_text(comment.body),
-        by="us" if author and author.accountId == own_id else by,
+        by=_writer(author, own_id),
         author=(author.displayName or None) if author else None,
-        public=comment.jsdPublic and not comment.visibility,
+        public=comment.is_public,
         created_at=comment.created,
     )
 
@@ -82,13 +92,9 @@ def to_user(account: responses.Account) -> User:
         id=account.accountId,
         name=account.displayName,
         email=account.emailAddress or None,
-        role=to_role(account),
+        role=_ROLES.get(account.accountType or ""),
+        gone=not account.active,
     )
-
-
-def to_role(account: responses.Account) -> Role:
-    """Return whether an account is a customer's or an agent's."""
-    return "customer" if account.accountType in ("customer", "app") else "agent"
 
 
 def find_transition(issue: responses.Issue, status: str) -> str | None:
@@ -114,6 +120,16 @@ def find_transition(issue: responses.Issue, status: str) -> str | None:
     for transition in (*by_name, *by_category):
         return transition.id
     raise Rejected("The workflow of that ticket does not lead to that status.")
+
+
+def _writer(author: responses.Account | None, own_id: str) -> Writer:
+    if author is None:
+        return "unknown"
+    if author.accountId == own_id:
+        return "us"
+    if author.accountType == "app":
+        return "system"
+    return _ROLES.get(author.accountType or "") or "unknown"
 
 
 def _is_status(status: responses.Status, name: str) -> bool:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from tickets.provider import CallLog, Priority, TicketChange, TicketDraft
+from tickets.dates import to_day
+from tickets.provider import CallLog, Fields, Priority, TicketChange, TicketDraft
 from tickets.providers.jira.adf import to_adf
 from tickets.providers.jira.settings import JiraSettings
 from toolkit.speech.text import shorten
@@ -28,7 +29,7 @@ def new_issue(
         "labels": _to_labels(draft.tags),
     }
     return {
-        **draft.fields,
+        **_fields(draft.fields),
         "project": {"key": project},
         "issuetype": {"name": settings.issue_type_of(draft.type)},
         "summary": _to_summary(draft.subject),
@@ -39,7 +40,7 @@ def new_issue(
 
 def issue_edit(change: TicketChange, settings: JiraSettings) -> dict[str, Any]:
     """Return the body that edits an issue, without its status; empty if nothing else changes."""
-    fields: dict[str, Any] = {**change.fields}
+    fields = _fields(change.fields)
     if change.subject is not None:
         fields["summary"] = _to_summary(change.subject)
     if change.priority is not None:
@@ -68,6 +69,11 @@ def worklog(log: CallLog) -> dict[str, Any]:
 def to_timestamp(moment: datetime) -> str:
     """Return a moment such as `2021-01-17T12:34:00.000+0000`, the only form that Jira takes."""
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}{moment:%z}"
+
+
+def _fields(fields: Fields) -> dict[str, Any]:
+    due = fields.get("duedate")
+    return {**fields, **({} if due is None else {"duedate": to_day("duedate", due)})}
 
 
 def _caller_line(draft: TicketDraft) -> str:

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Sequence
 
-from pydantic import RootModel
-
 from tickets.provider import BatchOutcome, Organization, User, UserDraft, UserPage
 from tickets.providers.jira import responses
 from tickets.providers.jira.client import CONCURRENCY, JiraClient, Query
@@ -12,6 +10,7 @@ from tickets.providers.jira.mapping import to_user
 from tickets.sentences import say
 from toolkit.errors import Conflict, NotFound, Rejected
 from toolkit.http.concurrency import map_concurrently
+from toolkit.http.records import RecordList
 
 OWNERS_ONLY = "Atlassian accounts are changed by the people whose they are."
 _MAX_FOUND = 50  # accounts in a response to a search
@@ -27,7 +26,7 @@ class JiraPeople:
         self._client = client
 
     async def get(self, ids: Sequence[str]) -> list[User]:
-        """Return the users who exist, in the order of `ids`."""
+        """Return the users who exist, in the order of `ids`; inactive accounts are gone."""
         account_ids = [*dict.fromkeys(id for id in ids if is_account_id(id))]
         accounts = await self._fetch(account_ids)
         by_id = {account.accountId: to_user(account) for account in accounts}
@@ -55,9 +54,9 @@ class JiraPeople:
             return UserPage(users=())
         query: Query = {"maxResults": _MAX_LISTED}
         accounts = await self._client.request(
-            "GET", ("users", "search"), RootModel[list[responses.Account]], query=query
+            "GET", ("users", "search"), RecordList[responses.Account], query=query
         )
-        return _page(accounts.root, more=len(accounts.root) == _MAX_LISTED)
+        return _page(accounts.root, more=accounts.count == _MAX_LISTED)
 
     async def create(self, draft: UserDraft) -> str:
         """Invite a user to the site, without access to any product; they choose their own name."""
@@ -137,7 +136,7 @@ class JiraPeople:
     async def _search_one(self, prefix: str) -> list[responses.Account]:
         query: Query = {"query": prefix, "maxResults": _MAX_FOUND}
         accounts = await self._client.request(
-            "GET", ("user", "search"), RootModel[list[responses.Account]], query=query
+            "GET", ("user", "search"), RecordList[responses.Account], query=query
         )
         return accounts.root
 

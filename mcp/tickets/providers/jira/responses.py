@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
+from toolkit.http.records import RecordList, Records
+
 
 class Nothing(BaseModel):
     """A response of which nothing is used."""
@@ -35,7 +37,7 @@ class Account(BaseModel):
     """An Atlassian account; its privacy settings may hide the e-mail address."""
 
     accountId: str
-    accountType: str = "atlassian"
+    accountType: str | None = None
     displayName: str = ""
     emailAddress: str | None = None
     active: bool = True
@@ -77,14 +79,14 @@ class Issue(BaseModel):
     id: str
     key: str
     fields: IssueFields = IssueFields()
-    transitions: tuple[Transition, ...] = ()
+    transitions: Records[Transition] = []
     properties: Mapping[str, Any] = {}
 
 
 class IssuePage(BaseModel):
     """Some issues, and the token of the next page."""
 
-    issues: tuple[Issue, ...] = ()
+    issues: Records[Issue] = []
     nextPageToken: str | None = None
 
 
@@ -103,8 +105,8 @@ class BulkError(BaseModel):
 class CreatedIssues(BaseModel):
     """The response to a bulk request: the issues in the order of the request, without failures."""
 
-    issues: tuple[CreatedIssue, ...] = ()
-    errors: tuple[BulkError, ...] = ()
+    issues: Records[CreatedIssue] = []
+    errors: Records[BulkError] = []
 
 
 class Comment(BaseModel):
@@ -114,41 +116,46 @@ class Comment(BaseModel):
     author: Account | None = None
     body: Any = None
     created: AwareDatetime | None = None
-    jsdPublic: bool = True
+    jsdPublic: bool | None = None
     visibility: Mapping[str, Any] | None = None
-    properties: tuple[Property, ...] = ()
+    properties: Records[Property] = []
+
+    @property
+    def is_public(self) -> bool | None:
+        """Return whether everybody who sees the issue sees it; None if Jira does not say."""
+        return False if self.visibility else self.jsdPublic
 
 
 class CommentPage(BaseModel):
     """Some comments of an issue."""
 
-    comments: tuple[Comment, ...] = ()
+    comments: RecordList[Comment]
     total: int = 0
 
 
 class CommentList(BaseModel):
     """Comments by their ids."""
 
-    values: tuple[Comment, ...] = ()
+    values: Records[Comment] = []
 
 
 class Worklog(BaseModel):
     """A worklog of an issue."""
 
     id: str
-    properties: tuple[Property, ...] = ()
+    properties: Records[Property] = []
 
 
 class WorklogPage(BaseModel):
     """Some worklogs of an issue."""
 
-    worklogs: tuple[Worklog, ...] = ()
+    worklogs: Records[Worklog] = []
 
 
 class AccountList(BaseModel):
     """Accounts by their ids."""
 
-    values: tuple[Account, ...] = ()
+    values: Records[Account] = []
 
 
 class Task(BaseModel):

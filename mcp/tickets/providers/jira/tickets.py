@@ -23,6 +23,7 @@ from tickets.providers.jira.mapping import (
 )
 from tickets.providers.jira.marks import MARK, mark_properties, marked_part
 from tickets.providers.jira.people import JiraPeople, is_account_id
+from tickets.providers.jira.refusals import FieldsRefused, IssuesRefused
 from tickets.providers.jira.search import contains, equals, jql_query
 from tickets.providers.jira.settings import JiraSettings
 from toolkit.errors import Conflict, NotFound, OutcomeUnknown, Rejected, ToolFailure
@@ -47,8 +48,14 @@ class JiraIssues:
 
     async def get(self, ids: Sequence[str]) -> list[Ticket]:
         """Return the tickets that exist, in the order of `ids`."""
+        ids_of: dict[str, list[str]] = {}
+        found: dict[str, responses.Issue] = {}
         issues = await self._fetch(ids)
-        return [to_ticket(issue, self._settings) for issue in issues.values()]
+        for id in ids:
+            if issue := issues.get(self._settings.issue_key(id) or ""):
+                found[issue.key] = issue
+                ids_of.setdefault(issue.key, []).append(id)
+        return [to_ticket(each, self._settings, ids_of[key]) for key, each in found.items()]
 
     async def search(self, query: TicketQuery) -> TicketPage:
         """Return tickets of the project, or of the last year if the settings name no project."""
@@ -76,8 +83,9 @@ class JiraIssues:
         if caller is not None:
             try:
                 return await self._create_one(draft, caller.id)
-            except Rejected:
-                pass
+            except FieldsRefused as refusal:
+                if "reporter" not in refusal.fields:
+                    raise
         return await self._create_one(draft, None)
 
     async def find_lost_create(self, drafts: Sequence[TicketDraft]) -> BatchOutcome | None:
@@ -108,8 +116,11 @@ class JiraIssues:
 
     async def update(self, changes: Sequence[TicketChange]) -> BatchOutcome:
         """Change issues one by one: Jira's bulk edit knows priorities and types by number only."""
-        with_status = [each.id for each in changes if each.status is not None]
-        issues = await self._fetch(with_status, ("status",), transitions=True)
+        with_status = any(each.status is not None for each in changes)
+        if len(changes) == 1 and not with_status:
+            return BatchOutcome(done=(await self._edit_one(changes[0]),))
+        ids = [each.id for each in changes]
+        issues = await self._fetch(ids, ("status",), transitions=with_status)
         if len(changes) == 1:
             return BatchOutcome(done=(await self._update_one(changes[0], issues),))
         outcomes = await map_concurrently(
@@ -127,9 +138,13 @@ class JiraIssues:
         """Delete issues: a single one directly, many in a bulk operation."""
         if len(ids) > 1:
             return await self._delete_many(ids)
+
+        async def delete(key: str) -> str:
+            await self._client.request("DELETE", ("issue", key), responses.Nothing)
+            return key
+
         key = require_key(self._settings, ids[0])
-        await self._client.request("DELETE", ("issue", key), responses.Nothing)
-        return BatchOutcome(done=(key,))
+        return BatchOutcome(done=(await self._client.at_current_key(key, delete),))
 
     async def merge(self, into: str, ids: Sequence[str], comment: str | None) -> BatchOutcome:
         """Refuse: Jira cannot do this.
@@ -165,7 +180,11 @@ class JiraIssues:
         *,
         transitions: bool = False,
     ) -> Mapping[str, responses.Issue]:
-        """Return the issues that exist, by key, in the order of `ids`, with one request."""
+        """Return the issues that exist, by the key of the id, in the order of `ids`.
+
+        One that has moved has another key. All are read in one request, and those that have moved
+        once more: Jira does not say which is which.
+        """
         keys = [*dict.fromkeys(key for id in ids if (key := self._settings.issue_key(id)))]
         expand = ["transitions"] if transitions else []
         if not keys:
@@ -184,6 +203,14 @@ class JiraIssues:
             "POST", ("issue", "bulkfetch"), responses.IssuePage, body=body
         )
         by_key = {issue.key: issue for issue in page.issues}
+        missing = [key for key in keys if key not in by_key]
+        if missing and by_key.keys() - {*keys}:
+            moved = await map_concurrently(
+                lambda key: self._fetch([key], fields, transitions=transitions),
+                missing,
+                limit=CONCURRENCY,
+            )
+            by_key |= {key: issue for each in moved for key, issue in each.items()}
         return {key: by_key[key] for key in keys if key in by_key}
 
     async def _create_one(self, draft: TicketDraft, reporter: str | None) -> BatchOutcome:
@@ -206,6 +233,9 @@ class JiraIssues:
                     responses.CreatedIssues,
                     body={"issueUpdates": issues},
                 )
+            except IssuesRefused:
+                refused += [_refusal(start + n, "Jira did not take it.") for n in range(len(chunk))]
+                continue
             except ToolFailure as failure:
                 # Issues of the requests before must be reported, unless a retry will find them.
                 if not done or isinstance(failure, OutcomeUnknown):
@@ -235,25 +265,35 @@ class JiraIssues:
             return Refusal(record=change.id, reason=failure.happened)
 
     async def _update_one(self, change: TicketChange, issues: Mapping[str, responses.Issue]) -> str:
-        """Change one issue and return its key; `issues` has it if its status changes."""
-        key, transition = require_key(self._settings, change.id), None
+        """Change one of the issues and return its key."""
+        issue, transition = issues.get(require_key(self._settings, change.id)), None
+        if issue is None:
+            raise NotFound(NO_SUCH_TICKET)
         if change.status is not None:
-            if key not in issues:
-                raise NotFound(NO_SUCH_TICKET)
             # Before the edit, which must not happen if the workflow does not allow the status.
-            transition = find_transition(issues[key], change.status)
+            transition = find_transition(issue, change.status)
+        await self._edit(issue.key, change)
+        if transition is not None:
+            path, body = ("issue", issue.key, "transitions"), {"transition": {"id": transition}}
+            await self._client.request("POST", path, responses.Nothing, body=body)
+        return issue.key
+
+    async def _edit_one(self, change: TicketChange) -> str:
+        """Change one issue that has not been read, without its status, and return its key."""
+        key = require_key(self._settings, change.id)
+        return await self._client.at_current_key(key, lambda current: self._edit(current, change))
+
+    async def _edit(self, key: str, change: TicketChange) -> str:
         if edit := payloads.issue_edit(change, self._settings):
             await self._client.request("PUT", ("issue", key), responses.Nothing, body=edit)
-        if transition is not None:
-            path, body = ("issue", key, "transitions"), {"transition": {"id": transition}}
-            await self._client.request("POST", path, responses.Nothing, body=body)
         return key
 
     async def _delete_many(self, ids: Sequence[str]) -> BatchOutcome:
         """Delete issues in a bulk operation, whose progress names them by their internal ids."""
-        issues = await self._fetch(ids, ("status",))
-        missing = [id for id in ids if self._settings.issue_key(id) not in issues]
+        found = await self._fetch(ids, ("status",))
+        missing = [id for id in ids if self._settings.issue_key(id) not in found]
         refused = [Refusal(record=id, reason=NO_SUCH_TICKET) for id in missing]
+        issues = {issue.key: issue for issue in found.values()}
         if not issues:
             return BatchOutcome(refused=tuple(refused))
         body = {"selectedIssueIdsOrKeys": [*issues], "sendBulkNotification": False}

@@ -57,7 +57,7 @@ class ZendeskCalls:
         if agent is None:
             return await self._all_available()
         found = await self._people.get_records(payloads.to_numbers([agent]))
-        if not found or found[0].our_role != "agent":
+        if not found or found[0].is_gone or found[0].our_role != "agent":
             return []
         state = await self._talk_state(found[0].id)
         return [Availability(agent=agent, name=found[0].name or "", available=state.is_available)]
@@ -72,6 +72,7 @@ class ZendeskCalls:
         return [
             Availability(agent=str(each.id), name=each.name or "", available=True)
             for each in await self._people.get_records(ids)
+            if not each.is_gone
         ]
 
     async def _log_in_talk(self, log: CallLog, app: int, line: str) -> str:

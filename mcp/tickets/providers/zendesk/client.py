@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr
 from config.security.vault import Account
 from tickets.provider import BatchOutcome, Refusal
 from tickets.providers.zendesk.mapping import to_outcome
+from tickets.providers.zendesk.refusals import read_refusal
 from tickets.providers.zendesk.responses import JobRecord, OwnUserRecord
 from toolkit.errors import Disconnected, ToolFailure
 from toolkit.http.client import Model, Params, VendorApi
@@ -58,6 +59,7 @@ class ZendeskClient:
             httpx2.BasicAuth(
                 f"{credentials.email}/token", credentials.api_token.get_secret_value()
             ),
+            refusal=read_refusal,
         )
 
     async def get(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from config.columns import now
-from tickets.provider import MAX_BATCH, Comment
+from tickets.provider import MAX_BATCH, Comment, Role
 from tickets.providers.zendesk.client import ZendeskClient, take
 from tickets.providers.zendesk.mapping import added_comment_id, to_comment
 from tickets.providers.zendesk.payloads import to_number
@@ -29,13 +29,13 @@ class ZendeskComments:
             records = await self._latest(to_number(ticket_id, "ticket"))
         except NotFound:
             return None
-        # Authors below zero are Zendesk itself.
+        # Those below zero are no users.
         authors = {each.author_id for each in records if each.author_id and each.author_id > 0}
         own_id, people = await asyncio.gather(
             self._client.own_user_id(), self._people.get_records([*authors])
         )
-        agents = {each.id for each in people if each.our_role == "agent"}
-        return [to_comment(each, own_id, agents) for each in records]
+        roles: dict[int, Role | None] = {each.id: each.our_role for each in people}
+        return [to_comment(each, own_id, roles) for each in records]
 
     async def add(self, ticket_id: str, text: str, *, public: bool) -> str:
         """Add a comment and return its id."""

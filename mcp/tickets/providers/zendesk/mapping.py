@@ -1,6 +1,6 @@
 """Converts Zendesk's responses into the provider's models."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from tickets.provider import (
@@ -9,10 +9,12 @@ from tickets.provider import (
     Organization,
     Priority,
     Refusal,
+    Role,
     Ticket,
     TicketDraft,
     TicketType,
     User,
+    Writer,
 )
 from tickets.providers.zendesk.responses import (
     CommentRecord,
@@ -46,16 +48,15 @@ def to_ticket(record: TicketRecord) -> Ticket:
 
 
 def to_comment(
-    record: CommentRecord, own_id: int | None, agents: Collection[int | None]
+    record: CommentRecord, own_id: int | None, roles: Mapping[int, Role | None]
 ) -> Comment:
-    """Return a comment; `own_id` is our own user's id, and `agents` are the ids of agents."""
-    is_ours = record.author_id is not None and record.author_id == own_id
+    """Return a comment; `own_id` is our own user's id, and `roles` are those of the authors."""
     return Comment(
         id=str(record.id),
-        text=record.body or "",
-        by="us" if is_ours else "agent" if record.author_id in agents else "customer",
+        text=record.body or record.plain_body or "",
+        by=_writer(record, own_id, roles),
         author=_to_id(record.author_id),
-        public=record.public is not False,
+        public=record.public,
         created_at=record.created_at,
     )
 
@@ -69,6 +70,7 @@ def to_user(record: UserRecord) -> User:
         phone=record.phone or None,
         role=record.our_role,
         organization=_to_id(record.organization_id),
+        gone=record.is_gone,
     )
 
 
@@ -87,9 +89,9 @@ def to_outcome(job: JobRecord, records: Sequence[str], *, created: bool) -> Batc
     """Return what a finished job did with the `records`: their ids, or new ones if `created`.
 
     A record without a result counts as done if the job is completed; but a record that was to be
-    created must have an id.
+    created must have an id, and a result that cannot be read says nothing.
     """
-    results = job.results if isinstance(job.results, list) else []
+    results: list[Any] = job.results if isinstance(job.results, list) else []
     ids = () if created else records
     by_place = {_place(result, n, ids): result for n, result in enumerate(results)}
     done_by_default = job.status == "completed" and not created
@@ -97,7 +99,9 @@ def to_outcome(job: JobRecord, records: Sequence[str], *, created: bool) -> Batc
     refused: list[Refusal] = []
     for place, record in enumerate(records):
         result = by_place.get(place)
-        if done_by_default if result is None else not result.is_refused:
+        if result is not None and not isinstance(result, JobResult):
+            refused.append(Refusal(record=record, reason="Whether it was done is not known."))
+        elif done_by_default if result is None else result.is_done(created=created):
             done.append(str(result.id) if created and result else record)
         else:
             refused.append(Refusal(record=record, reason="Zendesk did not take it."))
@@ -124,7 +128,19 @@ def lost_create_outcome(
     return BatchOutcome(done=tuple(done), refused=tuple(refused)) if records else None
 
 
-def _place(result: JobResult, n: int, ids: Sequence[str]) -> int:
+def _writer(record: CommentRecord, own_id: int | None, roles: Mapping[int, Role | None]) -> Writer:
+    if record.is_automatic:
+        return "system"
+    if record.author_id is None:
+        return "unknown"
+    if record.author_id == own_id:
+        return "us"
+    return roles.get(record.author_id) or "unknown"
+
+
+def _place(result: object, n: int, ids: Sequence[str]) -> int:
+    if not isinstance(result, JobResult):
+        return n
     if result.index is not None:
         return result.index
     return ids.index(str(result.id)) if str(result.id) in ids else n

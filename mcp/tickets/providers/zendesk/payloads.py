@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, timedelta
 from typing import Any, TypeVar
 
+from tickets.dates import require_moments
 from tickets.provider import CallLog, Fields, Refusal, TicketChange, TicketDraft, UserDraft
 from toolkit.errors import NotFound, Rejected
 from toolkit.instants import add
@@ -152,6 +153,7 @@ def _fields(fields: Fields) -> dict[str, Any]:
             "Zendesk's tickets have no field of that name.",
             next="Name a field of the business's own as custom_field_ and its number.",
         )
+    require_moments(fields, ["due_at"])
     values = {name: value for name, value in fields.items() if name in _STANDARD_FIELDS}
     numbered = [
         {"id": int(match[1]), "value": fields[name]} for name, match in custom.items() if match

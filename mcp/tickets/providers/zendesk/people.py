@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from config.columns import now
 from tickets.provider import (
     MAX_BATCH,
     BatchOutcome,
     Organization,
+    Refusal,
     TicketDraft,
     User,
     UserDraft,
@@ -20,17 +22,19 @@ from tickets.providers.zendesk.responses import (
     EmptyRecord,
     OrganizationPage,
     OrganizationRecord,
+    SingleUserRecords,
     UserRecord,
     UserRecords,
 )
 from tickets.sentences import say
-from toolkit.errors import Conflict, NotFound, Rejected
+from toolkit.errors import NotFound, Rejected
 from toolkit.http.concurrency import map_concurrently
 from toolkit.speech.people import fold, is_same_number, is_similar
 
 _RETRY_WINDOW = timedelta(days=1)  # in which the earlier try of a call has been
 _CONCURRENCY = 4  # searches at a time for one call
 _FULL_PAGE = {"per_page": str(MAX_BATCH)}
+_GONE = "That user has been deleted."
 
 
 class ZendeskPeople:
@@ -40,17 +44,25 @@ class ZendeskPeople:
         self._client = client
 
     async def get(self, ids: Sequence[str]) -> list[User]:
-        """Return the users who exist, in the order of `ids`."""
+        """Return the users who exist, in the order of `ids`; deleted ones are gone."""
         return [to_user(each) for each in await self.get_records(payloads.to_numbers(ids))]
 
     async def get_records(self, ids: Sequence[int]) -> list[UserRecord]:
-        """Return the users who exist as Zendesk's records, in the order of `ids`."""
+        """Return the users who exist as Zendesk's records, in the order of `ids`.
+
+        Zendesk returns deleted users, too.
+        """
         if not ids:
             return []
-        records = await self._client.run(
-            lambda zenpy, _: take(zenpy.users(ids=ids), MAX_BATCH), UserRecords
-        )
-        by_id = {each.id: each for each in records.root}
+
+        def work(zenpy: Any, _: Any) -> object:
+            return take(zenpy.users(ids=ids), MAX_BATCH)
+
+        if len(ids) == 1:
+            records = (await self._client.run(work, SingleUserRecords)).root
+        else:
+            records = (await self._client.run(work, UserRecords)).root
+        by_id = {each.id: each for each in records}
         return [by_id[each] for each in ids if each in by_id]
 
     async def search(
@@ -69,18 +81,13 @@ class ZendeskPeople:
         records = await self._client.run(
             lambda zenpy, _: take(zenpy.users(cursor_pagination=size), size), UserRecords
         )
-        users = tuple(to_user(each) for each in records.root)
-        return UserPage(users=users[:limit], more=len(users) > limit)
+        users = tuple(to_user(each) for each in records.root if not each.is_gone)
+        return UserPage(users=users[:limit], more=records.count > limit)
 
     async def create(self, draft: UserDraft) -> str:
         """Add a user and return the id; Zendesk refuses a second user with an address."""
         body = payloads.new_user(draft, await self._find_organization(draft))
-        try:
-            return await self._write(lambda zenpy, models: zenpy.users.create(models.User(**body)))
-        except Rejected:
-            if draft.email is None or not await self._find_similar(None, None, draft.email):
-                raise
-        raise Conflict("There is a user with that address.")
+        return await self._write(lambda zenpy, models: zenpy.users.create(models.User(**body)))
 
     async def find_lost_create(self, draft: UserDraft) -> str | None:
         """Return the user whom an earlier try has added, if this is a retry.
@@ -99,7 +106,7 @@ class ZendeskPeople:
         return str(same[0].id) if same else None
 
     async def update(self, drafts: Sequence[UserDraft]) -> BatchOutcome:
-        """Change users: a single one directly, many in a job.
+        """Change users: a single one directly, many in a job without those who are deleted.
 
         A new e-mail address is added to those that the user has.
         """
@@ -113,16 +120,18 @@ class ZendeskPeople:
         organizations = {
             draft.id: await self._find_organization(draft) for draft in drafts if draft.organization
         }
+        by_id = {draft.id or "": draft for draft in drafts}
+        gone = [each.id for each in await self.get([*by_id]) if each.gone]
         bodies, refused = payloads.build_each(
             lambda draft: payloads.user_change(draft, organizations.get(draft.id)),
-            {draft.id or "": draft for draft in drafts},
+            {id: draft for id, draft in by_id.items() if id not in gone},
         )
         return await self._client.run_job(
             lambda zenpy, models: zenpy.users.update(
                 [models.User(**each) for each in bodies.values()]
             ),
             [*bodies],
-            refused,
+            (*refused, *(Refusal(record=each, reason=_GONE) for each in gone)),
         )
 
     async def upsert(self, drafts: Sequence[UserDraft]) -> BatchOutcome:
@@ -217,7 +226,7 @@ class ZendeskPeople:
             UserRecords,
             query=_FULL_PAGE,
         )
-        return records.root
+        return [each for each in records.root if not each.is_gone]
 
     async def _upsert_by_email(self, drafts: Sequence[tuple[int, UserDraft]]) -> BatchOutcome:
         """Change or add users; each draft comes with its position."""

@@ -8,8 +8,10 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, Field, RootModel
 
 from tickets.provider import Role
+from toolkit.http.records import RecordList, Records
 
 _FINISHED = frozenset({"completed", "failed", "killed"})
+_AUTOMATIC = ("rule", "system")
 
 
 class EmptyRecord(BaseModel):
@@ -32,6 +34,11 @@ class TicketRecord(BaseModel):
     created_at: AwareDatetime | None = None
     updated_at: AwareDatetime | None = None
 
+    @property
+    def is_deleted(self) -> bool:
+        """Return whether the ticket has been deleted; Zendesk keeps it for some weeks."""
+        return self.status == "deleted"
+
 
 class AuditEvent(BaseModel):
     """One thing that an update of a ticket did; `id` is the comment's for the type Comment."""
@@ -43,7 +50,7 @@ class AuditEvent(BaseModel):
 class Audit(BaseModel):
     """What an update of a ticket did."""
 
-    events: list[AuditEvent]
+    events: Records[AuditEvent]
 
 
 class TicketUpdateRecord(BaseModel):
@@ -53,13 +60,24 @@ class TicketUpdateRecord(BaseModel):
 
 
 class CommentRecord(BaseModel):
-    """A comment."""
+    """A comment. Authors below zero are Zendesk itself."""
 
     id: int
     author_id: int | None = None
     body: str | None = None
+    plain_body: str | None = None
     public: bool | None = None
+    via: Any = None
     created_at: AwareDatetime | None = None
+
+    @property
+    def is_automatic(self) -> bool:
+        """Return whether Zendesk or one of the business's rules has written it."""
+        match self.via:
+            case {"channel": channel} if channel in _AUTOMATIC:
+                return True
+            case _:
+                return self.author_id is not None and self.author_id < 0
 
 
 class OwnUserRecord(BaseModel):
@@ -69,7 +87,7 @@ class OwnUserRecord(BaseModel):
 
 
 class UserRecord(BaseModel):
-    """A user."""
+    """A user; one who has been deleted is not active."""
 
     id: int
     name: str | None = None
@@ -77,12 +95,20 @@ class UserRecord(BaseModel):
     phone: str | None = None
     role: str | None = None
     organization_id: int | None = None
+    active: bool | None = None
     created_at: AwareDatetime | None = None
 
     @property
-    def our_role(self) -> Role:
-        """Return whether the user is a customer or an agent."""
-        return "agent" if self.role in ("agent", "admin") else "customer"
+    def is_gone(self) -> bool:
+        """Return whether the user has been deleted; Zendesk keeps them for their tickets."""
+        return self.active is False
+
+    @property
+    def our_role(self) -> Role | None:
+        """Return whether the user is a customer or an agent; None if Zendesk does not say."""
+        if self.role in ("agent", "admin"):
+            return "agent"
+        return "customer" if self.role == "end-user" else None
 
 
 class OrganizationRecord(BaseModel):
@@ -97,13 +123,13 @@ class OrganizationRecord(BaseModel):
 class OrganizationPage(BaseModel):
     """Some organizations."""
 
-    organizations: list[OrganizationRecord]
+    organizations: Records[OrganizationRecord]
 
 
 class TicketPageRecord(BaseModel):
     """Some tickets."""
 
-    tickets: list[TicketRecord]
+    tickets: RecordList[TicketRecord]
 
 
 class CallRecord(BaseModel):
@@ -139,7 +165,7 @@ class PresenceRecord(BaseModel):
 class PresencePage(BaseModel):
     """Some agents who are online."""
 
-    data: list[PresenceRecord]
+    data: Records[PresenceRecord]
 
 
 class JobResult(BaseModel):
@@ -151,18 +177,23 @@ class JobResult(BaseModel):
     error: Any = None
     errors: Any = None
 
-    @property
-    def is_refused(self) -> bool:
-        """Return whether the record was not written."""
-        return self.success is False or bool(self.error) or bool(self.errors)
+    def is_done(self, *, created: bool) -> bool:
+        """Return whether the record was written; one that was to be created has an id."""
+        is_refused = self.success is False or bool(self.error) or bool(self.errors)
+        return not is_refused and not (created and self.id is None)
 
 
 class JobRecord(BaseModel):
-    """A job. Its results are in the order of what was sent, or say where they belong."""
+    """A job. Its results are in the order of what was sent, or say where they belong.
+
+    A result that cannot be read stays where it is, for the others' places.
+    """
 
     id: str = Field(pattern=r"^[0-9A-Za-z_-]+$")
     status: str
-    results: list[JobResult] | dict[str, Any] | None = None
+    results: list[JobResult | Any] | dict[str, Any] | None = Field(
+        default=None, union_mode="left_to_right"
+    )
 
     @property
     def is_finished(self) -> bool:
@@ -170,6 +201,8 @@ class JobRecord(BaseModel):
         return self.status in _FINISHED
 
 
-TicketRecords = RootModel[list[TicketRecord]]
-CommentRecords = RootModel[list[CommentRecord]]
-UserRecords = RootModel[list[UserRecord]]
+SingleTicketRecords = RootModel[list[TicketRecord]]  # of a request for one
+TicketRecords = RecordList[TicketRecord]
+CommentRecords = RecordList[CommentRecord]
+SingleUserRecords = RootModel[list[UserRecord]]  # of a request for one
+UserRecords = RecordList[UserRecord]

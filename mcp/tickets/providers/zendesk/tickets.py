@@ -18,10 +18,12 @@ from tickets.providers.zendesk.mapping import lost_create_outcome, to_ticket
 from tickets.providers.zendesk.people import ZendeskPeople
 from tickets.providers.zendesk.responses import (
     EmptyRecord,
+    SingleTicketRecords,
     TicketPageRecord,
     TicketRecord,
     TicketRecords,
 )
+from toolkit.http.records import RecordList
 
 _LISTS: Mapping[str | None, Callable[[Any, int], Any]] = {
     "requested": lambda zenpy, user: zenpy.users.requested(user),
@@ -29,6 +31,7 @@ _LISTS: Mapping[str | None, Callable[[Any, int], Any]] = {
     "copied": lambda zenpy, user: zenpy.users.cced(user),
     "organization": lambda zenpy, organization: zenpy.tickets.organizations(organization),
 }
+_NO_TICKETS = TicketRecords.model_validate([])
 
 
 class ZendeskTickets:
@@ -39,14 +42,19 @@ class ZendeskTickets:
         self._people = people
 
     async def get(self, ids: Sequence[str]) -> list[Ticket]:
-        """Return the tickets that exist, in the order of `ids`."""
+        """Return the tickets that exist, in the order of `ids`; deleted ones do not."""
         numbers = payloads.to_numbers(ids)
         if not numbers:
             return []
-        records = await self._client.run(
-            lambda zenpy, _: take(zenpy.tickets(ids=numbers), MAX_BATCH), TicketRecords
-        )
-        by_id = {each.id: to_ticket(each) for each in records.root}
+
+        def work(zenpy: Any, _: Any) -> object:
+            return take(zenpy.tickets(ids=numbers), MAX_BATCH)
+
+        if len(numbers) == 1:
+            records = (await self._client.run(work, SingleTicketRecords)).root
+        else:
+            records = (await self._client.run(work, TicketRecords)).root
+        by_id = {each.id: to_ticket(each) for each in records if not each.is_deleted}
         return [by_id[each] for each in numbers if each in by_id]
 
     async def search(self, query: TicketQuery) -> TicketPage:
@@ -56,9 +64,10 @@ class ZendeskTickets:
         minutes later.
         """
         size = min(query.limit + 1, MAX_BATCH)
-        records = await self._fetch_matching(query, size)
-        tickets = tuple(to_ticket(each) for each in records[: query.limit])
-        return TicketPage(tickets=tickets, more=len(records) > query.limit)
+        found = await self._fetch_matching(query, size)
+        existing = [each for each in found.root if not each.is_deleted]
+        tickets = tuple(to_ticket(each) for each in existing[: query.limit])
+        return TicketPage(tickets=tickets, more=found.count > query.limit)
 
     async def create(self, drafts: Sequence[TicketDraft]) -> BatchOutcome:
         """Create tickets: a single one directly, many in a job."""
@@ -113,7 +122,7 @@ class ZendeskTickets:
         )
         return await self._client.run_job(
             lambda zenpy, models: zenpy.tickets.update(
-                [models.Ticket(**each) for each in bodies.values()]
+                [_changed_ticket(models, each) for each in bodies.values()]
             ),
             [*bodies],
             refused,
@@ -155,10 +164,10 @@ class ZendeskTickets:
             refused,
         )
 
-    async def _fetch_matching(self, query: TicketQuery, size: int) -> Sequence[TicketRecord]:
+    async def _fetch_matching(self, query: TicketQuery, size: int) -> RecordList[TicketRecord]:
         related_to = None if query.related_to is None else payloads.to_numbers([query.related_to])
         if related_to == []:
-            return []
+            return _NO_TICKETS
         match query.text, query.status, query.type, related_to:
             case None, None, None, [number]:
                 related = _LISTS[query.relation or "requested"]
@@ -170,36 +179,38 @@ class ZendeskTickets:
             case _:
                 return await self._fetch_search(query, size)
 
-    async def _fetch_problems(self, size: int) -> Sequence[TicketRecord]:
+    async def _fetch_problems(self, size: int) -> RecordList[TicketRecord]:
         page = await self._client.get(("problems",), TicketPageRecord, {"per_page": size})
-        return page.tickets[:size]
+        return page.tickets
 
-    async def _fetch_search(self, query: TicketQuery, size: int) -> Sequence[TicketRecord]:
+    async def _fetch_search(self, query: TicketQuery, size: int) -> RecordList[TicketRecord]:
         text = search.ticket_query(query)
         if text is None:
-            return []
+            return _NO_TICKETS
         order = {"sort_by": "updated_at", "sort_order": "desc"}
-        records = await self._client.run(
+        return await self._client.run(
             lambda zenpy, _: take(zenpy.search(query=text, type="ticket", **order), size),
             TicketRecords,
             query={"per_page": str(size)},
         )
-        return records.root
 
-    async def _fetch_list(self, tickets: Callable[[Any], Any], size: int) -> Sequence[TicketRecord]:
-        records = await self._client.run(
+    async def _fetch_list(
+        self, tickets: Callable[[Any], Any], size: int
+    ) -> RecordList[TicketRecord]:
+        return await self._client.run(
             lambda zenpy, _: take(tickets(zenpy), size),
             TicketRecords,
             query={"sort": "-updated_at", "page[size]": str(size)},
         )
-        return records.root
 
     async def _update_one(self, change: TicketChange) -> BatchOutcome:
         number, body = payloads.to_number(change.id, "ticket"), payloads.ticket_change(change)
         added, removed = [*change.add_tags], [*change.remove_tags]
         if body:
             await self._write(
-                lambda zenpy, models: zenpy.tickets.update(models.Ticket(id=number, **body))
+                lambda zenpy, models: zenpy.tickets.update(
+                    _changed_ticket(models, {"id": number, **body})
+                )
             )
         if added:
             await self._write(lambda zenpy, _: zenpy.tickets.add_tags(number, added))
@@ -222,6 +233,14 @@ def _ticket_model(models: Any, body: Mapping[str, Any]) -> Any:
     requester = body.get("requester")
     user = {"requester": models.User(**requester)} if requester else {}
     return models.Ticket(**dict(body) | user)
+
+
+def _changed_ticket(models: Any, body: Mapping[str, Any]) -> Any:
+    """Return a body as zenpy's ticket; zenpy sends a null only if it is set anew."""
+    ticket = models.Ticket(**body)
+    for name in [name for name, value in body.items() if value is None]:
+        setattr(ticket, name, None)
+    return ticket
 
 
 def _ticket_of(result: Any) -> Any:

@@ -211,6 +211,26 @@ async def test_merged_tickets_are_closed_and_their_people_copied(
     assert oven["copied"] == [seed.tomasz, shown["requester"]]
 
 
+async def test_nothing_is_written_to_a_ticket_that_is_part_of_another(
+    caller: Caller, rows: Rows
+) -> None:
+    seed = rows.seed
+    await call_tool(caller, "merge_tickets", into=seed.oven, tickets=[seed.scale])
+    third = await create_ticket(caller, requester_email="nadia.petrova@example.org")
+    before = (await rows.list_tickets(), await rows.list_comments(seed.scale))
+    writes: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("add_comment", {"ticket": seed.scale, "text": "It is dark."}),
+        ("update_ticket", {"ticket": seed.scale, "status": "open"}),
+        ("add_tags", {"ticket": seed.scale, "tags": ["late"]}),
+        ("merge_tickets", {"into": third, "tickets": [seed.scale]}),
+    )
+    for tool, values in writes:
+        refused = await caller.call(tool, **values)
+        assert refused.error == "rejected", (tool, refused)
+        assert f"now part of ticket {seed.oven}" in refused.text, (tool, refused)
+    assert (await rows.list_tickets(), await rows.list_comments(seed.scale)) == before
+
+
 async def test_an_organization_comes_with_its_first_member(caller: Caller, rows: Rows) -> None:
     seed = rows.seed
     ines = await call_tool(caller, "create_user", name="Ines Moreau", organization=" Town  Hall ")

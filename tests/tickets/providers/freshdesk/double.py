@@ -83,7 +83,7 @@ class FakeFreshdesk(FreshdeskMemory):
             case ["ticket_fields"]:
                 return _json(self.fields)
             case ["contacts", "autocomplete"]:
-                return _json(_autocomplete(self.existing(self.contacts), query["term"]))
+                return _json(_autocomplete(self.contacts.values(), query["term"]))
             case ["companies", "autocomplete"]:
                 return _json({"companies": _autocomplete(self.companies.values(), query["name"])})
             case ["contacts"]:
@@ -139,11 +139,12 @@ class FakeFreshdesk(FreshdeskMemory):
                 raise AssertionError(unexpected)
 
     def _list_contacts(self, query: dict[str, str]) -> httpx2.Response:
+        """List contacts, with the deleted ones: whether they are is not documented."""
         assert query.keys() <= {"email", "phone", "mobile", "updated_since", *_LISTING}
         since = query.pop("updated_since", "")
         found = [
             each
-            for each in self.existing(self.contacts)
+            for each in self.contacts.values()
             if each["updated_at"] >= since
             if all(
                 (each[name] or "").casefold() == query[name].casefold()
@@ -180,7 +181,7 @@ class FakeFreshdesk(FreshdeskMemory):
         assert len(text) <= 512
         assert page in range(1, 11)
         assert text[0] == text[-1] == '"'
-        found = list(self.existing(self.tickets))
+        found = list(self.tickets.values())  # the samples say `deleted` and `spam` of each
         for condition in text[1:-1].split(" AND "):
             match = _CONDITION.fullmatch(condition)
             assert match, text
@@ -269,7 +270,7 @@ class FakeFreshdesk(FreshdeskMemory):
         taken = [*self.contacts.values(), *(each["contact"] for each in self.agents.values())]
         others = [each for each in taken if each is not found]
         if body.get("email", "") in [each["email"] for each in others]:
-            return _error(409, "duplicate_value")
+            return _error(409, "duplicate_value", "email")
         if found is None:
             added = self.add_contact(body.pop("name", ""), **body)
             return _json(self.contacts[added], 201)
@@ -299,6 +300,6 @@ def _json(data: Any, status: int = 200) -> httpx2.Response:
     return httpx2.Response(status, json=data)
 
 
-def _error(status: int, code: str) -> httpx2.Response:
-    errors = [{"field": "any", "message": BODY_CANARY, "code": code}]
+def _error(status: int, code: str, field: str = "any") -> httpx2.Response:
+    errors = [{"field": field, "message": BODY_CANARY, "code": code}]
     return httpx2.Response(status, json={"description": BODY_CANARY, "errors": errors})

@@ -101,7 +101,7 @@ class FreshdeskMemory(TicketVendor):
         common: Record = {
             **{"subject": subject, "description": f"<div>{text}</div>", "description_text": text},
             **{"status": 2, "priority": 1, "source": 3, "type": None, "tags": []},
-            **{"responder_id": None, "custom_fields": {}, "deleted": False},
+            **{"responder_id": None, "custom_fields": {}, "deleted": False, "spam": False},
         }
         added = self.add(self.tickets, **{**common, **values})
         requester = self.contacts.get(self.tickets[added].get("requester_id") or 0, {})
@@ -190,8 +190,9 @@ class FreshdeskMemory(TicketVendor):
         return [json.loads(each.content) for each in self.written() if each.content]
 
     def existing(self, records: dict[int, Record]) -> Iterable[Record]:
-        """Return the records that are not in the trash."""
-        return (each for each in records.values() if not each["deleted"])
+        """Return the records that are neither in the trash nor spam."""
+        found = records.values()
+        return (each for each in found if not each["deleted"] and not each.get("spam"))
 
     def add(self, records: dict[int, Record], **values: Any) -> int:
         """Add a record and return its number."""

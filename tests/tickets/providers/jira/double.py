@@ -122,6 +122,10 @@ class FakeJira(TicketVendor):
                 return self._create_many(body["issueUpdates"])
             case "POST", ["issue", "bulkfetch"]:
                 return _json({"issues": self._fetched(body), "issueErrors": []})
+            case "GET", ["issue", key]:
+                if (found := self.memory.look_up(key)) is None:
+                    raise memory.MissingError
+                return _json(_shown(found, query["fields"], query.get("expand", [])))
             case _, ["issue", key, *rest]:
                 return self._issue(method, self.memory.get_issue(key), rest, query, body)
             case "POST", ["comment", "list"]:
@@ -145,8 +149,6 @@ class FakeJira(TicketVendor):
         self, method: str, issue: Body, rest: list[str], query: Query, body: Body
     ) -> httpx2.Response:
         match method, rest:
-            case "GET", []:
-                return _json(_shown(issue, query["fields"], query.get("expand", [])))
             case "PUT", []:
                 self.memory.edit(issue, body.get("fields", {}), body.get("update", {}))
             case "DELETE", []:
@@ -227,7 +229,7 @@ class FakeJira(TicketVendor):
 
     def _fetched(self, body: Body) -> list[Body]:
         assert 0 < len(body["issueIdsOrKeys"]) <= 100
-        found = [issue for key in body["issueIdsOrKeys"] if (issue := self.memory.find_issue(key))]
+        found = [issue for key in body["issueIdsOrKeys"] if (issue := self.memory.look_up(key))]
         found.sort(key=lambda issue: int(issue["id"]))
         return [_shown(each, body["fields"], body["expand"]) for each in found]
 

@@ -171,7 +171,7 @@ def test_a_document_is_read_as_people_see_it() -> None:
     "strange",
     [
         *(None, 7, [], {}, {"content": 7}, {"type": "doc", "content": [7, None, {"type": 8}]}),
-        {"type": "doc", "content": [{"type": "date", "attrs": {"timestamp": "x"}}]},
+        {"type": "doc", "content": [{"type": "date", "attrs": {"timestamp": None}}]},
     ],
 )
 def test_what_is_no_document_says_nothing(strange: object) -> None:
@@ -183,3 +183,113 @@ def test_a_document_may_be_deep() -> None:
     for _ in range(150):
         document = _node("blockquote", document)
     assert adf.to_text(_node("doc", document)) == "deep"
+
+
+# The kinds of nodes of Atlassian's schema (json-schema/v1/full.json of @atlaskit/adf-schema), each
+# with the words of a document with such a node, in their order. Attributes that the schema does not
+# require are left out in some; "panelType", "state", "localId" and the like are no words.
+NODES: list[tuple[dict[str, Any], str]] = [
+    (_node("paragraph", "one ", "two"), "one two"),
+    (_node("heading", "one", level=6), "one"),
+    (_node("heading", "one"), "one"),
+    (_node("paragraph", {"type": "text", "text": "one", "marks": [{"type": "link"}]}), "one"),
+    (_node("paragraph", "one", {"type": "hardBreak"}, "two"), "one two"),
+    (_node("paragraph", "one", {"type": "hardBreak", "attrs": {"text": "\n"}}, "two"), "one two"),
+    (_node("paragraph", {"type": "mention", "attrs": {"id": "5b10", "text": "@Ann"}}), "@Ann"),
+    (_node("paragraph", "to ", {"type": "mention", "attrs": {"id": "5b10"}}), "to @5b10"),
+    (_node("paragraph", {"type": "mention", "attrs": {"id": "5b10", "text": ""}}), "@5b10"),
+    (_node("paragraph", {"type": "emoji", "attrs": {"shortName": ":x:", "text": "✗"}}), "✗"),
+    (_node("paragraph", {"type": "emoji", "attrs": {"shortName": ":x:"}}), ":x:"),
+    (_node("paragraph", {"type": "date", "attrs": {"timestamp": "1764547200000"}}), "2025-12-01"),
+    (_node("paragraph", {"type": "date", "attrs": {"timestamp": 1764547200000}}), "2025-12-01"),
+    (_node("paragraph", {"type": "date", "attrs": {"timestamp": "-86400000"}}), "1969-12-31"),
+    (_node("paragraph", {"type": "date", "attrs": {"timestamp": "someday"}}), "someday"),
+    (
+        _node("paragraph", {"type": "date", "attrs": {"timestamp": "-99999999999999"}}),
+        "-9" + "9" * 13,
+    ),
+    (_node("paragraph", {"type": "status", "attrs": {"text": "DONE", "color": "green"}}), "DONE"),
+    (_node("paragraph", {"type": "inlineCard", "attrs": {"url": "https://a.b"}}), "https://a.b"),
+    (
+        _node("paragraph", {"type": "inlineCard", "attrs": {"data": {"name": "one", "url": "u"}}}),
+        "one u",
+    ),
+    (_node("paragraph", {"type": "placeholder", "attrs": {"text": "one"}}), "one"),
+    (_node("paragraph", "one", {"type": "mediaInline", "attrs": {"alt": "two"}}), "onetwo"),
+    (_node("paragraph", {"type": "inlineExtension", "attrs": {"text": "one"}}), "one"),
+    ({"type": "blockCard", "attrs": {"url": "https://a.b"}}, "https://a.b"),
+    ({"type": "blockCard", "attrs": {"data": {"name": "one"}}}, "one"),
+    ({"type": "embedCard", "attrs": {"url": "https://a.b", "layout": "center"}}, "https://a.b"),
+    (_node("blockquote", _node("paragraph", "one")), "one"),
+    (_node("panel", _node("paragraph", "one"), panelType="info"), "one"),
+    (_node("expand", _node("paragraph", "two"), title="one"), "one two"),
+    (_node("expand", _node("paragraph", "one")), "one"),
+    (_node("nestedExpand", _node("paragraph", "two"), title="one"), "one two"),
+    (_node("codeBlock", "one = 1", language="python"), "one = 1"),
+    (_node("bulletList", _node("listItem", _node("paragraph", "one"))), "- one"),
+    (_node("orderedList", _node("listItem", _node("paragraph", "one")), order=3), "- one"),
+    (
+        _node("taskList", _node("taskItem", "one", state="DONE"), _node("taskItem", "two")),
+        "- one - two",
+    ),
+    (_node("taskList", _node("blockTaskItem", _node("paragraph", "one"))), "- one"),
+    (_node("decisionList", _node("decisionItem", "one ", "two", state="DECIDED")), "- one two"),
+    (
+        _node(
+            "table",
+            _node("tableRow", _node("tableHeader", _node("paragraph", "one"))),
+            _node("tableRow", _node("tableCell", _node("paragraph", "two"), colspan=1)),
+        ),
+        "one two",
+    ),
+    (
+        _node(
+            "mediaSingle",
+            {"type": "media", "attrs": {"type": "file", "id": "6", "collection": "", "alt": "one"}},
+            _node("caption", "two ", {"type": "emoji", "attrs": {"shortName": ":x:"}}),
+        ),
+        "one two :x:",
+    ),
+    (_node("mediaGroup", {"type": "media", "attrs": {"type": "external", "url": "u"}}), "u"),
+    (
+        _node("mediaSingle", {"type": "media", "attrs": {"url": "https://a.b", "alt": "one"}}),
+        "one https://a.b",
+    ),
+    (
+        _node("layoutSection", _node("layoutColumn", _node("paragraph", "one"), width=50)),
+        "one",
+    ),
+    ({"type": "extension", "attrs": {"extensionKey": "k", "text": "one"}}, "one"),
+    ({"type": "extension", "attrs": {"parameters": {"extensionTitle": "one"}}}, "one"),
+    (_node("bodiedExtension", _node("paragraph", "two"), text="one"), "one two"),
+    (
+        _node("multiBodiedExtension", _node("extensionFrame", _node("paragraph", "one"))),
+        "one",
+    ),
+    (_node("bodiedSyncBlock", _node("paragraph", "one"), resourceId="r"), "one"),
+    ({"type": "syncBlock", "attrs": {"resourceId": "r", "localId": "l"}}, ""),
+    ({"type": "rule"}, ""),
+    (
+        {"type": "unsupportedBlock", "attrs": {"originalValue": _node("paragraph", "one")}},
+        "one",
+    ),
+    (_node("paragraph", {"type": "confluenceJiraIssue", "attrs": {"issueKey": "SUP-1"}}), "SUP-1"),
+    # What no schema has yet.
+    (_node("paragraph", "one ", {"type": "future", "text": "two"}, " three"), "one two three"),
+    (_node("paragraph", "one ", {"type": "future", "attrs": {"text": "two"}}), "one two"),
+    (_node("paragraph", "one ", _node("future", "two"), " three"), "one two three"),
+    (_node("future", _node("future", _node("paragraph", "two")), title="one"), "one two"),
+    (_node("future", "two", alt="one"), "one two"),
+    (_node("paragraph", _node("mention", "two", text="@Ann")), "@Ann two"),
+    ({"type": "future", "text": "one", "attrs": 7}, "one"),
+    ({"type": "future", "content": {"type": "text", "text": "one"}}, "one"),
+    ({"content": [{"type": "text", "text": "one"}]}, "one"),
+]
+
+
+@pytest.mark.parametrize(("node", "words"), NODES)
+def test_no_word_of_any_node_is_lost(node: dict[str, Any], words: str) -> None:
+    around = [_node("paragraph", "before"), node, _node("paragraph", "after")]
+    read = adf.to_text({"type": "doc", "version": 1, "content": around})
+    assert read.split() == ["before", *words.split(), "after"]
+    assert read.startswith("before\n\n")

@@ -78,12 +78,14 @@ class FakeZendesk(ZendeskMemory):
                 return answer_with({"user": self.users[self.us]})
             case ["users" | "tickets" as kind, "show_many"]:
                 ids = {int(each) for each in query["ids"].split(",")}
-                found = [each for each in self.existing(self._all(kind)) if each["id"] in ids]
+                # A deleted user is still returned, and says so by `active`: UserForAdmin.
+                records = self.existing(self.tickets) if kind == "tickets" else self.users.values()
+                found = [each for each in records if each["id"] in ids]
                 return answer_with({kind: found, "count": len(found), "next_page": None})
             case ["users", "search"]:
-                return offset("users", self._search(self.existing(self.users), query), query)
+                return offset("users", self._search([*self.users.values()], query), query)
             case ["users"]:
-                return cursor("users", self.existing(self.users), query)
+                return cursor("users", [*self.users.values()], query)
             case ["users", number, "tickets", part]:
                 if int(number) not in self.users:
                     return missing()
@@ -208,9 +210,6 @@ class FakeZendesk(ZendeskMemory):
             case unexpected:
                 raise AssertionError(unexpected)
 
-    def _all(self, kind: str) -> dict[int, Record]:
-        return self.users if kind == "users" else self.tickets
-
     def _newest(self, wanted: Callable[[Record], bool], query: dict[str, str]) -> httpx2.Response:
         assert query["sort"] == "-updated_at"
         assert "include" not in query
@@ -250,7 +249,7 @@ class FakeZendesk(ZendeskMemory):
             if "email" in values and each["email"] == values["email"]
         ]
         if known and not update:
-            return invalid()
+            return invalid("email", "DuplicateValue")
         if known:
             known[0].update(values)
             return answer_with({"user": known[0]})

@@ -97,7 +97,7 @@ class ZendeskMemory(TicketVendor):
     def add_user(self, name: str, email: str | None = None, **values: Any) -> int:
         """Add a user and return the id."""
         number = next(self.numbers)
-        empty = {"phone": None, "role": "end-user", "organization_id": None}
+        empty = {"phone": None, "role": "end-user", "organization_id": None, "active": True}
         self.users[number] = {
             **{"id": number, "name": name, "email": email, "created_at": _now()},
             **empty,
@@ -170,11 +170,12 @@ class ZendeskMemory(TicketVendor):
     def delete(self, records: dict[int, Record], number: int) -> list[Record] | None:
         if number not in records or records[number].get("deleted"):
             return None
-        records[number]["deleted"] = True
+        records[number] |= {"deleted": True, "active": False}
         return []
 
     def change_user(self, number: int, change: Record) -> list[Record] | None:
-        if number not in self.users or self.users[number].get("deleted"):
+        """Change a user; whether Zendesk refuses to change a deleted one is not documented."""
+        if number not in self.users:
             return None
         values = {name: value for name, value in change.items() if name != "skip_verify_email"}
         self.users[number].update(values)

@@ -4,6 +4,8 @@ from typing import Any
 
 import httpx2
 
+from tests.support.vendors import BODY_CANARY
+
 Record = dict[str, Any]
 
 
@@ -17,9 +19,14 @@ def missing() -> httpx2.Response:
     return answer_with({"error": "RecordNotFound", "description": "Not found"}, 404)
 
 
-def invalid() -> httpx2.Response:
-    """Return the response for an invalid record."""
-    return answer_with({"error": "RecordInvalid", "description": "Record validation errors"}, 422)
+def invalid(field: str = "requester", code: str = "InvalidValue") -> httpx2.Response:
+    """Return the response for an invalid record: facts/vendors.md, "Zendesk".
+
+    The codes of fields are those of responses that several clients of Zendesk have published.
+    """
+    details = {field: [{"description": BODY_CANARY, "error": code}]}
+    body = {"error": "RecordInvalid", "description": BODY_CANARY, "details": details}
+    return answer_with(body, 422)
 
 
 def refused(place: int) -> Record:

@@ -115,7 +115,7 @@ async def test_of_very_many_comments_the_last_are_told(
     comments = await connect().comments.for_ticket(seed.oven)
     assert comments is not None
     assert [each.text for each in comments] == [f"Note {n}" for n in range(30, 130)]
-    assert {each.by for each in comments} == {"customer"}
+    assert {each.by for each in comments} == {"system"}
     assert "users/show_many" not in str(request_lines(vendor.requests))
 
 
