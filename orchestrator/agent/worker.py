@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from config.cache import connect
 from config.security.tokens import Signer
-from config.settings import Settings, required, settings
+from config.settings import Settings, prepare_litellm, required, settings
 from config.telemetry import configure_metrics, configure_tracing
 from orchestrator.agent.job import Process
 from orchestrator.agent.journal import is_writable, journal_folder, probe
@@ -174,6 +174,7 @@ async def report_slots(
 
 def build_server(config: Settings) -> tuple[AgentServer, Capacity]:
     """Return the worker's server, not yet running, and how many calls it takes."""
+    prepare_litellm()  # the process that preloads it inherits the environment
     server = AgentServer(
         ws_url=required("LIVEKIT_URL", config.livekit_url),
         api_key=required("LIVEKIT_API_KEY", config.livekit_api_key),

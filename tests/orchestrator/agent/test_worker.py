@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from config.cache import connect
 from config.settings import Settings
-from orchestrator.agent.worker import Capacity, report_slots
+from orchestrator.agent.worker import PRELOAD, Capacity, build_server, report_slots
 from orchestrator.calls.queue import WorkerSlots
 from orchestrator.engines.valkey import Valkey
 from tests.support.asgi import serve_app
@@ -200,3 +200,20 @@ async def test_a_worker_that_can_serve_nobody_counts_as_none(
     await asyncio.gather(reporting, return_exceptions=True)
     assert await slots.count_workers() == 0
     await cache.aclose()
+
+
+async def test_what_is_preloaded_asks_the_network_for_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else litellm fetches its prices first, which takes eight seconds without a network."""
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "")
+    monkeypatch.delenv("LITELLM_LOCAL_MODEL_COST_MAP")
+    livekit = {"url": "ws://127.0.0.1:1", "api_key": "key", "api_secret": "secret"}
+    config = Settings.model_validate({f"livekit_{name}": value for name, value in livekit.items()})
+    _, capacity = build_server(config)
+    preload = f"import {', '.join(PRELOAD[:2])}"
+    ran = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", preload], capture_output=True, text=True, check=True
+    )
+    assert "cost map" not in ran.stderr
+    await capacity.aclose()
