@@ -123,7 +123,7 @@ _SERVER_MODULES = re.compile(
 )
 _VENDOR_MODULES = re.compile(
     r"__init__|provider|client|mapping|search|payloads|responses|options|people|tickets|comments"
-    r"|calls|settings|tables"
+    r"|calls|settings|tables|refusals"
 )
 # What only one server or vendor has, under the field's own noun.
 OWN_MODULES: Mapping[str, str] = {
@@ -135,6 +135,7 @@ OWN_MODULES: Mapping[str, str] = {
     "mcp/scheduling/slots.py": "which free times are offered",
     "mcp/scheduling/providers/builtin/opening_hours.py": "opening hours",
     "mcp/servicenow/providers/servicenow/html.py": "articles are HTML",
+    "mcp/tickets/dates.py": "when a ticket or a task is due",
     "mcp/tickets/providers/builtin/ticket_rows.py": "rows of tickets",
     "mcp/tickets/providers/builtin/transactions.py": "many records in one transaction",
     "mcp/tickets/providers/builtin/user_rows.py": "rows of users and organizations",

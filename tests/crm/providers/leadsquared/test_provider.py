@@ -52,6 +52,8 @@ REFUSALS = [
 
 
 class TestLeadSquared(CrmContract):
+    """LeadSquared; many methods, because its rules differ from those of other vendors."""
+
     provider = "leadsquared"
     secrets: ClassVar[dict[str, str]] = {"access_key": ACCESS, "secret_key": SECRET}
     settings: ClassVar[dict[str, Any]] = {
@@ -436,7 +438,7 @@ async def test_an_account_is_tried_where_it_is(
     database: Database, tenant: Tenant, where: dict[str, str], host: str
 ) -> None:
     vendor = FakeLeadSquared()
-    vendor.base = f"https://{host}.leadsquared.com/v2"  # type: ignore[misc]
+    vendor.base = f"https://{host}.leadsquared.com/v2"  # type: ignore[misc] - a class variable of the double
     async with httpx2.AsyncClient(transport=vendor.transport()) as client:
         call = ToolCall(
             tenant.claims(), Runtime(client, DatabaseVault(database, KEYRING), database)
