@@ -60,7 +60,7 @@ class Calls:
         """Have the model read a prompt that it has never seen; return how long that took."""
         sentences = "".join(_LONG_PROMPT.format(number=number) for number in range(_LONG))
         prompt = {"role": "system", "content": f"{uuid4().hex}. {sentences}"}
-        function = {"name": "ring", "parameters": {"type": "object", "properties": {}}}
+        function = {"name": "ring", "parameters": {"type": "object"}}
         body = {"messages": [prompt], "tools": [{"type": "function", "function": function}]}
         began = time.monotonic()
         async with httpx2.AsyncClient(timeout=300, trust_env=False) as client:

@@ -43,7 +43,8 @@ def test_a_list_may_be_the_whole_response_and_may_be_empty() -> None:
 def test_a_list_knows_how_many_records_it_had() -> None:
     listed = RecordList[Visit].model_validate([{"id": 1, "status": "done"}, {}, 7])
     assert (listed.root, listed.count) == ([Visit(id=1, status="done")], 3)
-    for other in ({}, {"root": [], "count": 0}, "none", None):
+    others: list[object] = [{}, {"root": [], "count": 0}, "none", None]
+    for other in others:
         with pytest.raises(ValidationError):
             RecordList[Visit].model_validate(other)
 
