@@ -438,7 +438,7 @@ async def test_an_account_is_tried_where_it_is(
     database: Database, tenant: Tenant, where: dict[str, str], host: str
 ) -> None:
     vendor = FakeLeadSquared()
-    vendor.base = f"https://{host}.leadsquared.com/v2"  # type: ignore[misc] - a class variable of the double
+    vendor.base = f"https://{host}.leadsquared.com/v2"  # type: ignore[misc]  # a class variable
     async with httpx2.AsyncClient(transport=vendor.transport()) as client:
         call = ToolCall(
             tenant.claims(), Runtime(client, DatabaseVault(database, KEYRING), database)

@@ -72,7 +72,7 @@ async def test_an_expired_token_is_renewed_where_the_account_is_and_kept(
 ) -> None:
     vendor = FakeZoho()
     accounts, api = HOSTS[data_center]
-    vendor.base = f"https://{api}"  # type: ignore[misc] - a class variable of the double
+    vendor.base = f"https://{api}"  # type: ignore[misc]  # a class variable
     vendor.accounts = f"https://{accounts}/oauth/v2/token"
     vendor.token = f"1000.new-{CANARY}"
     vendor.tokens = [token_response(vendor.token)]
