@@ -134,10 +134,10 @@ class ClientPool:
                 ) from None
             if isinstance(error, MCPError) and error.code == METHOD_NOT_FOUND:
                 exchange.sent = False  # nothing has been done
-            if exchange.session_lost or pooled.task.done():
+            unreached = exchange.lost and not exchange.sent  # it may be elsewhere by now
+            if exchange.session_lost or unreached or pooled.task.done():
                 self._evict(endpoint.key, pooled)
-            resend = exchange.session_lost or (exchange.lost and not exchange.sent)
-            raise _TryFailedError(resend=resend) from None
+            raise _TryFailedError(resend=exchange.session_lost or unreached) from None
 
     async def _acquire(self, endpoint: Endpoint) -> PooledClient:
         async with self._locks.setdefault(endpoint.key, asyncio.Lock()):
