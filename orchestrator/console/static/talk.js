@@ -55,7 +55,7 @@ function show(phase, status, state = "") {
   $("words").disabled = !talking;
   $("devices").hidden = !talking || !$("devices").querySelector("div:not([hidden])");
   $("example").hidden = !talking || written.length > 0;
-  $("send-now").hidden = !talking || !isAnswering();
+  offerInterrupt();
   measure();
 }
 
@@ -156,10 +156,11 @@ function showElapsed() {
   $("elapsed").textContent = `${using}${seconds < 1 ? "" : ` for ${seconds} s`}`.trim();
 }
 
-/** Return whether the agent is busy with an answer to what was written. */
-function isAnswering() {
+/** Offer to interrupt while the agent is busy with an answer to what was written. */
+function offerInterrupt() {
   const state = $("orb").dataset.state;
-  return writtenAt !== null || (written.length > 0 && state !== "listening" && state !== "idle");
+  const busy = written.length > 0 && state !== "listening" && state !== "idle";
+  $("send-now").hidden = document.body.dataset.phase !== "live" || !(busy || writtenAt !== null);
 }
 
 /** Fill the lists of devices; one that the browser cannot change is not shown. */
@@ -196,6 +197,7 @@ function line(words) {
   if (words.who === "agent" && writtenAt !== null) {
     latency("text", { first_sound: (performance.now() - writtenAt) / 1000 });
     writtenAt = null;
+    offerInterrupt();
   }
 }
 
@@ -218,6 +220,7 @@ function happened(event) {
       break;
     case "latency":
       writtenAt = null;
+      offerInterrupt();
       latency(event.since, event.seconds);
       break;
     case "text_refused":
@@ -317,7 +320,7 @@ async function write(text, interrupt = false) {
   written.push({ id, text });
   writtenAt = performance.now();
   $("example").hidden = true;
-  $("send-now").hidden = false;
+  offerInterrupt();
   try {
     await call.write(text, { interrupt });
   } catch {
@@ -331,6 +334,7 @@ function textRefused(why) {
   timeline.refused(id, why);
   if (text && !$("words").value) $("words").value = text;
   writtenAt = null;
+  offerInterrupt();
   measure();
 }
 
