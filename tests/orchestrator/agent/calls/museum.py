@@ -235,14 +235,19 @@ class Museum:
                 conversation = await self.get(visit)
         return conversation
 
-    async def entries(self, visit: VoiceCall, count: int) -> list[dict[str, Any]]:
-        """Wait until so many things that were said are stored, and return them in order."""
+    async def wait_for_entries(self, visit: VoiceCall, count: int) -> list[dict[str, Any]]:
+        """Wait until at least so many things that were said are stored, and return them."""
         entries: list[dict[str, Any]] = []
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 while len(entries) < count:
                     await asyncio.sleep(OFTEN)
                     entries = await self.get(visit, "/transcript")
+        return entries
+
+    async def entries(self, visit: VoiceCall, count: int) -> list[dict[str, Any]]:
+        """Wait until so many things that were said are stored, and return them in order."""
+        entries = await self.wait_for_entries(visit, count)
         assert [entry["order_index"] for entry in entries] == list(range(count))
         return entries
 

@@ -1,11 +1,13 @@
 """What a caller types takes the same way as what a caller says."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from tests.orchestrator.agent.calls.museum import Museum, handle, tomorrow
 from tests.orchestrator.agent.calls.test_filler import FILLER, calendar_locked
 from tests.support.callers import VoiceCall, until
-from tests.support.scripted_model import Call, Step
+from tests.support.scripted_model import Call, ChatRequest, Step
 
 pytestmark = pytest.mark.room
 
@@ -19,6 +21,11 @@ ROOMS = (
 
 def refusals(visit: VoiceCall) -> list[str]:
     return [event["reason"] for event in visit.events("text_refused")]
+
+
+def asked(request: ChatRequest, texts: Sequence[str]) -> list[str]:
+    """Return those of the texts that a request of the model has."""
+    return [message.text for message in request.messages if message.text in texts]
 
 
 def booking() -> list[Call]:
@@ -76,12 +83,12 @@ async def test_a_flood_is_bounded_and_kept_in_order(museum: Museum) -> None:
         assert taken == [text for text in texts if text in taken]
         assert 10 <= len(taken) <= 20
         assert set(refusals(visit)) == {"too_fast"}
-        assert await visit.answer(typed[0]) == BAGS
+        await until(lambda: BAGS in visit.said("agent", typed[0]))
         entries = await museum.get(visit, "/transcript")
         assert [entry["text"] for entry in entries if entry["role"] == "user"] == taken
+        # The others wait for the answer to the first one, and are answered together.
+        await until(lambda: asked(model.script.requests[-1], texts) == taken)
         assert len(model.script.requests) <= len(taken)
-        last = model.script.requests[-1]
-        assert [m.text for m in last.messages if m.text in texts] == taken
 
 
 async def test_what_is_typed_while_a_tool_runs_is_taken_and_answered_next(museum: Museum) -> None:
@@ -122,15 +129,13 @@ async def test_a_second_message_waits_for_the_answer_to_the_first_unless_it_is_t
         await visit.voice_after(typed)
         await museum.type_text(visit, "Where are the bags?", interrupt=interrupt)
         await until(lambda: visit.said("agent", typed)[-1:] == [BAGS])
-        entries = await museum.entries(visit, 5)
+        # Of an answer that is cut off, only what was heard is kept, which may be nothing.
+        entries = await museum.wait_for_entries(visit, 4 if interrupt else 5)
     model.script.assert_done()
-    # Both texts are in the transcript from the moment on that they came.
-    roles = ["agent", "user", "user", "agent", "agent"]
-    assert sorted(entry["role"] for entry in entries) == sorted(roles)
-    rooms, bags = [entry for entry in entries if entry["role"] == "agent"][1:]
-    assert bags["text"] == BAGS
-    assert bool(rooms.get("interrupted")) is interrupt
-    assert (rooms["text"] == ROOMS) is not interrupt
+    said = [entry["text"] for entry in entries if entry["role"] == "agent"]
+    assert said[-1] == BAGS
+    assert (ROOMS in said) is not interrupt
+    assert len([entry for entry in entries if entry["role"] == "user"]) == 2
 
 
 async def test_texts_of_others_in_the_room_are_not_the_caller_s(museum: Museum) -> None:
