@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from scheduling.provider import Attendee, Booking, Service
+from scheduling.sentences import say
+from toolkit.errors import Rejected
 from toolkit.speech.people import fold, is_same_number, is_similar
 
 T = TypeVar("T")
@@ -56,6 +58,15 @@ def of_person(
     if exact or not name:
         return exact
     return [each for each, people in every if any(is_similar(name, p.name) for p in people)]
+
+
+def too_many_bookings(happened: str) -> Rejected:
+    """Return the error where a person's bookings are among more than can be read."""
+    return Rejected(
+        happened,
+        say=say("too_many_bookings"),
+        next="Do not retry. See that the caller's number is known for the call back.",
+    )
 
 
 def attendee_of(booking: Booking) -> list[Attendee]:

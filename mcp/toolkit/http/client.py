@@ -83,7 +83,7 @@ class VendorApi:
     Reads are tried twice. A write is repeated only where the vendor refused it for its load.
     `refusal` reads the vendor's own code from a response that is no success, and returns what it
     means; None if it means nothing more than its status. A refusal is an answer: it is final, and
-    never opens the breaker.
+    never opens the breaker. A 429 is none: it says how long to wait.
     """
 
     vendor: str
@@ -229,7 +229,7 @@ class VendorApi:
         )
 
     def _refusal(self, response: httpx2.Response) -> ToolFailure | None:
-        if self.refusal is None or response.status_code < 300:
+        if self.refusal is None or response.status_code < 300 or response.status_code == 429:
             return None
         return self.refusal(response)
 

@@ -25,7 +25,7 @@ from crm.providers.hubspot import mapping
 from crm.providers.hubspot.client import HubSpotClient, is_id
 from crm.providers.hubspot.mapping import OBJECTS, PIPELINES, REFERENCES, CrmObject
 from crm.providers.hubspot.options import OPTION_SOURCES
-from crm.providers.hubspot.responses import NO_SUCH_RECORD, refusal
+from crm.providers.hubspot.responses import NO_SUCH_RECORD, read_refusal
 from crm.providers.hubspot.search import (
     Body,
     FilterContext,
@@ -103,7 +103,7 @@ class HubSpot:
         if credentials.refresh_token:
             auth = OAuth("HubSpot", _TOKEN_URL, account, call)
         url = account.base_url("https://api.hubapi.com")
-        api = VendorApi("HubSpot", url, call.vendor_connection(account), auth, refusal)
+        api = VendorApi("HubSpot", url, call.vendor_connection(account), auth, read_refusal)
         self._call, self._source = call, settings.lead_source
         self._client = HubSpotClient(api, account, call, self._source, settings.case_statuses)
 

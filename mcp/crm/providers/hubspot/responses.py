@@ -66,9 +66,9 @@ _BY_CATEGORY: Mapping[str, Callable[[], ToolFailure]] = {
 }
 
 
-def refusal(response: httpx2.Response) -> ToolFailure | None:
+def read_refusal(response: httpx2.Response) -> ToolFailure | None:
     """Return the failure that a response stands for; None if its status says as much."""
-    if response.status_code in (401, 429):  # a token may be renewed, and a limit waited for
+    if response.status_code == 401:  # a token may be renewed
         return None
     if response.status_code in _BY_STATUS:
         return _BY_STATUS[response.status_code]()

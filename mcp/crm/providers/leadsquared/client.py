@@ -178,7 +178,7 @@ def read_refusal(response: httpx2.Response) -> ToolFailure | None:
 
     Whatever LeadSquared refuses has the status 500, as a failure of its own has.
     """
-    if response.status_code in (401, 429):
+    if response.status_code == 401:
         return None
     try:
         return _Refusal.model_validate_json(response.content).failure

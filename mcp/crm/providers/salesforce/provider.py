@@ -43,7 +43,7 @@ from crm.providers.salesforce.responses import (
     SearchResponse,
     SobjectRecord,
     converted_lead,
-    refusal,
+    read_refusal,
     subresponse_failure,
 )
 from toolkit.errors import (
@@ -114,7 +114,7 @@ class Salesforce:
             account.base_url(credentials.instance_url),
             call.vendor_connection(account),
             OAuth(_VENDOR, token_url, account, call),
-            refusal,
+            read_refusal,
         )
 
     async def check(self) -> None:

@@ -132,7 +132,7 @@ def subresponse_failure(response: CompositeSubresponse) -> ToolFailure:
     return Rejected("Salesforce rejected the request.")
 
 
-def refusal(response: httpx2.Response) -> ToolFailure | None:
+def read_refusal(response: httpx2.Response) -> ToolFailure | None:
     """Return the failure that a response stands for; None if its status says as much."""
     try:
         return failure_from_body(json.loads(response.content))

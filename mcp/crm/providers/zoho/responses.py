@@ -95,8 +95,6 @@ class SaveResponse(SaveResult):
 
 def read_refusal(response: httpx2.Response) -> ToolFailure | None:
     """Return what the code of a response that is no success means; None if its status says it."""
-    if response.status_code == 429:
-        return None
     try:
         result = SaveResponse.model_validate_json(response.content).result
     except ValueError:

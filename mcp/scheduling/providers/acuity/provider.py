@@ -13,10 +13,9 @@ from pydantic import AwareDatetime, BaseModel, SecretStr
 
 from config.columns import now
 from config.security.vault import Account
-from scheduling.matching import attendee_of, of_person
+from scheduling.matching import attendee_of, of_person, too_many_bookings
 from scheduling.provider import Attendee, Booking, CalendarInfo, Service, Slot
 from scheduling.providers.acuity import mapping
-from scheduling.sentences import say
 from toolkit.errors import Conflict, Disconnected, NotFound, Rejected
 from toolkit.http.client import Model, Params, VendorApi
 from toolkit.http.concurrency import map_concurrently
@@ -186,11 +185,7 @@ class Acuity:
         coming = [each for each in bookings if each.starts_at > current]
         mine = of_person(coming, attendee_of, name, phone)
         if not mine and not is_complete:
-            raise Rejected(
-                "There are more bookings than can be read.",
-                say=say("too_many_bookings"),
-                next="Do not retry. See that the caller's number is known for the call back.",
-            )
+            raise too_many_bookings("There are more bookings than can be read.")
         return sorted(mine, key=lambda booking: booking.starts_at)
 
     async def move(self, booking: Booking, start: AwareDatetime) -> Booking | None:

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, SecretStr
 
 from config.columns import now
 from config.security.vault import Account
-from scheduling.matching import attendee_of, of_person
+from scheduling.matching import attendee_of, of_person, too_many_bookings
 from scheduling.provider import Attendee, Booking, CalendarInfo, Service, Slot
 from scheduling.providers.calcom import mapping
 from scheduling.sentences import say
@@ -165,11 +165,7 @@ class CalCom:
         bookings = [booking for each in unique for booking in each.to_bookings(services)]
         mine = of_person(bookings, attendee_of, name, phone)
         if not mine and not is_complete:
-            raise Rejected(
-                "There are more bookings than can be read.",
-                say=say("too_many_bookings"),
-                next="Do not retry. See that the caller's number is known for the call back.",
-            )
+            raise too_many_bookings("There are more bookings than can be read.")
         return sorted(mine, key=lambda each: each.starts_at)
 
     async def move(self, booking: Booking, start: AwareDatetime) -> Booking | None:

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, SecretStr
 
 from config.columns import now
 from config.security.vault import Account
-from scheduling.matching import of_person
+from scheduling.matching import of_person, too_many_bookings
 from scheduling.provider import Attendee, Booking, CalendarInfo, Service, Slot
 from scheduling.providers.housecallpro import mapping
 from scheduling.sentences import say
@@ -367,11 +367,7 @@ def _require_one_visit(booking: Booking) -> None:
 
 def _too_many(*, has_phone: bool) -> Rejected:
     if has_phone:
-        return Rejected(
-            "There are more customers or jobs than can be read.",
-            say=say("too_many_bookings"),
-            next="Do not retry. See that the caller's number is known for the call back.",
-        )
+        return too_many_bookings("There are more customers or jobs than can be read.")
     return Rejected(
         "Many customers have that name.",
         say=say("which_detail", detail="phone"),

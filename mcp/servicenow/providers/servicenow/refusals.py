@@ -4,14 +4,14 @@ It has no codes: `error.message` and `error.detail` are the platform's own const
 stands for a missing right as well as for a rule that does not take the values.
 """
 
-import json
 import re
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import httpx2
 
 from toolkit.errors import Conflict, Forbidden, NotFound, Rejected, ToolFailure
+from toolkit.http.refusals import read_object
 
 # The first that is in the texts is what the response means.
 _FAILURES: Sequence[tuple[re.Pattern[str], type[ToolFailure], str]] = (
@@ -36,20 +36,10 @@ _FAILURES: Sequence[tuple[re.Pattern[str], type[ToolFailure], str]] = (
 
 def read_refusal(response: httpx2.Response) -> ToolFailure | None:
     """Return the failure that a text of the platform's stands for; None if there is none."""
-    error = _object(_object(_parse(response.content)).get("error"))
-    texts = f"{error.get('message')}\n{error.get('detail')}"
+    error: object = read_object(response).get("error")
+    named = cast("dict[str, object]", error) if isinstance(error, dict) else {}
+    texts = f"{named.get('message')}\n{named.get('detail')}"
     for pattern, failure, happened in _FAILURES:
         if pattern.search(texts):
             return failure(happened)
     return None
-
-
-def _parse(content: bytes) -> object:
-    try:
-        return json.loads(content or b"{}")
-    except (ValueError, RecursionError):
-        return {}
-
-
-def _object(value: object) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

@@ -4,7 +4,6 @@ https://developers.freshdesk.com/api/#error: `code` is that of the request, and 
 of fields. What stands beside them is for people.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ import httpx2
 
 from tickets.sentences import say
 from toolkit.errors import Conflict, Disconnected, Forbidden, Rejected, ToolFailure
+from toolkit.http.refusals import read_object
 
 # The first kind that has one of a response's codes is what the response means.
 _FAILURES: Sequence[tuple[type[ToolFailure], frozenset[str], str]] = (
@@ -51,7 +51,7 @@ _FAILURES: Sequence[tuple[type[ToolFailure], frozenset[str], str]] = (
 
 def read_refusal(response: httpx2.Response) -> ToolFailure | None:
     """Return the failure that documented codes stand for; None if there is no such code."""
-    found = [*_codes(_object(response.content))]
+    found = [*_codes(read_object(response))]
     codes = {code for _, code in found}
     for failure, known, happened in _FAILURES:
         if not known.isdisjoint(codes):
@@ -67,11 +67,3 @@ def _codes(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if isinstance(error, dict):
             named = cast("dict[str, object]", error)
             yield str(named.get("field") or ""), str(named.get("code") or "")
-
-
-def _object(content: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(content or b"{}")
-    except (ValueError, RecursionError):
-        return {}
-    return cast("dict[str, Any]", body) if isinstance(body, dict) else {}

@@ -4,15 +4,15 @@ The messages are in the language of the account, so that only the status and the
 https://developer.atlassian.com/cloud/jira/platform/rest/v3/intro/#status-codes
 """
 
-import json
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import httpx2
 from pydantic import BaseModel, ValidationError
 
 from tickets.providers.jira.responses import BulkError
 from toolkit.errors import Rejected, ToolFailure
+from toolkit.http.refusals import read_object
 
 _REFUSED = (400, 413, 422)
 
@@ -41,7 +41,7 @@ def read_refusal(response: httpx2.Response) -> ToolFailure | None:
     """Return the failure of fields or issues that were refused; None if the body names none."""
     if response.status_code not in _REFUSED:
         return None
-    body = _object(response.content)
+    body = read_object(response)
     errors = body.get("errors")
     if isinstance(errors, Mapping) and errors:
         return FieldsRefused(frozenset(cast("Mapping[str, object]", errors)))
@@ -52,11 +52,3 @@ def read_refusal(response: httpx2.Response) -> ToolFailure | None:
     except ValidationError:
         return None
     return IssuesRefused(tuple(each.failedElementNumber for each in refused))
-
-
-def _object(content: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(content or b"{}")
-    except (ValueError, RecursionError):
-        return {}
-    return cast("dict[str, Any]", body) if isinstance(body, dict) else {}

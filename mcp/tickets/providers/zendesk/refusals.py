@@ -4,14 +4,14 @@ https://developer.zendesk.com/documentation/api-basics/working-with-error-respon
 the code, and `details` has the codes of each field. What stands beside them is for people.
 """
 
-import json
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import cast
 
 import httpx2
 
 from tickets.sentences import say
 from toolkit.errors import Conflict, Forbidden, NotFound, Rejected, ToolFailure
+from toolkit.http.refusals import read_object
 
 _FAILURES: Mapping[str, tuple[type[ToolFailure], str]] = {
     "RecordNotFound": (NotFound, "Zendesk has no such record."),
@@ -26,7 +26,7 @@ _TAKEN = "DuplicateValue"
 
 def read_refusal(response: httpx2.Response) -> ToolFailure | None:
     """Return the failure that a documented code stands for; None if there is no such code."""
-    body = _object(response.content)
+    body = read_object(response)
     taken = {field for field, code in _field_codes(body.get("details")) if code == _TAKEN}
     if taken:
         return Conflict(
@@ -48,11 +48,3 @@ def _field_codes(details: object) -> Iterator[tuple[str, object]]:
         for error in cast("list[object]", errors) if isinstance(errors, list) else ():
             if isinstance(error, dict):
                 yield field, cast("dict[str, object]", error).get("error")
-
-
-def _object(content: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(content or b"{}")
-    except (ValueError, RecursionError):
-        return {}
-    return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
