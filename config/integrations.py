@@ -12,7 +12,7 @@ from sqlmodel import col
 
 from config.columns import now
 from config.declarations.env_refs import Reference, resolve
-from config.declarations.section import AccountCheck, ApplyContext, Change
+from config.declarations.section import ApplyContext, Change
 from config.errors import UserError
 from config.models import DeclarationModel
 from config.security.encryption import Keyring
@@ -109,7 +109,7 @@ async def store(applying: ApplyContext, integration: IntegrationInput) -> Change
     what = f"integration {integration.name}"
     row = await find(session, integration.name)
     if row is None:
-        await _check_account(applying, integration)
+        _require_check(applying, integration)
         session.add(_new_row(applying.business_id, integration, scope, keyring))
         await session.flush()
         return Change("add", what)
@@ -117,7 +117,7 @@ async def store(applying: ApplyContext, integration: IntegrationInput) -> Change
     if not differences:
         return None
     if {"secrets", "settings", "provider", "server"} & set(differences):
-        await _check_account(applying, integration)
+        _require_check(applying, integration)
     row.server, row.integration_type = integration.server, integration.provider
     row.settings, row.enabled = dict(integration.settings), integration.enabled
     row.scoped_to_bot_ids = scope
@@ -140,20 +140,13 @@ async def list_all(session: AsyncSession) -> Sequence[BusinessIntegration]:
     return (await session.scalars(query)).all()
 
 
-async def check(
-    session: AsyncSession,
-    business_id: UUID,
-    name: str,
-    keyring: Keyring | None,
-    account_check: AccountCheck,
-) -> str | None:
-    """Make one harmless request with a stored account.
-
-    Returns why it could not be tried, None if it was tried and works.
+async def open_stored(
+    session: AsyncSession, name: str, keyring: Keyring | None
+) -> tuple[str, Account]:
+    """Return a stored account, and the server that it is for.
 
     Raises:
         IntegrationError: there is none of this name, or its secrets cannot be decrypted.
-        UserError: the vendor does not accept it.
     """
     row = await find(session, name)
     if row is None:
@@ -161,10 +154,9 @@ async def check(
     if keyring is None:
         raise MissingSettingError("VAULT_KEYS")
     try:
-        account = open_account(row, keyring)
+        return row.server, open_account(row, keyring)
     except NoAccountError as error:
         raise IntegrationError(str(error)) from None
-    return await account_check(row.server, account, business_id)
 
 
 async def remove(session: AsyncSession, name: str) -> bool:
@@ -177,14 +169,24 @@ async def remove(session: AsyncSession, name: str) -> bool:
     return (await session.scalar(statement)) is not None
 
 
-async def _check_account(applying: ApplyContext, integration: IntegrationInput) -> None:
-    if applying.dry_run or applying.account_check is None:
+def _require_check(applying: ApplyContext, integration: IntegrationInput) -> None:
+    """Have the account tried at its vendor, outside the transaction."""
+    account_check = applying.account_check
+    if applying.dry_run or account_check is None:
         return
-    applying.progress(f"trying {integration.name} at {integration.provider}")
-    account = integration.account
-    untried = await applying.account_check(integration.server, account, applying.business_id)
-    if untried is not None:
-        applying.progress(f"{integration.name} could not be tried: {untried}")
+
+    async def work() -> None:
+        applying.progress(f"trying {integration.name} at {integration.provider}")
+        account = integration.account
+        untried = await account_check(integration.server, account, applying.business_id)
+        if untried is not None:
+            applying.progress(f"{integration.name} could not be tried: {untried}")
+
+    account_key = (
+        *("account", integration.server, integration.provider),
+        *(frozenset(integration.secrets.items()), frozenset(integration.settings.items())),
+    )
+    applying.slow_work.result(account_key, work)
 
 
 async def _scope(session: AsyncSession, integration: IntegrationInput) -> list[str] | None:

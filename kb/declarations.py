@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,14 @@ from kb.embed import LOCAL, Embedders, get_embedder
 from kb.errors import KnowledgeError, UnreadableDocumentError
 from kb.sources.files import read_file, read_files
 from kb.sources.source import Source
-from kb.sync import sync
+from kb.store import DocumentVersion, lock_documents
+from kb.sync import (
+    Recipe,
+    changed_sources,
+    embed_sources,
+    replace_documents,
+    split_sources,
+)
 from kb.tables import KnowledgeBase
 
 DocumentName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -105,24 +113,48 @@ class KnowledgeBases:
             declared = KnowledgeBaseDeclaration.model_validate(item)
             base, change = await _store_base(applying, declared)
             changes += [change] if change else []
-            try:
-                sources = await asyncio.to_thread(
-                    _read_documents, applying.folder, declared.documents
-                )
-                changes += await sync(
-                    applying.session,
-                    base,
-                    sources,
-                    self._embedders(base.embedding_model),
-                    dry_run=applying.dry_run,
-                    progress=applying.progress,
-                )
-            except KnowledgeError as error:
-                raise DeclarationError(f"knowledge base {declared.name}: {error}") from None
+            changes += await self._sync(applying, base, declared)
         return changes
+
+    async def _sync(
+        self, applying: ApplyContext, base: KnowledgeBase, declared: KnowledgeBaseDeclaration
+    ) -> list[Change]:
+        """Store the documents; they are read, split and embedded outside the transaction."""
+        recipe, embedder = Recipe.of(base), self._embedders(base.embedding_model)
+
+        async def read() -> list[Source]:
+            with _name_base(declared.name):
+                return await asyncio.to_thread(_read_documents, applying.folder, declared.documents)
+
+        async def split_or_embed() -> list[DocumentVersion]:
+            with _name_base(declared.name):
+                if applying.dry_run:
+                    return await split_sources(recipe, changed)
+                return await embed_sources(recipe, changed, embedder, progress)
+
+        def progress(line: str) -> None:
+            applying.progress(f"{declared.name}: {line}")
+
+        sources = applying.slow_work.result(("documents", declared.name), read)
+        stored = await lock_documents(applying.session, base)
+        changed = changed_sources(recipe, sources, stored)
+        hashes = tuple((source.name, recipe.content_hash(source)) for source in changed)
+        versions = applying.slow_work.result(("passages", declared.name, hashes), split_or_embed)
+        return await replace_documents(
+            applying.session, base, sources, versions, stored, dry_run=applying.dry_run
+        )
 
 
 KNOWLEDGE_BASES = KnowledgeBases()
+
+
+@contextmanager
+def _name_base(name: str) -> Iterator[None]:
+    """Name the knowledge base in errors."""
+    try:
+        yield
+    except KnowledgeError as error:
+        raise DeclarationError(f"knowledge base {name}: {error}") from None
 
 
 async def _store_base(

@@ -1,7 +1,7 @@
 """Stores documents with their passages, in the caller's transaction."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -19,12 +19,16 @@ FAILED = "failed"
 
 @dataclass(frozen=True)
 class DocumentVersion:
-    """A new version of a document: its passages, and their vectors in the same order."""
+    """A new version of a document: its passages, and their vectors in the same order.
+
+    `question` is the vector of a search for its beginning, by which it has to be found.
+    """
 
     source: Source
     content_hash: str
     passages: Sequence[str]
-    vectors: Sequence[Vector]
+    vectors: Sequence[Vector] = ()
+    question: Vector = field(default_factory=Vector)
 
 
 async def lock_documents(session: AsyncSession, base: KnowledgeBase) -> dict[str, Document]:

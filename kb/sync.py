@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,7 +13,7 @@ from kb.embed import Embedder
 from kb.extract import extract
 from kb.retrieve import MAX_PASSAGES, find_nearest
 from kb.sources.source import Source
-from kb.store import READY, DocumentVersion, lock_documents, replace_document
+from kb.store import READY, DocumentVersion, replace_document
 from kb.tables import Document, KnowledgeBase
 
 _OWN_SOURCE_TYPES = ("file", "text")  # `sync` does not remove documents of other types
@@ -20,25 +21,94 @@ _CHUNKING_VERSION = 2  # raised when passages change, so that every document is 
 _CHECK_LENGTH = 200  # characters
 
 
-async def sync(
-    session: AsyncSession,
-    base: KnowledgeBase,
+@dataclass(frozen=True)
+class Recipe:
+    """What determines a document's passages and vectors, beside its text."""
+
+    embedding_model: str
+    chunk_size: int
+    chunk_overlap: int
+
+    @classmethod
+    def of(cls, base: KnowledgeBase) -> "Recipe":
+        """Return the recipe of a knowledge base."""
+        return cls(base.embedding_model, base.chunk_size, base.chunk_overlap)
+
+    def content_hash(self, source: Source) -> str:
+        """Return a hash of everything that determines the document's passages and vectors."""
+        recipe = (
+            _CHUNKING_VERSION,
+            source.mime_type,
+            self.embedding_model,
+            self.chunk_size,
+            self.chunk_overlap,
+        )
+        return hashlib.sha256(f"{recipe}\n".encode() + source.data).hexdigest()
+
+
+def changed_sources(
+    recipe: Recipe, sources: Sequence[Source], stored: Mapping[str, Document]
+) -> list[Source]:
+    """Return the sources that are new, or differ from the documents that are stored."""
+    return [
+        source
+        for source in sources
+        if not _is_current(stored.get(source.name), recipe.content_hash(source))
+    ]
+
+
+async def split_sources(recipe: Recipe, sources: Sequence[Source]) -> list[DocumentVersion]:
+    """Split each source into passages, without vectors.
+
+    Raises:
+        KnowledgeError: a document cannot be read.
+    """
+    return [
+        DocumentVersion(
+            source,
+            recipe.content_hash(source),
+            await asyncio.to_thread(_passages, recipe, source),
+        )
+        for source in sources
+    ]
+
+
+async def embed_sources(
+    recipe: Recipe,
     sources: Sequence[Source],
     embedder: Embedder,
-    *,
-    dry_run: bool = False,
     progress: Callable[[str], None] = lambda _: None,
-) -> list[Change]:
-    """Make `sources` the documents of `base`, in the caller's transaction.
-
-    Everything that is slow or can fail is done before the first row is written. Readers see the
-    old documents or the new ones, never a mix.
+) -> list[DocumentVersion]:
+    """Split each source into passages, and embed them.
 
     Raises:
         KnowledgeError: a document cannot be read, or the embedding model does not respond.
     """
-    stored = await lock_documents(session, base)
-    versions = await _embed_changed(base, sources, stored, embedder, dry_run, progress)
+    versions: list[DocumentVersion] = []
+    for source in sources:
+        (version,) = await split_sources(recipe, [source])
+        progress(f"{source.name}: {len(version.passages)} passages")
+        vectors = await embedder.embed_passages(version.passages)
+        beginning = version.passages[0][:_CHECK_LENGTH]
+        (question,) = await embedder.embed_queries([beginning])
+        versions.append(replace(version, vectors=vectors, question=question))
+    return versions
+
+
+async def replace_documents(
+    session: AsyncSession,
+    base: KnowledgeBase,
+    sources: Sequence[Source],
+    versions: Sequence[DocumentVersion],
+    stored: Mapping[str, Document],
+    *,
+    dry_run: bool = False,
+) -> list[Change]:
+    """Make `sources` the documents of `base`, in the caller's transaction.
+
+    `versions` are those of the changed sources, and `stored` the locked documents. Readers see
+    the old documents or the new ones, never a mix.
+    """
     names = {source.name for source in sources}
     removed = [
         document
@@ -49,33 +119,11 @@ async def sync(
     if not dry_run:
         for document in removed:
             await session.delete(document)
-        unfindable = await _store(session, base, versions, stored, embedder)
+        unfindable = await _store(session, base, versions, stored)
     return [
         *(_change(base, version, stored, unfindable) for version in versions),
         *(Change("remove", _describe_document(base, document.name)) for document in removed),
     ]
-
-
-async def _embed_changed(
-    base: KnowledgeBase,
-    sources: Sequence[Source],
-    stored: Mapping[str, Document],
-    embedder: Embedder,
-    dry_run: bool,
-    progress: Callable[[str], None],
-) -> list[DocumentVersion]:
-    """Return a version of each source that is new or has changed; a dry run embeds nothing."""
-    versions: list[DocumentVersion] = []
-    for source in sources:
-        content_hash = _content_hash(base, source)
-        if _is_current(stored.get(source.name), content_hash):
-            continue
-        passages = await asyncio.to_thread(_passages, base, source)
-        if not dry_run:
-            progress(f"{base.name}: {source.name}: {len(passages)} passages")
-        vectors = [] if dry_run else await embedder.embed_passages(passages)
-        versions.append(DocumentVersion(source, content_hash, passages, vectors))
-    return versions
 
 
 async def _store(
@@ -83,7 +131,6 @@ async def _store(
     base: KnowledgeBase,
     versions: Sequence[DocumentVersion],
     stored: Mapping[str, Document],
-    embedder: Embedder,
 ) -> set[str]:
     """Store the versions, and return the names of those that a search does not find."""
     documents = [
@@ -92,7 +139,7 @@ async def _store(
     ]
     unfindable: set[str] = set()
     for document, version in zip(documents, versions, strict=True):
-        if await _is_found(session, base, document, version.passages[0], embedder):
+        if await _is_found(session, base, document, version):
             document.status = READY
         else:
             unfindable.add(document.name)
@@ -103,33 +150,17 @@ def _is_current(stored: Document | None, content_hash: str) -> bool:
     return stored is not None and stored.status == READY and stored.content_hash == content_hash
 
 
-def _content_hash(base: KnowledgeBase, source: Source) -> str:
-    """Return a hash of everything that determines the document's passages and vectors."""
-    recipe = (
-        _CHUNKING_VERSION,
-        source.mime_type,
-        base.embedding_model,
-        base.chunk_size,
-        base.chunk_overlap,
-    )
-    return hashlib.sha256(f"{recipe}\n".encode() + source.data).hexdigest()
-
-
-def _passages(base: KnowledgeBase, source: Source) -> list[str]:
-    return split_text(extract(source), source.mime_type, base.chunk_size, base.chunk_overlap)
+def _passages(recipe: Recipe, source: Source) -> list[str]:
+    return split_text(extract(source), source.mime_type, recipe.chunk_size, recipe.chunk_overlap)
 
 
 async def _is_found(
-    session: AsyncSession,
-    base: KnowledgeBase,
-    document: Document,
-    passage: str,
-    embedder: Embedder,
+    session: AsyncSession, base: KnowledgeBase, document: Document, version: DocumentVersion
 ) -> bool:
     """Say whether the beginning of a document finds it, or a copy of the same passage."""
-    (vector,) = await embedder.embed_queries([passage[:_CHECK_LENGTH]])
-    found = await find_nearest(session, base, vector, MAX_PASSAGES)
-    return any(hit.document_id == document.id or hit.text == passage for hit in found)
+    found = await find_nearest(session, base, version.question, MAX_PASSAGES)
+    beginning = version.passages[0]
+    return any(hit.document_id == document.id or hit.text == beginning for hit in found)
 
 
 def _describe_document(base: KnowledgeBase, document: str) -> str:

@@ -1,4 +1,4 @@
-"""Applies a declaration to the database, in one transaction."""
+"""Applies a declaration to the database, in one transaction that nothing slow happens in."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,6 +23,7 @@ from config.declarations.schema import (
 )
 from config.declarations.section import AccountCheck, ApplyContext, Change, Section
 from config.security.encryption import Keyring
+from config.slow_work import SlowWork, run_transaction
 from config.tables import (
     AgentConfig,
     AgentSystemTools,
@@ -51,22 +52,27 @@ async def apply(
         DeclarationError: the declaration names a server or knowledge base that does not exist.
     """
     business_id = await _business_id(database, declaration.business.slug)
-    async with database.tenant(business_id) as session:
-        applying = ApplyContext(
-            session,
-            business_id,
-            declaration.business.time_zone,
-            declaration.path.resolve().parent,
-            dry_run,
-            keyring,
-            account_check,
-            progress,
-        )
-        changes = await _apply_all(applying, declaration, sections)
-        if dry_run:
-            await session.rollback()
-            return changes
-    if cache is not None:
+
+    async def attempt(slow_work: SlowWork) -> tuple[ApplyContext, list[Change]]:
+        async with database.tenant(business_id) as session:
+            applying = ApplyContext(
+                session,
+                business_id,
+                declaration.business.time_zone,
+                declaration.path.resolve().parent,
+                slow_work,
+                dry_run,
+                keyring,
+                account_check,
+                progress,
+            )
+            changes = await _apply_all(applying, declaration, sections)
+            if dry_run:
+                await session.rollback()
+            return applying, changes
+
+    applying, changes = await run_transaction(attempt)
+    if cache is not None and not dry_run:
         await _announce(cache, applying)
     return changes
 

@@ -12,6 +12,7 @@ from config.constellation import constellation, load_object
 from config.models import DeclarationModel
 from config.security.encryption import Keyring
 from config.security.vault import Account
+from config.slow_work import SlowWork
 
 # Checks an account of a server, for a business, by one harmless request; raises UserError.
 # It returns why the account could not be tried, None if it was tried and works.
@@ -31,13 +32,15 @@ class Change:
 class ApplyContext:
     """What a section needs to apply its items: the transaction of one business, and options.
 
-    `folder` is the declaration's own; `changed_bots` are announced after the transaction.
+    `folder` is the declaration's own; `changed_bots` are announced after the transaction. What is
+    slow is asked of `slow_work`, which has it done while no transaction is open.
     """
 
     session: AsyncSession
     business_id: UUID
     time_zone: str
     folder: Path
+    slow_work: SlowWork
     dry_run: bool = False
     keyring: Keyring | None = field(default=None, repr=False)
     account_check: AccountCheck | None = None

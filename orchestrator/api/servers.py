@@ -1,8 +1,8 @@
 """The servers that a business's bots may use: the built-in ones, and external ones it has added."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Annotated
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
@@ -17,6 +17,7 @@ from config.bots import announce_change
 from config.constellation import constellation
 from config.errors import UserError
 from config.security.egress import ForbiddenUrlError
+from config.slow_work import SlowWork, run_transaction
 from config.tables import McpServer
 from orchestrator.api.credentials import Caller, KeyCaller
 from orchestrator.api.dependencies import ApiDependencies, Dependencies
@@ -62,10 +63,17 @@ async def add_server(
     context = dependencies.registration
     headers = {name: value.get_secret_value() for name, value in body.headers.items()}
     new = NewServer(body.name, body.url, headers)
-    async with changing_servers(dependencies, caller.business_id) as (session, changed_bots):
-        if await registration.register_server(session, caller.business_id, new, context):
-            changed_bots += await external_servers.bump_bot_versions(session, body.name)
-        row = await external_servers.find(session, body.name)
+
+    async def attempt(slow_work: SlowWork) -> McpServer | None:
+        async with changing_servers(dependencies, caller.business_id) as (session, changed_bots):
+            if await registration.register_server(
+                session, caller.business_id, new, context, slow_work
+            ):
+                changed_bots += await external_servers.bump_bot_versions(session, body.name)
+            return await external_servers.find(session, body.name)
+
+    with _refusals():
+        row = await run_transaction(attempt)
     return await _ask_external(_existing(row), context)
 
 
@@ -77,13 +85,18 @@ async def accept_tools(
     dependencies: ApiDependencies,
 ) -> ServerEntry:
     """Accept tools of a server as they are now."""
-    async with changing_servers(dependencies, caller.business_id) as (session, changed_bots):
-        row = _existing(await external_servers.find(session, name))
-        pinned = await registration.accept_tools(
-            session, row, body.tools, dependencies.registration, caller.subject
-        )
-        changed_bots += await external_servers.bump_bot_versions(session, name)
-    return _external_entry(row, pinned)
+
+    async def attempt(slow_work: SlowWork) -> ServerEntry:
+        async with changing_servers(dependencies, caller.business_id) as (session, changed_bots):
+            row = _existing(await external_servers.find(session, name))
+            pinned = await registration.accept_tools(
+                session, row, body.tools, dependencies.registration, slow_work, caller.subject
+            )
+            changed_bots += await external_servers.bump_bot_versions(session, name)
+            return _external_entry(row, pinned)
+
+    with _refusals():
+        return await run_transaction(attempt)
 
 
 @router.delete("/api/servers/{name}")
@@ -109,9 +122,24 @@ async def changing_servers(
         ApiError: the change is not possible.
     """
     changed_bots: list[UUID] = []
-    try:
+    with _refusals():
         async with dependencies.database.tenant(business_id) as session:
             yield session, changed_bots
+    dependencies.router.forget(business_id)
+    with suppress(RedisError):
+        for bot_id in dict.fromkeys(changed_bots):
+            await announce_change(dependencies.cache, business_id, bot_id)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Answer with what makes a change impossible.
+
+    Raises:
+        ApiError: the change is not possible.
+    """
+    try:
+        yield
     except ForbiddenUrlError as error:
         raise invalid(str(error)) from None
     except RegistrationError as error:
@@ -121,10 +149,6 @@ async def changing_servers(
         raise ApiError(409, "conflict", message) from None
     except UserError as error:
         raise ApiError(503, "unavailable", str(error)) from None
-    dependencies.router.forget(business_id)
-    with suppress(RedisError):
-        for bot_id in dict.fromkeys(changed_bots):
-            await announce_change(dependencies.cache, business_id, bot_id)
 
 
 async def _ask_builtin(dependencies: Dependencies, caller: Caller, name: str) -> ServerEntry:

@@ -1,6 +1,7 @@
 """`antiphon integrations`: a business's accounts at vendors."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -150,18 +151,27 @@ def _read_secrets(
     return secrets
 
 
-async def _in_transaction(
-    settings: Settings, business: str, work: Callable[[Any, UUID], Awaitable[T]]
-) -> T:
-    """Run `work` in a transaction of the business."""
+@asynccontextmanager
+async def _open_business(settings: Settings, business: str) -> AsyncGenerator[tuple[Any, UUID]]:
+    """Open the database, and yield it with the id of the business."""
     from orchestrator.admin.declarations import find_business_id, open_stores
 
     async with open_stores(settings) as (database, _):
         business_id = await find_business_id(database, business)
         if business_id is None:
             raise Failure(f"there is no business {business!r}; `antiphon apply FILE` makes one")
-        async with database.tenant(business_id) as session:
-            return await work(session, business_id)
+        yield database, business_id
+
+
+async def _in_transaction(
+    settings: Settings, business: str, work: Callable[[Any], Awaitable[T]]
+) -> T:
+    """Run `work` in a transaction of the business."""
+    async with (
+        _open_business(settings, business) as (database, business_id),
+        database.tenant(business_id) as session,
+    ):
+        return await work(session)
 
 
 async def _add(settings: Settings, business: str, account: Any, *, untried: bool) -> Any:
@@ -170,48 +180,54 @@ async def _add(settings: Settings, business: str, account: Any, *, untried: bool
     from config.declarations.section import ApplyContext
     from config.integrations import store
     from config.security.vault import keyring
+    from config.slow_work import SlowWork, run_transaction
     from orchestrator.admin.declarations import load_account_check
 
-    async def work(session: Any, business_id: UUID) -> Any:
-        context = ApplyContext(
-            session,
-            business_id,
-            "UTC",
-            Path(),
-            keyring=keyring(settings),
-            account_check=None if untried else load_account_check(settings),
-            progress=lambda line: console.print(f"  {line}"),
-        )
-        return await store(context, account)
+    async with _open_business(settings, business) as (database, business_id):
 
-    return await _in_transaction(settings, business, work)
+        async def attempt(slow_work: SlowWork) -> Any:
+            async with database.tenant(business_id) as session:
+                context = ApplyContext(
+                    session,
+                    business_id,
+                    "UTC",
+                    Path(),
+                    slow_work,
+                    keyring=keyring(settings),
+                    account_check=None if untried else load_account_check(settings),
+                    progress=lambda line: console.print(f"  {line}"),
+                )
+                return await store(context, account)
+
+        return await run_transaction(attempt)
 
 
 async def _rows(settings: Settings, business: str) -> Any:
     from config.integrations import list_all
 
-    async def work(session: Any, _: UUID) -> Any:
+    async def work(session: Any) -> Any:
         return await list_all(session)
 
     return await _in_transaction(settings, business, work)
 
 
 async def _test(settings: Settings, business: str, name: str) -> str | None:
-    from config.integrations import check
+    from config.integrations import open_stored
     from config.security.vault import keyring
     from orchestrator.admin.declarations import load_account_check
 
-    async def work(session: Any, business_id: UUID) -> str | None:
-        account_check = load_account_check(settings)
-        return await check(session, business_id, name, keyring(settings), account_check)
-
-    return await _in_transaction(settings, business, work)
+    account_check = load_account_check(settings)
+    async with _open_business(settings, business) as (database, business_id):
+        async with database.tenant(business_id) as session:
+            server, account = await open_stored(session, name, keyring(settings))
+        untried: str | None = await account_check(server, account, business_id)
+        return untried
 
 
 async def _remove(settings: Settings, business: str, name: str) -> bool:
     from config.integrations import remove as forget
 
-    async def work(session: Any, _: UUID) -> bool:
+    async def work(session: Any) -> bool:
         return await forget(session, name)
 
     return await _in_transaction(settings, business, work)

@@ -124,25 +124,37 @@ async def _inspect_all(settings: Settings, business: str) -> list[_Inspection]:
 
 async def _add(settings: Settings, business: str, new: "NewServer") -> Any:
     from config import external_servers
+    from config.slow_work import SlowWork, run_transaction
     from orchestrator.mcp_client.external.registration import register_server
 
-    async with _transaction(settings, business) as (session, business_id, bots):
-        change = await register_server(session, business_id, new, _registration_context(settings))
-        bots += await external_servers.bump_bot_versions(session, new.name) if change else []
-        return change
+    context = _registration_context(settings)
+
+    async def attempt(slow_work: SlowWork) -> Any:
+        async with _transaction(settings, business) as (session, business_id, bots):
+            change = await register_server(session, business_id, new, context, slow_work)
+            bots += await external_servers.bump_bot_versions(session, new.name) if change else []
+            return change
+
+    return await run_transaction(attempt)
 
 
 async def _accept(
     settings: Settings, business: str, name: str, tools: Sequence[str]
 ) -> "PinnedTools":
     from config import external_servers
+    from config.slow_work import SlowWork, run_transaction
     from orchestrator.mcp_client.external.registration import accept_tools as accept_tools
 
-    async with _transaction(settings, business) as (session, _, bots):
-        row = await _find(session, name)
-        pinned = await accept_tools(session, row, tools, _registration_context(settings), _SUBJECT)
-        bots += await external_servers.bump_bot_versions(session, name)
-        return pinned
+    context = _registration_context(settings)
+
+    async def attempt(slow_work: SlowWork) -> "PinnedTools":
+        async with _transaction(settings, business) as (session, _, bots):
+            row = await _find(session, name)
+            pinned = await accept_tools(session, row, tools, context, slow_work, _SUBJECT)
+            bots += await external_servers.bump_bot_versions(session, name)
+            return pinned
+
+    return await run_transaction(attempt)
 
 
 async def _remove(settings: Settings, business: str, name: str) -> None:

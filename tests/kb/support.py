@@ -9,6 +9,7 @@ from sqlmodel import col
 
 from config.database import Database
 from config.declarations.section import ApplyContext, Change
+from config.slow_work import SlowWork, run_transaction
 from kb.declarations import KnowledgeBaseDeclaration, KnowledgeBases
 from kb.embed import Embedder, Vector, get_embedder
 from kb.retrieve import Passage, Questions, retrieve
@@ -90,19 +91,24 @@ async def declare(
     items = [KnowledgeBaseDeclaration.model_validate(entry) for entry in entries]
     section = KnowledgeBases(embedders or get_embedder)
     progress = [] if lines is None else lines
-    async with database.tenant(tenant.business_id) as session:
-        applying = ApplyContext(
-            session,
-            tenant.business_id,
-            "Europe/Berlin",
-            folder,
-            dry_run,
-            progress=progress.append,
-        )
-        changes = await section.apply(applying, items)
-        if dry_run:
-            await session.rollback()
-    return changes
+
+    async def attempt(slow_work: SlowWork) -> list[Change]:
+        async with database.tenant(tenant.business_id) as session:
+            applying = ApplyContext(
+                session,
+                tenant.business_id,
+                "Europe/Berlin",
+                folder,
+                slow_work,
+                dry_run,
+                progress=progress.append,
+            )
+            changes = await section.apply(applying, items)
+            if dry_run:
+                await session.rollback()
+        return changes
+
+    return await run_transaction(attempt)
 
 
 async def found(

@@ -10,6 +10,7 @@ import httpx2
 from config.database import Database
 from config.declarations.section import ApplyContext, Change
 from config.security.vault import Account, DatabaseVault
+from config.slow_work import SlowWork
 from scheduling.declarations import CALENDARS
 from scheduling.operations import SchedulingOperations
 from scheduling.providers.builtin.provider import Builtin
@@ -43,7 +44,7 @@ async def declare(
     """Apply a declaration of calendars."""
     items = [CALENDARS.item.model_validate(calendar) for calendar in calendars]
     async with database.tenant(tenant.business_id) as session:
-        applying = ApplyContext(session, tenant.business_id, time_zone, Path())
+        applying = ApplyContext(session, tenant.business_id, time_zone, Path(), SlowWork())
         return await CALENDARS.apply(applying, items)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 from uuid import UUID
 
+from mcp_types import Tool
 from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,6 +27,7 @@ from config.protocol import READ_BUDGET
 from config.security.egress import check_url
 from config.security.encryption import Keyring, SealError
 from config.settings import running_settings
+from config.slow_work import SlowWork
 from config.tables import Audit, McpServer
 from orchestrator.mcp_client.external.client import fetch_tools
 from orchestrator.mcp_client.external.pinning import PinnedTools, check_pins
@@ -110,6 +112,7 @@ class McpServersSection:
                 applying.business_id,
                 new,
                 context,
+                applying.slow_work,
                 progress=None if applying.dry_run else applying.progress,
             )
             if change is not None:
@@ -127,13 +130,14 @@ async def register_server(
     business_id: UUID,
     new: NewServer,
     context: RegistrationContext,
+    slow_work: SlowWork,
     *,
     progress: Callable[[str], None] | None = lambda _: None,
 ) -> Change | None:
     """Store a server that is new or differs, and return the change; None if nothing differs.
 
-    Its tools are listed first, unless `progress` is None. At a new URL all of them are accepted;
-    with new headers, none is.
+    Its tools are listed first, unless `progress` is None, while no transaction is open. At a new
+    URL all of them are accepted; with new headers, none is.
 
     Raises:
         UserError: it cannot be reached, or the headers are invalid or cannot be sealed.
@@ -152,10 +156,9 @@ async def register_server(
         return None
     external_servers.seal_headers(row, new.headers, context.keyring)
     if progress is not None:
-        progress(f"asking {new.name} for its tools")
-        pinned = await _fetch_pinned_tools(new, context, row.tools)
+        tools = _fetch_in(slow_work, new, context, progress)
         if "url" in differing:
-            row.tools = dict(pinned.digests)
+            row.tools = dict(check_pins(new.name, tools, row.tools).digests)
     row.url, row.updated_at = new.url, now()
     session.add(row)
     await session.flush()
@@ -168,11 +171,8 @@ async def inspect_server(row: McpServer, context: RegistrationContext) -> Pinned
     Raises:
         UserError: it cannot be reached, or its headers cannot be decrypted.
     """
-    try:
-        headers = external_servers.open_headers(row, context.keyring)
-    except SealError as error:
-        raise RegistrationError(f"The headers of {row.name} cannot be used: {error}") from None
-    return await _fetch_pinned_tools(NewServer(row.name, row.url, headers), context, row.tools)
+    tools = await _fetch_tools(_open_server(row, context), context)
+    return check_pins(row.name, tools, row.tools)
 
 
 async def accept_tools(
@@ -180,14 +180,18 @@ async def accept_tools(
     row: McpServer,
     tools: Sequence[str],
     context: RegistrationContext,
+    slow_work: SlowWork,
     subject: str,
 ) -> PinnedTools:
     """Accept the named tools as they are now, or all; returns the state after that.
 
+    They are listed while no transaction is open.
+
     Raises:
         UserError: the server cannot be reached, or one of the tools cannot be accepted.
     """
-    pinned = await inspect_server(row, context)
+    listed = _fetch_in(slow_work, _open_server(row, context), context)
+    pinned = check_pins(row.name, listed, row.tools)
     unknown = [name for name in tools if name not in pinned.digests]
     if unknown:
         raise RegistrationError(f"{row.name} has no tool {unknown[0]!r} that could be offered.")
@@ -226,18 +230,44 @@ async def remove_server(session: AsyncSession, row: McpServer) -> None:
     await session.delete(row)
 
 
-async def _fetch_pinned_tools(
-    server: NewServer, context: RegistrationContext, accepted: Mapping[str, str]
-) -> PinnedTools:
+def _open_server(row: McpServer, context: RegistrationContext) -> NewServer:
+    """Return a stored server, its headers in plain text.
+
+    Raises:
+        RegistrationError: its headers cannot be decrypted.
+    """
+    try:
+        headers = external_servers.open_headers(row, context.keyring)
+    except SealError as error:
+        raise RegistrationError(f"The headers of {row.name} cannot be used: {error}") from None
+    return NewServer(row.name, row.url, headers)
+
+
+def _fetch_in(
+    slow_work: SlowWork,
+    server: NewServer,
+    context: RegistrationContext,
+    progress: Callable[[str], None] = lambda _: None,
+) -> list[Tool]:
+    """Return the tools that a server lists, which are fetched while no transaction is open."""
+
+    async def fetch() -> list[Tool]:
+        progress(f"asking {server.name} for its tools")
+        return await _fetch_tools(server, context)
+
+    key = ("tools", server.name, server.url, frozenset(server.headers.items()))
+    return slow_work.result(key, fetch)
+
+
+async def _fetch_tools(server: NewServer, context: RegistrationContext) -> list[Tool]:
     await check_url(server.url, allow_private=context.allow_private)
-    tools = await fetch_tools(
+    return await fetch_tools(
         server.name,
         server.url,
         server.headers,
         allow_private=context.allow_private,
         budget=READ_BUDGET,
     )
-    return check_pins(server.name, tools, accepted)
 
 
 def _validate_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -8,11 +8,12 @@ import pytest
 from config.database import Database
 from config.declarations.section import ApplyContext, Change
 from config.errors import UserError
-from config.integrations import IntegrationError, IntegrationInput, check, remove, store
+from config.integrations import IntegrationError, IntegrationInput, open_stored, remove, store
 from config.security.encryption import Keyring
 from config.security.key_rotation import rotate_all
 from config.security.vault import Account, DatabaseVault, NoAccountError
 from config.settings import MissingSettingError
+from config.slow_work import SlowWork, run_transaction
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.support.servers import KEYRING
 
@@ -44,17 +45,23 @@ async def stored(
     keyring: Keyring = KEYRING,
     dry_run: bool = False,
 ) -> Change | None:
-    async with database.tenant(tenant.business_id) as session:
-        applying = ApplyContext(
-            session,
-            tenant.business_id,
-            "UTC",
-            Path(),
-            dry_run,
-            keyring,
-            account_check or FakeAccountCheck(),
-        )
-        return await store(applying, integration)
+    account_check = account_check or FakeAccountCheck()
+
+    async def attempt(slow_work: SlowWork) -> Change | None:
+        async with database.tenant(tenant.business_id) as session:
+            applying = ApplyContext(
+                session,
+                tenant.business_id,
+                "UTC",
+                Path(),
+                slow_work,
+                dry_run,
+                keyring,
+                account_check,
+            )
+            return await store(applying, integration)
+
+    return await run_transaction(attempt)
 
 
 async def test_an_account_is_tried_sealed_and_opened_for_its_business(
@@ -209,7 +216,7 @@ async def test_keys_are_rotated_while_accounts_are_used(database: Database) -> N
 async def test_without_keys_nothing_is_stored_or_opened(database: Database) -> None:
     tenant = await new_tenant(database)
     async with database.tenant(tenant.business_id) as session:
-        applying = ApplyContext(session, tenant.business_id, "UTC", Path())
+        applying = ApplyContext(session, tenant.business_id, "UTC", Path(), SlowWork())
         with pytest.raises(MissingSettingError, match="VAULT_KEYS"):
             await store(applying, CALCOM)
     await stored(database, tenant, CALCOM)
@@ -217,11 +224,11 @@ async def test_without_keys_nothing_is_stored_or_opened(database: Database) -> N
         await DatabaseVault(database, None).account("scheduling", tenant.claims())
 
 
-async def test_a_stored_account_can_be_tried(database: Database) -> None:
-    tenant, account_check = await new_tenant(database), FakeAccountCheck()
+async def test_a_stored_account_is_opened_to_be_tried(database: Database) -> None:
+    tenant = await new_tenant(database)
     await stored(database, tenant, CALCOM)
     async with database.tenant(tenant.business_id) as session:
-        await check(session, tenant.business_id, "main", KEYRING, account_check)
-        assert account_check.accounts[0].secrets == {"api_key": CANARY}
+        server, account = await open_stored(session, "main", KEYRING)
+        assert (server, account.secrets) == ("scheduling", {"api_key": CANARY})
         with pytest.raises(IntegrationError, match="'other'"):
-            await check(session, tenant.business_id, "other", KEYRING, account_check)
+            await open_stored(session, "other", KEYRING)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -22,6 +22,7 @@ from config.declarations.schema import read_declaration
 from config.declarations.section import sections
 from config.security.tokens import Signer
 from config.settings import Settings
+from config.slow_work import SlowWork, run_transaction
 from orchestrator.admin.declarations import find_business_id
 from orchestrator.agent.bot_updates import RECONNECT_SECONDS, watch_bot
 from orchestrator.agent.client_events import discard_event
@@ -232,14 +233,16 @@ async def test_an_accepted_tool_comes_back_into_the_call(office: Office) -> None
     await office.all_listening()
     assert "erp_find" not in call.seen[-1]
     bot = await office.bot()
-    async with office.database.tenant(bot.business_id) as session:
-        row = await external_servers.find(session, "erp")
-        assert row is not None
-        await accept_tools(
-            session, row, ["find"], RegistrationContext(KEYRING, allow_private=True), "a person"
-        )
-        changed = await external_servers.bump_bot_versions(session, "erp")
-    assert changed == [bot.id]
+    context = RegistrationContext(KEYRING, allow_private=True)
+
+    async def attempt(slow_work: SlowWork) -> list[UUID]:
+        async with office.database.tenant(bot.business_id) as session:
+            row = await external_servers.find(session, "erp")
+            assert row is not None
+            await accept_tools(session, row, ["find"], context, slow_work, "a person")
+            return await external_servers.bump_bot_versions(session, "erp")
+
+    assert await run_transaction(attempt) == [bot.id]
     await announce_change(office.cache, bot.business_id, bot.id)
     await call.until(lambda names: "erp_find" in names)
 

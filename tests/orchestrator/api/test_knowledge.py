@@ -6,6 +6,7 @@ import pytest_asyncio
 
 from config.database import Database
 from config.declarations.section import ApplyContext
+from config.slow_work import SlowWork, run_transaction
 from kb.declarations import KNOWLEDGE_BASES, KnowledgeBaseDeclaration, TextDocument
 from tests.conftest import Tenant, fetch
 from tests.orchestrator.api.conftest import ClientFactory, NewBot, new_bot, start_session
@@ -25,9 +26,13 @@ async def bot(database: Database, tenant: Tenant) -> NewBot:
     declared = KnowledgeBaseDeclaration(
         name="shop", chunk_size=100, documents=(TextDocument(name="Shop", text=FACTS),)
     )
-    async with database.tenant(tenant.business_id) as session:
-        applying = ApplyContext(session, tenant.business_id, "UTC", Path())
-        await KNOWLEDGE_BASES.apply(applying, [declared])
+
+    async def attempt(slow_work: SlowWork) -> None:
+        async with database.tenant(tenant.business_id) as session:
+            applying = ApplyContext(session, tenant.business_id, "UTC", Path(), slow_work)
+            await KNOWLEDGE_BASES.apply(applying, [declared])
+
+    await run_transaction(attempt)
     [base] = await fetch(database, tenant, "select id from knowledge_base where name = 'shop'")
     return await new_bot(database, tenant, knowledge_base_id=base["id"])
 
