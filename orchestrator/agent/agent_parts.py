@@ -72,7 +72,7 @@ def build_agent_parts(
     cascade = LLMCascade(
         models,
         first_chunk_timeout=bot.llm_cascade_timeout_seconds,
-        health=ModelHealth(process.cache),
+        health=ModelHealth(process.cache, identity.business_id),
     )
     return AgentParts(
         bot=bot,
