@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = 8080
     public_url: str | None = None
+    api_writes_per_minute: int = 120
+    api_business_writes_per_minute: int = 600
     mcp_host: str = "127.0.0.1"
     mcp_port: int = 8090
     mcp_url: str = "http://127.0.0.1:8090/{server}/mcp"

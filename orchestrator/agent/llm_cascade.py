@@ -1,8 +1,8 @@
 """Several language models as one: each is tried in turn, until one begins to answer in time.
 
-An answer begins with words or with a tool call; what has neither is a failure. A model that has just
-failed is not asked for a while, by the calls that this concerns (`ModelHealth`): a failure is the
-provider's, the request's own, or unclear. Why this is not LiveKit's own `FallbackAdapter`:
+An answer begins with words or with a tool call; what has neither is a failure. A model that has
+just failed is not asked for a while, by the calls that this concerns (`ModelHealth`): a failure is
+the provider's, the request's own, or unclear. Why this is not LiveKit's own `FallbackAdapter`:
 docs/decisions/0015-our-own-llm-cascade.md.
 """
 

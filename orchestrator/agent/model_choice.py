@@ -63,7 +63,7 @@ def needs_embedded_models(settings: Settings) -> bool:
 
 @cache
 def provider_variables(provider: str) -> dict[str, str]:
-    """Return what litellm may read for a provider: `OPENAI_API_KEY`, `OPENAI_BASE_URL` and so on."""
+    """Return what litellm may read for a provider: its key, its address and so on."""
     prefix = f"{provider.upper()}_"
     return {name: value for name, value in environment().items() if name.startswith(prefix)}
 

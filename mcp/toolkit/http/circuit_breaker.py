@@ -35,7 +35,8 @@ class CircuitBreaker:
         """
         now = self._clock()
         if now < self._back_off_until:
-            raise RateLimited(f"{vendor} is limiting our requests.")
+            left = self._back_off_until - now
+            raise RateLimited(f"{vendor} is limiting our requests.", retry_after=left)
         if self._failures < _FAILURE_THRESHOLD:
             return
         if now < self._open_until:

@@ -97,7 +97,8 @@ class VendorApi:
     Reads are tried twice. A write is repeated only where the vendor refused it for its load.
     `refusal` reads the vendor's own code from a response that is no success, and returns what it
     means; None if it means nothing more than its status. A refusal is an answer: it is final, and
-    never opens the breaker, and neither does what is our own fault. A 429 is none: it says how long to wait.
+    never opens the breaker, and neither does what is our own fault. A 429 is none: it says how
+    long to wait.
     """
 
     vendor: str
