@@ -92,7 +92,7 @@ async def test_a_key_that_writes_too_much_is_told_how_long_to_wait(keys: list[Ke
 
 
 async def test_another_business_is_not_concerned(
-    keys: list[Key], client: ClientFactory, key: str, database: Database, other_tenant: Tenant
+    keys: list[Key], client: ClientFactory, database: Database, other_tenant: Tenant
 ) -> None:
     for _ in range(4):
         await keys[0].write()
