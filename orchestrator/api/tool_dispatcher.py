@@ -74,10 +74,7 @@ class ToolDispatcher:
         server, tool = access.split_name(name)
         if server not in access.servers:
             return unknown_tool_outcome()
-        info = await self._tool_info(access, server, tool)
-        if info is None and server not in constellation().servers:
-            await self.list_tools(access)  # an external tool may be known by a mapped name
-            info = await self._tool_info(access, server, tool)
+        info = await self._find_tool(access, server, tool)
         tool = info.tool if info else tool
         claims = access.claims(server)
         if not claims.grant.allows(tool):
@@ -85,11 +82,12 @@ class ToolDispatcher:
         bot = access.identity.bot
         policy = bot.policy(server, tool) if bot else ToolPolicy()
         reads = info is not None and info.reads
+        repeatable = info is not None and info.repeatable
         write: ClientWrite | None = None
+        if idempotency_key is not None and not repeatable:
+            write = ClientWrite(claims, f"{server}/{tool}", idempotency_key)
         limit = WriteLimit(self._dependencies.cache, claims.business_id)
         if not reads:
-            if idempotency_key is not None and not (info and info.repeatable):
-                write = ClientWrite(claims, f"{server}/{tool}", idempotency_key)
             changes = info.count_changes(arguments) if info else 1
             wait = await limit.take(changes, self._write_limits(claims), write)
             if wait is not None:
@@ -100,7 +98,7 @@ class ToolDispatcher:
             arguments,
             claims,
             budget=policy.timeout or call_budget(reads=reads),
-            retry=info is not None and info.repeatable,
+            retry=repeatable,
             reads=reads,
             key=idempotency_key,
         )
@@ -114,6 +112,13 @@ class ToolDispatcher:
             claims.sub: self._dependencies.writes_per_minute,
             "api": self._dependencies.business_writes_per_minute,
         }
+
+    async def _find_tool(self, access: EffectiveAccess, server: str, tool: str) -> ToolInfo | None:
+        info = await self._tool_info(access, server, tool)
+        if info is None and server not in constellation().servers:
+            await self.list_tools(access)  # an external tool may be known by a mapped name
+            info = await self._tool_info(access, server, tool)
+        return info
 
     async def _tool_info(self, access: EffectiveAccess, server: str, tool: str) -> ToolInfo | None:
         """Return a tool by its own name, or by the one that models know it by.

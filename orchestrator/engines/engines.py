@@ -97,8 +97,8 @@ async def start_engines(
     """Start every engine that has no URL in `endpoints`, and stop them at exit.
 
     Data is stored in `folder`; without one, in a temporary folder that is removed at exit. With
-    `restarts`, one that ends by itself is started again. Call
-    it in the main thread: on Linux the engines end with the thread that started them.
+    `restarts`, one that ends by itself is started again. Call it in the main thread: on Linux the
+    engines end with the thread that started them. Long because each is started with what it needs.
 
     Raises:
         EngineError: an engine could not be started; none is left running.

@@ -38,7 +38,8 @@ class Plan:
     """Which processes to run, and where; a port of 0 takes any free one.
 
     `folder` holds the data; without one, it is temporary. `extra` are environment variables. With
-    `restart`, a process or engine that ends by itself is started again.
+    `restart`, a process or engine that ends by itself is started again. It has many fields because
+    each port and process is chosen by itself.
     """
 
     folder: Path | None
@@ -91,7 +92,7 @@ class Deployment:
 async def run_deployment(
     settings: Settings, plan: Plan, progress: Progress
 ) -> AsyncGenerator[Deployment]:
-    """Run a deployment, and stop all of it at exit.
+    """Run a deployment, and stop all of it at exit; long because all is started in one order.
 
     Raises:
         EngineError: a process could not be started; the others are stopped.
