@@ -69,7 +69,7 @@ class ToolDispatcher:
         """Call a tool by the name that it has for this caller.
 
         A write that is repeated with the same `idempotency_key` is done once, and counted once
-        among those of a minute.
+        among those of a minute. Long because a call is found, counted and sent here.
         """
         server, tool = access.split_name(name)
         if server not in access.servers:
