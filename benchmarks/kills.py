@@ -66,7 +66,11 @@ class Supervisor:
                 with suppress(ProcessLookupError):
                     os.killpg(self.pids[place], signal.SIGKILL)
                 self.pids[place] = await self._start(
-                    sys.executable, "-m", "orchestrator", place, env=self.deployment.environment
+                    sys.executable,
+                    "-m",
+                    "orchestrator",
+                    place,
+                    env=self.deployment.environment_of(place),
                 )
 
     def kill_job(self, conversation_id: UUID | None) -> bool:

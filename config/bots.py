@@ -61,6 +61,8 @@ class Bot(BaseModel):
     llm_cascade_timeout_seconds: float
     max_turn_seconds: float
     max_turn_writes: int
+    max_call_writes: int
+    max_minute_writes: int
     max_conversation_duration_seconds: int
     allow_anonymous: bool
     allowed_origins: tuple[str, ...]

@@ -75,6 +75,8 @@ class Dependencies:
     origins: frozenset[str] = frozenset()  # the API's own, for bots that name none
     health_urls: Mapping[str, str] = field(default_factory=dict[str, str])
     anonymous_per_minute: int = 10
+    writes_per_minute: int = 120  # of one API key
+    business_writes_per_minute: int = 600  # of all API keys of a business
     tool_lists_fresh_for: float = 60.0
     livekit_client: Path | None = None
     registration: RegistrationContext = field(default_factory=RegistrationContext)
@@ -130,6 +132,8 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
                 },
                 livekit_client=_livekit_client(settings),
                 registration=registration,
+                writes_per_minute=settings.api_writes_per_minute,
+                business_writes_per_minute=settings.api_business_writes_per_minute,
                 queue=_queue(settings, cache),
             )
     finally:

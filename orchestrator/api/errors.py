@@ -1,5 +1,6 @@
 """The errors of the API. Every failure is answered in one shape: `{error, message[, say]}`."""
 
+import math
 from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -98,7 +99,9 @@ def tool_failure(outcome: Outcome) -> ApiError:
     kind = outcome.error or "fault"
     if kind not in STATUSES:  # an external server may have kinds of its own
         kind = "fault"
-    return ApiError(STATUSES[kind], kind, outcome.text, say=outcome.say)
+    wait = outcome.retry_after
+    headers = None if wait is None else {"Retry-After": str(math.ceil(wait))}
+    return ApiError(STATUSES[kind], kind, outcome.text, say=outcome.say, headers=headers)
 
 
 async def _handle(_: Request, error: Exception) -> Response:
