@@ -55,15 +55,13 @@ class Rights:
         """Return a grant on `server`, limited to the rights of this key."""
         if not self.includes_server(server):
             return Grant(tools=(), write=False)
-        write = grant.write and not self.read_only
+        grant = grant.model_copy(update={"write": grant.write and not self.read_only})
         if self.tools is None:
-            return grant.model_copy(update={"write": write})
+            return grant
         prefix = f"{server}_"
-        named = [name.removeprefix(prefix) for name in self.tools if name.startswith(prefix)]
-        tools = tuple(name for name in named if grant.allows(name))
-        confirm = tuple(name for name in grant.confirm if name in tools)
-        narrower = {"tools": tools, "denied": (), "confirm": confirm, "write": write}
-        return grant.model_copy(update=narrower)
+        return grant.limited_to(
+            [name.removeprefix(prefix) for name in self.tools if name.startswith(prefix)]
+        )
 
 
 UNLIMITED = Rights()

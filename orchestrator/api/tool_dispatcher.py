@@ -10,11 +10,10 @@ from starlette.requests import Request
 from config.bot_settings import ToolPolicy
 from config.constellation import constellation
 from config.protocol import call_budget
-from config.security.tokens import Grant
 from orchestrator.api.access import EffectiveAccess
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.mcp_client.tool import Outcome, ToolInfo, model_name, unknown_tool_outcome
-from orchestrator.mcp_client.tool_cache import ToolCache, visible_tools
+from orchestrator.mcp_client.tool_cache import ToolCache, granted_tools
 from orchestrator.runtime.background_tasks import BackgroundTasks
 
 _LIST_TIMEOUT = 2.0  # seconds that a list waits for a server
@@ -44,9 +43,12 @@ class ToolDispatcher:
         if pending:
             await asyncio.wait(pending, timeout=_LIST_TIMEOUT)
         lists = known | arrived
-        grants = {server: access.claims(server).grant for server in access.servers}
-        tools = [tool for tool in _offered(access, lists) if _is_granted(grants[tool.server], tool)]
-        return tools, grants.keys() <= lists.keys()
+        tools = [
+            tool
+            for server in access.servers
+            for tool in granted_tools(access.claims(server).grant, lists.get(server, ()))
+        ]
+        return tools, lists.keys() >= set(access.servers)
 
     async def call_tool(
         self,
@@ -68,9 +70,6 @@ class ToolDispatcher:
             await self.list_tools(access)  # an external tool may be known by a mapped name
             info = await self._tool_info(access, server, tool)
         tool = info.tool if info else tool
-        claims = access.claims(server)
-        if not claims.grant.allows(tool):
-            return unknown_tool_outcome()
         bot = access.identity.bot
         policy = bot.policy(server, tool) if bot else ToolPolicy()
         reads = info is not None and info.reads
@@ -78,7 +77,7 @@ class ToolDispatcher:
             server,
             tool,
             arguments,
-            claims,
+            access.claims(server),
             budget=policy.timeout or call_budget(reads=reads),
             retry=info is not None and info.repeatable,
             reads=reads,
@@ -99,15 +98,3 @@ async def get_dispatcher(request: Request) -> ToolDispatcher:
 
 
 Dispatcher = Annotated[ToolDispatcher, Depends(get_dispatcher)]
-
-
-def _offered(access: EffectiveAccess, lists: dict[str, tuple[ToolInfo, ...]]) -> list[ToolInfo]:
-    """Return what the bot's model is offered, or every tool if the key names tools itself."""
-    bot = access.identity.bot
-    if bot is not None and access.rights.tools is None:
-        return visible_tools(bot, lists)
-    return [tool for server in access.servers for tool in lists.get(server, ())]
-
-
-def _is_granted(grant: Grant, tool: ToolInfo) -> bool:
-    return grant.allows(tool.tool) and (tool.reads or grant.write)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from config.errors import UserError
 from config.protocol import META_KEY, ErrorKind
+from config.security.tokens import Grant
 from orchestrator.sentences import say
 
 _OTHERS = re.compile(r"[^A-Za-z0-9_]")
@@ -97,6 +98,10 @@ class ToolInfo(BaseModel):
             annotations=hints.model_dump(by_alias=True, exclude_none=True) if hints else None,
             output_schema=tool.output_schema,
         )
+
+    def is_granted(self, grant: Grant) -> bool:
+        """Say whether a grant on its server includes it."""
+        return grant.allows(self.tool, reads=self.reads, voice=self.voice)
 
     def for_model(self) -> "ToolInfo":
         """Return a copy without the fields that no model sees."""

@@ -14,7 +14,8 @@ from config.security.tokens import Grant
 from toolkit.errors import UnknownTool
 from toolkit.tenancy import ProviderFactory, current_claims, current_runtime
 
-# The tag of a tool that is granted only by its name, not by a grant of all tools.
+# Tags of tools: of the voice profile, and of those that are granted by their names only.
+VOICE = "voice"
 NAMED_ONLY = "named-only"
 
 
@@ -70,10 +71,10 @@ class Authorization(Middleware):
 
 
 def _allows(grant: Grant, tool: Tool) -> bool:
-    if NAMED_ONLY in tool.tags and tool.name not in (grant.tools or ()):
-        return False
     reads = tool.annotations is not None and bool(tool.annotations.read_only_hint)
-    return grant.allows(tool.name) and (reads or grant.write)
+    return grant.allows(
+        tool.name, reads=reads, voice=VOICE in tool.tags, named_only=NAMED_ONLY in tool.tags
+    )
 
 
 def _with_code(tool: Tool) -> Tool:

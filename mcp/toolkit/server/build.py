@@ -27,7 +27,7 @@ from config.settings import Settings, required
 from toolkit.effects import is_record, is_unsafe_to_repeat
 from toolkit.middleware.arguments import CleanArguments
 from toolkit.middleware.audit import AuditMiddleware
-from toolkit.middleware.authorization import Authorization
+from toolkit.middleware.authorization import VOICE, Authorization
 from toolkit.middleware.confirmation import Confirmation
 from toolkit.middleware.deadline import Deadline
 from toolkit.middleware.failures import Failures
@@ -74,8 +74,8 @@ class ServerTool(FunctionTool):
     def get_meta(self) -> dict[str, Any]:
         """Return the metadata that the tool itself declares: its profile and its examples."""
         meta = dict(self.meta or {})
-        if "voice" in self.tags:
-            meta[META_KEY] = {**meta.get(META_KEY, {}), "profile": "voice"}
+        if VOICE in self.tags:
+            meta[META_KEY] = {**meta.get(META_KEY, {}), "profile": VOICE}
         return meta
 
 

@@ -14,6 +14,7 @@ from toolkit.errors import (
     ToolFailure,
     Unavailable,
 )
+from toolkit.middleware.authorization import VOICE
 from toolkit.middleware.confirmation import confirm
 from toolkit.middleware.results import Result
 from toolkit.server.build import ServerSpec
@@ -49,13 +50,13 @@ class Written(Result):
     times: int
 
 
-@tool(title="Fail", annotations=READS)
+@tool(title="Fail", annotations=READS, tags={VOICE})
 async def fail(kind: str) -> Whose:
     """Fail."""
     raise FAILURES[kind]
 
 
-@tool(title="Tell whose", annotations=READS)
+@tool(title="Tell whose", annotations=READS, tags={VOICE})
 async def tell_whose(call: ToolCall = CALL) -> Whose:
     """Tell for whom this is called."""
     claims = call.claims
@@ -68,7 +69,7 @@ async def tell_whose(call: ToolCall = CALL) -> Whose:
     )
 
 
-@tool(title="Write", annotations=WRITES)
+@tool(title="Write", annotations=WRITES, tags={VOICE})
 async def write(what: str) -> Written:
     """Write."""
     confirm(f"I will write {what}. Shall I?")
