@@ -10,6 +10,7 @@ import httpx2
 from fastmcp import FastMCP
 from fastmcp.server.middleware import Middleware
 from fastmcp.tools import FunctionTool
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -43,7 +44,8 @@ class ServerSpec:
     """One MCP server: its name, its tools, and the providers behind them.
 
     A server without providers keeps the records of every business itself. `extras` adds what is
-    not a tool, such as prompts and resources.
+    not a tool, such as prompts and resources. `named_records` returns the names, such as those of
+    calendars, by which a bot's `integration` may choose among the records that it keeps itself.
     """
 
     name: str
@@ -54,6 +56,7 @@ class ServerSpec:
     )
     warm_up: Callable[[], Awaitable[None]] | None = None
     extras: Callable[[FastMCP[Any]], None] | None = None
+    named_records: Callable[[AsyncSession], Awaitable[Sequence[str]]] | None = None
 
     def catalogue(self) -> dict[str, Any]:
         """Return the providers and tools as `antiphon catalogue` shows them."""
@@ -126,7 +129,7 @@ def _middleware(
         AuditMiddleware(trail),
         Failures(writing),
         RateLimit(writing, recording),
-        Authorization(spec.providers, by_name),
+        Authorization(spec.providers, by_name, named_records=spec.named_records is not None),
         CleanArguments(),
         CompactResults(),
         Confirmation(),
