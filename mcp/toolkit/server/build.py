@@ -8,13 +8,15 @@ from typing import Any
 
 import httpx2
 from fastmcp import FastMCP
-from fastmcp.server.middleware import Middleware
+from fastmcp.server.middleware import Middleware as ServerMiddleware
 from fastmcp.tools import FunctionTool
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config.cache import connect
 from config.confirmation import NEEDS_CONFIRMATION_SCHEMA
@@ -119,7 +121,7 @@ def build_server(
 
 def _middleware(
     spec: ServerSpec, tools: Sequence[FunctionTool], trail: AuditTrail | None
-) -> list[Middleware]:
+) -> list[ServerMiddleware]:
     """Return the middleware of a server, outermost first."""
     by_name = {tool.name: tool for tool in tools}
     writing = frozenset(tool.name for tool in tools if is_unsafe_to_repeat(tool.annotations))
@@ -130,7 +132,7 @@ def _middleware(
         Failures(writing),
         RateLimit(writing, recording),
         Authorization(spec.providers, by_name, named_records=spec.named_records is not None),
-        CleanArguments(),
+        CleanArguments(by_name),
         CompactResults(),
         Confirmation(),
         Idempotency(by_name),
@@ -170,7 +172,24 @@ def create_app(servers: Mapping[str, FastMCP[Any]], allowed_hosts: Sequence[str]
             yield
 
     routes = [Mount(f"/{name}", app=app) for name, app in apps.items()]
-    return Starlette(routes=[Route("/healthz", _healthz), *routes], lifespan=lifespan)
+    return Starlette(
+        routes=[Route("/healthz", _healthz), *routes],
+        middleware=[Middleware(TrailingSlash)],
+        lifespan=lifespan,
+    )
+
+
+class TrailingSlash:
+    """ASGI middleware that serves `/mcp/` as `/mcp`: some clients do not follow a redirect."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["path"].endswith("/mcp/"):
+            scope = {**scope, "path": scope["path"].removesuffix("/")}
+        await self._app(scope, receive, send)
 
 
 async def _healthz(_: Request) -> Response:

@@ -21,6 +21,7 @@ from config.security.audit import audit_row
 from config.security.egress import guarded_transport
 from config.security.tokens import Claims
 from config.tables import McpServer
+from config.tool_arguments import read_arguments
 from orchestrator.mcp_client.client_pool import ClientPool, Endpoint, InvalidParamsError
 from orchestrator.mcp_client.external.client import list_all_tools, open_external_client
 from orchestrator.mcp_client.external.confirmation import (
@@ -134,6 +135,7 @@ class ExternalServers:
             info = (await self._pinned_tools(server, deadline)).available.get(tool)
             if info is None or not info.is_granted(claims.grant):
                 return unknown_tool_outcome()
+            arguments = read_arguments(arguments, info.parameters)
             if tool in claims.grant.confirm:
                 question = await require_confirmation(
                     self._directory.cache, info, arguments, claims
