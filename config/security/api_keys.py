@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from config.columns import now
@@ -55,15 +56,13 @@ class Rights:
         """Return a grant on `server`, limited to the rights of this key."""
         if not self.includes_server(server):
             return Grant(tools=(), write=False)
-        write = grant.write and not self.read_only
+        grant = grant.model_copy(update={"write": grant.write and not self.read_only})
         if self.tools is None:
-            return grant.model_copy(update={"write": write})
+            return grant
         prefix = f"{server}_"
-        named = [name.removeprefix(prefix) for name in self.tools if name.startswith(prefix)]
-        tools = tuple(name for name in named if grant.allows(name))
-        confirm = tuple(name for name in grant.confirm if name in tools)
-        narrower = {"tools": tools, "denied": (), "confirm": confirm, "write": write}
-        return grant.model_copy(update=narrower)
+        return grant.limited_to(
+            [name.removeprefix(prefix) for name in self.tools if name.startswith(prefix)]
+        )
 
 
 UNLIMITED = Rights()
@@ -125,6 +124,17 @@ async def list_keys(database: Database, business_id: UUID) -> list[StoredKey]:
     return [
         StoredKey(row.id, row.name, _rights(row), row.created_at, row.revoked_at) for row in rows
     ]
+
+
+async def keys_naming(session: AsyncSession, server: str) -> list[str]:
+    """Return the names of the keys that are limited to a server, or to tools of it."""
+    rows = await session.scalars(select(ApiKey).where(col(ApiKey.revoked_at).is_(None)))
+    prefix = f"{server}_"
+    return sorted(
+        row.name
+        for row in rows
+        if server in (row.servers or ()) or any(name.startswith(prefix) for name in row.tools or ())
+    )
 
 
 async def revoke_key(database: Database, business_id: UUID, key_id: UUID) -> None:

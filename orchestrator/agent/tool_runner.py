@@ -11,6 +11,7 @@ from livekit.agents.llm import ToolError
 from config.bot_settings import ToolPolicy
 from config.bots import Bot
 from config.protocol import CONFIRMATION_CODE, NEEDS_CONFIRMATION, call_budget
+from config.tool_arguments import read_arguments
 from orchestrator.agent.caller_details import CallerDetails
 from orchestrator.agent.client_events import Publish
 from orchestrator.agent.confirmation import EXPIRED_CODE, Confirmation
@@ -119,8 +120,8 @@ class ToolRunner:
         return calling
 
     def _clean_arguments(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments without a code of the model's, and without what it made up."""
-        cleaned = _without(arguments, CONFIRMATION_CODE)
+        """Return the arguments as the schema means them, without a code or what was made up."""
+        cleaned = read_arguments(_without(arguments, CONFIRMATION_CODE), tool.parameters)
         if not self._small_model:
             return cleaned
         required = tool.parameters.get("required", ())

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from config.bot_settings import ToolPolicy
 from config.constellation import constellation
 from config.protocol import call_budget
-from config.security.tokens import Claims, Grant
+from config.security.tokens import Claims
 from orchestrator.api.access import EffectiveAccess
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.mcp_client.tool import (
@@ -22,7 +22,7 @@ from orchestrator.mcp_client.tool import (
     rate_limited_outcome,
     unknown_tool_outcome,
 )
-from orchestrator.mcp_client.tool_cache import ToolCache, visible_tools
+from orchestrator.mcp_client.tool_cache import ToolCache, granted_tools
 from orchestrator.mcp_client.write_limit import ClientWrite, WriteLimit
 from orchestrator.runtime.background_tasks import BackgroundTasks
 
@@ -54,9 +54,12 @@ class ToolDispatcher:
         if pending:
             await asyncio.wait(pending, timeout=_LIST_TIMEOUT)
         lists = known | arrived
-        grants = {server: access.claims(server).grant for server in access.servers}
-        tools = [tool for tool in _offered(access, lists) if _is_granted(grants[tool.server], tool)]
-        return tools, grants.keys() <= lists.keys()
+        tools = [
+            tool
+            for server in access.servers
+            for tool in granted_tools(access.claims(server).grant, lists.get(server, ()))
+        ]
+        return tools, lists.keys() >= set(access.servers)
 
     async def call_tool(
         self,
@@ -77,7 +80,7 @@ class ToolDispatcher:
         info = await self._find_tool(access, server, tool)
         tool = info.tool if info else tool
         claims = access.claims(server)
-        if not claims.grant.allows(tool):
+        if info is not None and not info.is_granted(claims.grant):
             return unknown_tool_outcome()
         bot = access.identity.bot
         policy = bot.policy(server, tool) if bot else ToolPolicy()
@@ -141,15 +144,3 @@ async def get_dispatcher(request: Request) -> ToolDispatcher:
 
 
 Dispatcher = Annotated[ToolDispatcher, Depends(get_dispatcher)]
-
-
-def _offered(access: EffectiveAccess, lists: dict[str, tuple[ToolInfo, ...]]) -> list[ToolInfo]:
-    """Return what the bot's model is offered, or every tool if the key names tools itself."""
-    bot = access.identity.bot
-    if bot is not None and access.rights.tools is None:
-        return visible_tools(bot, lists)
-    return [tool for server in access.servers for tool in lists.get(server, ())]
-
-
-def _is_granted(grant: Grant, tool: ToolInfo) -> bool:
-    return grant.allows(tool.tool) and (tool.reads or grant.write)

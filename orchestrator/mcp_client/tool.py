@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from config.errors import UserError
 from config.protocol import META_KEY, ErrorKind
+from config.security.tokens import Grant
 from orchestrator.sentences import say
 
 _OTHERS = re.compile(r"[^A-Za-z0-9_]")
@@ -112,6 +113,10 @@ class ToolInfo(BaseModel):
             and (name in required or any(isinstance(each, dict) for each in value))
         ]
         return max([1, *sizes])
+
+    def is_granted(self, grant: Grant) -> bool:
+        """Say whether a grant on its server includes it."""
+        return grant.allows(self.tool, reads=self.reads, voice=self.voice)
 
     def for_model(self) -> "ToolInfo":
         """Return a copy without the fields that no model sees."""

@@ -21,6 +21,22 @@ from toolkit.errors import (
     UnknownTool,
 )
 
+# What an argument has to be, by the types of pydantic's errors, whose words are Python's.
+_WANTED = {
+    **dict.fromkeys(
+        ("list_type", "tuple_type", "set_type", "frozen_set_type", "iterable_type"),
+        'a list, such as ["a", "b"]',
+    ),
+    **dict.fromkeys(
+        ("dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type"),
+        'an object, such as {"a": 1}',
+    ),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing", "decimal_type"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    "string_type": "a text",
+}
+
 
 class Failures(Middleware):
     """Returns the result of a `ToolFailure`, also for the exceptions of FastMCP and the database.
@@ -81,5 +97,7 @@ def _describe_detail(detail: Mapping[str, Any]) -> str:
             return f"{name} is missing."
         case "unexpected_keyword_argument" | "extra_forbidden":
             return "There is an argument that the tool does not take."
+        case kind if (wanted := _WANTED.get(kind)) is not None:
+            return f"{name} does not fit: it has to be {wanted}."
         case _:
             return f"{name} does not fit: {str(detail['msg']).splitlines()[0]}."
