@@ -14,7 +14,7 @@ import random
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -89,7 +89,7 @@ async def main(kills: int) -> None:
 
 
 @contextmanager
-def _declaration(url: str) -> Iterator[Path]:
+def _declaration(url: str) -> Generator[Path]:
     with TemporaryDirectory(prefix="antiphon-") as folder:
         path = Path(folder, "books.yaml")
         path.write_text(_DECLARATION.format(url=url), encoding="utf-8")

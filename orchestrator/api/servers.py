@@ -1,7 +1,7 @@
 """The servers that a business's bots may use: the built-in ones, and external ones it has added."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Annotated
 from urllib.parse import urlsplit, urlunsplit
@@ -132,7 +132,7 @@ async def changing_servers(
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _refusals() -> Generator[None]:
     """Answer with what makes a change impossible.
 
     Raises:

@@ -5,7 +5,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -106,11 +106,15 @@ class ToolInfo(BaseModel):
         Only lists that the tool requires, or that hold objects: a record's tags are one change.
         """
         required = self.parameters.get("required", ())
-        sizes = [
-            len(cast("list[object]", value))
+        lists = {
+            name: cast("Sequence[object]", value)
             for name, value in arguments.items()
             if isinstance(value, list)
-            and (name in required or any(isinstance(each, dict) for each in value))
+        }
+        sizes = [
+            len(values)
+            for name, values in lists.items()
+            if name in required or any(isinstance(each, dict) for each in values)
         ]
         return max([1, *sizes])
 

@@ -12,6 +12,7 @@ from config.database import Database
 from config.declarations.section import ApplyContext
 from config.integrations import IntegrationError, IntegrationInput, remove, store
 from config.references import find_unknown_name
+from config.slow_work import SlowWork
 from config.tables import McpConnection
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.support.servers import KEYRING
@@ -23,7 +24,9 @@ async def save(database: Database, tenant: Tenant, **changes: Any) -> None:
     """Store an account, without asking its vendor."""
     fields = {**DESK, "secrets": {}, "settings": {}, **changes}
     async with database.tenant(tenant.business_id) as session:
-        context = ApplyContext(session, tenant.business_id, "UTC", Path(), keyring=KEYRING)
+        context = ApplyContext(
+            session, tenant.business_id, "UTC", Path(), SlowWork(), keyring=KEYRING
+        )
         await store(context, IntegrationInput(**fields))
 
 
