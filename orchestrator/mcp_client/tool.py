@@ -105,11 +105,15 @@ class ToolInfo(BaseModel):
         Only lists that the tool requires, or that hold objects: a record's tags are one change.
         """
         required = self.parameters.get("required", ())
-        sizes = [
-            len(cast("list[object]", value))
+        lists = {
+            name: cast("list[object]", value)
             for name, value in arguments.items()
             if isinstance(value, list)
-            and (name in required or any(isinstance(each, dict) for each in value))
+        }
+        sizes = [
+            len(items)
+            for name, items in lists.items()
+            if name in required or any(isinstance(each, dict) for each in items)
         ]
         return max([1, *sizes])
 
