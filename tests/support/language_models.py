@@ -140,7 +140,7 @@ async def serve_models() -> AsyncGenerator[tuple[Models, str]]:
 
 async def forget_failures(cache: Redis) -> None:
     """Have no model rest any more."""
-    keys: list[str] = await cache.keys("llm:*")
+    keys = await cache.keys("llm:*")
     if keys:
         await cache.delete(*keys)
 
