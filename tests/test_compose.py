@@ -169,13 +169,16 @@ HOLDS: Mapping[str, set[str]] = {
     "models": set(),
     **{
         name: _RECORDS
-        | ({"VAULT_KEYS"} if name in _HAS_VENDORS else set())
-        | (_MODELS if name in _EMBEDS else set())
+        | ({"VAULT_KEYS"} if name in _HAS_VENDORS else set[str]())
+        | (_MODELS if name in _EMBEDS else set[str]())
         for name in SERVERS
     },
 }
-SECRETS = {name for name, secret in settings_variables().items() if secret} | _PASSWORDS
-SECRETS |= {"VALKEY_PASSWORD", "REDISCLI_AUTH", "LIVEKIT_KEYS"}
+SECRETS = {
+    *(name for name, secret in settings_variables().items() if secret),
+    *_PASSWORDS,
+    *("VALKEY_PASSWORD", "REDISCLI_AUTH", "LIVEKIT_KEYS"),
+}
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -140,8 +140,9 @@ async def serve_models() -> AsyncGenerator[tuple[Models, str]]:
 
 async def forget_failures(cache: Redis) -> None:
     """Have no model rest any more."""
-    async for key in cache.scan_iter("llm:*"):
-        await cache.delete(key)
+    keys = await cache.keys("llm:*")
+    if keys:
+        await cache.delete(*keys)
 
 
 async def _send_stream(model: Model, stream: Stream, receive: Receive, send: Send) -> None:

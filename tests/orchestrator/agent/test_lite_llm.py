@@ -248,7 +248,7 @@ async def test_what_a_model_without_an_answer_bills_is_counted(
 async def test_a_request_ends_with_its_turn(
     served: tuple[Models, str],
     cache: Redis,
-    model: Callable[[str, str], LLMCascade],
+    model: Callable[[str, str], LiteLLM],
     stream: Stream | None,
 ) -> None:
     models, url = served

@@ -123,9 +123,10 @@ class Terminal:
             await self.said.wait()
 
 
-def restarts(terminal: Terminal, **times: float) -> Restarts:
-    pauses = {"first_pause": 0.01, "longest_pause": 0.03, "at_once": DEADLINE, **times}
-    return Restarts(progress=terminal, **pauses)
+def restarts(terminal: Terminal, *, at_once: float = DEADLINE, stable: float = 60) -> Restarts:
+    return Restarts(
+        progress=terminal, first_pause=0.01, longest_pause=0.03, at_once=at_once, stable=stable
+    )
 
 
 async def test_a_program_that_ends_is_started_again_and_that_is_said(tmp_path: Path) -> None:
@@ -164,7 +165,7 @@ async def test_one_that_ends_at_once_again_and_again_is_given_up_with_its_last_l
     async def started(_: Process) -> bool:
         return once.exists()
 
-    async with run_program(program, started, restarts(terminal, attempts=5)) as process:
+    async with run_program(program, started, restarts(terminal)) as process:
         os.kill(process.pid, signal.SIGKILL)
         assert "Engine ended with code 3" in str(await process.failure())
     pauses = re.findall(r"again in ([\d.]+) s", "\n".join(terminal.lines))
