@@ -40,23 +40,32 @@ class _Reader:
             read[name] = read_value
         return read
 
-    def _read(self, value: Any, schema: _Schema, depth: int) -> Any:
+    def _read(self, value: object, schema: _Schema, depth: int) -> object:
         if depth > _MAX_DEPTH:
             return value
         if isinstance(value, str) and not self._takes(schema, "string"):
             value = self._parse(value, schema)
-        if isinstance(value, dict):
-            objects = [each for each in self._variants(schema) if "properties" in each]
-            if len(objects) == 1:  # of several, it is not known which is meant
-                return self.read_object(cast("dict[str, Any]", value), objects[0], depth)
-        elif isinstance(value, list):
-            lists = [each for each in self._variants(schema) if isinstance(each.get("items"), dict)]
-            if len(lists) == 1:
-                items: _Schema = lists[0]["items"]
-                return [self._read(each, items, depth + 1) for each in cast("list[Any]", value)]
-        return value
+        match value:
+            case dict():
+                return self._read_properties(cast("dict[str, object]", value), schema, depth)
+            case list():
+                return self._read_items(cast("list[object]", value), schema, depth)
+            case _:
+                return value
 
-    def _parse(self, text: str, schema: _Schema) -> Any:
+    def _read_properties(self, value: dict[str, object], schema: _Schema, depth: int) -> object:
+        objects = [each for each in self._variants(schema) if "properties" in each]
+        # Of several, it is not known which is meant.
+        return self.read_object(value, objects[0], depth) if len(objects) == 1 else value
+
+    def _read_items(self, value: list[object], schema: _Schema, depth: int) -> object:
+        lists = [each for each in self._variants(schema) if isinstance(each.get("items"), dict)]
+        if len(lists) != 1:
+            return value
+        items: _Schema = lists[0]["items"]
+        return [self._read(each, items, depth + 1) for each in value]
+
+    def _parse(self, text: str, schema: _Schema) -> object:
         """Return the value of a JSON text, if the schema takes its type, or if it is null."""
         try:
             value: object = json.loads(text, parse_constant=_refuse)

@@ -46,12 +46,13 @@ async def _unknown_llm(bot: BotDeclaration) -> UnknownName | None:
 def _find_unknown_llm(named: Mapping[int, str]) -> UnknownName | None:
     prepare_litellm()  # before the import, which reads the environment
     import litellm
+    from litellm.exceptions import BadRequestError
 
     litellm.suppress_debug_info = True
     for index, name in named.items():
         try:
             litellm.get_llm_provider(model=name)
-        except litellm.BadRequestError:
+        except BadRequestError:
             near = difflib.get_close_matches(name.partition("/")[0], _provider_names(litellm))
             hint = f"did you mean {' or '.join(near)}?" if near else "write provider/model"
             return UnknownName(("llm", index), f"{name!r} is of no known provider; {hint}")

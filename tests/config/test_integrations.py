@@ -22,7 +22,7 @@ DESK: Mapping[str, Any] = {"name": "desk", "server": "tickets", "provider": "jir
 
 async def save(database: Database, tenant: Tenant, **changes: Any) -> None:
     """Store an account, without asking its vendor."""
-    fields = {**DESK, "secrets": {}, "settings": {}, **changes}
+    fields: dict[str, Any] = {**DESK, "secrets": {}, "settings": {}, **changes}
     async with database.tenant(tenant.business_id) as session:
         context = ApplyContext(
             session, tenant.business_id, "UTC", Path(), SlowWork(), keyring=KEYRING

@@ -88,7 +88,8 @@ def test_anything_else_is_left_to_the_tool(sent: dict[str, Any]) -> None:
 
 
 def test_a_schema_of_others_may_be_anything() -> None:
-    for schema in ({}, {"properties": {"a": {"$ref": "#/$defs/Loop"}}, **SCHEMA}, {"anyOf": []}):
-        assert read_arguments({"a": "[1]"}, schema)["a"] in ("[1]", [1])
+    schemas: list[dict[str, Any]] = [{}, {"anyOf": []}, {"properties": {"a": {"anyOf": []}}}]
+    for schema in schemas:
+        assert read_arguments({"a": "[1]"}, schema) == {"a": "[1]"}
     looped = {"properties": {"a": {"$ref": "#/$defs/Loop"}}, "$defs": SCHEMA["$defs"]}
     assert read_arguments({"a": "x"}, looped) == {"a": "x"}

@@ -47,10 +47,10 @@ class Authorization(Middleware):
         ctx = context.fastmcp_context
         grant = _grant(ctx)
         unsupported = await self._unsupported_tools(ctx)
-        listed = [] if unsupported is None else await call_next(context)
-        tools = [
-            tool for tool in listed if tool.name not in (unsupported or ()) and _allows(grant, tool)
-        ]
+        if unsupported is None:
+            return []
+        listed = await call_next(context)
+        tools = [tool for tool in listed if tool.name not in unsupported and _allows(grant, tool)]
         if not _wants_details(ctx):
             tools = [tool.model_copy(update={"meta": None, "tags": set()}) for tool in tools]
         return [_with_code(tool) if tool.name in grant.confirm else tool for tool in tools]
