@@ -2,6 +2,7 @@
 
 import os
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
@@ -60,6 +61,11 @@ class Settings(BaseSettings):
     public_url: str | None = None
     api_writes_per_minute: int = 120
     api_business_writes_per_minute: int = 600
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list[IPv4Network | IPv6Network]
+    )
+    max_connections: int = 4096
+    max_connections_per_address: int = 256
     mcp_host: str = "127.0.0.1"
     mcp_port: int = 8090
     mcp_url: str = "http://127.0.0.1:8090/{server}/mcp"
@@ -85,7 +91,7 @@ class Settings(BaseSettings):
     worker_idle_processes: int = 2
     worker_drain_seconds: int = 3600
     call_queue_seconds: int = 60
-    call_queue_length: int = 100
+    call_queue_length: int = 1000
     ice_servers: list[str] = Field(default_factory=list)
 
     llm_model: str | None = None
