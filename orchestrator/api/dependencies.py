@@ -74,7 +74,9 @@ class Dependencies:
     ice_servers: tuple[str, ...] = ()
     origins: frozenset[str] = frozenset()  # the API's own, for bots that name none
     health_urls: Mapping[str, str] = field(default_factory=dict[str, str])
-    anonymous_per_minute: int = 10
+    anonymous_per_minute: int = 10  # calls that one address begins with a bot
+    # Requests of one address, whatever they are: callers in the queue ask every two seconds.
+    anonymous_requests_per_minute: int = 600
     tool_lists_fresh_for: float = 60.0
     livekit_client: Path | None = None
     registration: RegistrationContext = field(default_factory=RegistrationContext)

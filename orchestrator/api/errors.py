@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import SkipJsonSchema
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -112,6 +113,8 @@ async def _handle(_: Request, error: Exception) -> Response:
             ).to_response()
         case _ if isinstance(error, UNREACHABLE):
             return ApiError(503, "unavailable", "The database is not answering.").to_response()
+        case DataError():  # a value that PostgreSQL does not take, such as a text with NUL
+            return invalid("There is a value that does not fit.").to_response()
         case ClientDisconnect():
             return ApiError(400, "bad_request", "The request was not completed.").to_response()
         case _:
@@ -129,5 +132,5 @@ def _message(status: int) -> str:
 
 
 EXCEPTION_HANDLERS: Mapping[int | type[Exception], _Handler] = dict.fromkeys(
-    (HTTPException, *UNREACHABLE, ClientDisconnect, Exception), _handle
+    (HTTPException, *UNREACHABLE, DataError, ClientDisconnect, Exception), _handle
 )

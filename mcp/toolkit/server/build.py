@@ -11,14 +11,16 @@ from fastmcp import FastMCP
 from fastmcp.server.middleware import Middleware
 from fastmcp.tools import FunctionTool
 from starlette.applications import Starlette
+from starlette.middleware import Middleware as HttpMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from config.body_limits import McpBodyLimits
 from config.cache import connect
 from config.confirmation import NEEDS_CONFIRMATION_SCHEMA
 from config.database import Database
-from config.protocol import CONNECT_BUDGET, META_KEY, READ_BUDGET
+from config.protocol import CONNECT_BUDGET, MAX_CALL_SIZE, MAX_CALL_VALUES, READ_BUDGET
 from config.security.audit import AuditTrail
 from config.security.egress import guarded_transport
 from config.security.tokens import Verifier, server_audience
@@ -35,6 +37,7 @@ from toolkit.middleware.idempotency import Idempotency
 from toolkit.middleware.language import Language
 from toolkit.middleware.rate_limit import RateLimit
 from toolkit.middleware.results import CompactResults
+from toolkit.server.tool import ServerTool
 from toolkit.tenancy import CheckableProvider, ProviderFactory, Runtime, ServiceTokenVerifier
 
 
@@ -66,17 +69,6 @@ class ServerSpec:
                 if provider.unsupported
             },
         }
-
-
-class ServerTool(FunctionTool):
-    """A tool without FastMCP's own metadata, which some clients pass on to the model."""
-
-    def get_meta(self) -> dict[str, Any]:
-        """Return the metadata that the tool itself declares: its profile and its examples."""
-        meta = dict(self.meta or {})
-        if "voice" in self.tags:
-            meta[META_KEY] = {**meta.get(META_KEY, {}), "profile": "voice"}
-        return meta
 
 
 def build_server(
@@ -148,9 +140,11 @@ def _build_tool(function: Callable[..., Awaitable[Any]]) -> FunctionTool:
 
 def create_app(servers: Mapping[str, FastMCP[Any]], allowed_hosts: Sequence[str] = ()) -> Starlette:
     """Return an app that serves each server at `/<name>/mcp`, without sessions."""
+    limits = HttpMiddleware(McpBodyLimits, max_size=MAX_CALL_SIZE, max_values=MAX_CALL_VALUES)
     apps = {
         name: server.http_app(
             path="/mcp",
+            middleware=[limits],
             stateless_http=True,
             json_response=False,
             host_origin_protection=True,
