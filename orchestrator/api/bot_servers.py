@@ -20,6 +20,7 @@ from orchestrator.api.credentials import KeyCaller
 from orchestrator.api.dependencies import ApiDependencies, Dependencies
 from orchestrator.api.errors import invalid, not_found
 from orchestrator.api.identities import get_bot_by_name
+from orchestrator.api.requests import LARGE_BODY_SIZE
 from orchestrator.api.routing import ApiRouter
 from orchestrator.api.schemas import Removed, ServerUses
 from orchestrator.api.servers import changing_servers
@@ -36,7 +37,7 @@ async def get_bot_servers(bot: str, caller: KeyCaller, dependencies: ApiDependen
     return ServerUses(servers=found.servers)
 
 
-@router.put(_PATH + "/{server}")
+@router.put(_PATH + "/{server}", max_body_size=LARGE_BODY_SIZE)
 async def put_bot_server(
     bot: str,
     server: str,

@@ -12,6 +12,7 @@ from orchestrator.api.credentials import Caller, ConversationCaller, KeyCaller
 from orchestrator.api.dependencies import ApiDependencies, Dependencies
 from orchestrator.api.errors import not_found
 from orchestrator.api.identities import get_bot_by_name
+from orchestrator.api.requests import LARGE_BODY_SIZE
 from orchestrator.api.routing import ApiRouter
 from orchestrator.api.schemas import (
     AgentJoined,
@@ -36,7 +37,7 @@ M = TypeVar("M", bound=BaseModel)
 router = ApiRouter()
 
 _CONVERSATION = "/api/conversations/{conversation_id:uuid}"
-_TURN = _CONVERSATION + "/turns/{order_index:int}"
+_TURN = _CONVERSATION + "/turns/{order_index:index}"
 _EXPORT_TYPES: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {
@@ -126,7 +127,7 @@ async def agent_joined(
     )
 
 
-@router.post(_CONVERSATION + "/turns", status_code=201)
+@router.post(_CONVERSATION + "/turns", status_code=201, max_body_size=LARGE_BODY_SIZE)
 async def append_turn(
     conversation_id: UUID, body: NewTurn, caller: KeyCaller, dependencies: ApiDependencies
 ) -> Recorded:
@@ -168,7 +169,7 @@ async def get_turn(
     return turns.turns[0]
 
 
-@router.post(_TURN + "/response", status_code=201)
+@router.post(_TURN + "/response", status_code=201, max_body_size=LARGE_BODY_SIZE)
 async def append_response(
     conversation_id: UUID,
     order_index: TurnIndex,

@@ -80,9 +80,11 @@ class Dependencies:
     ice_servers: tuple[str, ...] = ()
     origins: frozenset[str] = frozenset()  # the API's own, for bots that name none
     health_urls: Mapping[str, str] = field(default_factory=dict[str, str])
-    anonymous_per_minute: int = 10
     writes_per_minute: int = 120  # of one API key
     business_writes_per_minute: int = 600  # of all API keys of a business
+    anonymous_per_minute: int = 10  # calls that one address begins with a bot
+    # Requests of one address, whatever they are: callers in the queue ask every two seconds.
+    anonymous_requests_per_minute: int = 600
     tool_lists_fresh_for: float = 60.0
     livekit_client: Path | None = None
     registration: RegistrationContext = field(default_factory=RegistrationContext)

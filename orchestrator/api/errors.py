@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import SkipJsonSchema
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -131,6 +132,8 @@ async def _handle(_: Request, error: Exception) -> Response:
         case _ if isinstance(error, UNREACHABLE):
             message = "The database is not answering."
             return ApiError(503, "unavailable", message, headers=_RETRY).to_response()
+        case DataError():  # a value that PostgreSQL does not take, such as a text with NUL
+            return invalid("There is a value that does not fit.").to_response()
         case ClientDisconnect():
             return ApiError(400, "bad_request", "The request was not completed.").to_response()
         case _:
@@ -148,5 +151,5 @@ def _message(status: int) -> str:
 
 
 EXCEPTION_HANDLERS: Mapping[int | type[Exception], _Handler] = dict.fromkeys(
-    (HTTPException, *UNREACHABLE, ClientDisconnect, Exception), _handle
+    (HTTPException, *UNREACHABLE, DataError, ClientDisconnect, Exception), _handle
 )

@@ -35,13 +35,14 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from config.body_limits import McpBodyLimits
 from config.language.catalogue import DEFAULT
-from config.protocol import IDEMPOTENCY_KEY, LANGUAGE_KEY
+from config.protocol import IDEMPOTENCY_KEY, LANGUAGE_KEY, MAX_CALL_VALUES
 from orchestrator.api.access import EffectiveAccess, resolve_access
 from orchestrator.api.credentials import authenticator
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import ApiError, forbidden, unauthorized
-from orchestrator.api.requests import MAX_BODY_SIZE
+from orchestrator.api.requests import LARGE_BODY_SIZE
 from orchestrator.api.tool_dispatcher import ToolDispatcher
 from orchestrator.sentences import in_language
 
@@ -111,13 +112,13 @@ class McpGateway:
             scope = {**scope, "headers": [*others, accept]}
         # For this request only: there is nothing to open before the first and to close at the end.
         manager = StreamableHTTPSessionManager(
-            self._server,
-            json_response=not accepts_stream,
-            stateless=True,
-            max_request_body_size=MAX_BODY_SIZE,
+            self._server, json_response=not accepts_stream, stateless=True
+        )
+        limited = McpBodyLimits(
+            manager.handle_request, max_size=LARGE_BODY_SIZE, max_values=MAX_CALL_VALUES
         )
         async with manager.run():
-            await manager.handle_request(scope, receive, send)
+            await limited(scope, receive, send)
 
     async def _check_host_and_origin(self, request: Request) -> None:
         """Refuse pages of other origins, and host names that were pointed at this address."""

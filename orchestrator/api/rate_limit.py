@@ -4,10 +4,22 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.requests import Request
 
+from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import ApiError
 from orchestrator.runtime.addresses import limited_address
 
 _WINDOW = 60  # seconds
+
+
+async def admit_anonymous(request: Request) -> None:
+    """Count a request without a credential, before its body is read.
+
+    Raises:
+        ApiError: there were too many this minute, or the cache does not answer.
+    """
+    dependencies: Dependencies = request.app.state.dependencies
+    limit = dependencies.anonymous_requests_per_minute
+    await enforce_limit(dependencies.cache, request, "anonymous", limit)
 
 
 async def enforce_limit(cache: Redis, request: Request, name: str, per_minute: int) -> None:

@@ -18,10 +18,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from config.body_limits import McpBodyLimits
 from config.cache import connect
 from config.confirmation import NEEDS_CONFIRMATION_SCHEMA
 from config.database import Database
-from config.protocol import CONNECT_BUDGET, META_KEY, READ_BUDGET
+from config.protocol import CONNECT_BUDGET, MAX_CALL_SIZE, MAX_CALL_VALUES, READ_BUDGET
 from config.security.audit import AuditTrail
 from config.security.egress import guarded_transport
 from config.security.tokens import Verifier, server_audience
@@ -30,7 +31,7 @@ from config.settings import Settings, required
 from toolkit.effects import is_record, is_unsafe_to_repeat
 from toolkit.middleware.arguments import CleanArguments
 from toolkit.middleware.audit import AuditMiddleware
-from toolkit.middleware.authorization import VOICE, Authorization
+from toolkit.middleware.authorization import Authorization
 from toolkit.middleware.confirmation import Confirmation
 from toolkit.middleware.deadline import Deadline
 from toolkit.middleware.failures import Failures
@@ -38,6 +39,7 @@ from toolkit.middleware.idempotency import Idempotency
 from toolkit.middleware.language import Language
 from toolkit.middleware.rate_limit import RateLimit
 from toolkit.middleware.results import CompactResults
+from toolkit.server.tool import ServerTool
 from toolkit.tenancy import CheckableProvider, ProviderFactory, Runtime, ServiceTokenVerifier
 
 
@@ -71,17 +73,6 @@ class ServerSpec:
                 if provider.unsupported
             },
         }
-
-
-class ServerTool(FunctionTool):
-    """A tool without FastMCP's own metadata, which some clients pass on to the model."""
-
-    def get_meta(self) -> dict[str, Any]:
-        """Return the metadata that the tool itself declares: its profile and its examples."""
-        meta = dict(self.meta or {})
-        if VOICE in self.tags:
-            meta[META_KEY] = {**meta.get(META_KEY, {}), "profile": VOICE}
-        return meta
 
 
 def build_server(
@@ -153,9 +144,11 @@ def _build_tool(function: Callable[..., Awaitable[Any]]) -> FunctionTool:
 
 def create_app(servers: Mapping[str, FastMCP[Any]], allowed_hosts: Sequence[str] = ()) -> Starlette:
     """Return an app that serves each server at `/<name>/mcp`, without sessions."""
+    limits = Middleware(McpBodyLimits, max_size=MAX_CALL_SIZE, max_values=MAX_CALL_VALUES)
     apps = {
         name: server.http_app(
             path="/mcp",
+            middleware=[limits],
             stateless_http=True,
             json_response=False,
             host_origin_protection=True,
