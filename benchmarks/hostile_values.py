@@ -132,7 +132,7 @@ class Values:
             name = self.random.choice(list(spoilt))
             return spoilt | {name: self._spoil(spoilt[name])}
         if isinstance(value, list) and value and self.random.random() < 0.5:
-            first, *others = cast("list[Any]", value)
+            first, *others = cast("Sequence[Any]", value)
             return [self._spoil(first), *others]
         if isinstance(value, str) and self.random.random() < 0.6:
             return self.random.choice(TEXTS)

@@ -1,6 +1,7 @@
 """How servers are reached: both eras of the protocol, traces, hosts, deadlines, a lost database."""
 
 from collections.abc import AsyncGenerator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -75,7 +76,7 @@ async def test_a_slash_at_the_end_leads_nowhere_else(
     methods = ("tools/list", "resources/list", "resources/templates/list", "prompts/list", "ping")
     async with servers.http(headers) as http:
         for method in methods:
-            body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {}}
+            body: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {}}
             answer = await http.post(path, json=body)
             assert answer.status_code == 200, answer.text
             assert '"result"' in answer.text
