@@ -126,13 +126,13 @@ class Values:
 
     def _spoil(self, value: Any) -> Any:
         if isinstance(value, dict) and value and self.random.random() < 0.95:
-            spoilt = dict(cast("Json", value))
+            spoilt: Json = {**value}
             if self.random.random() < 0.1:
                 return spoilt | {self.random.choice(TEXTS): self.hostile()}
             name = self.random.choice(list(spoilt))
             return spoilt | {name: self._spoil(spoilt[name])}
         if isinstance(value, list) and value and self.random.random() < 0.5:
-            first, *others = cast("Sequence[Any]", value)
+            first, *others = cast("list[object]", value)
             return [self._spoil(first), *others]
         if isinstance(value, str) and self.random.random() < 0.6:
             return self.random.choice(TEXTS)

@@ -37,7 +37,7 @@ M = TypeVar("M", bound=BaseModel)
 router = ApiRouter()
 
 _CONVERSATION = "/api/conversations/{conversation_id:uuid}"
-_TURN = _CONVERSATION + "/turns/{order_index:index}"
+_TURN = _CONVERSATION + "/turns/{order_index:int}"
 _EXPORT_TYPES: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {

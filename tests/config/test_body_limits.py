@@ -8,20 +8,19 @@ import pytest
 
 from config.body_limits import MAX_DEPTH, is_within_limits
 
+VALUES: list[tuple[Any, int]] = [
+    (1, 1),
+    ([1] * 99, 100),
+    ({f"k{number}": number for number in range(99)}, 100),
+    ([[], {}, [1, 2]], 8),
+    ({"a": '[[[{{{,,,\\",', "b": '"' * 50}, 3),
+    ("," * 5_000, 1),
+    ("[{" * 5_000, 1),
+    ("\\" * 5_001, 1),
+]
 
-@pytest.mark.parametrize(
-    ("value", "values"),
-    [
-        (1, 1),
-        ([1] * 99, 100),
-        ({f"k{number}": number for number in range(99)}, 100),
-        ([[], {}, [1, 2]], 8),
-        ({"a": "[[[{{{,,,\\\",", "b": '"' * 50}, 3),
-        ("," * 5_000, 1),
-        ("[{" * 5_000, 1),
-        ("\\" * 5_001, 1),
-    ],
-)  # fmt: skip
+
+@pytest.mark.parametrize(("value", "values"), VALUES)
 def test_values_are_counted_outside_of_strings(value: Any, values: int) -> None:
     body = json.dumps(value).encode()
     assert is_within_limits(body, values)
