@@ -99,7 +99,7 @@ async def list_conversations(
         "detail": "full",
     }
     return await call_transcripts(
-        dependencies, caller.identity(), "list_conversations", arguments, Conversations
+        dependencies, caller.identity(), "list_conversations", arguments, Conversations, reads=True
     )
 
 
@@ -228,9 +228,12 @@ async def list_tool_calls(
     arguments = {"conversation_id": conversation_id}
     identity, tool = caller.identity(), "list_tool_calls"
     if caller.conversation_id is not None:
-        summaries = await call_transcripts(dependencies, identity, tool, arguments, _Summaries)
+        summaries = await call_transcripts(
+            dependencies, identity, tool, arguments, _Summaries, reads=True
+        )
         return summaries.tool_calls
-    return (await call_transcripts(dependencies, identity, tool, arguments, _Calls)).tool_calls
+    calls = await call_transcripts(dependencies, identity, tool, arguments, _Calls, reads=True)
+    return calls.tool_calls
 
 
 @router.get(_CONVERSATION + "/export", responses=_EXPORT_TYPES)
@@ -243,7 +246,7 @@ async def export(
     """Download the transcript."""
     arguments = {"conversation_id": conversation_id, "format": query.format}
     file = await call_transcripts(
-        dependencies, caller.identity(), "export_transcript", arguments, _Export
+        dependencies, caller.identity(), "export_transcript", arguments, _Export, reads=True
     )
     disposition = f'attachment; filename="{file.filename}"'
     headers = {"Content-Type": file.mime_type, "Content-Disposition": disposition}
@@ -264,5 +267,5 @@ async def _fetch_transcript(
 ) -> M:
     arguments = {"conversation_id": conversation_id, **options}
     return await call_transcripts(
-        dependencies, caller.identity(), "get_transcript", arguments, model
+        dependencies, caller.identity(), "get_transcript", arguments, model, reads=True
     )

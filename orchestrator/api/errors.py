@@ -32,6 +32,10 @@ STATUSES: Mapping[str, int] = {
 }
 
 
+# In seconds: when what is busy or does not answer may be asked again.
+_RETRY: Mapping[str, str] = {"Retry-After": "2"}
+
+
 class Error(BaseModel):
     """What went wrong: a word for programs, a sentence for people."""
 
@@ -93,6 +97,17 @@ def unexpected_answer() -> ApiError:
     return ApiError(502, "fault", "A server answered something unexpected.")
 
 
+def late() -> ApiError:
+    """Return the refusal of a read that was not answered within its budget."""
+    return ApiError(504, "timeout", "That took too long. Try again in a moment.", headers=_RETRY)
+
+
+def busy() -> ApiError:
+    """Return the refusal of what waited too long for its turn, or was one too many to wait."""
+    message = "Too many requests are waiting. Try again in a moment."
+    return ApiError(503, "busy", message, headers=_RETRY)
+
+
 def tool_failure(outcome: Outcome) -> ApiError:
     """Return the error for a tool call that failed."""
     kind = outcome.error or "fault"
@@ -111,7 +126,8 @@ async def _handle(_: Request, error: Exception) -> Response:
                 error.status_code, kind, _message(error.status_code), headers=error.headers
             ).to_response()
         case _ if isinstance(error, UNREACHABLE):
-            return ApiError(503, "unavailable", "The database is not answering.").to_response()
+            message = "The database is not answering."
+            return ApiError(503, "unavailable", message, headers=_RETRY).to_response()
         case ClientDisconnect():
             return ApiError(400, "bad_request", "The request was not completed.").to_response()
         case _:

@@ -8,6 +8,7 @@ The credential is checked before the body is read. FastAPI alone would do it the
 whoever asks could have megabytes read and parsed first.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar, cast
 
@@ -21,11 +22,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
+from config.protocol import ANSWER_MARGIN, call_budget
 from orchestrator.api.credentials import SECURITY, AccessMode, authenticator, required_access
-from orchestrator.api.errors import Error
+from orchestrator.api.errors import Error, late
 from orchestrator.api.headers import preflight
 from orchestrator.api.requests import JsonRequest, validation_error
 
+# What a GET may take, with its credential and what it asks of a server.
+_READ_SECONDS = call_budget(reads=True) + ANSWER_MARGIN
 _ERRORS: dict[int | str, dict[str, Any]] = {
     "default": {"description": "What went wrong.", "model": Error}
 }
@@ -65,6 +69,15 @@ class ApiRoute(APIRoute):
         takes_parameters = bool(self.dependant.query_params)
 
         async def answer(request: Request) -> Response:
+            try:
+                async with asyncio.timeout(_READ_SECONDS if reads_query else None) as deadline:
+                    return await answer_in_time(request)
+            except TimeoutError:
+                if deadline.expired():
+                    raise late() from None
+                raise
+
+        async def answer_in_time(request: Request) -> Response:
             await authenticator(request).authenticate(request, self.access)
             received = JsonRequest(request.scope, request.receive)
             if reads_query and not takes_parameters:

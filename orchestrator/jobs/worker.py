@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from config.constellation import jobs
 from config.database import Database
 from config.jobs import Job, Payload
+from config.postgres import CancellableConnection
 from config.settings import Settings, required
 from orchestrator.jobs.agent_watcher import watch
 
@@ -100,7 +101,12 @@ async def _run_worker(
 
 def _create_app(url: str, database: Database, registered: Mapping[str, Job]) -> App:
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    connector = PsycopgConnector(conninfo=plain, min_size=1, max_size=_CONCURRENCY)
+    connector = PsycopgConnector(
+        conninfo=plain,
+        connection_class=CancellableConnection,
+        min_size=1,
+        max_size=_CONCURRENCY,
+    )
     app = App(connector=connector)
     app.job_manager = _Manager(connector)
     for name, job in registered.items():
