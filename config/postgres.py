@@ -31,7 +31,10 @@ class CancellableConnection(AsyncConnection[Any]):
     answer_seconds: ClassVar[float | None] = None
 
     async def wait(
-        self, gen: PQGen[RV], interval: float = _INTERVAL, timeout: float | None = None
+        self,
+        gen: PQGen[RV],
+        interval: float = _INTERVAL,
+        timeout: float | None = None,  # noqa: ASYNC109  # psycopg's interface
     ) -> RV:
         """Run a generator of libpq calls; `timeout` and `interval` are in seconds.
 

@@ -2,6 +2,7 @@
 
 import os
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
@@ -43,6 +44,9 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = 8080
     public_url: str | None = None
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(default_factory=list)
+    max_connections: int = 4096
+    max_connections_per_address: int = 256
     mcp_host: str = "127.0.0.1"
     mcp_port: int = 8090
     mcp_url: str = "http://127.0.0.1:8090/{server}/mcp"
@@ -68,7 +72,7 @@ class Settings(BaseSettings):
     worker_idle_processes: int = 2
     worker_drain_seconds: int = 3600
     call_queue_seconds: int = 60
-    call_queue_length: int = 100
+    call_queue_length: int = 1000
     ice_servers: list[str] = Field(default_factory=list)
 
     llm_model: str | None = None

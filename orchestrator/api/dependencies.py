@@ -18,6 +18,7 @@ from config.database import Database
 from config.security.tokens import Signer
 from config.security.vault import keyring
 from config.settings import Settings, required
+from orchestrator.api.concurrency import ConcurrencyLimit
 from orchestrator.calls.queue import CallQueue
 from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.external.registration import RegistrationContext
@@ -54,6 +55,11 @@ def to_http_url(url: str) -> str:
     return urlunsplit((scheme.replace("ws", "http", 1), *rest))
 
 
+def _new_start_limit() -> ConcurrencyLimit:
+    """Return the limit of session starts: below the database's pool, which others need, too."""
+    return ConcurrencyLimit(running=12, waiting=2000, seconds=20)
+
+
 @dataclass(frozen=True)
 class Dependencies:
     """Everything that the routes use.
@@ -79,6 +85,7 @@ class Dependencies:
     livekit_client: Path | None = None
     registration: RegistrationContext = field(default_factory=RegistrationContext)
     static: Path = CONSOLE / "static"
+    starts: ConcurrencyLimit = field(default_factory=_new_start_limit)
     queue: CallQueue | None = None  # without one, calls begin whether a worker is free or not
 
 

@@ -63,6 +63,13 @@ async def start(
 
     While no agent is free, the answer is 202 with a place in the queue.
     """
+    async with dependencies.starts.slot():
+        return await _start(request, body, caller, dependencies)
+
+
+async def _start(
+    request: Request, body: StartSession, caller: Caller | None, dependencies: Dependencies
+) -> SessionStarted | JSONResponse:
     if caller is None:
         bot = await _find_anonymous_bot(dependencies, request, body)
         caller = Caller("anonymous", bot.business_id)

@@ -33,7 +33,7 @@ async def small(postgres_server: Postgres) -> AsyncGenerator[Database]:
 
 async def _answers(database: Database) -> bool:
     async with database.unscoped() as session:
-        return await session.scalar(_ONE) == 1
+        return bool(await session.scalar(_ONE) == 1)
 
 
 async def test_a_timeout_around_a_statement_holds(

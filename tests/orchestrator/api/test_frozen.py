@@ -144,9 +144,7 @@ async def test_a_caller_does_not_wait_long_for_what_is_stored(
     with frozen(postgres_server.process):
         started = monotonic()
         if resumes:
-            stored = await resume_conversation(
-                dependencies.router, identity, Lease(2, 3), tmp_path
-            )
+            stored = await resume_conversation(dependencies.router, identity, Lease(2, 3), tmp_path)
         else:
             stored = await load_conversation(dependencies.router, identity)
         took = monotonic() - started
