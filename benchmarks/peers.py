@@ -23,8 +23,8 @@ from config.settings import settings
 from orchestrator.cli.terminal import run
 from orchestrator.engines.ports import free_port
 from orchestrator.engines.process import Process, Program, run_program
-from orchestrator.runtime.gc_tuning import freeze_heap
 from orchestrator.runtime.connections import ConnectionLimits
+from orchestrator.runtime.gc_tuning import freeze_heap
 from orchestrator.runtime.serving import serve_app
 
 VENDOR_DELAY = 0.03  # seconds

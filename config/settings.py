@@ -44,7 +44,9 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = 8080
     public_url: str | None = None
-    trusted_proxies: list[IPv4Network | IPv6Network] = Field(default_factory=list)
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list[IPv4Network | IPv6Network]
+    )
     max_connections: int = 4096
     max_connections_per_address: int = 256
     mcp_host: str = "127.0.0.1"

@@ -69,8 +69,9 @@ class ApiRoute(APIRoute):
         takes_parameters = bool(self.dependant.query_params)
 
         async def answer(request: Request) -> Response:
+            deadline = asyncio.timeout(_READ_SECONDS if reads_query else None)
             try:
-                async with asyncio.timeout(_READ_SECONDS if reads_query else None) as deadline:
+                async with deadline:
                     return await answer_in_time(request)
             except TimeoutError:
                 if deadline.expired():

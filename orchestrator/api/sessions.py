@@ -47,6 +47,7 @@ from orchestrator.sentences import in_language, say
 logger = logging.getLogger("antiphon.sessions")
 router = ApiRouter()
 
+_PLACES = 50  # in the queue, for each of which a caller asks a second later
 _BUSY_SECONDS = 60  # after which a caller who is refused may try again
 
 
@@ -140,7 +141,9 @@ async def _queue_up(
         case "admitted":
             return None
         case "waiting":
-            return SessionQueued(place=admission.place, retry_after=RETRY_SECONDS, ticket=ticket)
+            # Who is far behind asks less often, but before the ticket is dropped.
+            seconds = RETRY_SECONDS + min(admission.place // _PLACES, 3)
+            return SessionQueued(place=admission.place, retry_after=seconds, ticket=ticket)
         case "full" | "expired":
             message = say("busy")
             headers = {"Retry-After": str(_BUSY_SECONDS)}

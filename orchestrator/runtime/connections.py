@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Any
+from typing import Any, cast
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from orchestrator.runtime.addresses import limited_address
 
@@ -111,10 +111,11 @@ class LimitedProtocol(H11Protocol):
         super().__init__(*arguments, **options)
         self.host = ""
         self.address = ""  # as limits count it
-        self._phase: object = None  # h11's state of the client when the timer was set
+        self._phase: Any = None  # h11's state of the client when the timer was set
         self._reading: asyncio.TimerHandle | None = None
         self._writing: asyncio.TimerHandle | None = None
 
+    # uvicorn narrows the type, too.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or refuse it."""
         super().connection_made(transport)
@@ -168,7 +169,7 @@ class LimitedProtocol(H11Protocol):
         self._stop_timers()
         if self.transport.is_closing():
             return
-        cycle = self.cycle
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
         if (
             cycle is None
             or not cycle.response_started

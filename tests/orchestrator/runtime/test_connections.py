@@ -71,10 +71,7 @@ class Client:
         return True
 
 
-@asynccontextmanager
-async def serve(limits: ConnectionLimits = LIMITS) -> AsyncGenerator[Served]:
-    served = Served(0, asyncio.Event(), asyncio.Event(), asyncio.Queue(), [])
-
+def _routes(served: Served) -> list[Route]:
     async def read(request: Request) -> Response:
         try:
             return JSONResponse(len(await request.body()))
@@ -101,17 +98,23 @@ async def serve(limits: ConnectionLimits = LIMITS) -> AsyncGenerator[Served]:
 
         return StreamingResponse(parts())
 
-    routes = [
+    return [
         Route("/read", read, methods=["POST"]),
         Route("/client", tell_client),
         Route("/work", work),
         Route("/long", long),
     ]
+
+
+@asynccontextmanager
+async def serve(limits: ConnectionLimits = LIMITS) -> AsyncGenerator[Served]:
+    served = Served(0, asyncio.Event(), asyncio.Event(), asyncio.Queue(), [])
+
     proxies = [str(network) for network in limits.proxies]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         served.port = listener.getsockname()[1]
         config = uvicorn.Config(
-            Starlette(routes=routes),
+            Starlette(routes=_routes(served)),
             http=limited_protocol(limits),
             ws="none",
             log_level="critical",
