@@ -31,7 +31,7 @@ _TIMEOUT = 30.0
 async def main(sessions: int, slots: int, seconds: float) -> None:
     """Start the sessions, let those that wait come back for some time, and print the outcome."""
     async with model_server() as models:
-        extra = {"MODELS_URL": models, "MCP_CALLS_PER_MINUTE": "100000"}
+        extra = {"MODELS_URL": models, "CALL_QUEUE_SECONDS": "60", "MCP_CALLS_PER_MINUTE": "100000"}
         plan = Plan(None, worker=False, extra=extra)
         async with run_deployment(Settings(), plan, print) as deployment:
             await apply_file(deployment.settings, _DECLARATION)
@@ -83,7 +83,7 @@ async def _call(
             times.append(time.monotonic() - started)
             first = False
         if answer.status_code != 202 or time.monotonic() > until:
-            known = answer.json().get("error") or answer.json().get("status") or ""
+            known = answer.json().get("message", "")
             outcomes[f"{answer.status_code} {known}".strip()] += 1
             return
         body["ticket"] = answer.json()["ticket"]

@@ -62,7 +62,7 @@ async def _hold(port: int, data: bytes, address: int, opened: list[int]) -> None
             opened.append(address)
             try:
                 writer.write(data or b"G")
-                closed = asyncio.ensure_future(reader.read())
+                closed = asyncio.ensure_future(_until_closed(reader))
                 while not closed.done():
                     await asyncio.wait({closed}, timeout=1)
                     if not data and not closed.done():
@@ -70,6 +70,11 @@ async def _hold(port: int, data: bytes, address: int, opened: list[int]) -> None
             finally:
                 writer.close()
         await asyncio.sleep(0.2)
+
+
+async def _until_closed(reader: asyncio.StreamReader) -> None:
+    with suppress(OSError):
+        await reader.read()
 
 
 async def _ask(url: str, seconds: float) -> tuple[list[float], int]:

@@ -137,16 +137,21 @@ async def revoke_key(database: Database, business_id: UUID, key_id: UUID) -> Non
         del cached[key_hash]
 
 
+def find_cached_key(database: Database, key: str) -> FoundKey | None:
+    """Return the owner and rights of a key that was looked up lately; else None."""
+    entry = _cache.setdefault(database, {}).get(_hash(key))
+    return entry.found if entry is not None and entry.expires_at > monotonic() else None
+
+
 async def find_key(database: Database, key: str) -> FoundKey | None:
     """Return the owner and rights of a key; None if it does not exist or was revoked."""
     if not key.startswith(PREFIX) or len(key) > _MAX_LENGTH:
         return None
+    if (known := find_cached_key(database, key)) is not None:
+        return known
     key_hash = _hash(key)
     # Only valid keys are cached, so that guessing cannot fill the memory.
     cached = _cache.setdefault(database, {})
-    entry = cached.get(key_hash)
-    if entry is not None and entry.expires_at > monotonic():
-        return entry.found
     found = await _find_stored(database, key_hash)
     if found is None:
         cached.pop(key_hash, None)
