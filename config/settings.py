@@ -48,7 +48,7 @@ class Settings(BaseSettings):
         default_factory=list[IPv4Network | IPv6Network]
     )
     max_connections: int = 4096
-    max_connections_per_address: int = 256
+    max_connections_per_address: int = 2048
     mcp_host: str = "127.0.0.1"
     mcp_port: int = 8090
     mcp_url: str = "http://127.0.0.1:8090/{server}/mcp"

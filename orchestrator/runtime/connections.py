@@ -39,7 +39,7 @@ class ConnectionLimits:
     """
 
     total: int = 4096
-    per_address: int = 256
+    per_address: int = 2048
     header_seconds: float = 10.0
     body_seconds: float = 30.0
     write_seconds: float = 30.0
