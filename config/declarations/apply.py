@@ -50,6 +50,8 @@ async def apply(
 ) -> list[Change]:
     """Apply a declaration and return what that changed; a dry run changes nothing.
 
+    Long because a section's context has many parts.
+
     Raises:
         DeclarationError: the declaration names something that does not exist.
     """
