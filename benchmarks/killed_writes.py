@@ -12,7 +12,6 @@ import asyncio
 import multiprocessing
 import os
 import random
-import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
@@ -24,10 +23,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
 
-import uvicorn
 from fastmcp import FastMCP
 from sqlalchemy import text
 
+from benchmarks.fake_servers import serve
 from benchmarks.figures import heading
 from config.bots import Bot, load_bot
 from config.protocol import CONFIRMATION_CODE
@@ -172,15 +171,8 @@ async def _external_server(writes: Counter[str]) -> AsyncGenerator[str]:
         await asyncio.sleep(_WORK / 2)
         return "It was added."
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        app = mcp.http_app(path="/mcp", stateless_http=True)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
-        finally:
-            server.should_exit = True
-            await task
+    async with serve(mcp.http_app(path="/mcp", stateless_http=True)) as url:
+        yield f"{url}/mcp"
 
 
 async def _stored_bot(settings: Settings) -> Bot:
