@@ -2,8 +2,8 @@
 
 A process calls a write and is killed with SIGKILL at a random moment: before it is noted, before
 it is sent, while the server works, or after the answer. A second process asks for the same write in
-the same conversation. It must have been done once by then, or the second is told that nobody knows
-and does not send it; after the caller has agreed anew, a third process does it.
+the same conversation. It gets the answer of the first, does what was not sent, or is told that
+nobody knows and does not send it; after the caller has agreed anew, a third process does that.
 
 Run: `python -m benchmarks.killed_writes [KILLS]`
 """
@@ -101,15 +101,13 @@ async def _kill_and_repeat(
 ) -> str:
     """Return what became of one write; it is done exactly once in the end."""
     answered = await asyncio.to_thread(_run, processes, write, seconds)
-    if answered:
-        return "answered before the kill: the agent's to remember, in its journal"
-    before = "done" if writes[write.order] else "not done"
+    before = "answered" if answered else "done" if writes[write.order] else "not done"
     repeat = await asyncio.to_thread(_run, processes, write, None)
     if repeat != "outcome_unknown":
         assert repeat == _DONE, repeat
         if before == "not done":
             return f"{before} at the kill: the repeat was done"
-        return f"{before} at the kill: the repeat was told so"
+        return f"{before} at the kill: the repeat was given the answer"
     await asyncio.sleep(2 * _WORK)  # what was sent may still be on its way
     done = writes[write.order]
     if not done:
