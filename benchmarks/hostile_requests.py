@@ -3,41 +3,53 @@
 First four connections send requests that follow from a seed to every operation of the API, while a
 well-behaved client asks for its conversations twenty times a second. No request may be answered
 with an error of ours (but `/readyz`, which says what is missing), or close its connection. Then the
-bodies that cost most are sent one after another, with and without a key, to the API and over MCP,
-while `/healthz` is asked without a pause: its slowest answer is the longest time for which the
-event loop served nobody.
+bodies that cost most are sent one after another to the API, with and without a key, and to an MCP
+server, with and without a token, while the same process is asked for `/healthz` without a pause:
+its slowest answer is the longest time for which the event loop served nobody.
 
 Run: `python -m benchmarks.hostile_requests [REQUESTS] [SEED]`
 """
 
 import asyncio
 import json
+import multiprocessing
 import sys
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 
 from benchmarks.figures import heading, percentile
 from benchmarks.hostile_values import HostileRequest, RequestGenerator
 from benchmarks.raw_http import RawConnection, RawResponse, connect
-from config.settings import Settings
+from config.security.tokens import Claims, Grant, Signer, server_audience
+from config.settings import Settings, required
 from orchestrator.admin.api_keys import create_api_key
 from orchestrator.admin.declarations import apply_file
 from orchestrator.local.deployment import Deployment, Plan, run_deployment
 
 _DECLARATION = Path(__file__).with_name("museum.yaml")
 _BUSINESS, _BOT = "harbour-museum", "answering"
+_SERVER, _TOOL = "knowledge", "search_knowledge"
+_MCP_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json, text/event-stream",
+    "MCP-Protocol-Version": "2026-07-28",
+    "Mcp-Method": "tools/call",
+}
 _CONNECTIONS = 4
 _PAUSE = 0.05  # seconds between two requests of the client that behaves
 _REPEATS = 5  # of each costly body
 _PROBES_AROUND = 5  # answers of `/healthz` that have to come before and after each body
+_READY = "ready"
 _MAY_BE_UNAVAILABLE = "/readyz"
 
 
@@ -64,6 +76,10 @@ async def main(requests: int, seed: int) -> None:
                 await _send_generated(deployment, key, requests, seed, findings)
             for name, request in _costly_requests(key).items():
                 findings.blocks[name] = await _longest_block(deployment.api_url, request)
+            settings = deployment.settings
+            server_url = settings.mcp_server_url(_SERVER)
+            for name, request in _costly_server_requests(_token(settings)).items():
+                findings.blocks[name] = await _longest_block(server_url, request)
     print(began, heading(), sep="\n")
     _report(findings)
 
@@ -82,8 +98,8 @@ async def _send_generated(
         "bot": [_BOT],
         "name": [_BOT],
         "business": [_BUSINESS],
-        "server": ["scheduling", "knowledge"],
-        "tool_key": ["scheduling_list_bookings", "knowledge_search_knowledge"],
+        "server": ["scheduling", _SERVER],
+        "tool_key": ["scheduling_list_bookings", f"{_SERVER}_{_TOOL}"],
     }
     generator = RequestGenerator(document, [authorized["Authorization"]], known, seed)
     remaining = iter([generator.next() for _ in range(requests)])
@@ -122,22 +138,39 @@ def _note(request: HostileRequest, response: RawResponse, findings: Findings) ->
 
 @asynccontextmanager
 async def _other_client(url: str, key: str, findings: Findings) -> AsyncGenerator[None]:
-    """Have a client ask for conversations meanwhile, and note how long each answer takes."""
+    """Have a client ask for conversations meanwhile, and note how long each answer takes.
 
-    async def ask() -> None:
+    It has a process of its own: in this one, it would wait for the hostile requests to be written.
+    """
+    processes = multiprocessing.get_context("spawn")
+    answers, sender = processes.Pipe()
+    process = processes.Process(target=_ask_until_told, args=(url, key, sender), daemon=True)
+    process.start()
+    try:
+        assert await asyncio.to_thread(answers.recv) == _READY
+        yield
+        answers.send(None)
+        findings.others += await asyncio.to_thread(answers.recv)
+    finally:
+        process.kill()
+        process.join()
+
+
+def _ask_until_told(url: str, key: str, told: Connection) -> None:
+    """Ask again and again until something is sent over `told`; send how long each answer took."""
+
+    async def ask() -> list[float]:
+        times: list[float] = []
         headers = {"Authorization": f"Bearer {key}"}
         async with httpx2.AsyncClient(base_url=url, headers=headers, trust_env=False) as http:
             await http.get("/api/conversations")  # opens connections and fills caches
-            while True:
-                findings.others.append(await _milliseconds(lambda: http.get("/api/conversations")))
+            told.send(_READY)
+            while not told.poll():
+                times.append(await _milliseconds(lambda: http.get("/api/conversations")))
                 await asyncio.sleep(_PAUSE)
+        return times
 
-    task = asyncio.create_task(ask())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
+    told.send(asyncio.run(ask()))
 
 
 def _costly_requests(key: str) -> dict[str, HostileRequest]:
@@ -148,12 +181,7 @@ def _costly_requests(key: str) -> dict[str, HostileRequest]:
     nested = b"[" + b"[]," * 80_000 + b"[]]"
     json_type = {"Content-Type": "application/json"}
     authorized = json_type | {"Authorization": f"Bearer {key}"}
-    mcp = authorized | {
-        "Accept": "application/json, text/event-stream",
-        "MCP-Protocol-Version": "2026-07-28",
-        "Mcp-Method": "tools/call",
-        "Mcp-Name": "knowledge_search_knowledge",
-    }
+    mcp = _MCP_HEADERS | authorized | {"Mcp-Name": f"{_SERVER}_{_TOOL}"}
     return {
         "2 MB of wrong values, no key": _post("/api/sessions/start", json_type, wide % values),
         "as many as are read, no key": _post("/api/sessions/start", json_type, wide % many),
@@ -167,7 +195,9 @@ def _costly_requests(key: str) -> dict[str, HostileRequest]:
         ),
         "2 MB over MCP": _post("/mcp", mcp, wide % values),
         "256 kB of lists over MCP": _post("/mcp", mcp, nested),
-        "a tool call with 3,900 wrong arguments": _post("/mcp", mcp, _tool_call()),
+        "a tool call with 3,900 wrong arguments": _post(
+            "/mcp", mcp, _tool_call(f"{_SERVER}_{_TOOL}")
+        ),
     }
 
 
@@ -175,14 +205,37 @@ def _post(target: str, headers: dict[str, str], body: bytes) -> HostileRequest:
     return HostileRequest("POST", target, headers, body)
 
 
-def _tool_call() -> bytes:
+def _costly_server_requests(token: str) -> dict[str, HostileRequest]:
+    """Return the requests to an MCP server whose refusal costs most."""
+    target = f"/{_SERVER}/mcp"
+    headers = _MCP_HEADERS | {"Mcp-Name": _TOOL}
+    authorized = headers | {"Authorization": f"Bearer {token}"}
+    wide = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{%b}}'
+    values = b",".join(b'"k%d":[]' % number for number in range(209_000))
+    nested = b"[" + b"[]," * 300_000 + b"[]]"
+    return {
+        "2 MB to a server, no token": _post(target, headers, wide % values),
+        "2 MB to a server, a token": _post(target, authorized, wide % values),
+        "900 kB of lists to a server, a token": _post(target, authorized, nested),
+        "3,900 wrong arguments to a server": _post(target, authorized, _tool_call(_TOOL)),
+    }
+
+
+def _token(settings: Settings) -> str:
+    """Return a token that grants every tool of the server."""
+    signer = Signer(required("SERVICE_TOKEN_PRIVATE_KEY", settings.service_token_private_key))
+    claims = Claims(sub="key:benchmark", business_id=uuid4(), grant=Grant())
+    return signer.mint(server_audience(_SERVER), claims)
+
+
+def _tool_call(tool: str) -> bytes:
     meta = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": {"name": "benchmark", "version": "1"},
         "io.modelcontextprotocol/clientCapabilities": {},
     }
     arguments: dict[str, Any] = {f"k{number}": number for number in range(3_900)}
-    params = {"name": "knowledge_search_knowledge", "arguments": arguments, "_meta": meta}
+    params = {"name": tool, "arguments": arguments, "_meta": meta}
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     return json.dumps(call).encode()
 
