@@ -79,16 +79,18 @@ class Supervisor:
         """Kill the process that serves a call; return whether there was one."""
         journals = (self.folder / "journal").glob(f"{conversation_id}.*.jsonl")
         for path in sorted(journals, key=lambda path: path.stat().st_mtime, reverse=True):
-            with suppress(ProcessLookupError):
-                os.kill(int(path.name.split(".")[1]), signal.SIGKILL)
+            pid = int(path.name.split(".")[1])
+            if _is_job(pid):  # numbers come again: it may be anybody's by now
+                os.kill(pid, signal.SIGKILL)
                 return True
         return False
 
     async def aclose(self) -> None:
         """Kill what was started here."""
         for child in self.children:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
+            if child.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
             await child.wait()
 
     async def _restart_postgres(self) -> None:
@@ -110,6 +112,13 @@ class Supervisor:
             os.close(log)
         self.children.append(child)
         return child.pid
+
+
+def _is_job(pid: int) -> bool:
+    try:
+        return "multiprocessing.forkserver" in Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return False
 
 
 def _kill_postgres(engines: Path) -> tuple[list[str], tuple[int, int]]:
@@ -226,11 +235,11 @@ async def _kill_under_load(supervisor: Supervisor, key: str, kills: int) -> None
     await asyncio.gather(*running, return_exceptions=True)
     expected = [text for caller in callers for text in caller.acknowledged]
     conversations = [each for caller in callers for each in caller.conversations]
+    print(f"killed: {dict(killed)}; calls: {len(conversations)}; acknowledged: {len(expected)}")
     stored = await _stored_turns(supervisor.deployment, key, conversations, set(expected))
     lost = sorted(set(expected) - stored.keys())
     twice = sorted(text for text, count in stored.items() if count > 1)
-    print(f"killed: {dict(killed)}; calls: {len(conversations)}")
-    print(f"turns acknowledged: {len(expected)}; lost: {len(lost)} {lost[:5]}; twice: {len(twice)}")
+    print(f"turns stored: {len(stored)}; lost: {len(lost)} {lost[:5]}; twice: {len(twice)}")
 
 
 async def _all_are_heard(callers: Sequence[TypingCaller]) -> bool:
@@ -262,10 +271,13 @@ async def _stored_turns(
         while time.monotonic() < deadline and expected - stored.keys():
             await asyncio.sleep(2)
             stored = Counter()
-            for each in conversations:
-                answer = await client.get(f"/api/conversations/{each}/transcript")
-                if answer.is_success:
-                    stored.update(e["text"] for e in answer.json() if e["role"] == "user")
+            try:
+                for each in conversations:
+                    answer = await client.get(f"/api/conversations/{each}/transcript")
+                    if answer.is_success:
+                        stored.update(e["text"] for e in answer.json() if e["role"] == "user")
+            except httpx2.HTTPError as error:  # the API may have been killed just now
+                print(f"the API does not answer: {error!r}, {error.__cause__!r}")
     return stored
 
 
