@@ -20,8 +20,10 @@ from transcripts.inputs import (
     SearchText,
     Text,
     Time,
+    ToolCallEntries,
     TranscriptView,
     Unset,
+    UsageOfTurn,
 )
 from transcripts.operations import open_operations
 from transcripts.queries import load_tool_calls, load_turns, search_entries, to_entries
@@ -76,9 +78,14 @@ async def append_agent_response(
     language: Name | Unset = None,
     interrupted: bool = False,
     spoken_at: Time | Unset = None,
+    tool_calls: ToolCallEntries = (),
+    usage: UsageOfTurn = (),
     call: ToolCall = CALL,
 ) -> AppendResult:
-    """Record what the agent said; a greeting has no user_turn_index."""
+    """Record what the agent said; a greeting has no user_turn_index.
+
+    tool_calls, usage: of this turn, like append_tool_call and record_usage.
+    """
     if user_turn_index is not None and user_turn_index >= order_index:
         raise Invalid("user_turn_index must be smaller than order_index.")
     async with open_operations(call) as operations:
@@ -96,6 +103,8 @@ async def append_agent_response(
             created_at=spoken_at or now(),
         )
         await operations.append_agent_response(conversation, response, user_turn_index)
+        await operations.append_tool_calls(conversation, tool_calls)
+        await operations.record_usage(conversation.id, usage)
     return AppendResult(conversation_id=conversation.id, order_index=order_index)
 
 

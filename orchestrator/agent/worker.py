@@ -16,6 +16,7 @@ from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
 from redis.exceptions import RedisError
 
 from config.cache import connect
+from config.security.egress import load_ca_certificates
 from config.security.tokens import Signer
 from config.settings import Settings, prepare_litellm, required, settings
 from config.telemetry import configure_metrics, configure_tracing
@@ -25,7 +26,7 @@ from orchestrator.agent.journal_replay import JournalReplay
 from orchestrator.agent.prefix_reader import PrefixReader
 from orchestrator.calls.queue import BEAT_SECONDS, WorkerSlots
 from orchestrator.calls.state import CallStates
-from orchestrator.mcp_client.router import Router, load_ca_certificates
+from orchestrator.mcp_client.router import Router
 from orchestrator.runtime.gc_tuning import freeze_heap
 from orchestrator.runtime.supervision import keep_running
 
