@@ -143,7 +143,13 @@ class ToolCallEntry(BaseModel):
     called_at: Time | Unset = None
 
 
-# What comes with an entry has the form of `append_tool_call` and `record_usage`.
-_OBJECTS = WithJsonSchema({"type": "array", "items": {"type": "object"}})
-ToolCallEntries = Annotated[tuple[ToolCallEntry, ...], Field(max_length=100), _OBJECTS]
-UsageOfTurn = Annotated[tuple[UsageRow, ...], Field(max_length=100), _OBJECTS]
+class _TurnLog(BaseModel):
+    """What led to a response, in the form of `append_tool_call` and of `record_usage`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    tool_calls: Annotated[tuple[ToolCallEntry, ...], Field(max_length=100)] = ()
+    usage: Annotated[tuple[UsageRow, ...], Field(max_length=100)] = ()
+
+
+TurnLog = Annotated[_TurnLog, WithJsonSchema({"type": "object"})]

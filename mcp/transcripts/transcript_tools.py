@@ -20,10 +20,9 @@ from transcripts.inputs import (
     SearchText,
     Text,
     Time,
-    ToolCallEntries,
     TranscriptView,
+    TurnLog,
     Unset,
-    UsageOfTurn,
 )
 from transcripts.operations import open_operations
 from transcripts.queries import load_tool_calls, load_turns, search_entries, to_entries
@@ -78,14 +77,10 @@ async def append_agent_response(
     language: Name | Unset = None,
     interrupted: bool = False,
     spoken_at: Time | Unset = None,
-    tool_calls: ToolCallEntries = (),
-    usage: UsageOfTurn = (),
+    log: TurnLog | Unset = None,
     call: ToolCall = CALL,
 ) -> AppendResult:
-    """Record what the agent said; a greeting has no user_turn_index.
-
-    tool_calls, usage: of this turn, like append_tool_call and record_usage.
-    """
+    """Record what the agent said."""
     if user_turn_index is not None and user_turn_index >= order_index:
         raise Invalid("user_turn_index must be smaller than order_index.")
     async with open_operations(call) as operations:
@@ -103,8 +98,9 @@ async def append_agent_response(
             created_at=spoken_at or now(),
         )
         await operations.append_agent_response(conversation, response, user_turn_index)
-        await operations.append_tool_calls(conversation, tool_calls)
-        await operations.record_usage(conversation.id, usage)
+        if log is not None:
+            await operations.append_tool_calls(conversation, log.tool_calls)
+            await operations.record_usage(conversation.id, log.usage)
     return AppendResult(conversation_id=conversation.id, order_index=order_index)
 
 

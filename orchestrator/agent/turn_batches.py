@@ -57,8 +57,8 @@ def merge(batch: Sequence[PendingEntry]) -> JournalEntry:
     if first.tool == _USAGE:
         return JournalEntry(tool=_USAGE, arguments={"rows": usage})
     calls = [each.arguments for each in others if each.tool == _TOOL_CALL]
-    together = {"tool_calls": calls, "usage": usage}
-    return JournalEntry(tool=_RESPONSE, arguments={**first.arguments, **together})
+    log = {"tool_calls": calls, "usage": usage}
+    return JournalEntry(tool=_RESPONSE, arguments={**first.arguments, "log": log})
 
 
 def _rows(entry: JournalEntry) -> list[Any]:

@@ -53,14 +53,16 @@ async def test_a_response_may_bring_the_tool_calls_of_its_turn(recorder: Recorde
         "conversation_id": named,
         "order_index": 1,
         "text": "It is ordered.",
-        "tool_calls": [tool_call(called_at=at(1)), tool_call(called_at=at(2), said="Again.")],
-        "usage": [{"provider": "p", "operation": "llm", "request_id": str(uuid4())}],
+        "log": {
+            "tool_calls": [tool_call(called_at=at(1)), tool_call(called_at=at(2), said="Again.")],
+            "usage": [{"provider": "p", "operation": "llm", "request_id": str(uuid4())}],
+        },
     }
     for _ in range(2):
         await recorder("append_agent_response", **response)
     calls = await listed(recorder, named)
     assert [call["said"] for call in calls] == [tool_call()["said"], "Again."]
-    wrong = {**response, "order_index": 2, "tool_calls": [tool_call(call_id="1")]}
+    wrong = {**response, "order_index": 2, "log": {"tool_calls": [tool_call(call_id="1")]}}
     assert (await recorder.call("append_agent_response", **wrong)).error == "invalid"
     assert len((await recorder("get_transcript", conversation_id=named))["entries"]) == 1
 

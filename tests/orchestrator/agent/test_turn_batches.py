@@ -25,8 +25,10 @@ def test_a_response_takes_what_waits_with_it() -> None:
     batch = next_batch(pending(USAGE, CALL, CALL, RESPONSE))
     assert merge(batch).arguments == {
         "order_index": 2,
-        "tool_calls": [{"call_id": "c"}, {"call_id": "c"}],
-        "usage": [{"request_id": "r"}],
+        "log": {
+            "tool_calls": [{"call_id": "c"}, {"call_id": "c"}],
+            "usage": [{"request_id": "r"}],
+        },
     }
 
 
