@@ -19,6 +19,7 @@ import httpcore2
 import httpx2
 
 from config.errors import UserError
+from config.security.network_stream import PolledStream
 
 LIMITS = httpx2.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=60)
 _LOOKUP_TIMEOUT = 5  # seconds, when a URL is checked
@@ -82,6 +83,11 @@ class ForbiddenAddressError(httpx2.ConnectError):
 
 class ForbiddenUrlError(UserError):
     """A configured URL cannot be used; the message says how to fix it."""
+
+
+def load_ca_certificates() -> None:
+    """Read the system's CA certificates before the first request needs them."""
+    _ssl_context()
 
 
 def guarded_transport(
@@ -189,9 +195,10 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         async def connect(address: str, candidates: int) -> httpcore2.AsyncNetworkStream:
             # A dead address, such as IPv6 without a route, must leave time for the next one.
             share = None if deadline is None else max(deadline - clock(), 0) / candidates
-            return await self._inner.connect_tcp(
+            stream = await self._inner.connect_tcp(
                 address, port, share, local_address, socket_options
             )
+            return PolledStream(stream)
 
         *others, last = await _resolve(host, port, timeout, allow_private=self._allow_private)
         for position, address in enumerate(others):

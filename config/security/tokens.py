@@ -4,6 +4,7 @@ They are EdDSA JWTs. The orchestrator has the private key, the servers only the 
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -28,6 +29,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 ISSUER = "antiphon"
 LIFETIME = 60  # seconds
 _LEEWAY = 5
+_REUSE_SECONDS = 30  # of a token's minute
+_MAX_KNOWN = 1000  # tokens that one process keeps, those used last
 _MAX_LENGTH = 4096
 _REQUIRED = ["exp", "iat", "aud", "iss", "jti", "sub", "business_id", "grant"]
 
@@ -123,12 +126,44 @@ class Signer:
 
 
 @dataclass(frozen=True)
+class ReusableTokens:
+    """Mints tokens that serve several requests: the same claims get the same one for 30 seconds."""
+
+    signer: Signer
+    _known: OrderedDict[tuple[str, Claims], tuple[str, float]] = field(
+        default_factory=OrderedDict[tuple[str, Claims], tuple[str, float]],
+        repr=False,
+        compare=False,
+    )
+
+    def token(self, audience: str, claims: Claims) -> str:
+        """Return a token that is valid for at least another 30 seconds."""
+        key, now = (audience, claims), time.monotonic()
+        known = self._known.get(key)
+        if known is not None and now < known[1]:
+            self._known.move_to_end(key)
+            return known[0]
+        token = self.signer.mint(audience, claims)
+        self._known[key] = (token, now + _REUSE_SECONDS)
+        self._known.move_to_end(key)
+        if len(self._known) > _MAX_KNOWN:
+            self._known.popitem(last=False)
+        return token
+
+
+@dataclass(frozen=True)
 class Verifier:
-    """Verifies the tokens of one audience, with a public key in PEM."""
+    """Verifies the tokens of one audience, with a public key in PEM.
+
+    A token that was valid is known until it expires: it comes with several requests.
+    """
 
     public_key: str
     audience: str
     max_lifetime: int = LIFETIME
+    _known: OrderedDict[str, tuple[Claims, int]] = field(
+        default_factory=OrderedDict[str, tuple[Claims, int]], repr=False, compare=False
+    )
 
     def verify(self, token: str) -> Claims:
         """Return the claims of a token.
@@ -136,6 +171,21 @@ class Verifier:
         Raises:
             InvalidTokenError: it is not valid; the error does not say why.
         """
+        known = self._known.get(token)
+        if known is not None:
+            claims, expires_at = known
+            if time.time() < expires_at + _LEEWAY:
+                self._known.move_to_end(token)
+                return claims
+            del self._known[token]
+            raise InvalidTokenError
+        claims, expires_at = self._verify(token)
+        self._known[token] = (claims, expires_at)
+        if len(self._known) > _MAX_KNOWN:
+            self._known.popitem(last=False)
+        return claims
+
+    def _verify(self, token: str) -> tuple[Claims, int]:
         if len(token) > _MAX_LENGTH:
             raise InvalidTokenError
         try:
@@ -150,7 +200,7 @@ class Verifier:
             )
             if body["exp"] - body["iat"] > self.max_lifetime:
                 raise InvalidTokenError
-            return Claims.model_validate(body)
+            return Claims.model_validate(body), int(body["exp"])
         except (jwt.PyJWTError, ValidationError, TypeError, ValueError):
             raise InvalidTokenError from None
 

@@ -3,11 +3,10 @@
 Every write names what it writes, so that it can be repeated, in any order, until it has arrived.
 """
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastmcp.tools import tool as mcp_tool
 
-from config.columns import now
 from toolkit.effects import READS, RECORDS
 from toolkit.tenancy import CALL, ToolCall
 from transcripts.inputs import (
@@ -19,6 +18,7 @@ from transcripts.inputs import (
     Name,
     Number,
     Time,
+    ToolCallEntry,
     Unset,
 )
 from transcripts.operations import open_operations
@@ -42,22 +42,21 @@ async def append_tool_call(
     call: ToolCall = CALL,
 ) -> CallResult:
     """Record a tool call; each call_id counts once."""
+    entry = ToolCallEntry(
+        call_id=call_id,
+        server=server,
+        tool=tool,
+        arguments=arguments,
+        said=said,
+        outcome=outcome,
+        ms=ms,
+        chosen_by=chosen_by,
+        user_turn_index=user_turn_index,
+        called_at=called_at,
+    )
     async with open_operations(call) as operations:
         conversation = await operations.get_conversation(conversation_id, locked=True)
-        await operations.append_tool_call(
-            conversation,
-            id=uuid4(),
-            call_id=call_id,
-            user_turn_index=user_turn_index,
-            server=server,
-            tool=tool,
-            arguments=arguments,
-            said=said,
-            outcome=outcome,
-            chosen_by=chosen_by,
-            ms=ms,
-            created_at=called_at or now(),
-        )
+        await operations.append_tool_calls(conversation, [entry])
     return CallResult(conversation_id=conversation.id, call_id=call_id)
 
 

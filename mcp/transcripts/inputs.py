@@ -6,6 +6,7 @@ Limits stay out of the JSON schemas: the client that records is a program, and s
 import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, cast
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -118,3 +119,37 @@ class UsageRow(BaseModel):
 
 
 UsageRows = Annotated[list[UsageRow], Field(max_length=100)]
+
+
+class ToolCallEntry(BaseModel):
+    """One tool call that the agent has made; each `call_id` counts once."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        json_schema_extra=_drop_description,
+    )
+
+    call_id: UUID
+    server: Name
+    tool: Name
+    arguments: LoggedArguments
+    said: LoggedText
+    outcome: LoggedOutcome
+    ms: Number
+    chosen_by: Chooser = "model"
+    user_turn_index: Index | Unset = None
+    called_at: Time | Unset = None
+
+
+class _TurnLog(BaseModel):
+    """What led to a response, in the form of `append_tool_call` and of `record_usage`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    tool_calls: Annotated[tuple[ToolCallEntry, ...], Field(max_length=100)] = ()
+    usage: Annotated[tuple[UsageRow, ...], Field(max_length=100)] = ()
+
+
+TurnLog = Annotated[_TurnLog, WithJsonSchema({"type": "object"})]

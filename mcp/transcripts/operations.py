@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.dialects.postgresql import insert
@@ -20,7 +20,7 @@ from config.protocol import CALLER_SUBJECT
 from config.security.tokens import Claims
 from toolkit.errors import Invalid, NotFound, Rejected
 from toolkit.tenancy import ToolCall
-from transcripts.inputs import UsageRow
+from transcripts.inputs import ToolCallEntry, UsageRow
 from transcripts.tables import AgentResponse, ApiUsage, Conversation, UserTurn
 from transcripts.tables import ToolCall as LoggedCall
 
@@ -148,12 +148,23 @@ class TranscriptOperations:
         elif stored.response_text != response.response_text:
             raise _conflict(response.order_index)
 
-    async def append_tool_call(self, conversation: Conversation, **fields: Any) -> None:
-        """Store a tool call, unless it exists."""
-        statement = insert(LoggedCall).values(
-            business_id=conversation.business_id, conversation_id=conversation.id, **fields
-        )
-        await self.session.execute(statement.on_conflict_do_nothing())
+    async def append_tool_calls(
+        self, conversation: Conversation, entries: Sequence[ToolCallEntry]
+    ) -> None:
+        """Store tool calls, those that are not stored yet."""
+        if not entries:
+            return
+        values = [
+            {
+                **entry.model_dump(exclude={"called_at"}),
+                "id": uuid4(),
+                "business_id": conversation.business_id,
+                "conversation_id": conversation.id,
+                "created_at": entry.called_at or now(),
+            }
+            for entry in entries
+        ]
+        await self.session.execute(insert(LoggedCall).values(values).on_conflict_do_nothing())
         conversation.updated_at = now()
 
     async def update(

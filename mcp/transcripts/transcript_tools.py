@@ -21,6 +21,7 @@ from transcripts.inputs import (
     Text,
     Time,
     TranscriptView,
+    TurnLog,
     Unset,
 )
 from transcripts.operations import open_operations
@@ -76,9 +77,10 @@ async def append_agent_response(
     language: Name | Unset = None,
     interrupted: bool = False,
     spoken_at: Time | Unset = None,
+    log: TurnLog | Unset = None,
     call: ToolCall = CALL,
 ) -> AppendResult:
-    """Record what the agent said; a greeting has no user_turn_index."""
+    """Record what the agent said."""
     if user_turn_index is not None and user_turn_index >= order_index:
         raise Invalid("user_turn_index must be smaller than order_index.")
     async with open_operations(call) as operations:
@@ -96,6 +98,9 @@ async def append_agent_response(
             created_at=spoken_at or now(),
         )
         await operations.append_agent_response(conversation, response, user_turn_index)
+        if log is not None:
+            await operations.append_tool_calls(conversation, log.tool_calls)
+            await operations.record_usage(conversation.id, log.usage)
     return AppendResult(conversation_id=conversation.id, order_index=order_index)
 
 

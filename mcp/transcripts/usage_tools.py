@@ -17,7 +17,7 @@ async def record_usage(
     conversation_id: UUID | Unset = None,
     call: ToolCall = CALL,
 ) -> UsageResult:
-    """Record what requests to providers consumed; each request_id counts once."""
+    """Record usage of providers; each request_id counts once."""
     async with open_operations(call) as operations:
         target = conversation_id or call.claims.conversation_id
         if target is not None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ from orchestrator.agent.journal_delivery import (
     Delivery,
     Verdict,
     deliver,
-    in_order,
     retry_delay,
     set_aside,
 )
 from orchestrator.agent.journal_files import Line
+from orchestrator.agent.turn_batches import WAIT_SECONDS, PendingEntry, merge, next_batch
 from orchestrator.mcp_client.router import Router
 from orchestrator.mcp_client.tool import Outcome
 
@@ -30,14 +30,6 @@ logger = logging.getLogger("antiphon.recorder")
 _RETRY_DELAYS = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between tries; the last one repeats
 
 RecordToolCall = Callable[[str, str, Mapping[str, Any], Outcome, ChosenBy], None]
-
-
-@dataclass
-class _Pending:
-    """An entry that is not delivered yet, and how often that was tried."""
-
-    entry: JournalEntry
-    tries: int = 0
 
 
 class Recorder:
@@ -50,7 +42,7 @@ class Recorder:
         self._folder = folder
         self._header = header
         self._journal = Journal.create(folder, header)
-        self._pending: list[_Pending] = []
+        self._pending: list[PendingEntry] = []
         self._changed = asyncio.Event()
         self._closing = False
         self._delivery = asyncio.create_task(self._deliver())
@@ -166,7 +158,7 @@ class Recorder:
         present = {name: value for name, value in arguments.items() if value is not None}
         entry = JournalEntry(tool=tool, arguments=present)
         self._journal.append(entry)
-        self._pending.append(_Pending(entry))
+        self._pending.append(PendingEntry(entry))
         self._changed.set()
 
     async def _deliver(self) -> None:
@@ -174,30 +166,40 @@ class Recorder:
         failures = 0
         while not self._closing or self._pending:
             metrics.undelivered.set(len(self._pending), {"where": "call"})
-            if not self._pending:
-                self._changed.clear()
-                await self._changed.wait()
+            batch = next_batch(self._pending, closing=self._closing)
+            if not batch:
+                await self._wait_for_change()
                 continue
-            pending = in_order([(each, each.tries) for each in self._pending])[0]
-            delivery = await deliver(self._router, self._header, pending.entry)
-            if await self._is_done_with(pending.entry, delivery):
-                self._pending.remove(pending)
+            delivery = await deliver(self._router, self._header, merge(batch))
+            if await self._is_done_with(batch, delivery):
+                for each in batch:
+                    self._pending.remove(each)
                 failures = 0
                 continue
-            pending.tries += 1
+            for each in batch:
+                each.tries += 1
             failures += 1
             self._journal.flush()
             await asyncio.sleep(retry_delay(_RETRY_DELAYS, failures, delivery.retry_after))
 
-    async def _is_done_with(self, entry: JournalEntry, delivery: Delivery) -> bool:
+    async def _wait_for_change(self) -> None:
+        """Wait for another entry, or until those that wait for their turn have waited too long."""
+        self._changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_SECONDS if self._pending else None):
+                await self._changed.wait()
+
+    async def _is_done_with(self, batch: Sequence[PendingEntry], delivery: Delivery) -> bool:
         match delivery.verdict:
             case Verdict.DELIVERED:
                 return True
-            case Verdict.REFUSED:
-                lines = [Line.of(entry)]
+            case Verdict.REFUSED if len(batch) == 1:
+                lines = [Line.of(batch[0].entry)]
                 return await set_aside(self._folder, self._header, lines, delivery.error)
-            case Verdict.LATER | Verdict.DOUBTFUL:
-                return False  # what is doubtful to the end is left to the replay
+            case _:
+                # What is doubtful to the end is left to the replay; of what was refused together,
+                # each is tried by itself.
+                return False
 
 
 def _log_death(delivery: "asyncio.Task[None]") -> None:

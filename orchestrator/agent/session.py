@@ -42,7 +42,7 @@ def build_session(
 def room_options(conversation_id: UUID) -> room_io.RoomOptions:
     """Return how the session is connected to the room of a conversation."""
     return room_io.RoomOptions(
-        audio_input=room_io.AudioInputOptions(sample_rate=16000, frame_size_ms=20),
+        audio_input=room_io.AudioInputOptions(sample_rate=16000),
         participant_identity=caller_identity(conversation_id),
         text_input=False,  # `TextInput` takes what is typed
         close_on_disconnect=False,  # `CallEnding` has the last words recognized first

@@ -16,6 +16,7 @@ from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
 from redis.exceptions import RedisError
 
 from config.cache import connect
+from config.security.egress import load_ca_certificates
 from config.security.tokens import Signer
 from config.settings import Settings, prepare_litellm, required, settings
 from config.telemetry import configure_metrics, configure_tracing
@@ -25,7 +26,7 @@ from orchestrator.agent.journal_replay import JournalReplay
 from orchestrator.agent.prefix_reader import PrefixReader
 from orchestrator.calls.queue import BEAT_SECONDS, WorkerSlots
 from orchestrator.calls.state import CallStates
-from orchestrator.mcp_client.router import Router, load_ca_certificates
+from orchestrator.mcp_client.router import Router
 from orchestrator.runtime.gc_tuning import freeze_heap
 from orchestrator.runtime.supervision import keep_running
 
@@ -42,7 +43,9 @@ PRELOAD = [
     "livekit.plugins.elevenlabs",
     "livekit.plugins.openai",
     "livekit.plugins.sarvam",
+    "orchestrator.agent.preloaded",
 ]
+_CALLS_PER_CORE = 3  # with hosted models; docs/scaling.md has the figures
 _PROBE_INTERVAL = 2.0  # seconds; LiveKit asks for the load twice a second
 _HEALTH_TIMEOUT = 0.5  # seconds
 # Until an answer of the embedded model begins; with another call, every caller would wait longer.
@@ -78,7 +81,7 @@ class Capacity:
     def __init__(self, server: AgentServer, config: Settings) -> None:
         self._server = server
         self._config = config
-        self._limit = config.worker_max_calls or max(1, (os.cpu_count() or 1) // 2)
+        self._limit = config.worker_max_calls or _default_limit(config)
         self._http = httpx2.AsyncClient(timeout=_HEALTH_TIMEOUT, trust_env=False)
         self._journals = journal_folder(config)
         self._next_probe = 0.0  # by time.monotonic()
@@ -142,6 +145,12 @@ class Capacity:
             return False
         self._answers_late = wait is not None and wait > _SLOW_SECONDS
         return health.is_success
+
+
+def _default_limit(config: Settings) -> int:
+    """Return how many calls this machine carries: with embedded models, far fewer."""
+    cores = os.cpu_count() or 1
+    return max(1, cores // 2) if config.embedded_models else _CALLS_PER_CORE * cores
 
 
 async def report_slots(

@@ -6,12 +6,10 @@ servers is looked up among the external servers of the business; they get no tok
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -43,7 +41,8 @@ from config.protocol import (
     WRITE_BUDGET,
     call_budget,
 )
-from config.security.tokens import Claims, Grant, Signer, server_audience
+from config.security.egress import guarded_transport
+from config.security.tokens import Claims, Grant, ReusableTokens, Signer, server_audience
 from config.tables import McpServer
 from orchestrator.mcp_client.client_pool import ClientPool, Endpoint, InvalidParamsError
 from orchestrator.mcp_client.exchange import Exchange, IsolatingTransport, current_exchange
@@ -123,24 +122,13 @@ class _BearerAuth(httpx2.Auth):
         yield request
 
 
-def load_ca_certificates() -> None:
-    """Read the system's CA certificates before the first call needs them."""
-    _ssl_context()
-
-
-@cache
-def _ssl_context() -> ssl.SSLContext:
-    # It blocks the event loop for 20 ms: once per process instead of once per client.
-    return ssl.create_default_context()
-
-
 class Router:
     """Lists and calls tools of any server by its name, for every tenant of one process."""
 
     def __init__(
         self, signer: Signer, url: Callable[[str], str], directory: Directory | None = None
     ) -> None:
-        self._signer = signer
+        self._tokens = ReusableTokens(signer)
         self._url = url
         self._directory = directory
         self._pool = ClientPool()
@@ -212,7 +200,7 @@ class Router:
         if key is not None:
             params["_meta"][IDEMPOTENCY_KEY] = key
         request = CallToolRequest(params=CallToolRequestParams.model_validate(params))
-        exchange = Exchange(self._signer.mint(server_audience(server), claims))
+        exchange = Exchange(self._tokens.token(server_audience(server), claims))
         try:
             result = await self._send(
                 server, exchange, request, CallToolResult, budget, retry=retry
@@ -267,7 +255,7 @@ class Router:
         *,
         retry: bool,
     ) -> R:
-        exchange = Exchange(self._signer.mint(server_audience(server), claims))
+        exchange = Exchange(self._tokens.token(server_audience(server), claims))
         return await self._send(server, exchange, request, result_type, budget, retry=retry)
 
     async def _send(
@@ -304,7 +292,8 @@ async def _open_client(url: str) -> AsyncGenerator[Client]:
     limits = httpx2.Limits(
         max_connections=200, max_keepalive_connections=50, keepalive_expiry=_KEEPALIVE
     )
-    transport = httpx2.AsyncHTTPTransport(verify=_ssl_context(), limits=limits)
+    # Our own servers are at addresses that the operator has set.
+    transport = guarded_transport(allow_private=True, limits=limits)
     async with (
         httpx2.AsyncClient(
             transport=IsolatingTransport(transport), auth=_BearerAuth(), timeout=timeout

@@ -47,6 +47,26 @@ async def test_a_tool_call_is_listed_as_it_was_recorded(recorder: Recorder) -> N
     assert await listed(recorder, named) == expected
 
 
+async def test_a_response_may_bring_the_tool_calls_of_its_turn(recorder: Recorder) -> None:
+    named = await recorder.start()
+    response = {
+        "conversation_id": named,
+        "order_index": 1,
+        "text": "It is ordered.",
+        "log": {
+            "tool_calls": [tool_call(called_at=at(1)), tool_call(called_at=at(2), said="Again.")],
+            "usage": [{"provider": "p", "operation": "llm", "request_id": str(uuid4())}],
+        },
+    }
+    for _ in range(2):
+        await recorder("append_agent_response", **response)
+    calls = await listed(recorder, named)
+    assert [call["said"] for call in calls] == [tool_call()["said"], "Again."]
+    wrong = {**response, "order_index": 2, "log": {"tool_calls": [tool_call(call_id="1")]}}
+    assert (await recorder.call("append_agent_response", **wrong)).error == "invalid"
+    assert len((await recorder("get_transcript", conversation_id=named))["entries"]) == 1
+
+
 async def test_the_first_record_of_a_tool_call_stays(recorder: Recorder) -> None:
     named = await recorder.start()
     call = tool_call()

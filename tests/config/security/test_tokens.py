@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -17,6 +18,7 @@ from config.security.tokens import (
     Claims,
     Grant,
     InvalidTokenError,
+    ReusableTokens,
     Signer,
     Verifier,
     server_audience,
@@ -113,6 +115,90 @@ def test_a_longer_life_has_to_be_allowed(signer: Signer, verifier: Verifier) -> 
 
 def test_the_private_key_is_not_shown(signer: Signer) -> None:
     assert "PRIVATE" not in repr(signer)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The clock that tokens are dated by: `now`, in seconds."""
+    clock = SimpleNamespace(now=time.time())
+    clock.time = clock.monotonic = lambda: clock.now
+    monkeypatch.setattr("config.security.tokens.time", clock)
+    return clock
+
+
+def test_the_same_claims_get_the_same_token_for_half_its_life(
+    signer: Signer, clock: SimpleNamespace
+) -> None:
+    tokens, claims = ReusableTokens(signer), Claims(sub="bot:1", business_id=uuid4())
+    first = tokens.token(AUDIENCE, claims)
+    clock.now += 29
+    assert tokens.token(AUDIENCE, claims) == first
+    clock.now += 2
+    assert tokens.token(AUDIENCE, claims) != first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sub": "bot:2"},
+        {"business_id": uuid4()},
+        {"bot_id": uuid4()},
+        {"conversation_id": uuid4()},
+        {"platform": True},
+        {"grant": Grant(tools=("read",))},
+        {"grant": Grant(confirm=("book",))},
+    ],
+)
+def test_a_token_is_used_for_the_very_same_claims_alone(
+    signer: Signer, verifier: Verifier, change: dict[str, object]
+) -> None:
+    tokens, claims = ReusableTokens(signer), Claims(sub="bot:1", business_id=uuid4())
+    changed = claims.model_copy(update=change)
+    assert tokens.token(AUDIENCE, claims) != tokens.token(AUDIENCE, changed)
+    assert verifier.verify(tokens.token(AUDIENCE, changed)) == changed
+    assert tokens.token(AUDIENCE, claims) != tokens.token("mcp:other", claims)
+
+
+def test_a_known_token_is_refused_once_it_has_expired(
+    signer: Signer, clock: SimpleNamespace
+) -> None:
+    verifier = Verifier(signer.public_key(), AUDIENCE)
+    token = signer.mint(AUDIENCE, Claims(sub="bot:1", business_id=uuid4()))
+    assert verifier.verify(token) == verifier.verify(token)
+    clock.now += LIFETIME + 6
+    with pytest.raises(InvalidTokenError):
+        verifier.verify(token)
+
+
+def test_what_one_server_knows_is_nothing_to_another(signer: Signer, verifier: Verifier) -> None:
+    token = signer.mint(AUDIENCE, Claims(sub="bot:1", business_id=uuid4()))
+    verifier.verify(token)
+    with pytest.raises(InvalidTokenError):
+        Verifier(signer.public_key(), "mcp:other").verify(token)
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_refused_token_is_refused_again(name: str, signer: Signer, verifier: Verifier) -> None:
+    token = FORGED[name](signer, AUDIENCE)
+    for _ in range(2):
+        with pytest.raises(InvalidTokenError):
+            verifier.verify(token)
+
+
+def test_only_the_tokens_that_were_used_last_are_kept(
+    signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.security.tokens._MAX_KNOWN", 2)
+    tokens, verifier = ReusableTokens(signer), Verifier(signer.public_key(), AUDIENCE)
+    claims = [Claims(sub=f"bot:{number}", business_id=uuid4()) for number in range(3)]
+    first, second, _ = [tokens.token(AUDIENCE, each) for each in claims]
+    assert [verifier.verify(each).sub for each in (first, second, first)] == [
+        "bot:0",
+        "bot:1",
+        "bot:0",
+    ]
+    assert tokens.token(AUDIENCE, claims[1]) == second
+    assert tokens.token(AUDIENCE, claims[0]) != first
 
 
 def test_no_two_tokens_are_alike(signer: Signer) -> None:

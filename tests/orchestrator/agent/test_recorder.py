@@ -71,6 +71,11 @@ class Conversation:
         """Return what was said, in order."""
         return [row["text"] for row in await self._rows(_TEXTS)]
 
+    async def counts(self) -> dict[str, int]:
+        """Return how many tool calls, usage rows and calls of the transcripts server there are."""
+        (row,) = await self._rows(COUNTS)
+        return dict(row)
+
     async def end_reason(self) -> str | None:
         """Return why it has ended, or None while it has not."""
         (row,) = await self._rows("select status, end_reason from conversation where id = :id")
@@ -246,6 +251,83 @@ async def test_usage_is_stored_once_however_often_it_is_told(
     query = "select metadata from api_usage where request_id = :id"
     rows = await fetch(conversation.database, conversation.tenant, query, id=row["request_id"])
     assert [stored["metadata"] for stored in rows] == [{"n": 1}]
+
+
+def record_turn(recorder: Recorder, number: int, *, last_text: str = "Done.") -> None:
+    """Record a turn of three tool calls, with what its requests will be billed by."""
+    spoken: dict[str, Any] = {"llm_provider": "p", "tts_provider": "p", "voice_id": None}
+    recorder.add_user_turn(f"Three of them, please, {number}.", stt_provider="p")
+    for step in range(3):
+        recorder.add_usage([usage_row("llm")])
+        recorder.add_tool_call("erp", "order", {"number": step}, Outcome("ordered", ms=5))
+    for operation in ("stt", "llm", "tts"):
+        recorder.add_usage([usage_row(operation)])
+    recorder.add_agent_response(last_text, **spoken, language="en", interrupted=False)
+
+
+def usage_row(operation: str) -> dict[str, Any]:
+    """Return what one request is billed by."""
+    return {"provider": "p", "operation": operation, "request_id": str(uuid4())}
+
+
+COUNTS = """
+select (select count(*) from tool_call where conversation_id = :id) as tool_calls,
+    (select count(*) from api_usage where conversation_id = :id) as usage,
+    (select count(*) from audit where conversation_id = :id and server = 'transcripts') as calls
+"""
+
+
+async def test_a_turn_with_three_tool_calls_is_stored_by_two(
+    router: Router,
+    conversation: Conversation,
+    server_url: ServerUrl,
+    transcripts_url: str,
+    tmp_path: Path,
+) -> None:
+    server_url.url = transcripts_url
+    recorder = Recorder(router, tmp_path, conversation.header)
+    before = await conversation.counts()
+    for number in range(2):
+        record_turn(recorder, number)
+    assert await recorder.end("caller_left", 10)
+    after = await conversation.counts()
+    assert after["calls"] - before["calls"] == 2 * 2 + 1  # the end is one, too
+    assert (after["tool_calls"], after["usage"]) == (6, 12)
+
+
+async def test_what_is_refused_together_is_stored_one_by_one(
+    router: Router,
+    conversation: Conversation,
+    server_url: ServerUrl,
+    transcripts_url: str,
+    tmp_path: Path,
+) -> None:
+    """An entry that the server does not take costs neither the turn nor the others."""
+    server_url.url = transcripts_url
+    recorder = Recorder(router, tmp_path, conversation.header)
+    recorder.add_usage([usage_row("dance")])
+    record_turn(recorder, 1)
+    assert await recorder.end("caller_left", 10)
+    after = await conversation.counts()
+    assert (after["tool_calls"], after["usage"]) == (3, 6)
+    assert await conversation.texts() == ["Three of them, please, 1.", "Done."]
+
+
+async def test_what_has_no_response_is_stored_at_the_end(
+    router: Router,
+    conversation: Conversation,
+    server_url: ServerUrl,
+    transcripts_url: str,
+    tmp_path: Path,
+) -> None:
+    server_url.url = transcripts_url
+    recorder = Recorder(router, tmp_path, conversation.header)
+    recorder.add_tool_call("erp", "order", {}, Outcome("ordered", ms=5))
+    recorder.add_usage([usage_row("llm")])
+    recorder.add_usage([usage_row("tts")])
+    assert await recorder.end("caller_left", 10)
+    after = await conversation.counts()
+    assert (after["tool_calls"], after["usage"]) == (1, 2)
 
 
 def read_journals(folder: Path) -> str:

@@ -87,14 +87,18 @@ async def test_calls_are_taken_up_to_the_limit(calls: int, verdict: str, load: f
 
 
 @pytest.mark.parametrize(
-    ("cores", "calls", "verdict"),
-    [(8, 3, "accept"), (8, 4, "reject"), (1, 0, "accept"), (1, 1, "reject"), (None, 0, "accept")],
+    ("cores", "embedded", "limit"),
+    [(8, True, 4), (1, True, 1), (None, True, 1), (8, False, 24), (None, False, 3)],
 )
-async def test_without_a_limit_half_the_cores_are(
-    cores: int | None, calls: int, verdict: str, monkeypatch: pytest.MonkeyPatch
+async def test_without_a_limit_it_is_what_the_cores_carry(
+    cores: int | None, embedded: bool, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With embedded models, half as many calls as cores; with those of providers, three a core."""
     monkeypatch.setattr("os.cpu_count", lambda: cores)
-    assert await answer(capacity(calls, worker_max_calls=None)) == verdict
+    worker = capacity(limit - 1, worker_max_calls=None, embedded_models=embedded)
+    assert worker.load() == (limit - 1) / limit
+    full = capacity(limit, worker_max_calls=None, embedded_models=embedded)
+    assert (full.load(), await answer(full)) == (1.0, "reject")
 
 
 @pytest.mark.parametrize(
