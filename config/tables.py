@@ -122,7 +122,10 @@ class BusinessIntegration(TenantRow, table=True):
     `credentials` are sealed; `status` is `connected`, or `revoked` once the vendor refuses it.
     """
 
-    __table_args__ = (UniqueConstraint("business_id", "name"),)
+    __table_args__ = (
+        UniqueConstraint("business_id", "name"),
+        UniqueConstraint("business_id", "id"),
+    )
     name: str
     server: str
     integration_type: str
@@ -137,6 +140,35 @@ class BusinessIntegration(TenantRow, table=True):
     def associated_data(self) -> str:
         """Return what the sealed credentials are bound to."""
         return f"{self.business_id}|{self.integration_type}|{self.id}"
+
+
+class Automation(TenantRow, table=True):
+    """An automation at a vendor, which goes with the account that it is at.
+
+    `takes` is a JSON Schema. `hook` is the sealed URL of a Zap, `scenario` an id at Make.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("business_id", "name"),
+        ForeignKeyConstraint(
+            ["business_id", "integration_id"],
+            ["business_integration.business_id", "business_integration.id"],
+            ondelete="CASCADE",
+        ),
+    )
+    name: str
+    description: str
+    integration_id: UUID
+    takes: dict[str, Any] | None = optional_json()
+    answers: bool = False
+    scenario: int | None = None
+    hook: dict[str, Any] | None = optional_json()
+    updated_at: datetime = timestamp()
+
+    @property
+    def associated_data(self) -> str:
+        """Return what the sealed hook is bound to."""
+        return f"{self.business_id}|automation|{self.id}"
 
 
 class McpServer(TenantRow, table=True):

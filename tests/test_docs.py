@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
+from config.automations import AutomationDeclaration
 from config.bot_settings import ClientEvent, ServerUse, ToolPolicy, Voice
 from config.constellation import constellation
 from config.declarations.schema import BotDeclaration, BusinessDeclaration, json_schema
@@ -37,6 +38,7 @@ MODELS: Sequence[type[BaseModel]] = (
     CalendarDeclaration,
     ServiceDeclaration,
     IntegrationDeclaration,
+    AutomationDeclaration,
     McpServerDeclaration,
     BotDeclaration,
     Voice,
@@ -114,7 +116,7 @@ def test_every_vendor_says_how_it_was_tested() -> None:
     tested = re.sub(r"[^a-z|]", "", table.lower()).split("|")
     vendors = {
         name
-        for server in ("crm", "tickets", "servicenow", "scheduling")
+        for server in ("crm", "tickets", "servicenow", "scheduling", "automation")
         for name in import_module(f"{server}.registry").PROVIDERS
     }
     assert vendors - {"builtin"} <= {*tested}

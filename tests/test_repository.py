@@ -127,6 +127,8 @@ _VENDOR_MODULES = re.compile(
 )
 # What only one server or vendor has, under the field's own noun.
 OWN_MODULES: Mapping[str, str] = {
+    "mcp/automation/directory.py": "the automations that a business has declared",
+    "mcp/automation/values.py": "values against the JSON Schema of an automation",
     "mcp/crm/lost_writes.py": "several vendors look for a lost create in the same way",
     "mcp/crm/providers/builtin/filters.py": "filters as SQL",
     "mcp/crm/providers/salesforce/objects.py": "Salesforce's sobjects",
