@@ -20,6 +20,23 @@ from tests.support.vendors import Vendor, refused, timed_out
 __all__ = ["CANARY", "AutomationContract"]
 
 PERSONAL = "Silent Sam"
+# Values that do not fit MESSAGE, and what is said of them.
+MISFITS: list[tuple[dict[str, Any], str]] = [
+    ({}, "Needs message."),
+    ({"message": 5}, "message has to be of the type string."),
+    ({"message": "x" * 501}, "message has to be within maxLength 500."),
+    ({"message": "", "urgency": "canary"}, "urgency has to be one of low, high."),
+    ({"message": "", "amount": -1}, "amount has to be within minimum 0."),
+    ({"message": "", "amount": True}, "amount has to be of the type number."),
+    ({"message": "", "day": "canary"}, "day has to be written like a date"),
+    ({"message": "", "items": ["a"] * 4}, "items has to be within maxItems 3."),
+    ({"message": "", "items": [{}]}, "items.0 has to be of the type string."),
+    ({"message": "", "customer": {}}, "Needs customer.name."),
+    ({"message": "", "canary": 1}, "It takes amount, customer, day, items, message"),
+    ({"message": "", "customer": {"name": "", "canary": 1}}, "customer takes name."),
+    ({"message": "", "__proto__": {"canary": 1}}, "It takes amount"),
+    ({"message": "é" * 9_000}, "at most 16000 bytes"),
+]
 VALUES: dict[str, Any] = {"message": f"{PERSONAL} is late."}
 
 
@@ -117,22 +134,7 @@ class AutomationContract(VendorContract[AutomationHarness[Any]]):
 
     @pytest.mark.parametrize(
         ("values", "says"),
-        [
-            ({}, "Needs message."),
-            ({"message": 5}, "message has to be of the type string."),
-            ({"message": "x" * 501}, "message has to be within maxLength 500."),
-            ({"message": "", "urgency": "canary"}, "urgency has to be one of low, high."),
-            ({"message": "", "amount": -1}, "amount has to be within minimum 0."),
-            ({"message": "", "amount": True}, "amount has to be of the type number."),
-            ({"message": "", "day": "canary"}, "day has to be written like a date"),
-            ({"message": "", "items": ["a"] * 4}, "items has to be within maxItems 3."),
-            ({"message": "", "items": [{}]}, "items.0 has to be of the type string."),
-            ({"message": "", "customer": {}}, "Needs customer.name."),
-            ({"message": "", "canary": 1}, "It takes amount, customer, day, items, message"),
-            ({"message": "", "customer": {"name": "", "canary": 1}}, "customer takes name."),
-            ({"message": "", "__proto__": {"canary": 1}}, "It takes amount"),
-            ({"message": "é" * 9_000}, "at most 16000 bytes"),
-        ],
+        MISFITS,
     )
     async def test_values_that_do_not_fit_are_not_sent(
         self, harness: AutomationHarness[Any], values: dict[str, Any], says: str
