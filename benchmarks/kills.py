@@ -5,7 +5,8 @@ Callers type numbered messages without a pause. A message counts once the agent 
 the MCP servers or PostgreSQL is killed with SIGKILL, in turn, and started anew; the next one once
 every caller is listened to again. At the end each acknowledged message has to be stored exactly
 once. After that one caller's job is killed again and
-again, and the time until the caller hears the next agent is taken.
+again, and the time until the caller hears the next agent is taken. Ctrl-C ends the kills early:
+what was acknowledged until then is still counted.
 
 Run: `python -m benchmarks.kills [KILLS] [RECOVERIES]`
 """
@@ -41,6 +42,7 @@ _CALLERS = 3
 _PAUSE = 0.8  # seconds between two messages of a caller, more than the agent's limit asks for
 _REST = 3.0  # seconds between two kills, at least
 _PLACES = ("job", "worker", "api", "mcp", "postgres")
+_PROGRESS = 10  # kills, after which their number is printed
 _DEADLINE = 90.0  # seconds that a thing may take, after which the run has failed
 
 
@@ -66,7 +68,11 @@ class Supervisor:
                 with suppress(ProcessLookupError):
                     os.killpg(self.pids[place], signal.SIGKILL)
                 self.pids[place] = await self._start(
-                    sys.executable, "-m", "orchestrator", place, env=self.deployment.environment
+                    sys.executable,
+                    "-m",
+                    "orchestrator",
+                    place,
+                    env=self.deployment.environment_of(place),
                 )
 
     def kill_job(self, conversation_id: UUID | None) -> bool:
@@ -198,13 +204,21 @@ async def _kill_under_load(supervisor: Supervisor, key: str, kills: int) -> None
     running = [asyncio.create_task(caller.run()) for caller in callers]
     killed: Counter[str] = Counter()
     unheard = 0
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stopped.set)
     await _all_are_heard(callers)
     for number in range(kills):
+        if stopped.is_set():
+            break
         place = _PLACES[number % len(_PLACES)]
         await supervisor.kill(place, callers[number % len(callers)])
         killed[place] += 1
         await asyncio.sleep(_REST)
         unheard += not await _all_are_heard(callers)
+        if (number + 1) % _PROGRESS == 0:
+            acknowledged = sum(len(caller.acknowledged) for caller in callers)
+            print(f"{number + 1} kills, {acknowledged} turns acknowledged", flush=True)
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
     print(f"kills after which a caller was not heard within {_DEADLINE:g} s: {unheard}")
     await asyncio.sleep(30)  # the last ones are recovered from
     for task in running:

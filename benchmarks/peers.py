@@ -23,6 +23,7 @@ from config.settings import settings
 from orchestrator.cli.terminal import run
 from orchestrator.engines.ports import free_port
 from orchestrator.engines.process import Process, Program, run_program
+from orchestrator.runtime.connections import ConnectionLimits
 from orchestrator.runtime.gc_tuning import freeze_heap
 from orchestrator.runtime.serving import serve_app
 
@@ -72,7 +73,7 @@ async def _ours(port: int) -> None:
     """Serve as `antiphon mcp` does, with all middleware of production."""
     async with load_object(constellation().serve)([SERVER], settings()) as app:
         freeze_heap()
-        await serve_app(app, "127.0.0.1", port)
+        await serve_app(app, "127.0.0.1", port, ConnectionLimits())
 
 
 async def _bare(port: int) -> None:
@@ -89,7 +90,7 @@ async def _bare(port: int) -> None:
             return CourierParcel.model_validate_json(response.content)
 
         app = server.http_app(path="/mcp", stateless_http=True)
-        await serve_app(app, "127.0.0.1", port)
+        await serve_app(app, "127.0.0.1", port, ConnectionLimits())
 
 
 async def _calendars(port: int) -> None:
@@ -97,7 +98,7 @@ async def _calendars(port: int) -> None:
     scheduling = load_object(constellation().servers["scheduling"])
     specs = [replace(scheduling, name=name) for name in CALENDARS]
     async with load_object(constellation().serve)(specs, settings()) as app:
-        await serve_app(app, "127.0.0.1", port)
+        await serve_app(app, "127.0.0.1", port, ConnectionLimits())
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from sqlmodel import col
 from config.bot_settings import ClientEvent, ServerUse, ToolPolicy, Voice
 from config.database import Database
 from config.errors import UserError
+from config.security.tokens import Grant
 from config.tables import (
     AgentConfig,
     AgentSystemTools,
@@ -61,6 +62,8 @@ class Bot(BaseModel):
     llm_cascade_timeout_seconds: float
     max_turn_seconds: float
     max_turn_writes: int
+    max_call_writes: int
+    max_minute_writes: int
     max_conversation_duration_seconds: int
     allow_anonymous: bool
     allowed_origins: tuple[str, ...]
@@ -70,6 +73,19 @@ class Bot(BaseModel):
     def enabled_servers(self) -> list[str]:
         """Return the names of the servers that the bot uses."""
         return [name for name, use in self.servers.items() if use.enabled]
+
+    def grant(self, server: str) -> Grant:
+        """Return what the bot may use of a server: those it names, else those for voice."""
+        use = self.servers.get(server)
+        if use is None or not use.enabled:
+            return Grant(tools=())
+        grant = Grant(
+            profile="voice",
+            denied=use.denied_tools,
+            integration=use.integration,
+            confirm=use.confirmed_tools,
+        )
+        return grant.limited_to(use.tools) if use.tools else grant
 
     def policy(self, server: str, tool: str) -> ToolPolicy:
         """Return the bot's policy for a tool."""

@@ -4,6 +4,7 @@ Every transaction sets its business first, and row-level security shows it no ot
 application's role owns no table, so that no query of ours can switch that off.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -16,8 +17,13 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
+from config.postgres import STATEMENT_SECONDS, BoundedConnection
+
 # In its own zone, the server's moments would be compared and subtracted by the wall clock.
-_OPTIONS = "-c statement_timeout=8000 -c timezone=UTC"
+_OPTIONS = f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC"
+# Until a transaction is open: a free connection of the pool, a look whether it is alive or a new
+# one, and the first statement.
+_OPEN_SECONDS = 4
 # The errors of a database that cannot be reached.
 UNREACHABLE = (OperationalError, InterfaceError, PoolTimeoutError)
 
@@ -48,23 +54,38 @@ class Database:
             self._url,
             pool_size=self._pool_size,
             max_overflow=0,  # what overflows is closed after each use, and opened for the next
-            pool_timeout=4,
+            pool_timeout=_OPEN_SECONDS,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"connect_timeout": 4, "options": _OPTIONS},
+            connect_args={
+                "async_creator_fn": BoundedConnection.connect,
+                "connect_timeout": _OPEN_SECONDS,
+                "options": _OPTIONS,
+            },
         )
 
     @asynccontextmanager
     async def tenant(self, business_id: UUID) -> AsyncGenerator[AsyncSession]:
-        """Open a transaction that sees the rows of one business, and commit it."""
+        """Open a transaction that sees the rows of one business, and commit it.
+
+        Raises:
+            sqlalchemy.exc.TimeoutError: the database did not open it within four seconds.
+        """
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
-            await session.execute(_SET_BUSINESS, {"business_id": str(business_id)})
+            async with _in_time():
+                await session.execute(_SET_BUSINESS, {"business_id": str(business_id)})
             yield session
 
     @asynccontextmanager
     async def unscoped(self) -> AsyncGenerator[AsyncSession]:
-        """Open a transaction that sees no tenant's rows: for look-up functions that return ids."""
+        """Open a transaction that sees no tenant's rows: for look-up functions that return ids.
+
+        Raises:
+            sqlalchemy.exc.TimeoutError: the database did not open it within four seconds.
+        """
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            async with _in_time():
+                await session.connection()
             yield session
 
     def appender(self, table: str) -> "Appender":
@@ -91,19 +112,28 @@ class Appender:
         self._connection: AsyncConnection | None = None
 
     async def append(self, business_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add rows of one business; they need every column, since defaults are not applied."""
+        """Add rows of one business; they need every column, since defaults are not applied.
+
+        Raises:
+            sqlalchemy.exc.TimeoutError: the database did not take them within four seconds.
+        """
         values = {
             "business_id": str(business_id),
             "rows": json.dumps(rows),
         }
         fresh = self._connection is None
         try:
-            await self._execute(values)
-        except (OperationalError, InterfaceError):
+            async with _in_time():
+                try:
+                    await self._execute(values)
+                except (OperationalError, InterfaceError):
+                    await self.aclose()
+                    if fresh:
+                        raise
+                    await self._execute(values)
+        except PoolTimeoutError:
             await self.aclose()
-            if fresh:
-                raise
-            await self._execute(values)
+            raise
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -117,3 +147,17 @@ class Appender:
             connection = await self._engine.connect()
             self._connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await self._connection.execute(self._statement, values)
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncGenerator[None]:
+    """Bound what is awaited in it to `_OPEN_SECONDS`.
+
+    Raises:
+        sqlalchemy.exc.TimeoutError: it took longer.
+    """
+    try:
+        async with asyncio.timeout(_OPEN_SECONDS):
+            yield
+    except TimeoutError:
+        raise PoolTimeoutError("the database did not answer in time") from None

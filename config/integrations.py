@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -15,6 +15,7 @@ from config.declarations.env_refs import Reference, resolve
 from config.declarations.section import ApplyContext, Change
 from config.errors import UserError
 from config.models import DeclarationModel
+from config.references import bots_naming, find_unknown_provider
 from config.security.encryption import Keyring
 from config.security.vault import (
     CONNECTED,
@@ -26,8 +27,13 @@ from config.security.vault import (
 )
 from config.settings import MissingSettingError
 from config.tables import AgentConfig, BusinessIntegration
+from config.text import suggest
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
+# The setting that names the bot which answers in an account's tickets.
+ANSWERING_BOT = "bot"
 
 
 class IntegrationError(UserError):
@@ -99,12 +105,15 @@ async def store(applying: ApplyContext, integration: IntegrationInput) -> Change
     """Check an account that is new or differs, store it, and return what that changed.
 
     Raises:
-        IntegrationError: it names a bot that is not stored.
+        IntegrationError: it names a server, a provider or a bot that does not exist, or bots use it
+            on another server.
         UserError: the vendor does not accept it.
     """
     if applying.keyring is None:
         raise MissingSettingError("VAULT_KEYS")
     session, keyring = applying.session, applying.keyring
+    if wrong := await find_unknown_provider(integration.server, integration.provider):
+        raise IntegrationError(f"The integration {integration.name}: {wrong}.")
     scope = await _scope(session, integration)
     what = f"integration {integration.name}"
     row = await find(session, integration.name)
@@ -116,6 +125,8 @@ async def store(applying: ApplyContext, integration: IntegrationInput) -> Change
     differences = _differences(row, integration, scope, keyring)
     if not differences:
         return None
+    if "server" in differences:
+        await _require_unused(session, row)
     if {"secrets", "settings", "provider", "server"} & set(differences):
         _require_check(applying, integration)
     row.server, row.integration_type = integration.server, integration.provider
@@ -160,13 +171,27 @@ async def open_stored(
 
 
 async def remove(session: AsyncSession, name: str) -> bool:
-    """Remove an integration, and say whether there was one."""
-    statement = (
-        delete(BusinessIntegration)
-        .where(col(BusinessIntegration.name) == name)
-        .returning(col(BusinessIntegration.id))
-    )
-    return (await session.scalar(statement)) is not None
+    """Remove an integration, and say whether there was one.
+
+    Raises:
+        IntegrationError: a bot names it.
+    """
+    query = select(BusinessIntegration).where(col(BusinessIntegration.name) == name)
+    row = await session.scalar(query.with_for_update())
+    if row is None:
+        return False
+    await _require_unused(session, row)
+    await session.delete(row)
+    return True
+
+
+async def _require_unused(session: AsyncSession, row: BusinessIntegration) -> None:
+    """Refuse to take an account from bots that name it: they would go on without it."""
+    if bots := await bots_naming(session, row.server, row.name):
+        raise IntegrationError(
+            f"The integration {row.name} is used by {', '.join(bots)}, for {row.server}: "
+            "take it from there first."
+        )
 
 
 def _require_check(applying: ApplyContext, integration: IntegrationInput) -> None:
@@ -190,16 +215,20 @@ def _require_check(applying: ApplyContext, integration: IntegrationInput) -> Non
 
 
 async def _scope(session: AsyncSession, integration: IntegrationInput) -> list[str] | None:
-    if integration.bots is None:
+    """Return the ids of the bots that may use an account; None stands for every bot."""
+    answering = integration.settings.get(ANSWERING_BOT)
+    named = [*(integration.bots or ()), *([] if answering is None else [str(answering)])]
+    if integration.bots is None and not named:
         return None
-    query = select(col(AgentConfig.name), col(AgentConfig.id))
+    query = select(col(AgentConfig.name), col(AgentConfig.id)).order_by(col(AgentConfig.name))
     ids = {name: str(bot_id) for name, bot_id in await session.execute(query)}
-    unknown = [name for name in integration.bots if name not in ids]
-    if unknown:
-        raise IntegrationError(
-            f"The integration {integration.name} names the bot {unknown[0]!r}, which is not stored."
-        )
-    return [ids[name] for name in integration.bots]
+    for name in named:
+        if name not in ids:
+            raise IntegrationError(
+                f"The integration {integration.name} names the bot {name!r}, "
+                f"which is not stored; {suggest(name, ids)}"
+            )
+    return None if integration.bots is None else [ids[name] for name in integration.bots]
 
 
 def _new_row(

@@ -12,6 +12,11 @@ DETAILS_KEY = "antiphon/details"  # tools/list: return the tools' own metadata, 
 IDEMPOTENCY_KEY = "antiphon/idempotency_key"  # tools/call: the name of a write
 LANGUAGE_KEY = "antiphon/language"  # tools/call: what the caller speaks, a BCP 47 tag
 
+# Of one request to an MCP server: bytes, and values of its JSON. A server takes larger bodies than
+# the API does, because a request that the API passes on may be longer as it is encoded again.
+MAX_CALL_SIZE = 1024 * 1024
+MAX_CALL_VALUES = 4000  # `record_usage` has the most: 100 rows of up to 34
+
 # Seconds that one tool call may take, with everything that it asks of a vendor.
 READ_BUDGET = 8.0
 WRITE_BUDGET = 15.0

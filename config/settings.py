@@ -2,6 +2,7 @@
 
 import os
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +12,23 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.errors import UserError
 
-_ENV_FILE = ".env"
+# A process that `antiphon up` starts has all that it may know in its environment, and no file.
+_ENV_FILE = os.environ.get("ANTIPHON_ENV_FILE", ".env") or None
 
+_SYSTEM_VARIABLES = frozenset(
+    (
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LANGUAGE", "TZ", "TMPDIR"),
+        *("ANTIPHON_CACHE", "ANTIPHON_STATE", "ANTIPHON_ENV_FILE"),
+    )
+)
+# Of locales, Python and its environments, libraries, caches, threads, and certificates.
+_SYSTEM_PREFIXES = ("LC_", "PYTHON", "VIRTUAL_ENV", "LD_", "DYLD_", "XDG_", "OMP_", "SSL_CERT_")
+
+
+LANGUAGE_MODEL_KEYS = frozenset(
+    ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GROQ_API_KEY")
+)
+SPEECH_KEYS = frozenset(("DEEPGRAM_API_KEY", "ELEVENLABS_API_KEY", "SARVAM_API_KEY"))
 
 LlmEngine = Literal["auto", "openvino", "llama.cpp"]
 
@@ -43,6 +59,13 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = 8080
     public_url: str | None = None
+    api_writes_per_minute: int = 120
+    api_business_writes_per_minute: int = 600
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list[IPv4Network | IPv6Network]
+    )
+    max_connections: int = 4096
+    max_connections_per_address: int = 2048
     mcp_host: str = "127.0.0.1"
     mcp_port: int = 8090
     mcp_url: str = "http://127.0.0.1:8090/{server}/mcp"
@@ -68,7 +91,7 @@ class Settings(BaseSettings):
     worker_idle_processes: int = 2
     worker_drain_seconds: int = 3600
     call_queue_seconds: int = 60
-    call_queue_length: int = 100
+    call_queue_length: int = 1000
     ice_servers: list[str] = Field(default_factory=list)
 
     llm_model: str | None = None
@@ -154,9 +177,32 @@ def environment() -> dict[str, str]:
     return {**_env_file(), **{name: value for name, value in os.environ.items() if value}}
 
 
-def inherited_environment() -> dict[str, str]:
-    """Return the environment of this process alone, to hand on to a child process."""
-    return dict(os.environ)
+def system_environment() -> dict[str, str]:
+    """Return what any program needs of this process's environment: no setting, and no secret."""
+    return {name: value for name, value in os.environ.items() if is_system_variable(name)}
+
+
+def is_system_variable(name: str) -> bool:
+    """Return whether a variable is one that any program may need."""
+    return name in _SYSTEM_VARIABLES or name.startswith(_SYSTEM_PREFIXES)
+
+
+def build_environment() -> dict[str, str]:
+    """Return this process's environment without our settings, for tools that build and install."""
+    known = settings_variables()
+    return {name: value for name, value in os.environ.items() if name not in known}
+
+
+def settings_variables() -> dict[str, bool]:
+    """Return the names of the variables of `Settings`, each with whether it holds a secret.
+
+    LiveKit's key is no secret by itself, but is of no use to whom may not have its secret.
+    """
+    return {
+        str(field.validation_alias or name).upper(): "SecretStr" in str(field.annotation)
+        or name == "livekit_api_key"
+        for name, field in Settings.model_fields.items()
+    }
 
 
 def set_library_defaults(**variables: str) -> None:
@@ -173,13 +219,13 @@ def prepare_litellm() -> None:
     """
     # Else it fetches prices from the network, and reads a `.env` of its own choice.
     set_library_defaults(LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_MODE="PRODUCTION")
-    fields = Settings.model_fields.items()
-    ours = {str(field.validation_alias or name).upper() for name, field in fields}
-    ours -= {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GROQ_API_KEY"}
+    ours = settings_variables().keys() - LANGUAGE_MODEL_KEYS
     for name, value in _env_file().items():
         if name.upper() not in ours and not os.environ.get(name):
             os.environ[name] = value
 
 
 def _env_file() -> dict[str, str]:
+    if _ENV_FILE is None:
+        return {}
     return {name: value for name, value in dotenv_values(_ENV_FILE).items() if value}

@@ -53,6 +53,8 @@ class AgentConfig(TenantRow, table=True):
     llm_cascade_timeout_seconds: float
     max_turn_seconds: float
     max_turn_writes: int
+    max_call_writes: int
+    max_minute_writes: int
     max_conversation_duration_seconds: int
     allow_anonymous: bool
     allowed_origins: list[str] = json([])

@@ -1,7 +1,9 @@
-"""Cleans untrusted text: characters that a person cannot see must not reach a model either."""
+"""Texts: cleaned of characters that a person cannot see, and names that may have been meant."""
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Any, cast
 
 _LINE_BREAKS = re.compile(r"\r\n?|[\v\f\x85\u2028\u2029]")
@@ -10,6 +12,7 @@ _JOINERS = re.compile("(.?)[\u200c\u200d]+", re.DOTALL)
 _JOINED = ("Lo", "Mn", "Mc")
 _BLANK_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 _VARIATION_SELECTORS = (range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
+_MAX_SHOWN = 30  # names
 _ALLOWED = "\n\t\u200c\u200d"
 
 
@@ -26,6 +29,16 @@ def clean(text: str) -> str:
     return text.translate(
         {ord(character): None for character in set(text) if _is_hidden(character)}
     )
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return half a sentence with the names that may have been meant, else all that there are."""
+    names = list(known)
+    if near := difflib.get_close_matches(name, names):
+        return f"did you mean {' or '.join(near)}?"
+    shown = ", ".join(names[:_MAX_SHOWN])
+    more = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
+    return f"there are {shown}{more}" if names else "there is none"
 
 
 def clean_all(value: object) -> Any:

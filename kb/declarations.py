@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -149,7 +149,7 @@ KNOWLEDGE_BASES = KnowledgeBases()
 
 
 @contextmanager
-def _name_base(name: str) -> Iterator[None]:
+def _name_base(name: str) -> Generator[None]:
     """Name the knowledge base in errors."""
     try:
         yield

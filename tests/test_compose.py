@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,9 +16,9 @@ import yaml
 from dotenv import dotenv_values
 from typer.testing import CliRunner
 
-from config.constellation import constellation
+from config.constellation import constellation, load_object
 from config.security.tokens import Claims, Signer, Verifier
-from config.settings import Settings
+from config.settings import Settings, settings_variables
 from orchestrator.cli.app import app
 from orchestrator.local.secrets import env_line, generate_secrets
 
@@ -29,7 +30,7 @@ OURS = sorted(SERVICES.keys() - ENGINES)
 SERVERS = sorted(constellation().servers)
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 _GIVEN = re.compile(r"\$\{(\w+)(?:(:[-?])([^}]*))?\}")
-_OF_LIVEKIT = {"LIVEKIT_KEYS", "LIVEKIT_CONFIG"}
+_OF_ENGINES = {"LIVEKIT_KEYS", "LIVEKIT_CONFIG", "REDISCLI_AUTH"}
 
 
 def variables() -> set[str]:
@@ -102,7 +103,7 @@ def test_every_variable_is_one_that_is_explained() -> None:
     known = variables()
     named = {name for service in SERVICES.values() for name in service.get("environment", {})}
     asked = {match[1] for match in _GIVEN.finditer((ROOT / "compose.yaml").read_text("utf-8"))}
-    assert named - _OF_LIVEKIT <= known
+    assert named - _OF_ENGINES <= known
     assert asked <= known
     in_image = re.findall(r"^    (\w+)=\S+", DOCKERFILE.partition("libgomp1")[2], re.M)
     assert set(in_image) - {"PYTHONUNBUFFERED"} <= known
@@ -141,6 +142,64 @@ def test_a_server_can_verify_tokens_but_not_sign_them(
     claims = Claims(sub="test", business_id=uuid4())
     token = Signer(api.service_token_private_key.get_secret_value()).mint("mcp:x", claims)
     assert Verifier(told.service_token_public_key, "mcp:x").verify(token) == claims
+
+
+_RECORDS = {"DATABASE_URL", "REDIS_URL"}
+_ROOMS = {"LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"}
+_MODELS = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GROQ_API_KEY"}
+_SPEECH = {"DEEPGRAM_API_KEY", "ELEVENLABS_API_KEY", "SARVAM_API_KEY"}
+_SIGNS = {"SERVICE_TOKEN_PRIVATE_KEY"}
+_PASSWORDS = {"POSTGRES_PASSWORD", "POSTGRES_OWNER_PASSWORD", "POSTGRES_APP_PASSWORD"}
+_HAS_VENDORS = {
+    name
+    for name in SERVERS
+    if load_object(constellation().servers[name]).providers.keys() - {"builtin"}
+}
+_EMBEDS = {"knowledge"}
+
+# The secrets that each container holds, and no other one.
+HOLDS: Mapping[str, set[str]] = {
+    "postgres": _PASSWORDS,
+    "valkey": {"REDISCLI_AUTH"},
+    "livekit": {"LIVEKIT_KEYS"},
+    "migrate": {"DATABASE_URL", "MIGRATION_DATABASE_URL"},
+    "api": _RECORDS | _ROOMS | _SIGNS | {"VAULT_KEYS"},
+    "worker": _RECORDS | _ROOMS | _SIGNS | {"VAULT_KEYS"} | _MODELS | _SPEECH,
+    "jobs": _RECORDS | _ROOMS | _SIGNS | {"VAULT_KEYS"} | _MODELS,
+    "models": set(),
+    **{
+        name: _RECORDS
+        | ({"VAULT_KEYS"} if name in _HAS_VENDORS else set[str]())
+        | (_MODELS if name in _EMBEDS else set[str]())
+        for name in SERVERS
+    },
+}
+SECRETS = {
+    *(name for name, secret in settings_variables().items() if secret),
+    *_PASSWORDS,
+    *("VALKEY_PASSWORD", "REDISCLI_AUTH", "LIVEKIT_KEYS"),
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_container_holds_the_secrets_that_it_needs(service: str) -> None:
+    assert SERVICES[service].get("environment", {}).keys() & SECRETS == HOLDS[service]
+    assert "env_file" not in SERVICES[service]
+
+
+def test_the_migration_does_not_know_the_application_s_password(secrets: dict[str, str]) -> None:
+    told = environment("migrate", secrets)["DATABASE_URL"]
+    assert urlsplit(told).username == "antiphon_app"
+    assert urlsplit(told).password is None
+
+
+def test_the_cache_is_reached_with_its_password_only(secrets: dict[str, str]) -> None:
+    for name in OURS:
+        url = environment(name, secrets).get("REDIS_URL")
+        assert url is None or urlsplit(url).password == secrets["VALKEY_PASSWORD"]
+    assert SERVICES["valkey"]["command"][1] == SERVICES["valkey"]["configs"][0]["target"]
+    assert "requirepass ${VALKEY_PASSWORD:?}" in COMPOSE["configs"]["valkey"]["content"]
+    assert "PASSWORD" not in str(SERVICES["valkey"]["command"])  # everybody sees arguments
 
 
 def test_only_the_migration_is_the_schema_s_owner(

@@ -22,6 +22,7 @@ from config.declarations.schema import (
     DeclarationError,
 )
 from config.declarations.section import AccountCheck, ApplyContext, Change, Section
+from config.references import UnknownName, find_unknown_name, find_unknown_tool
 from config.security.encryption import Keyring
 from config.slow_work import SlowWork, run_transaction
 from config.tables import (
@@ -31,6 +32,7 @@ from config.tables import (
     Business,
     McpConnection,
 )
+from config.text import suggest
 
 _SHARED_COLUMNS = frozenset(BotDeclaration.model_fields) & frozenset(AgentConfig.model_fields)
 
@@ -48,9 +50,12 @@ async def apply(
 ) -> list[Change]:
     """Apply a declaration and return what that changed; a dry run changes nothing.
 
+    Long because a section's context has many parts.
+
     Raises:
-        DeclarationError: the declaration names a server or knowledge base that does not exist.
+        DeclarationError: the declaration names something that does not exist.
     """
+    await _check_tools(declaration)
     business_id = await _business_id(database, declaration.business.slug)
 
     async def attempt(slow_work: SlowWork) -> tuple[ApplyContext, list[Change]]:
@@ -94,6 +99,7 @@ async def _apply_all(
             applying.changed_bots.append(bot_id)
     for name in after_bots:
         changes += await sections[name].apply(applying, declaration.sections[name])
+    await _check_names(applying, declaration)
     return changes
 
 
@@ -138,9 +144,33 @@ async def _check_servers(session: AsyncSession, declaration: Declaration) -> Non
             if name not in known:
                 where = declaration.location("bots", index, "servers", name)
                 raise DeclarationError(
-                    f"{where}: bots.{index}.servers.{name}: is not a server; "
-                    f"there are {', '.join(known)}"
+                    f"{where}: bots.{index}.servers.{name}: is not a server; {suggest(name, known)}"
                 )
+
+
+async def _check_tools(declaration: Declaration) -> None:
+    """Refuse names of tools that our own servers have not got, before anything is stored."""
+    for index, bot in enumerate(declaration.bots):
+        for server, use in bot.servers.items():
+            if unknown := await find_unknown_tool(server, use):
+                raise _unknown_name(declaration, index, server, unknown)
+
+
+async def _check_names(applying: ApplyContext, declaration: Declaration) -> None:
+    """Refuse names of accounts, records and tools of external servers, once these are stored."""
+    session, dry_run = applying.session, applying.dry_run
+    for index, bot in enumerate(declaration.bots):
+        for server, use in bot.servers.items():
+            if unknown := await find_unknown_name(session, server, use, dry_run=dry_run):
+                raise _unknown_name(declaration, index, server, unknown)
+
+
+def _unknown_name(
+    declaration: Declaration, bot: int, server: str, unknown: UnknownName
+) -> DeclarationError:
+    at = ("bots", bot, "servers", server, *unknown.at)
+    name = ".".join(str(part) for part in at)
+    return DeclarationError(f"{declaration.location(*at)}: {name}: {unknown.message}")
 
 
 async def _apply_bot(
@@ -185,9 +215,11 @@ async def _knowledge_base(
     query = text("select id from knowledge_base where name = :name")
     found: UUID | None = await session.scalar(query, {"name": declared.knowledge_base})
     if found is None:
+        known = await session.scalars(text("select name from knowledge_base order by name"))
         raise DeclarationError(
             f"{declaration.path}: bot {declared.name} names the knowledge base "
-            f"{declared.knowledge_base!r}, which is neither stored nor declared here"
+            f"{declared.knowledge_base!r}, which is neither stored nor declared here; "
+            f"{suggest(declared.knowledge_base, known)}"
         )
     return found
 

@@ -67,7 +67,9 @@ class BotDeclaration(DeclarationModel):
     soft_timeout_seconds: Annotated[float, Field(ge=-1, le=60)] = 1.5
     llm_cascade_timeout_seconds: Seconds = 8.0
     max_turn_seconds: Annotated[float, Field(ge=5, le=600)] = 60.0
-    max_turn_writes: Annotated[int, Field(ge=0, le=1000)] = 20
+    max_turn_writes: Annotated[int, Field(ge=0, le=1000)] = 10
+    max_call_writes: Annotated[int, Field(ge=0, le=10_000)] = 50
+    max_minute_writes: Annotated[int, Field(ge=0, le=10_000)] = 120
     max_conversation_duration_seconds: Annotated[int, Field(gt=0, le=86_400)] = 600
     allow_anonymous: bool = False
     allowed_origins: tuple[str, ...] = ()

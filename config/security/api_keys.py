@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from config.columns import now
@@ -55,15 +56,13 @@ class Rights:
         """Return a grant on `server`, limited to the rights of this key."""
         if not self.includes_server(server):
             return Grant(tools=(), write=False)
-        write = grant.write and not self.read_only
+        grant = grant.model_copy(update={"write": grant.write and not self.read_only})
         if self.tools is None:
-            return grant.model_copy(update={"write": write})
+            return grant
         prefix = f"{server}_"
-        named = [name.removeprefix(prefix) for name in self.tools if name.startswith(prefix)]
-        tools = tuple(name for name in named if grant.allows(name))
-        confirm = tuple(name for name in grant.confirm if name in tools)
-        narrower = {"tools": tools, "denied": (), "confirm": confirm, "write": write}
-        return grant.model_copy(update=narrower)
+        return grant.limited_to(
+            [name.removeprefix(prefix) for name in self.tools if name.startswith(prefix)]
+        )
 
 
 UNLIMITED = Rights()
@@ -127,6 +126,17 @@ async def list_keys(database: Database, business_id: UUID) -> list[StoredKey]:
     ]
 
 
+async def keys_naming(session: AsyncSession, server: str) -> list[str]:
+    """Return the names of the keys that are limited to a server, or to tools of it."""
+    rows = await session.scalars(select(ApiKey).where(col(ApiKey.revoked_at).is_(None)))
+    prefix = f"{server}_"
+    return sorted(
+        row.name
+        for row in rows
+        if server in (row.servers or ()) or any(name.startswith(prefix) for name in row.tools or ())
+    )
+
+
 async def revoke_key(database: Database, business_id: UUID, key_id: UUID) -> None:
     """Revoke a key: here at once, in other processes once their cache entry expires."""
     async with database.tenant(business_id) as session:
@@ -137,16 +147,21 @@ async def revoke_key(database: Database, business_id: UUID, key_id: UUID) -> Non
         del cached[key_hash]
 
 
+def find_cached_key(database: Database, key: str) -> FoundKey | None:
+    """Return the owner and rights of a key that was looked up lately; else None."""
+    entry = _cache.setdefault(database, {}).get(_hash(key))
+    return entry.found if entry is not None and entry.expires_at > monotonic() else None
+
+
 async def find_key(database: Database, key: str) -> FoundKey | None:
     """Return the owner and rights of a key; None if it does not exist or was revoked."""
     if not key.startswith(PREFIX) or len(key) > _MAX_LENGTH:
         return None
+    if (known := find_cached_key(database, key)) is not None:
+        return known
     key_hash = _hash(key)
     # Only valid keys are cached, so that guessing cannot fill the memory.
     cached = _cache.setdefault(database, {})
-    entry = cached.get(key_hash)
-    if entry is not None and entry.expires_at > monotonic():
-        return entry.found
     found = await _find_stored(database, key_hash)
     if found is None:
         cached.pop(key_hash, None)

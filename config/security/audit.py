@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as LateError
 
 from config.columns import now
 from config.database import Appender, Database
@@ -18,6 +19,7 @@ Row = Mapping[str, Any]
 
 _MAX_TOOL = 128  # characters
 _MAX_OUTCOME = 32
+_WRITE_SECONDS = 2.0  # that a call waits for its row, with the rows before it
 
 
 def audit_row(
@@ -59,13 +61,18 @@ class AuditTrail:
         """Append a row, and return when it has been written.
 
         Raises:
-            SQLAlchemyError: the database does not respond, or refuses the row.
+            SQLAlchemyError: the database refuses the row, or has not taken it after two seconds; it
+                may still be written then.
         """
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(business_id, []).append((row, written))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
-        await written
+        try:
+            async with asyncio.timeout(_WRITE_SECONDS):
+                await written
+        except TimeoutError:
+            raise LateError("the audit trail was not written in time") from None
 
     async def aclose(self) -> None:
         """Write the waiting rows, and close the connection."""

@@ -4,9 +4,10 @@ They are EdDSA JWTs. The orchestrator has the private key, the servers only the 
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Self
+from typing import Any, Literal, Self
 from uuid import UUID, uuid4
 
 import jwt
@@ -36,22 +37,42 @@ class InvalidTokenError(Exception):
 
 
 class Grant(BaseModel):
-    """The tools that the bearer may use on one server. None stands for all but the denied ones.
+    """The tools that the bearer may use on one server: those are listed, and no others are called.
 
-    `confirm` are those that need the caller's confirmation; `integration` names the account.
+    `tools` are their names; None stands for all of the `profile` but the denied ones. `confirm` are
+    those that need the caller's confirmation; `integration` names the account.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     tools: tuple[str, ...] | None = None
+    profile: Literal["voice", "full"] = "full"
     denied: tuple[str, ...] = ()
     write: bool = True
     integration: str | None = None
     confirm: tuple[str, ...] = ()
 
-    def allows(self, tool: str) -> bool:
-        """Say whether `tool` is among the granted ones."""
-        return tool not in self.denied and (self.tools is None or tool in self.tools)
+    def allows(self, tool: str, *, reads: bool, voice: bool, named_only: bool = False) -> bool:
+        """Say whether a tool is granted, which means that it is listed and can be called.
+
+        `reads` says that it changes nothing, `voice` that it is in the voice profile, and
+        `named_only` that no profile has it.
+        """
+        if tool in self.denied or not (reads or self.write):
+            return False
+        if self.tools is not None:
+            return tool in self.tools
+        return not named_only and (voice or self.profile == "full")
+
+    def limited_to(self, tools: Sequence[str]) -> Self:
+        """Return the grant of these tools only, without those that are denied or not named here."""
+        names = tuple(
+            name
+            for name in tools
+            if name not in self.denied and (self.tools is None or name in self.tools)
+        )
+        confirm = tuple(name for name in self.confirm if name in names)
+        return self.model_copy(update={"tools": names, "denied": (), "confirm": confirm})
 
 
 class Claims(BaseModel):

@@ -18,6 +18,7 @@ from config.security.tokens import Claims
 from config.settings import MissingSettingError, Settings
 from config.tables import BusinessIntegration
 
+BUILTIN = "builtin"  # the provider of who has no account
 CONNECTED = "connected"
 REVOKED = "revoked"
 _CACHE_SECONDS = 5.0  # for as long, other processes use an account that has been changed
@@ -81,7 +82,7 @@ class DatabaseVault:
         rows = await self._rows(claims.business_id)
         row = _select_row(rows, server, claims)
         if row is None:
-            return Account("builtin", claims.grant.integration)
+            return Account(BUILTIN, claims.grant.integration)
         if row.status != CONNECTED:
             raise NoAccountError(f"The {row.integration_type} account must be reconnected.")
         return self._open(row)
@@ -92,7 +93,7 @@ class DatabaseVault:
             row = _select_row(await self._rows(claims.business_id), server, claims)
         except NoAccountError:
             return None
-        return row.integration_type if row else "builtin"
+        return row.integration_type if row else BUILTIN
 
     @asynccontextmanager
     async def locked(self, business_id: UUID, account: Account) -> AsyncGenerator[LockedAccount]:

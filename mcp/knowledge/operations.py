@@ -14,7 +14,7 @@ from kb.errors import EmbeddingError
 from kb.retrieve import Passage, Questions, retrieve
 from kb.tables import Chunk, Document, KnowledgeBase
 from knowledge.sentences import say
-from toolkit.errors import NotFound, Unavailable
+from toolkit.errors import Disconnected, NotFound, Unavailable
 from toolkit.tenancy import ToolCall
 
 _log = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ async def find_knowledge_base(session: AsyncSession, call: ToolCall) -> Knowledg
     """Return the knowledge base that the grant names, else the bot's, else the tenant's only one.
 
     Raises:
+        Disconnected: there is none of the name that the grant has.
         NotFound: there is none, or the token has no bot and the tenant several.
     """
     query = select(KnowledgeBase).where(
@@ -38,6 +39,8 @@ async def find_knowledge_base(session: AsyncSession, call: ToolCall) -> Knowledg
             col(KnowledgeBase.id).in_(_base_id_of_bot(call.business_id, claims.bot_id))
         )
     bases = (await session.scalars(query.limit(2))).all()
+    if not bases and claims.grant.integration is not None:
+        raise Disconnected("The knowledge base that this is connected to is not there.")
     if len(bases) != 1:
         raise NotFound(
             "There is no knowledge base for this.",
@@ -45,6 +48,12 @@ async def find_knowledge_base(session: AsyncSession, call: ToolCall) -> Knowledg
             next="Do not search again. Offer a follow-up.",
         )
     return bases[0]
+
+
+async def knowledge_base_names(session: AsyncSession) -> Sequence[str]:
+    """Return the names of the tenant's knowledge bases."""
+    query = select(col(KnowledgeBase.name)).order_by(col(KnowledgeBase.name))
+    return (await session.scalars(query)).all()
 
 
 def _base_id_of_bot(business_id: UUID, bot_id: UUID) -> Select[UUID | None]:

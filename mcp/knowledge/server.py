@@ -1,7 +1,7 @@
 """The knowledge server: its tools, in the order of the catalogue."""
 
 from knowledge.knowledge_tools import get_document, list_documents, search_knowledge
-from knowledge.operations import warm_up
+from knowledge.operations import knowledge_base_names, warm_up
 from toolkit.server.build import ServerSpec
 
 TOOLS = (search_knowledge, list_documents, get_document)
@@ -10,4 +10,5 @@ SERVER = ServerSpec(
     "Facts about the business, from its own documents.",
     TOOLS,
     warm_up=warm_up,
+    named_records=knowledge_base_names,
 )

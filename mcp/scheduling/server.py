@@ -8,6 +8,7 @@ from scheduling.booking_tools import (
     list_bookings,
     reschedule_booking,
 )
+from scheduling.providers.builtin.provider import calendar_names
 from scheduling.registry import PROVIDERS
 from toolkit.server.build import ServerSpec
 
@@ -24,4 +25,5 @@ SERVER = ServerSpec(
     "Free times and bookings. Times are passed on as handles or in the caller's own words.",
     TOOLS,
     providers=PROVIDERS,
+    named_records=calendar_names,
 )

@@ -18,7 +18,8 @@ message may be read aloud, so it must not contain a secret, a vendor's response 
   x Fault             a bug of ours
 """
 
-from typing import ClassVar
+import math
+from typing import Any, ClassVar
 
 from fastmcp.exceptions import ToolError
 from fastmcp.tools import ToolResult
@@ -38,6 +39,7 @@ class ToolFailure(ToolError):
 
     kind: ClassVar[ErrorKind] = "fault"
     next: ClassVar[str] = "Do not retry. Offer an alternative."
+    retry_after: float | None = None
 
     def __init__(self, happened: str, *, say: str | None = None, next: str | None = None) -> None:
         super().__init__(happened)
@@ -48,7 +50,9 @@ class ToolFailure(ToolError):
     def to_result(self) -> ToolResult:
         """Return the failed result that the MCP client gets."""
         text = f"{self.happened} Tell the caller: {self.spoken} Next: {self.advice}"
-        details = {"error": self.kind, "say": self.spoken}
+        details: dict[str, Any] = {"error": self.kind, "say": self.spoken}
+        if self.retry_after is not None:
+            details["retry_after"] = math.ceil(self.retry_after)
         return ToolResult(content=text, meta={META_KEY: details}, is_error=True)
 
 
@@ -109,6 +113,11 @@ class RateLimited(ToolFailure):
 
     kind = "rate_limited"
     next = "Do not retry now. Go on with something else, or offer a follow-up."
+
+    def __init__(self, happened: str, *, retry_after: float | None = None) -> None:
+        """Take the seconds after which it may be tried again, where they are known."""
+        super().__init__(happened)
+        self.retry_after = retry_after
 
 
 class Unavailable(ToolFailure):

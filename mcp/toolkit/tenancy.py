@@ -184,8 +184,8 @@ class ToolCall:
             yield session
 
     def vendor_connection(self, account: Account) -> VendorConnection:
-        """Return the HTTP client and the circuit breaker for an account's vendor."""
-        breaker = self.runtime.breakers.get(self.business_id, account.provider)
+        """Return the HTTP client for an account's vendor, and the account's circuit breaker."""
+        breaker = self.runtime.breakers.get(self.business_id, account.provider, account.id)
         return VendorConnection(self.runtime.client, breaker, self.runtime.timing)
 
     async def cached(

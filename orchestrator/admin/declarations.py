@@ -17,6 +17,7 @@ from config.declarations.schema import read_declaration
 from config.declarations.section import Change, sections
 from config.security.vault import keyring
 from config.settings import Settings, required
+from orchestrator.admin.model_names import check_models
 
 
 def load_account_check(settings: Settings) -> Any:
@@ -51,6 +52,7 @@ async def apply_file(
     """
     owners = sections()
     declaration = read_declaration(path, owners)
+    await check_models(declaration)
     async with open_stores(settings) as (database, cache):
         return await apply(
             database,

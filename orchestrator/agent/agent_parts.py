@@ -18,6 +18,7 @@ from orchestrator.agent.timing import TurnClock
 from orchestrator.agent.tool_runner import ToolRunner
 from orchestrator.agent.toolset import Toolset
 from orchestrator.mcp_client.router import Identity
+from orchestrator.mcp_client.write_limit import WriteLimit
 from orchestrator.runtime.background_tasks import BackgroundTasks
 
 
@@ -62,6 +63,7 @@ def build_agent_parts(
         fillers,
         small_model=specs[0].embedded,
         record=record,
+        write_limit=WriteLimit(process.cache, identity.business_id),
     )
     toolset = Toolset(bot, runner, hang_up)
     conversation = str(identity.conversation_id) if identity.conversation_id else None
@@ -72,7 +74,7 @@ def build_agent_parts(
     cascade = LLMCascade(
         models,
         first_chunk_timeout=bot.llm_cascade_timeout_seconds,
-        health=ModelHealth(process.cache),
+        health=ModelHealth(process.cache, identity.business_id),
     )
     return AgentParts(
         bot=bot,

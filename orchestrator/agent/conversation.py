@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from orchestrator.mcp_client.tool import Outcome
 
 _TRIES = 3  # of reading, while the server is away
 _PAUSE = 0.5  # seconds between two
+# That a caller waits in silence for what is stored: for reading, and for replaying journals.
+_READ_SECONDS = 4.0
+_REPLAY_SECONDS = 4.0
 # Turns that a job may have recorded after its last beat, and before its journal was read.
 _INDEX_MARGIN = 10
 
@@ -44,7 +48,7 @@ class StoredConversation:
 async def load_conversation(router: Router, identity: Identity) -> StoredConversation:
     """Read a conversation, in which nothing is said before a job has taken it.
 
-    While the server is away, a call begins as if it were new: what is recorded is kept.
+    While the server is away or frozen, a call begins as if it were new: what is recorded is kept.
     """
     outcome = await _read(router, identity, "get_conversation")
     if outcome.error == "not_found":
@@ -59,8 +63,13 @@ async def load_conversation(router: Router, identity: Identity) -> StoredConvers
 async def resume_conversation(
     router: Router, identity: Identity, lease: Lease, journals: Path
 ) -> StoredConversation:
-    """Read a conversation that an earlier job has left, with what its journal here still holds."""
-    await replay_orphans(router, journals, identity.conversation_id)
+    """Read a conversation that an earlier job has left, with what its journal here still holds.
+
+    What is not delivered in time, the worker delivers later.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_REPLAY_SECONDS):
+            await replay_orphans(router, journals, identity.conversation_id)
     stored = await _load_entries(router, identity)
     next_index = max(stored.next_index, lease.next_index) + _INDEX_MARGIN
     return StoredConversation(entries=stored.entries, next_index=next_index)
@@ -75,10 +84,15 @@ async def _load_entries(router: Router, identity: Identity) -> StoredConversatio
 
 async def _read(router: Router, identity: Identity, tool: str) -> Outcome:
     outcome, claims = Outcome(""), identity.claims(SERVER, every_tool=True)
+    now = asyncio.get_running_loop().time
+    deadline = now() + _READ_SECONDS
     for attempt in range(_TRIES):
         if attempt:
             await asyncio.sleep(_PAUSE)
-        outcome = await router.call(SERVER, tool, {}, claims, retry=True)
+        left = deadline - now()
+        if left <= 0:
+            break
+        outcome = await router.call(SERVER, tool, {}, claims, budget=left, retry=True)
         if outcome.error not in ("unavailable", "timeout", "fault", "rate_limited"):
             break
     return outcome

@@ -11,10 +11,11 @@ from livekit.agents import (
     NOT_GIVEN,
     APIConnectionError,
     APIConnectOptions,
+    APIError,
+    APIStatusError,
     NotGivenOr,
 )
 from livekit.agents.llm import (
-    LLM,
     ChatChunk,
     ChatContext,
     ChoiceDelta,
@@ -28,7 +29,7 @@ from livekit.agents.llm import (
 from openai import APIError as ModelError  # the base class of whatever litellm raises
 
 from config.settings import prepare_litellm
-from orchestrator.agent.llm_cascade import Signal
+from orchestrator.agent.llm_cascade import DeployedLLM, Signal, UnusableAnswerError
 from orchestrator.agent.model_choice import LLMSpec
 from orchestrator.agent.system_tools import without_examples
 
@@ -67,12 +68,18 @@ def token_count(text: str) -> int:
     return int(load_litellm().token_counter(model="gpt-4o", text=text))
 
 
-class LiteLLM(LLM[Any]):
+class LiteLLM(DeployedLLM):
     """One language model. A request is tried once: trying again is the cascade's part."""
 
     def __init__(self, spec: LLMSpec) -> None:
         super().__init__()
         self._spec = spec
+        self._deployment = spec.deployment()
+
+    @property
+    def deployment(self) -> str:
+        """Return a digest of the model, its address and its key."""
+        return self._deployment
 
     @property
     def label(self) -> str:
@@ -155,8 +162,7 @@ class _LiteLLMStream(LLMStream):
                     self._add(chunk)
             self._send_end()
         except _FAILURES as error:
-            # The message of the error can hold the request, and with it what the caller said.
-            raise APIConnectionError(type(error).__name__, retryable=False) from None
+            raise _to_api_error(error) from None
 
     def _add(self, chunk: Any) -> None:
         """Pass on the text and the usage of one of litellm's chunks; collect its tool calls."""
@@ -199,6 +205,20 @@ class _LiteLLMStream(LLMStream):
         self, *, delta: ChoiceDelta | None = None, usage: CompletionUsage | None = None
     ) -> None:
         self._event_ch.send_nowait(ChatChunk(id=self._request_id, delta=delta, usage=usage))
+
+
+def _to_api_error(error: Exception) -> APIError:
+    """Return LiveKit's error for a failure, whose message is only the name of its class.
+
+    The error's own message can hold the request, and with it what the caller said.
+    """
+    name = type(error).__name__
+    if not isinstance(error, ModelError):
+        return UnusableAnswerError(name)
+    status: object = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return APIStatusError(name, status_code=status, retryable=False)
+    return APIConnectionError(name, retryable=False)
 
 
 def _completion_usage(usage: Any) -> CompletionUsage:

@@ -1,8 +1,9 @@
 """Several language models as one: each is tried in turn, until one begins to answer in time.
 
-An answer begins with words or with a tool call; what has neither is a failure of its model. A model
-that has just failed is not asked for a while by any call (`ModelHealth`). Why this is not LiveKit's
-own `FallbackAdapter`: docs/decisions/0015-our-own-llm-cascade.md.
+An answer begins with words or with a tool call; what has neither is a failure. A model that has
+just failed is not asked for a while, by the calls that this concerns (`ModelHealth`): a failure is
+the provider's, the request's own, or unclear. Why this is not LiveKit's own `FallbackAdapter`:
+docs/decisions/0015-our-own-llm-cascade.md.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from livekit.agents import (
     APIConnectionError,
     APIConnectOptions,
     APIError,
+    APIStatusError,
     NotGivenOr,
 )
 from livekit.agents.llm import (
@@ -32,7 +34,7 @@ from livekit.agents.llm import (
 from livekit.agents.metrics import LLMMetrics
 from livekit.agents.telemetry.gen_ai import set_capture_content
 
-from orchestrator.agent.model_health import ModelHealth
+from orchestrator.agent.model_health import Fault, ModelHealth
 
 logger = logging.getLogger("antiphon.model")
 
@@ -68,16 +70,39 @@ class BrokenAnswerError(APIConnectionError):
         self.whole_sentences = whole_sentences
 
 
+class UnusableAnswerError(APIConnectionError):
+    """An answer that is empty, or has a tool call that cannot be done, or is none at all."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause, retryable=False)
+
+
+class CutOffAnswerError(APIConnectionError):
+    """An answer that was too long for the model, or that a filter has ended."""
+
+    def __init__(self) -> None:
+        super().__init__("The answer was cut off.", retryable=False)
+
+
+class DeployedLLM(LLM[Any]):
+    """A model of a cascade."""
+
+    @property
+    def deployment(self) -> str:
+        """Return what its failures are kept under: where it is served, and with which key."""
+        return self.label
+
+
 class LLMCascade(LLM[Any]):
     """Streams from the first of `models` that begins to answer in time.
 
     `first_chunk_timeout` is in seconds, and ends with the first words or tool call.
-    `progress_timeout` is the longest silence after that. Models are told apart by their labels.
+    `progress_timeout` is the longest silence after that.
     """
 
     def __init__(
         self,
-        models: Sequence[LLM[Any]],
+        models: Sequence[DeployedLLM],
         *,
         first_chunk_timeout: float,
         health: ModelHealth,
@@ -153,13 +178,13 @@ class _CascadeStream(LLMStream):
             if model is last:
                 # No model comes after it, so it is asked in any case and may take its time.
                 seconds = max(seconds, _LAST_MODEL_TIMEOUT)
-            elif not await cascade.health.is_healthy(model.label):
+            elif not await cascade.health.is_healthy(model.deployment):
                 continue
             if await self._pass_on(model, seconds):
                 return
         raise APIConnectionError("No language model answered.", retryable=False)
 
-    async def _pass_on(self, model: LLM[Any], seconds: float) -> bool:
+    async def _pass_on(self, model: DeployedLLM, seconds: float) -> bool:
         """Pass on a model's answer; return False if it has failed before the answer began.
 
         Raises:
@@ -171,13 +196,15 @@ class _CascadeStream(LLMStream):
             await self._stream(model, answer, seconds)
         except (TimeoutError, APIError) as error:
             cause = str(error) or type(error).__name__
-            logger.warning("a model failed", extra={"model": model.label, "error": cause})
-            await self._cascade.health.record_failure(model.label)
+            fault = _fault(error)
+            fields = {"model": model.label, "error": cause, "fault": fault}
+            logger.warning("a model failed", extra=fields)
+            await self._cascade.health.record_failure(model.deployment, fault)
             if answer.begun and not answer.calls_tools:
                 raise BrokenAnswerError(cause, whole_sentences=answer.whole_sentences) from None
         return answer.begun
 
-    async def _stream(self, model: LLM[Any], answer: "_Answer", seconds: float) -> None:
+    async def _stream(self, model: DeployedLLM, answer: "_Answer", seconds: float) -> None:
         """Pass on what a model answers, from its first words or tool call on.
 
         Raises:
@@ -199,7 +226,7 @@ class _CascadeStream(LLMStream):
                 for each in ready:
                     self._event_ch.send_nowait(each)
         if not answer.begun:
-            raise APIConnectionError("The answer is empty.", retryable=False)
+            raise UnusableAnswerError("The answer is empty.")
 
     def _request(self, model: LLM[Any]) -> LLMStream:
         return model.chat(
@@ -247,7 +274,7 @@ class _Answer:
         """
         if isinstance(chunk, Signal):
             if chunk.kind == "cut_off":
-                raise APIConnectionError("The answer was cut off.", retryable=False)
+                raise CutOffAnswerError
             self._lacks_tool_call = True
             return []
         if chunk.delta:
@@ -264,9 +291,27 @@ class _Answer:
     def _add_tool_calls(self, calls: Sequence[FunctionToolCall]) -> None:
         self._lacks_tool_call = True
         if not self._may_call_tools or not all(map(_can_be_done, calls)):
-            raise APIConnectionError("A tool call cannot be done.", retryable=False)
+            raise UnusableAnswerError("A tool call cannot be done.")
         self._lacks_tool_call = False
         self.calls_tools = True
+
+
+def _fault(error: TimeoutError | APIError) -> Fault:
+    """Return whose fault a failure is.
+
+    A refusal (too long, filtered, no such model, a wrong key) is answered at once, and would be to
+    any other request as well as to this one; to ask again costs little. What takes too long may be
+    a long prompt, or a bot with little time, as well as a slow provider.
+    """
+    match error:
+        case APIStatusError(status_code=408) | TimeoutError() | UnusableAnswerError():
+            return "unclear"
+        case APIStatusError(status_code=status) if 400 <= status < 500 and status != 429:
+            return "request"
+        case CutOffAnswerError():
+            return "request"
+        case _:
+            return "provider"
 
 
 def _can_be_done(call: FunctionToolCall) -> bool:

@@ -1,10 +1,13 @@
 """Which providers a bot uses for speech and language: its own choice, or one there is a key for."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from config.settings import Settings
+from config.settings import Settings, environment
 
 AUTO = "auto"
 EMBEDDED = "embedded"
@@ -22,6 +25,15 @@ class LLMSpec:
     def embedded(self) -> bool:
         """Return whether it is the small model of this machine."""
         return self.name == EMBEDDED
+
+    def deployment(self) -> str:
+        """Return a digest of what a request depends on: the model, its address and its key.
+
+        litellm reads address and key from variables that begin with the provider's name.
+        """
+        variables = provider_variables(self.model.partition("/")[0])
+        parts = json.dumps([self.model, self.options, variables], sort_keys=True)
+        return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
 def resolve_stt(name: str, settings: Settings) -> str:
@@ -47,6 +59,13 @@ def needs_embedded_models(settings: Settings) -> bool:
         resolve_llm((AUTO,), settings)[0].name,
     )
     return EMBEDDED in chosen
+
+
+@cache
+def provider_variables(provider: str) -> dict[str, str]:
+    """Return what litellm may read for a provider: its key, its address and so on."""
+    prefix = f"{provider.upper()}_"
+    return {name: value for name, value in environment().items() if name.startswith(prefix)}
 
 
 def _resolve(name: str, settings: Settings, *providers: str) -> str:

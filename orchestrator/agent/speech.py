@@ -14,6 +14,7 @@ from livekit.plugins.deepgram.models import DeepgramLanguages
 from config.bots import Bot
 from config.settings import Settings, required
 from orchestrator.agent.model_choice import EMBEDDED, resolve_stt, resolve_tts
+from orchestrator.embedded.piper import DEFAULT_VOICE, VOICES
 
 MIN_SILENCE = 0.35  # seconds, which voice activity detection takes for the end of speech
 _ELEVENLABS_SPEEDS = 0.7, 1.2  # of the speed, in its API
@@ -111,7 +112,7 @@ def build_tts(bot: Bot, settings: Settings) -> TextToSpeech:
         case _:
             model = openai.TTS(
                 model="tts-1",
-                voice=voice.voice_id or "joe",
+                voice=voice.voice_id if voice.voice_id in VOICES else DEFAULT_VOICE,
                 base_url=settings.models_url,
                 api_key=EMBEDDED,
                 response_format="pcm",

@@ -28,4 +28,5 @@ class SpokenResults:
             if sentence is None:
                 return None
             sentences.append(sentence)
-        return join("next_sentence", sentences[::-1]) or None
+        # Several writes of one answer may have been stopped by the same question.
+        return join("next_sentence", [*dict.fromkeys(sentences[::-1])]) or None

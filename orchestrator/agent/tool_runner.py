@@ -1,4 +1,4 @@
-"""Runs the tool calls of a model: arguments, confirmation, repeats, filler speech, and results."""
+"""Runs a model's tool calls: arguments, confirmation, repeats, limits, filler speech, results."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -11,6 +11,7 @@ from livekit.agents.llm import ToolError
 from config.bot_settings import ToolPolicy
 from config.bots import Bot
 from config.protocol import CONFIRMATION_CODE, NEEDS_CONFIRMATION, call_budget
+from config.tool_arguments import read_arguments
 from orchestrator.agent.caller_details import CallerDetails
 from orchestrator.agent.client_events import Publish
 from orchestrator.agent.confirmation import EXPIRED_CODE, Confirmation
@@ -21,9 +22,11 @@ from orchestrator.agent.recorder import RecordToolCall
 from orchestrator.agent.spoken_results import SpokenResults
 from orchestrator.agent.timing import Filler, TurnClock
 from orchestrator.agent.turn_limits import TurnLimits
+from orchestrator.agent.write_limits import WriteLimits
 from orchestrator.agent.write_replay import WriteReplay
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import Outcome, ToolInfo
+from orchestrator.mcp_client.write_limit import WriteLimit
 
 
 class ToolRunner:
@@ -43,6 +46,7 @@ class ToolRunner:
         *,
         small_model: bool,
         record: RecordToolCall | None = None,
+        write_limit: WriteLimit | None = None,
     ) -> None:
         self._bot = bot
         self._identity = identity
@@ -59,6 +63,7 @@ class ToolRunner:
         self.idle = asyncio.Event()  # no tool runs
         self.idle.set()
         self.limits = TurnLimits(bot)
+        self._write_limits = WriteLimits(bot, write_limit)
         self.handles = OfferedHandles()
         self.confirmation = Confirmation()
         self.writes = WriteReplay()
@@ -70,11 +75,13 @@ class ToolRunner:
         self._identity = identity
         self._fillers.soft_timeout = bot.soft_timeout_seconds
         self.limits.update_bot(bot)
+        self._write_limits.update_bot(bot)
 
     def add_caller_turn(self, text: str) -> None:
         """Begin a new turn of the caller's."""
         self._caller_turns.append(text)
         self.limits.start_turn()
+        self._write_limits.start_turn()
         self.writes.start_turn()
         self.confirmation.add_caller_turn(text)
 
@@ -105,7 +112,7 @@ class ToolRunner:
         self, tool: ToolInfo, arguments: dict[str, Any], code: str | None, policy: ToolPolicy
     ) -> asyncio.Task[Outcome]:
         """Start a call that is none yet; a write is remembered from now on."""
-        self.limits.check(reads=tool.reads)
+        self.limits.check()
         key = self.writes.idempotency_key(tool, arguments, policy)
         self._publish("agent_tool_request", {"server": tool.server, "tool": tool.tool})
         calling = asyncio.create_task(self._call(tool, arguments, code, policy, key))
@@ -113,8 +120,8 @@ class ToolRunner:
         return calling
 
     def _clean_arguments(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments without a code of the model's, and without what it made up."""
-        cleaned = _without(arguments, CONFIRMATION_CODE)
+        """Return the arguments as the schema means them, without a code or what was made up."""
+        cleaned = read_arguments(_without(arguments, CONFIRMATION_CODE), tool.parameters)
         if not self._small_model:
             return cleaned
         required = tool.parameters.get("required", ())
@@ -157,7 +164,12 @@ class ToolRunner:
     ) -> Outcome:
         """Call a tool; the writes of a call one after the other, as they were asked for."""
         async with nullcontext() if tool.reads else self._writing:
-            outcome = await self._call_with_code(tool, arguments, code, policy, key)
+            question: Outcome | None = None
+            # What is confirmed in any case is counted once the caller has agreed.
+            if not tool.reads and (code is not None or not policy.confirm):
+                agreed = code is not None
+                question = await self._write_limits.ask(tool, arguments, agreed=agreed)
+            outcome = question or await self._call_with_code(tool, arguments, code, policy, key)
         self._clock.add("tools", outcome.ms / 1000)
         self._publish_outcome(tool, arguments, outcome)
         return outcome

@@ -1,7 +1,7 @@
-"""How long an agent may work with tools on one turn of the caller's, and how much it may write.
+"""How long an agent may work with tools on one turn of the caller's.
 
 There is no limit on the number of tool calls: some requests need a dozen. A model that goes round
-in circles is stopped by the time, and one that would change too much by the number of writes.
+in circles is stopped by the time, and one that would change too much by `write_limits`.
 """
 
 import time
@@ -17,10 +17,6 @@ TIME_IS_UP = (
     "There is no more time for tools in this turn. Tell the caller what is done and what is not, "
     "and ask whether to go on."
 )
-TOO_MANY_WRITES = (
-    "This turn has made as many changes as it may. Tell the caller what is done and what is not, "
-    "and ask whether to go on."
-)
 
 
 class TurnLimits:
@@ -30,7 +26,6 @@ class TurnLimits:
         self._bot = bot
         self._clock = clock
         self._began = clock()
-        self._writes = 0
 
     @property
     def is_over(self) -> bool:
@@ -44,18 +39,12 @@ class TurnLimits:
     def start_turn(self) -> None:
         """Begin a turn of the caller's."""
         self._began = self._clock()
-        self._writes = 0
 
-    def check(self, *, reads: bool) -> None:
-        """Let a tool call pass, and count it if it writes.
+    def check(self) -> None:
+        """Let a tool call pass.
 
         Raises:
-            ToolError: the turn has had its time, or its writes; the model reads which.
+            ToolError: the turn has had its time.
         """
         if self.is_over:
             raise ToolError(TIME_IS_UP)
-        if reads:
-            return
-        if self._writes >= self._bot.max_turn_writes:
-            raise ToolError(TOO_MANY_WRITES)
-        self._writes += 1

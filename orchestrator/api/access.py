@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from config.bots import Bot
 from config.constellation import constellation
-from config.security.api_keys import Rights
+from config.security.api_keys import UNLIMITED, Rights
 from config.security.tokens import Claims
 from orchestrator.api.credentials import Caller
 from orchestrator.api.dependencies import Dependencies
@@ -15,9 +15,13 @@ from orchestrator.mcp_client.tool import ServerUnreachableError, ToolInfo
 
 
 @dataclass(frozen=True)
-class _ServersIdentity(Identity):
-    """An identity that uses only `selected` servers; without a bot, all tools that they have."""
+class _LimitedIdentity(Identity):
+    """An identity with the rights of a key, on `selected` servers.
 
+    Without a bot, it has all tools of these servers that the rights leave.
+    """
+
+    rights: Rights = UNLIMITED
     selected: tuple[str, ...] = ()
 
     @property
@@ -27,7 +31,9 @@ class _ServersIdentity(Identity):
 
     def claims(self, server: str, *, every_tool: bool = False) -> Claims:
         """Return the claims of a token for `server`."""
-        return super().claims(server, every_tool=every_tool or self.bot is None)
+        claims = super().claims(server, every_tool=every_tool or self.bot is None)
+        grant = self.rights.narrow(server, claims.grant)
+        return claims.model_copy(update={"grant": grant})
 
 
 @dataclass(frozen=True)
@@ -53,21 +59,20 @@ class EffectiveAccess:
         return reached if self.only is None else [name for name in reached if name == self.only]
 
     def identity_for(self, *servers: str) -> Identity:
-        """Return the identity for listing the tools of `servers`, not narrowed by the rights."""
+        """Return the identity, narrowed by the rights, that uses only `servers`."""
         identity = self.identity
-        return _ServersIdentity(
+        return _LimitedIdentity(
             identity.subject,
             identity.business_id,
             identity.bot,
             identity.conversation_id,
-            selected=servers,
+            self.rights,
+            servers,
         )
 
     def claims(self, server: str) -> Claims:
-        """Return the claims of a token for a call on `server`."""
-        claims = self.identity_for(server).claims(server)
-        grant = self.rights.narrow(server, claims.grant)
-        return claims.model_copy(update={"grant": grant})
+        """Return the claims of a token for `server`, which lists and calls tools alike."""
+        return self.identity_for(server).claims(server)
 
     def tool_name(self, tool: ToolInfo) -> str:
         """Return the name by which this caller knows a tool."""

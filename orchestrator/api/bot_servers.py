@@ -14,11 +14,13 @@ from config import external_servers
 from config.bot_settings import ServerUse
 from config.columns import now
 from config.constellation import constellation
+from config.references import find_unknown_name, find_unknown_tool
 from config.tables import AgentConfig, McpConnection
 from orchestrator.api.credentials import KeyCaller
 from orchestrator.api.dependencies import ApiDependencies, Dependencies
-from orchestrator.api.errors import not_found
+from orchestrator.api.errors import invalid, not_found
 from orchestrator.api.identities import get_bot_by_name
+from orchestrator.api.requests import LARGE_BODY_SIZE
 from orchestrator.api.routing import ApiRouter
 from orchestrator.api.schemas import Removed, ServerUses
 from orchestrator.api.servers import changing_servers
@@ -35,7 +37,7 @@ async def get_bot_servers(bot: str, caller: KeyCaller, dependencies: ApiDependen
     return ServerUses(servers=found.servers)
 
 
-@router.put(_PATH + "/{server}")
+@router.put(_PATH + "/{server}", max_body_size=LARGE_BODY_SIZE)
 async def put_bot_server(
     bot: str,
     server: str,
@@ -44,10 +46,14 @@ async def put_bot_server(
     dependencies: ApiDependencies,
 ) -> ServerUse:
     """Have a bot use a server in exactly this way."""
+    unknown = await find_unknown_tool(server, body)
     async with _changing_bot(dependencies, caller.business_id, bot) as (session, row):
         builtin = server in constellation().servers
         if not builtin and not await external_servers.find(session, server):
             raise not_found("server")
+        unknown = unknown or await find_unknown_name(session, server, body)
+        if unknown is not None:
+            raise invalid(f"{'.'.join(map(str, unknown.at))}: {unknown.message}.")
         await _delete_use(session, row, server)
         use: dict[str, Any] = body.model_dump(mode="json")
         owner: dict[str, Any] = {"business_id": row.business_id, "agent_config_id": row.id}

@@ -12,6 +12,7 @@ from orchestrator.api.credentials import Caller, ConversationCaller, KeyCaller
 from orchestrator.api.dependencies import ApiDependencies, Dependencies
 from orchestrator.api.errors import not_found
 from orchestrator.api.identities import get_bot_by_name
+from orchestrator.api.requests import LARGE_BODY_SIZE
 from orchestrator.api.routing import ApiRouter
 from orchestrator.api.schemas import (
     AgentJoined,
@@ -99,7 +100,7 @@ async def list_conversations(
         "detail": "full",
     }
     return await call_transcripts(
-        dependencies, caller.identity(), "list_conversations", arguments, Conversations
+        dependencies, caller.identity(), "list_conversations", arguments, Conversations, reads=True
     )
 
 
@@ -126,7 +127,7 @@ async def agent_joined(
     )
 
 
-@router.post(_CONVERSATION + "/turns", status_code=201)
+@router.post(_CONVERSATION + "/turns", status_code=201, max_body_size=LARGE_BODY_SIZE)
 async def append_turn(
     conversation_id: UUID, body: NewTurn, caller: KeyCaller, dependencies: ApiDependencies
 ) -> Recorded:
@@ -168,7 +169,7 @@ async def get_turn(
     return turns.turns[0]
 
 
-@router.post(_TURN + "/response", status_code=201)
+@router.post(_TURN + "/response", status_code=201, max_body_size=LARGE_BODY_SIZE)
 async def append_response(
     conversation_id: UUID,
     order_index: TurnIndex,
@@ -228,9 +229,12 @@ async def list_tool_calls(
     arguments = {"conversation_id": conversation_id}
     identity, tool = caller.identity(), "list_tool_calls"
     if caller.conversation_id is not None:
-        summaries = await call_transcripts(dependencies, identity, tool, arguments, _Summaries)
+        summaries = await call_transcripts(
+            dependencies, identity, tool, arguments, _Summaries, reads=True
+        )
         return summaries.tool_calls
-    return (await call_transcripts(dependencies, identity, tool, arguments, _Calls)).tool_calls
+    calls = await call_transcripts(dependencies, identity, tool, arguments, _Calls, reads=True)
+    return calls.tool_calls
 
 
 @router.get(_CONVERSATION + "/export", responses=_EXPORT_TYPES)
@@ -243,7 +247,7 @@ async def export(
     """Download the transcript."""
     arguments = {"conversation_id": conversation_id, "format": query.format}
     file = await call_transcripts(
-        dependencies, caller.identity(), "export_transcript", arguments, _Export
+        dependencies, caller.identity(), "export_transcript", arguments, _Export, reads=True
     )
     disposition = f'attachment; filename="{file.filename}"'
     headers = {"Content-Type": file.mime_type, "Content-Disposition": disposition}
@@ -264,5 +268,5 @@ async def _fetch_transcript(
 ) -> M:
     arguments = {"conversation_id": conversation_id, **options}
     return await call_transcripts(
-        dependencies, caller.identity(), "get_transcript", arguments, model
+        dependencies, caller.identity(), "get_transcript", arguments, model, reads=True
     )

@@ -15,8 +15,16 @@ from starlette.requests import Request
 
 from config.bots import Bot, BotNotFoundError, load_bot
 from config.protocol import CALLER_SUBJECT
-from config.security.api_keys import PREFIX, UNLIMITED, Rights, find_key
+from config.security.api_keys import (
+    PREFIX,
+    UNLIMITED,
+    FoundKey,
+    Rights,
+    find_cached_key,
+    find_key,
+)
 from config.security.tokens import Claims, Grant, InvalidTokenError, Signer, Verifier
+from orchestrator.api.concurrency import ConcurrencyLimit
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import forbidden, unauthorized
 from orchestrator.api.headers import allow_origin
@@ -71,6 +79,8 @@ class Authenticator:
         self._verifier = Verifier(
             dependencies.signer.public_key(), AUDIENCE, CONVERSATION_TOKEN_LIFETIME
         )
+        # With the starts of sessions they are not more than the pool of the database has.
+        self._lookups = ConcurrencyLimit(running=6, waiting=2000, seconds=20)
 
     async def authenticate(self, request: Request, access: AccessMode) -> Caller | None:
         """Return the caller, which `request.state.caller` holds from now on, too.
@@ -106,7 +116,7 @@ class Authenticator:
         if scheme.lower() != "bearer":
             raise unauthorized()
         if credential.startswith(PREFIX):
-            key = await find_key(self._dependencies.database, credential)
+            key = await self._find_key(credential)
             if key is None:
                 raise unauthorized()
             return Caller(f"key:{key.api_key_id}", key.business_id, rights=key.rights)
@@ -117,6 +127,13 @@ class Authenticator:
         if claims.conversation_id is None:
             raise unauthorized()
         return Caller(claims.sub, claims.business_id, claims.bot_id, claims.conversation_id)
+
+    async def _find_key(self, credential: str) -> FoundKey | None:
+        database = self._dependencies.database
+        if (known := find_cached_key(database, credential)) is not None:
+            return known
+        async with self._lookups.slot():
+            return await find_key(database, credential)
 
     async def _bot(self, caller: Caller, bot_id: UUID) -> Bot:
         try:

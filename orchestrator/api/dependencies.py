@@ -18,6 +18,7 @@ from config.database import Database
 from config.security.tokens import Signer
 from config.security.vault import keyring
 from config.settings import Settings, required
+from orchestrator.api.concurrency import ConcurrencyLimit
 from orchestrator.calls.queue import CallQueue
 from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.external.registration import RegistrationContext
@@ -54,6 +55,11 @@ def to_http_url(url: str) -> str:
     return urlunsplit((scheme.replace("ws", "http", 1), *rest))
 
 
+def _new_start_limit() -> ConcurrencyLimit:
+    """Return the limit of session starts: below the database's pool, which others need, too."""
+    return ConcurrencyLimit(running=12, waiting=2000, seconds=20)
+
+
 @dataclass(frozen=True)
 class Dependencies:
     """Everything that the routes use.
@@ -74,11 +80,16 @@ class Dependencies:
     ice_servers: tuple[str, ...] = ()
     origins: frozenset[str] = frozenset()  # the API's own, for bots that name none
     health_urls: Mapping[str, str] = field(default_factory=dict[str, str])
-    anonymous_per_minute: int = 10
+    writes_per_minute: int = 120  # of one API key
+    business_writes_per_minute: int = 600  # of all API keys of a business
+    anonymous_per_minute: int = 10  # calls that one address begins with a bot
+    # Requests of one address, whatever they are: callers in the queue ask every two seconds.
+    anonymous_requests_per_minute: int = 600
     tool_lists_fresh_for: float = 60.0
     livekit_client: Path | None = None
     registration: RegistrationContext = field(default_factory=RegistrationContext)
     static: Path = CONSOLE / "static"
+    starts: ConcurrencyLimit = field(default_factory=_new_start_limit)
     queue: CallQueue | None = None  # without one, calls begin whether a worker is free or not
 
 
@@ -130,6 +141,8 @@ async def open_dependencies(settings: Settings) -> AsyncGenerator[Dependencies]:
                 },
                 livekit_client=_livekit_client(settings),
                 registration=registration,
+                writes_per_minute=settings.api_writes_per_minute,
+                business_writes_per_minute=settings.api_business_writes_per_minute,
                 queue=_queue(settings, cache),
             )
     finally:

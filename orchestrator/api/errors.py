@@ -1,11 +1,13 @@
 """The errors of the API. Every failure is answered in one shape: `{error, message[, say]}`."""
 
+import math
 from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import SkipJsonSchema
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -30,6 +32,10 @@ STATUSES: Mapping[str, int] = {
     "outcome_unknown": 504,
     "fault": 502,
 }
+
+
+# In seconds: when what is busy or does not answer may be asked again.
+_RETRY: Mapping[str, str] = {"Retry-After": "2"}
 
 
 class Error(BaseModel):
@@ -93,12 +99,25 @@ def unexpected_answer() -> ApiError:
     return ApiError(502, "fault", "A server answered something unexpected.")
 
 
+def late() -> ApiError:
+    """Return the refusal of a read that was not answered within its budget."""
+    return ApiError(504, "timeout", "That took too long. Try again in a moment.", headers=_RETRY)
+
+
+def busy() -> ApiError:
+    """Return the refusal of what waited too long for its turn, or was one too many to wait."""
+    message = "Too many requests are waiting. Try again in a moment."
+    return ApiError(503, "busy", message, headers=_RETRY)
+
+
 def tool_failure(outcome: Outcome) -> ApiError:
     """Return the error for a tool call that failed."""
     kind = outcome.error or "fault"
     if kind not in STATUSES:  # an external server may have kinds of its own
         kind = "fault"
-    return ApiError(STATUSES[kind], kind, outcome.text, say=outcome.say)
+    wait = outcome.retry_after
+    headers = None if wait is None else {"Retry-After": str(math.ceil(wait))}
+    return ApiError(STATUSES[kind], kind, outcome.text, say=outcome.say, headers=headers)
 
 
 async def _handle(_: Request, error: Exception) -> Response:
@@ -111,7 +130,10 @@ async def _handle(_: Request, error: Exception) -> Response:
                 error.status_code, kind, _message(error.status_code), headers=error.headers
             ).to_response()
         case _ if isinstance(error, UNREACHABLE):
-            return ApiError(503, "unavailable", "The database is not answering.").to_response()
+            message = "The database is not answering."
+            return ApiError(503, "unavailable", message, headers=_RETRY).to_response()
+        case DataError():  # a value that PostgreSQL does not take, such as a text with NUL
+            return invalid("There is a value that does not fit.").to_response()
         case ClientDisconnect():
             return ApiError(400, "bad_request", "The request was not completed.").to_response()
         case _:
@@ -129,5 +151,5 @@ def _message(status: int) -> str:
 
 
 EXCEPTION_HANDLERS: Mapping[int | type[Exception], _Handler] = dict.fromkeys(
-    (HTTPException, *UNREACHABLE, ClientDisconnect, Exception), _handle
+    (HTTPException, *UNREACHABLE, DataError, ClientDisconnect, Exception), _handle
 )

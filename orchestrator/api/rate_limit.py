@@ -1,15 +1,25 @@
 """A limit per client address for requests without a credential."""
 
-from ipaddress import IPv6Address, ip_address
-
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.requests import Request
 
+from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import ApiError
+from orchestrator.runtime.addresses import limited_address
 
 _WINDOW = 60  # seconds
-_IPV6_NETWORK = 64  # bits: the network that a provider gives to one customer
+
+
+async def admit_anonymous(request: Request) -> None:
+    """Count a request without a credential, before its body is read.
+
+    Raises:
+        ApiError: there were too many this minute, or the cache does not answer.
+    """
+    dependencies: Dependencies = request.app.state.dependencies
+    limit = dependencies.anonymous_requests_per_minute
+    await enforce_limit(dependencies.cache, request, "anonymous", limit)
 
 
 async def enforce_limit(cache: Redis, request: Request, name: str, per_minute: int) -> None:
@@ -18,7 +28,8 @@ async def enforce_limit(cache: Redis, request: Request, name: str, per_minute: i
     Raises:
         ApiError: there were too many this minute, or the cache does not answer.
     """
-    key = f"limit:{name}:{_address(request)}"
+    host = request.client.host if request.client else "unknown"
+    key = f"limit:{name}:{limited_address(host)}"
     try:
         async with cache.pipeline(transaction=True) as pipeline:
             pipeline.incr(key)
@@ -32,14 +43,3 @@ async def enforce_limit(cache: Redis, request: Request, name: str, per_minute: i
         message = "Too many calls from this address. Try again in a minute."
         headers = {"Retry-After": str(max(int(seconds), 1))}
         raise ApiError(429, "too_many_requests", message, headers=headers)
-
-
-def _address(request: Request) -> str:
-    host = request.client.host if request.client else "unknown"
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, IPv6Address):
-        return f"{int(address) >> (128 - _IPV6_NETWORK):x}"
-    return host

@@ -4,10 +4,12 @@ A resource's module has an `ApiRouter`; `app.py` lists it. An operation is an or
 function: its name is the operation's id, its docstring the summary, and a parameter of
 `orchestrator.api.credentials` says who may call it. Without one, an unlimited API key is needed.
 
-The credential is checked before the body is read. FastAPI alone would do it the other way round:
-whoever asks could have megabytes read and parsed first.
+The credential is checked before the body is read, and who has none is counted. FastAPI alone would
+do it the other way round: whoever asks could have a body read and parsed first. `max_body_size` of
+an operation is in bytes; `MAX_BODY_SIZE` where it names none.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar, cast
 
@@ -15,29 +17,56 @@ from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
+from config.protocol import ANSWER_MARGIN, call_budget
 from orchestrator.api.credentials import SECURITY, AccessMode, authenticator, required_access
-from orchestrator.api.errors import Error
+from orchestrator.api.errors import Error, late
 from orchestrator.api.headers import preflight
-from orchestrator.api.requests import JsonRequest, validation_error
+from orchestrator.api.rate_limit import admit_anonymous
+from orchestrator.api.requests import MAX_BODY_SIZE, JsonRequest, validation_error
 
+# What a GET may take, with its credential and what it asks of a server.
+_READ_SECONDS = call_budget(reads=True) + ANSWER_MARGIN
 _ERRORS: dict[int | str, dict[str, Any]] = {
     "default": {"description": "What went wrong.", "model": Error}
 }
 
 
+class BoundedIntegerConvertor(IntegerConvertor):
+    """An integer in a path: `{name:int}`."""
+
+    regex: ClassVar[str] = "[0-9]{1,100}"
+
+
+# In place of Starlette's own, which would hand Python more than the 4300 digits that it converts:
+# an error while a route is looked for is one that no handler sees.
+register_url_convertor("int", BoundedIntegerConvertor())
+
+
 class ApiRoute(APIRoute):
-    """One operation: a method of a path. `access` says who may call it."""
+    """One operation: a method of a path. `access` says who may call it.
+
+    `body_limit` is in bytes. FastAPI would answer a larger body in plain text.
+    """
 
     default_access: ClassVar[AccessMode] = "key"
     access: AccessMode
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        max_body_size: int | None = None,
+        **options: Any,
+    ) -> None:
+        self.body_limit = max_body_size or MAX_BODY_SIZE
         super().__init__(path, endpoint, **options)
         self.access = required_access(self.dependant) or self.default_access
         self.summary, _, self.description = self.description.partition("\n\n")
@@ -65,8 +94,21 @@ class ApiRoute(APIRoute):
         takes_parameters = bool(self.dependant.query_params)
 
         async def answer(request: Request) -> Response:
-            await authenticator(request).authenticate(request, self.access)
-            received = JsonRequest(request.scope, request.receive)
+            deadline = asyncio.timeout(_READ_SECONDS if reads_query else None)
+            try:
+                async with deadline:
+                    return await answer_in_time(request)
+            except TimeoutError:
+                if deadline.expired():
+                    raise late() from None
+                raise
+
+        async def answer_in_time(request: Request) -> Response:
+            caller = await authenticator(request).authenticate(request, self.access)
+            if caller is None and self.access == "anyone":
+                await admit_anonymous(request)
+            received = JsonRequest(request, self.body_limit)
+            received.check_number_of_parameters()
             if reads_query and not takes_parameters:
                 received.check_no_parameters()
             elif not reads_query and body_model is None:

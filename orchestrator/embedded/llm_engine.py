@@ -12,7 +12,7 @@ from typing import Literal
 
 import psutil
 
-from config.settings import LlmEngine, inherited_environment
+from config.settings import LlmEngine, system_environment
 from orchestrator.embedded import weights
 from orchestrator.embedded.weights import WeightsError
 
@@ -125,7 +125,7 @@ async def prepare(progress: Callable[[str], None]) -> Path:
         *(sys.executable, "-m", module, str(gguf), str(preparation.folder)),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        env=inherited_environment(),
+        env=system_environment(),
     )
     try:
         _, printed = await process.communicate()

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from config.settings import inherited_environment
+from config.settings import system_environment
 from orchestrator.embedded.llm import ModelError
 
 _EXIT_SECONDS = 5.0
@@ -41,7 +41,7 @@ class ModelProcess:
                 stdout=PIPE,
                 limit=_MAX_LINE,
                 # Threads that spin while they wait would take the cores from Piper and Whisper.
-                env={**inherited_environment(), "OMP_WAIT_POLICY": "passive"},
+                env={**system_environment(), "OMP_WAIT_POLICY": "passive"},
             )
         )
         try:

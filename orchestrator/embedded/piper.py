@@ -29,6 +29,7 @@ class Voice:
     pace: float
 
 
+DEFAULT_VOICE = "joe"
 VOICES = {
     "joe": Voice(pitch=1.0, pace=1.0),
     "joe-low": Voice(pitch=0.86, pace=0.95),

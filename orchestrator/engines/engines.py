@@ -17,7 +17,7 @@ from orchestrator.engines.errors import EngineError
 from orchestrator.engines.livekit import run_livekit
 from orchestrator.engines.ports import Port
 from orchestrator.engines.postgres import run_postgres
-from orchestrator.engines.process import Process, Progress
+from orchestrator.engines.process import Process, Progress, Restarts
 from orchestrator.engines.valkey import run_valkey
 
 
@@ -92,11 +92,13 @@ async def start_engines(
     cache: Path,
     progress: Progress,
     ports: Ports = _ANY_PORTS,
+    restarts: Restarts | None = None,
 ) -> AsyncGenerator[Engines]:
     """Start every engine that has no URL in `endpoints`, and stop them at exit.
 
-    Data is stored in `folder`; without one, in a temporary folder that is removed at exit. Call
-    it in the main thread: on Linux the engines end with the thread that started them.
+    Data is stored in `folder`; without one, in a temporary folder that is removed at exit. With
+    `restarts`, one that ends by itself is started again. Call it in the main thread: on Linux the
+    engines end with the thread that started them. Long because each is started with what it needs.
 
     Raises:
         EngineError: an engine could not be started; none is left running.
@@ -107,14 +109,19 @@ async def start_engines(
         engines: list[AbstractAsyncContextManager[_Engine]] = []
         if not endpoints.database_url:
             port = Port(ports.postgres, "POSTGRES_PORT")
-            engines.append(run_postgres(home / "postgres", port, progress, durable=durable))
+            postgres = run_postgres(
+                home / "postgres", port, progress, durable=durable, restarts=restarts
+            )
+            engines.append(postgres)
         if not endpoints.redis_url:
             port = Port(ports.valkey, "VALKEY_PORT")
-            engines.append(run_valkey(home / "valkey", port, progress, durable=durable))
+            valkey = run_valkey(home / "valkey", port, progress, durable=durable, restarts=restarts)
+            engines.append(valkey)
         if not endpoints.livekit_url:
             port = Port(ports.livekit, "LIVEKIT_PORT")
             media = Port(ports.livekit_media, "LIVEKIT_MEDIA_PORT")
-            engines.append(run_livekit(home / "livekit", cache, port, media, progress))
+            livekit = run_livekit(home / "livekit", cache, port, media, progress, restarts=restarts)
+            engines.append(livekit)
         with _as_engine_error():
             async with asyncio.TaskGroup() as tasks:
                 starts = [

@@ -14,7 +14,7 @@ import yaml
 from orchestrator.engines.files import write_private_file
 from orchestrator.engines.livekit_binary import ensure_livekit_server
 from orchestrator.engines.ports import Port
-from orchestrator.engines.process import Process, Program, Progress, run_program
+from orchestrator.engines.process import Process, Program, Progress, Restarts, run_program
 
 _NO_IDLE_CONNECTIONS = httpx2.Limits(max_keepalive_connections=0)
 
@@ -46,6 +46,7 @@ async def run_livekit(
     progress: Progress,
     *,
     redis_url: str = "",
+    restarts: Restarts | None = None,
 ) -> AsyncGenerator[LiveKit]:
     """Run `livekit-server`, after finding or building it; its log is written to `folder`.
 
@@ -72,7 +73,7 @@ async def run_livekit(
     )
     async with (
         httpx2.AsyncClient(trust_env=False, limits=_NO_IDLE_CONNECTIONS) as client,
-        run_program(program, lambda _process: _answers(client, number)) as process,
+        run_program(program, lambda _process: _answers(client, number), restarts) as process,
     ):
         progress(f"LiveKit: ready on port {number}")
         yield LiveKit(f"ws://127.0.0.1:{number}", key, secret, process)

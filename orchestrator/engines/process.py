@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from config.settings import build_environment, system_environment
 from orchestrator.engines.errors import EngineError
 
 Progress: TypeAlias = Callable[[str], None]
@@ -18,39 +20,75 @@ Progress: TypeAlias = Callable[[str], None]
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _POLL_SECONDS = 0.02
 _TAIL_LINES = 15
+_GIVEN_UP = (
+    "it has ended at once too often, and is given up; everything else goes on. Mend what its log "
+    "says, and start again."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """A command to run, its log file, and how to stop it; `grace` and `deadline` are in seconds."""
+    """A command to run, its log file, and how to stop it; `grace` and `deadline` are in seconds.
+
+    `ready_file` is what the program makes when it is ready; it is removed before each start.
+    """
 
     name: str
     command: Sequence[str | Path]
     log: Path
     user: str = ""
-    env: Mapping[str, str] | None = None  # None: the environment of this process
+    env: Mapping[str, str] | None = None  # None: what any program needs of this process's own
+    ready_file: Path | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGTERM
     grace: float = 10
     deadline: float = 60
 
 
-class Process:
-    """A running program."""
+@dataclass(frozen=True, kw_only=True)
+class Restarts:
+    """How programs that end by themselves are started again; times are in seconds.
 
-    def __init__(self, program: Program, child: asyncio.subprocess.Process) -> None:
+    The pauses before a start double from `first_pause` to `longest_pause`, and begin anew once the
+    program has run for `stable`. One that ends within `at_once`, or before it is ready, `attempts`
+    times in a row, is given up.
+    """
+
+    progress: Progress
+    first_pause: float = 1
+    longest_pause: float = 30
+    stable: float = 60
+    at_once: float = 5
+    attempts: int = 5
+
+
+class Process:
+    """A running program; its `pid` changes where it is started again."""
+
+    def __init__(self, program: Program, ready: "Ready", child: asyncio.subprocess.Process) -> None:
         self.name = program.name
         self.pid = child.pid
         self._program = program
+        self._ready = ready
         self._child = child
+        self._supervisor: asyncio.Task[EngineError] | None = None
 
     async def failure(self) -> EngineError:
-        """Wait until the program ends, and return an error with the end of its log."""
+        """Wait until the program ends for good, and return an error with the end of its log."""
+        if self._supervisor is not None:
+            return await asyncio.shield(self._supervisor)
         code = await self._child.wait()
         return self._error(f"ended with code {code}")
 
+    def keep_running(self, restarts: Restarts) -> None:
+        """Start the program again whenever it ends, until it is stopped or given up."""
+        self._supervisor = asyncio.create_task(self._supervise(restarts))
+
     async def stop(self) -> None:
         """End the program, by force if it takes longer than `grace`."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.wait({self._supervisor})
         if self._child.returncode is not None:
             return
         with suppress(ProcessLookupError):
@@ -63,20 +101,57 @@ class Process:
         finally:
             await _kill(self._child)
 
-    async def wait_until_ready(self, ready: Callable[[], Awaitable[bool]]) -> None:
-        """Poll `ready` until it returns True.
+    async def wait_until_ready(self) -> None:
+        """Wait until the program is ready.
 
         Raises:
             EngineError: the program ended, or was not ready before its deadline.
         """
         try:
             async with asyncio.timeout(self._program.deadline):
-                while not await ready():
+                while not await self._ready(self):
                     if self._child.returncode is not None:
                         raise self._error(f"ended with code {self._child.returncode}")
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             raise self._error(f"was not ready within {self._program.deadline:g} s") from None
+
+    async def _supervise(self, restarts: Restarts) -> EngineError:
+        """Start the program again until it is given up; return why it was."""
+        pause, failures = restarts.first_pause, 0
+        began = time.monotonic()
+        ended = await self._end()
+        while True:
+            ran = time.monotonic() - began
+            pause = restarts.first_pause if ran >= restarts.stable else pause
+            failures = failures + 1 if ran < restarts.at_once else 0
+            if failures >= restarts.attempts:
+                restarts.progress(f"{ended}\n{self.name}: {_GIVEN_UP}")
+                return ended
+            restarts.progress(f"{ended}\n{self.name}: is started again in {pause:g} s")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, restarts.longest_pause)
+            began = time.monotonic()
+            try:
+                await self._start_again()
+            except EngineError as error:
+                await _kill(self._child)
+                ended, began = error, time.monotonic()  # it has not run at all
+                continue
+            restarts.progress(f"{self.name}: ready again")
+            began = time.monotonic()
+            ended = await self._end()
+
+    async def _end(self) -> EngineError:
+        return self._error(f"ended with code {await self._child.wait()}")
+
+    async def _start_again(self) -> None:
+        try:
+            self._child = await _spawn(self._program, append=True)
+        except OSError as error:
+            raise EngineError(f"{self.name} could not be started: {error}") from None
+        self.pid = self._child.pid
+        await self.wait_until_ready()
 
     def _error(self, what: str) -> EngineError:
         return EngineError(f"{self.name} {what}. Its log, {self._program.log}:\n{self._tail()}")
@@ -86,35 +161,49 @@ class Process:
         return "\n".join(f"  {line}" for line in lines[-_TAIL_LINES:])
 
 
+Ready: TypeAlias = Callable[[Process], Awaitable[bool]]
+
+
 @asynccontextmanager
 async def run_program(
-    program: Program, ready: Callable[[Process], Awaitable[bool]]
+    program: Program, ready: Ready, restarts: Restarts | None = None
 ) -> AsyncGenerator[Process]:
     """Start a program, wait until `ready` returns True, and stop it at exit.
+
+    With `restarts`, it is started again whenever it ends by itself later.
 
     Raises:
         EngineError: it ended, or was not ready before its deadline.
     """
-    log = os.open(program.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    process = Process(program, ready, await _spawn(program))
     try:
-        child = await asyncio.create_subprocess_exec(
+        await process.wait_until_ready()
+        if restarts is not None:
+            process.keep_running(restarts)
+        yield process
+    finally:
+        await process.stop()
+
+
+async def _spawn(program: Program, *, append: bool = False) -> asyncio.subprocess.Process:
+    """Start a program; its log begins anew, or with `append` goes on."""
+    if program.ready_file is not None:
+        await asyncio.to_thread(program.ready_file.unlink, missing_ok=True)
+    mode = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if append else os.O_TRUNC)
+    log = os.open(program.log, mode, 0o600)
+    try:
+        return await asyncio.create_subprocess_exec(
             *_launcher_command(
                 program.command, user=program.user, death_signal=program.death_signal
             ),
             stdin=DEVNULL,
             stdout=log,
             stderr=STDOUT,
-            env=program.env,
+            env=system_environment() if program.env is None else program.env,
             start_new_session=True,  # Ctrl-C reaches only us; we stop children in order
         )
     finally:
         os.close(log)
-    process = Process(program, child)
-    try:
-        await process.wait_until_ready(lambda: ready(process))
-        yield process
-    finally:
-        await process.stop()
 
 
 async def run_command(
@@ -136,7 +225,7 @@ async def run_command(
         stdout=PIPE,
         stderr=STDOUT,
         start_new_session=True,
-        env=env,
+        env=build_environment() if env is None else env,
         cwd=cwd,
     )
     lines: list[str] = []

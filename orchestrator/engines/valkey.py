@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.engines.errors import EngineError
 from orchestrator.engines.files import wheel_folder, write_private_file
 from orchestrator.engines.ports import Port
-from orchestrator.engines.process import Process, Program, Progress, run_program
+from orchestrator.engines.process import Process, Program, Progress, Restarts, run_program
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,16 @@ async def run_valkey(
     progress: Progress,
     *,
     durable: bool = True,
+    restarts: Restarts | None = None,
 ) -> AsyncGenerator[Valkey]:
     """Run Valkey with its data in `folder`; with `durable=False`, nothing is written there."""
     number = port.tcp()
     password = secrets.token_urlsafe(24)
     config = write_private_file(folder / "valkey.conf", _config(folder, number, password, durable))
     program = Program(name="Valkey", command=[_binary(), config], log=folder / "valkey.log")
-    async with run_program(program, lambda _process: _answers(number, password)) as process:
+    async with run_program(
+        program, lambda _process: _answers(number, password), restarts
+    ) as process:
         progress(f"Valkey: ready on port {number}")
         yield Valkey(redis_url=f"redis://:{password}@127.0.0.1:{number}/0", process=process)
 

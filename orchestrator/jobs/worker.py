@@ -6,6 +6,7 @@ import signal
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from procrastinate import App, PsycopgConnector, RetryStrategy
 from procrastinate.exceptions import ConnectorException, UniqueViolation
@@ -19,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from config.constellation import jobs
 from config.database import Database
 from config.jobs import Job, Payload
+from config.postgres import CancellableConnection
 from config.settings import Settings, required
 from orchestrator.jobs.agent_watcher import watch
 
@@ -91,16 +93,29 @@ async def _run_worker(
                 if working.done():
                     await working
             finally:
-                for task in (working, stopping, reaping):  # a job in progress may finish
-                    task.cancel()
-                await asyncio.gather(working, stopping, reaping, return_exceptions=True)
+                await _end(working, stopping, reaping)
     except ConnectorException as error:
         logger.info("A worker has ended", exc_info=error)
 
 
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks. A job in progress may finish; who waits for a frozen database is cut off."""
+    for task in tasks:
+        task.cancel()
+    _, late = await asyncio.wait(tasks, timeout=_GRACE_SECONDS + 0.5)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 def _create_app(url: str, database: Database, registered: Mapping[str, Job]) -> App:
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    connector = PsycopgConnector(conninfo=plain, min_size=1, max_size=_CONCURRENCY)
+    connector = PsycopgConnector(
+        conninfo=plain,
+        connection_class=CancellableConnection,
+        min_size=1,
+        max_size=_CONCURRENCY,
+    )
     app = App(connector=connector)
     app.job_manager = _Manager(connector)
     for name, job in registered.items():

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +14,21 @@ from pydantic import SecretStr
 from config.migrate import migrate
 from config.security.encryption import Keyring
 from config.security.tokens import Signer
-from config.settings import Settings, inherited_environment
+from config.settings import Settings
+from config.settings import environment as own_environment
 from orchestrator.engines.engines import Endpoints, Engines, Ports, start_engines
 from orchestrator.engines.errors import EngineError
 from orchestrator.engines.files import write_private_file
 from orchestrator.engines.ports import Port
-from orchestrator.engines.process import Process, Program, Progress, run_program
+from orchestrator.engines.process import (
+    Process,
+    Program,
+    Progress,
+    Ready,
+    Restarts,
+    run_program,
+)
+from orchestrator.local.environments import process_environment
 
 _HEALTH_TIMEOUT = 0.5  # seconds that one health request may take
 
@@ -28,7 +37,9 @@ _HEALTH_TIMEOUT = 0.5  # seconds that one health request may take
 class Plan:
     """Which processes to run, and where; a port of 0 takes any free one.
 
-    `folder` holds the data; without one, it is temporary. `extra` are environment variables.
+    `folder` holds the data; without one, it is temporary. `extra` are environment variables. With
+    `restart`, a process or engine that ends by itself is started again. It has many fields because
+    each port and process is chosen by itself.
     """
 
     folder: Path | None
@@ -41,13 +52,17 @@ class Plan:
     llm: bool = True
     worker: bool = True
     jobs: bool = False
+    restart: bool = False
     livekit_client: Path | None = None
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A running deployment: its URLs, settings, environment and processes."""
+    """A running deployment: its URLs, settings, environment and processes.
+
+    `environment` has what all processes together are told, the secrets of each among it.
+    """
 
     api_url: str
     models_url: str | None
@@ -57,8 +72,12 @@ class Deployment:
     engines: Engines
     processes: tuple[Process, ...]
 
+    def environment_of(self, process: str) -> dict[str, str]:
+        """Return the environment of one of our processes."""
+        return process_environment(process, self.environment)
+
     async def failure(self) -> EngineError:
-        """Wait until a process ends by itself, and return an error with the end of its log."""
+        """Wait until a process ends for good, and return an error with the end of its log."""
         waiting = [asyncio.ensure_future(process.failure()) for process in self.processes]
         waiting.append(asyncio.ensure_future(self.engines.failure()))
         try:
@@ -73,11 +92,12 @@ class Deployment:
 async def run_deployment(
     settings: Settings, plan: Plan, progress: Progress
 ) -> AsyncGenerator[Deployment]:
-    """Run a deployment, and stop all of it at exit.
+    """Run a deployment, and stop all of it at exit; long because all is started in one order.
 
     Raises:
         EngineError: a process could not be started; the others are stopped.
     """
+    restarts = Restarts(progress=progress) if plan.restart else None
     async with AsyncExitStack() as stack:
         home = plan.folder or Path(stack.enter_context(_temporary_folder()))
         engines = await stack.enter_async_context(
@@ -87,6 +107,7 @@ async def run_deployment(
                 cache=settings.cache_dir,
                 progress=progress,
                 ports=plan.ports,
+                restarts=restarts,
             )
         )
         endpoints = engines.endpoints
@@ -96,7 +117,9 @@ async def run_deployment(
         programs = _programs(plan, environment, home / "logs")
         async with asyncio.TaskGroup() as tasks:
             started = [
-                tasks.create_task(stack.enter_async_context(_running(program, ready, progress)))
+                tasks.create_task(
+                    stack.enter_async_context(_running(program, ready, progress, restarts))
+                )
                 for program, ready in programs
             ]
         yield Deployment(
@@ -114,12 +137,11 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="antiphon-")
 
 
-Ready = Callable[[], Awaitable[bool]]
-
-
 @asynccontextmanager
-async def _running(program: Program, ready: Ready, progress: Progress) -> AsyncGenerator[Process]:
-    async with run_program(program, lambda _: ready()) as process:
+async def _running(
+    program: Program, ready: Ready, progress: Progress, restarts: Restarts | None
+) -> AsyncGenerator[Process]:
+    async with run_program(program, ready, restarts) as process:
         progress(f"{program.name}: ready")
         yield process
 
@@ -129,10 +151,17 @@ def _programs(
 ) -> list[tuple[Program, Ready]]:
     logs.mkdir(parents=True, exist_ok=True)
 
-    def program(name: str, *arguments: str, deadline: float = 60) -> Program:
-        command = [sys.executable, "-m", "orchestrator", *arguments]
-        log = logs / f"{name}.log"
-        return Program(name=name, command=command, log=log, env=environment, deadline=deadline)
+    def program(
+        name: str, *arguments: str, deadline: float = 60, ready_file: Path | None = None
+    ) -> Program:
+        return Program(
+            name=name,
+            command=[sys.executable, "-m", "orchestrator", *arguments],
+            log=logs / f"{name}.log",
+            env=process_environment(name, environment),
+            ready_file=ready_file,
+            deadline=deadline,
+        )
 
     port = environment.__getitem__
     programs = [
@@ -144,22 +173,24 @@ def _programs(
         options = ("models",) if plan.llm else ("models", "--no-llm")
         programs.append((program("models", *options, deadline=300), _answers(health)))
     if plan.worker:
-        registered = Path(port("WORKER_READY_FILE"))
-        programs.append((program("worker", "worker", deadline=90), _exists(registered)))
+        made = Path(port("WORKER_READY_FILE"))
+        worker = program("worker", "worker", deadline=90, ready_file=made)
+        programs.append((worker, _exists(made)))
     if plan.jobs:
-        programs.append((program("jobs", "jobs"), _exists(Path(port("JOBS_READY_FILE")))))
+        made = Path(port("JOBS_READY_FILE"))
+        programs.append((program("jobs", "jobs", ready_file=made), _exists(made)))
     return programs
 
 
 def _exists(path: Path) -> Ready:
-    async def ready() -> bool:
+    async def ready(_: Process) -> bool:
         return await asyncio.to_thread(path.exists)
 
     return ready
 
 
 def _answers(url: str) -> Ready:
-    async def ready() -> bool:
+    async def ready(_: Process) -> bool:
         try:
             async with httpx2.AsyncClient(timeout=_HEALTH_TIMEOUT, trust_env=False) as client:
                 return (await client.get(url)).is_success
@@ -170,7 +201,7 @@ def _answers(url: str) -> Ready:
 
 
 def _environment(settings: Settings, plan: Plan, engines: Engines, home: Path) -> dict[str, str]:
-    """Return the environment of all our processes."""
+    """Return the variables of all our processes together."""
     ports = {
         "API_PORT": str(Port(plan.api_port, "API_PORT").tcp()),
         "MCP_PORT": str(Port(plan.mcp_port, "MCP_PORT").tcp()),
@@ -184,8 +215,8 @@ def _environment(settings: Settings, plan: Plan, engines: Engines, home: Path) -
         "WORKER_DRAIN_SECONDS": "1",  # Ctrl-C must not wait for calls to end
         "EMBEDDED_MODELS": str(plan.models).lower(),
         "ANTIPHON_STATE": str(home),
-        "WORKER_READY_FILE": str(_removed(home / "worker.ready")),
-        "JOBS_READY_FILE": str(_removed(home / "jobs.ready")),
+        "WORKER_READY_FILE": str(home / "worker.ready"),
+        "JOBS_READY_FILE": str(home / "jobs.ready"),
         "ANTIPHON_CACHE": str(settings.cache_dir),
         **_service_keys(settings),
         "VAULT_KEYS": _vault_keys(settings, home),
@@ -194,7 +225,7 @@ def _environment(settings: Settings, plan: Plan, engines: Engines, home: Path) -
         own["CALL_QUEUE_SECONDS"] = "0"  # for a worker that never comes
     if plan.livekit_client is not None:
         own["LIVEKIT_CLIENT"] = str(plan.livekit_client)
-    return {**inherited_environment(), **engines.endpoints.to_environment(), **own, **plan.extra}
+    return {**own_environment(), **engines.endpoints.to_environment(), **own, **plan.extra}
 
 
 def _settings(settings: Settings, endpoints: Endpoints, environment: Mapping[str, str]) -> Settings:
@@ -209,11 +240,6 @@ def _settings(settings: Settings, endpoints: Endpoints, environment: Mapping[str
             "models_url": environment["MODELS_URL"],
         }
     )
-
-
-def _removed(path: Path) -> Path:
-    path.unlink(missing_ok=True)
-    return path
 
 
 def _service_keys(settings: Settings) -> dict[str, str]:

@@ -9,7 +9,8 @@ from config.security.tokens import Signer
 def generate_secrets() -> dict[str, str]:
     """Return new values for all secrets of a deployment, by environment variable."""
     signer = Signer.generate()
-    passwords = ("POSTGRES_PASSWORD", "POSTGRES_OWNER_PASSWORD", "POSTGRES_APP_PASSWORD")
+    databases = ("POSTGRES_PASSWORD", "POSTGRES_OWNER_PASSWORD", "POSTGRES_APP_PASSWORD")
+    passwords = (*databases, "VALKEY_PASSWORD")
     return {
         "SERVICE_TOKEN_PRIVATE_KEY": signer.private_key,
         "SERVICE_TOKEN_PUBLIC_KEY": signer.public_key(),

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from rich.console import Console
+from rich.markup import escape
 
 from config.settings import Settings
 from orchestrator.agent.model_choice import needs_embedded_models
@@ -40,14 +41,14 @@ async def _up_file(settings: Settings, deployment: Deployment) -> AsyncGenerator
 
 
 async def run(settings: Settings, console: Console) -> None:
-    """Run until interrupted, or until a process ends.
+    """Run until interrupted; a process or an engine that ends by itself is started again.
 
     Raises:
-        EngineError: a process could not be started, or ended by itself.
+        EngineError: a process could not be started at first.
     """
 
     def progress(line: str) -> None:
-        console.print(f"  {line}", highlight=False)
+        console.print(f"  {escape(line)}", highlight=False)
 
     plan = Plan(
         folder=settings.state_dir,
@@ -63,6 +64,7 @@ async def run(settings: Settings, console: Console) -> None:
         worker_port=settings.worker_port,
         models=needs_embedded_models(settings),
         jobs=True,
+        restart=True,
         livekit_client=await ensure_livekit_client(settings.cache_dir, progress),
     )
     async with (
@@ -71,8 +73,4 @@ async def run(settings: Settings, console: Console) -> None:
     ):
         console.print(f"[bold green]ready[/]: {deployment.api_url} (Ctrl-C stops everything)")
         console.print("store a bot: antiphon apply config/bots/demo-clinic.yaml")
-        failure = asyncio.ensure_future(deployment.failure())
-        try:
-            raise await failure
-        finally:
-            failure.cancel()
+        await asyncio.Event().wait()  # what is given up is said, and everything else goes on

@@ -104,15 +104,7 @@ class Identity:
         )
 
     def _grant(self, server: str) -> Grant:
-        use = self.bot.servers.get(server) if self.bot else None
-        if use is None or not use.enabled:
-            return Grant(tools=())
-        tools, denied = None, use.denied_tools
-        if use.tools:
-            tools, denied = tuple(name for name in use.tools if name not in denied), ()
-        return Grant(
-            tools=tools, denied=denied, integration=use.integration, confirm=use.confirmed_tools
-        )
+        return self.bot.grant(server) if self.bot else Grant(tools=())
 
 
 class UnknownServerError(ServerUnreachableError):

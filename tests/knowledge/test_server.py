@@ -312,8 +312,13 @@ async def test_without_a_knowledge_base_of_ones_own_there_is_none(
         "several": Claims(sub="key", business_id=museum.business_id),
     }[case]
     answer = await harness.call(claims, tool, **arguments)
-    assert answer.error == "not_found"
-    assert answer.text.startswith("There is no knowledge base for this.")
+    named = case == "foreign base"
+    assert answer.error == ("disconnected" if named else "not_found")
+    assert answer.text.startswith(
+        "The knowledge base that this is connected to is not there."
+        if named
+        else "There is no knowledge base for this."
+    )
 
 
 async def test_a_client_without_a_bot_has_the_only_one(harness: KnowledgeHarness) -> None:

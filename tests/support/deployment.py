@@ -66,6 +66,7 @@ async def shared_deployment(
         plan = Plan(
             folder=folder,
             jobs=True,
+            restart=True,
             mcp_port=mcp_port,
             livekit_client=livekit_client,
             extra={

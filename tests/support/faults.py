@@ -69,9 +69,13 @@ class SwitchableBreakers(CircuitBreakers):
         super().__init__()
         self.disabled = True
 
-    def get(self, business_id: UUID, provider: str) -> CircuitBreaker:
+    def get(
+        self, business_id: UUID, provider: str, account_id: UUID | None = None
+    ) -> CircuitBreaker:
         """Return a breaker, a new one for each call while they are disabled."""
-        return CircuitBreaker() if self.disabled else super().get(business_id, provider)
+        if self.disabled:
+            return CircuitBreaker()
+        return super().get(business_id, provider, account_id)
 
 
 class UncachedCache(TtlCache):

@@ -8,13 +8,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from redis.asyncio import Redis
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from tests.support.asgi import serve_app
 from tests.support.scripted_model import ScriptedModel, Step, application, event
 
 Json = dict[str, Any]
+
+TOO_LONG = {
+    "error": {
+        "message": "This model's maximum context length is 128000 tokens.",
+        "type": "invalid_request_error",
+        "code": "context_length_exceeded",
+    }
+}
 
 
 @dataclass(frozen=True)
@@ -48,11 +58,12 @@ class Model:
     """One of them: its script, what it was sent, and whether it answers yet.
 
     `streaming` is set when the events of a `Stream` are sent, and `left` when a client goes away
-    before it has its answer.
+    before it has its answer. A body of more than `max_body` bytes is refused as too long.
     """
 
     script: ScriptedModel = field(default_factory=ScriptedModel)
     stream: Stream | None = None
+    max_body: int | None = None
     bodies: list[str] = field(default_factory=list[str])
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     answering: asyncio.Event = field(default_factory=asyncio.Event)
@@ -64,6 +75,7 @@ class Model:
         """Begin a new script, and answer at once."""
         self.script.play(*steps)
         self.stream = None
+        self.max_body = None
         self.bodies.clear()
         self.asked.clear()
         self.left.clear()
@@ -101,6 +113,8 @@ class Models:
         model.asked.set()
         if not await _happens_first(model.answering, receive):
             model.left.set()
+        elif model.max_body is not None and len(body) > model.max_body:
+            await JSONResponse(TOO_LONG, 400)(scope, receive, send)
         elif model.stream is None:
             await application(model.script)(scope, _replay_body(body, receive), send)
         else:
@@ -122,6 +136,13 @@ async def serve_models() -> AsyncGenerator[tuple[Models, str]]:
             yield models, f"{url}/v1"
         finally:
             models.release()
+
+
+async def forget_failures(cache: Redis) -> None:
+    """Have no model rest any more."""
+    keys = await cache.keys("llm:*")
+    if keys:
+        await cache.delete(*keys)
 
 
 async def _send_stream(model: Model, stream: Stream, receive: Receive, send: Send) -> None:

@@ -14,6 +14,7 @@ from config import external_servers
 from config.bots import Bot, read_bot
 from config.database import Database
 from config.security.tokens import Claims, Signer
+from config.slow_work import SlowWork, run_transaction
 from config.tables import Audit, McpConnection, McpServer
 from orchestrator.mcp_client.external.directory import Directory
 from orchestrator.mcp_client.external.registration import (
@@ -47,16 +48,24 @@ class RegisteringBusiness:
     async def add(self, name: str, server: ExternalServerDouble, **headers: str) -> None:
         """Add a server, and accept what it lists."""
         new = NewServer(name, server.url, headers)
-        async with self.database.tenant(self.business_id) as session:
-            await register_server(session, self.business_id, new, TERMS)
+
+        async def attempt(slow_work: SlowWork) -> None:
+            async with self.database.tenant(self.business_id) as session:
+                await register_server(session, self.business_id, new, TERMS, slow_work)
+
+        await run_transaction(attempt)
         self.constellation.forget(self.business_id)
 
     async def accept(self, name: str, *tools: str) -> None:
         """Accept tools as they are now."""
-        async with self.database.tenant(self.business_id) as session:
-            row = await external_servers.find(session, name)
-            assert row is not None
-            await accept_tools(session, row, tools, TERMS, "a person")
+
+        async def attempt(slow_work: SlowWork) -> None:
+            async with self.database.tenant(self.business_id) as session:
+                row = await external_servers.find(session, name)
+                assert row is not None
+                await accept_tools(session, row, tools, TERMS, slow_work, "a person")
+
+        await run_transaction(attempt)
         self.constellation.forget(self.business_id)
 
     async def use(self, name: str, **use: Any) -> None:

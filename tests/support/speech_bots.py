@@ -48,6 +48,8 @@ def bot(stt: str = "auto", tts: str = "auto", language: str = "en", voice: Voice
         llm_cascade_timeout_seconds=8.0,
         max_turn_seconds=60,
         max_turn_writes=20,
+        max_call_writes=50,
+        max_minute_writes=120,
         max_conversation_duration_seconds=600,
         allow_anonymous=True,
         allowed_origins=(),

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastmcp.tools import tool
 from pydantic import Field
+from sqlalchemy.exc import DataError
 
 from toolkit.effects import READS, WRITES
 from toolkit.errors import NotFound
@@ -29,6 +30,8 @@ async def read_note(name: Name, call: ToolCall = CALL) -> Note:
         raise NotFound("There is no such note.")
     if name == "broken":
         raise RuntimeError("sk_live_canary")
+    if name == "unstorable":
+        raise DataError("insert into note", {"name": "canary"}, ValueError("canary"))
     if name == "slow":
         await asyncio.Event().wait()
     return Note(say=f"The note says {name}.", text=f"{name} of {call.business_id}")

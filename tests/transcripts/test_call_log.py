@@ -86,7 +86,7 @@ async def test_no_secret_is_stored(recorder: Recorder, tenant: Tenant, database:
 
 async def test_what_is_long_is_cut(recorder: Recorder) -> None:
     named = await recorder.start()
-    arguments = {"note": "x" * 50_000, "name": "Mary", "rows": [{"a": 1}] * 3000}
+    arguments = {"note": "x" * 50_000, "name": "Mary", "rows": [{"a": 1}] * 1000}
     call = await record(recorder, named, arguments=arguments, said="é" * 50_000)
     assert len(json.dumps(call["arguments"], ensure_ascii=False).encode()) <= 2200
     assert call["arguments"]["name"] == "Mary"
@@ -115,7 +115,7 @@ async def test_hostile_text_is_stored_as_far_as_it_can_be(recorder: Recorder) ->
         {"server": ""},
         {"tool": "x" * 201},
         {"arguments": [1]},
-        {"arguments": "{}"},
+        {"arguments": "[1]"},
         {"ms": "NaN"},
         {"chosen_by": "nobody"},
         {"user_turn_index": -1},

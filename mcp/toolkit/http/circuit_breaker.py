@@ -14,7 +14,7 @@ _MAX_BREAKERS = 10_000
 
 
 class CircuitBreaker:
-    """The breaker of one business at one vendor.
+    """The breaker of one account at one vendor.
 
     It opens after five failures in a row. Then it lets one request through every five seconds,
     and closes when one of these succeeds. `clock` returns seconds.
@@ -35,7 +35,8 @@ class CircuitBreaker:
         """
         now = self._clock()
         if now < self._back_off_until:
-            raise RateLimited(f"{vendor} is limiting our requests.")
+            left = self._back_off_until - now
+            raise RateLimited(f"{vendor} is limiting our requests.", retry_after=left)
         if self._failures < _FAILURE_THRESHOLD:
             return
         if now < self._open_until:
@@ -62,11 +63,13 @@ class CircuitBreakers:
     """The breakers of a process; the least recently used ones are dropped."""
 
     def __init__(self) -> None:
-        self._breakers: OrderedDict[tuple[UUID, str], CircuitBreaker] = OrderedDict()
+        self._breakers: OrderedDict[tuple[UUID, str, UUID | None], CircuitBreaker] = OrderedDict()
 
-    def get(self, business_id: UUID, provider: str) -> CircuitBreaker:
-        """Return the breaker of one business at one provider."""
-        key = business_id, provider
+    def get(
+        self, business_id: UUID, provider: str, account_id: UUID | None = None
+    ) -> CircuitBreaker:
+        """Return the breaker of one account of a business: each may have a host and limits."""
+        key = business_id, provider, account_id
         breaker = self._breakers.setdefault(key, CircuitBreaker())
         self._breakers.move_to_end(key)
         if len(self._breakers) > _MAX_BREAKERS:

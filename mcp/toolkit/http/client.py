@@ -57,6 +57,20 @@ _TRANSFER_HEADERS = frozenset({"content-encoding", "content-length", "transfer-e
 _tracer = get_tracer("antiphon.vendor")
 
 
+class _LargeBodyError(httpx2.ReadError):
+    """A response is larger than can be taken."""
+
+
+# The vendor is not to blame for them: all tenants share the connections, and a request may ask for
+# too much, or be none that HTTP can carry.
+_OUR_FAULTS = (
+    _LargeBodyError,
+    httpx2.PoolTimeout,
+    httpx2.LocalProtocolError,
+    httpx2.UnsupportedProtocol,
+)
+
+
 @dataclass(frozen=True)
 class Timing:
     """How long requests may take, with their retries, and how long to wait between; in seconds."""
@@ -86,7 +100,8 @@ class VendorApi:
     Reads are tried twice. A write is repeated only where the vendor refused it for its load.
     `refusal` reads the vendor's own code from a response that is no success, and returns what it
     means; None if it means nothing more than its status. A refusal is an answer: it is final, and
-    never opens the breaker. A 429 is none: it says how long to wait.
+    never opens the breaker, and neither does what is our own fault. A 429 is none: it says how
+    long to wait.
     """
 
     vendor: str
@@ -147,7 +162,8 @@ class VendorApi:
             try:
                 response = await self._send_once(request, deadline)
             except (TimeoutError, httpx2.RequestError) as error:
-                self.connection.breaker.record_failure()
+                if not isinstance(error, _OUR_FAULTS):
+                    self.connection.breaker.record_failure()
                 if may_retry and is_read and not isinstance(error, TimeoutError):
                     await sleep_before(deadline, timing.retry_pause, jitter=timing.retry_pause)
                     continue
@@ -321,5 +337,5 @@ async def _read_body(response: httpx2.Response) -> bytes:
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > _MAX_BODY_BYTES:
-            raise httpx2.ReadError("The answer is larger than can be taken.")
+            raise _LargeBodyError("The answer is larger than can be taken.")
     return bytes(body)

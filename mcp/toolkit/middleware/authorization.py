@@ -1,6 +1,6 @@
 """Middleware for authorization: tools are listed and called as the token's grant allows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fastmcp import Context
@@ -11,24 +11,32 @@ from mcp_types import CallToolRequestParams, ListToolsRequest
 from config.confirmation import add_code_argument
 from config.protocol import DETAILS_KEY
 from config.security.tokens import Grant
-from toolkit.errors import UnknownTool
+from config.security.vault import BUILTIN
+from toolkit.errors import Disconnected, UnknownTool
 from toolkit.tenancy import ProviderFactory, current_claims, current_runtime
 
-# The tag of a tool that is granted only by its name, not by a grant of all tools.
+# Tags of tools: of the voice profile, and of those that are granted by their names only.
+VOICE = "voice"
 NAMED_ONLY = "named-only"
 
 
 class Authorization(Middleware):
     """Lists and runs the tools that the caller is granted and the caller's provider supports.
 
-    For the caller, the other tools do not exist.
+    For the caller, the other tools do not exist. With `named_records`, a name that is no account's
+    may be that of a record of the builtin provider; else the bot is disconnected.
     """
 
     def __init__(
-        self, providers: Mapping[str, ProviderFactory[Any]], tools: Mapping[str, Tool]
+        self,
+        providers: Mapping[str, ProviderFactory[Any]],
+        tools: Mapping[str, Tool],
+        *,
+        named_records: bool = False,
     ) -> None:
         self._providers = providers
         self._tools = tools
+        self._named_records = named_records
 
     async def on_list_tools(
         self,
@@ -38,9 +46,11 @@ class Authorization(Middleware):
         """List the granted tools; those that need confirmation also take a code."""
         ctx = context.fastmcp_context
         grant = _grant(ctx)
-        supports = await self._supports(ctx)
+        unsupported = await self._unsupported_tools(ctx)
+        if unsupported is None:
+            return []
         listed = await call_next(context)
-        tools = [tool for tool in listed if supports(tool) and _allows(grant, tool)]
+        tools = [tool for tool in listed if tool.name not in unsupported and _allows(grant, tool)]
         if not _wants_details(ctx):
             tools = [tool.model_copy(update={"meta": None, "tags": set()}) for tool in tools]
         return [_with_code(tool) if tool.name in grant.confirm else tool for tool in tools]
@@ -50,30 +60,42 @@ class Authorization(Middleware):
         context: MiddlewareContext[CallToolRequestParams],
         call_next: CallNext[CallToolRequestParams, ToolResult],
     ) -> ToolResult:
-        """Run a granted tool."""
+        """Run a granted tool.
+
+        Raises:
+            UnknownTool: it is not granted, or not supported.
+            Disconnected: the account that the grant names is not there.
+        """
         ctx = context.fastmcp_context
+        grant = _grant(ctx)
         tool = self._tools.get(context.message.name)
-        if not tool or not _allows(_grant(ctx), tool) or not (await self._supports(ctx))(tool):
+        if tool is None or not _allows(grant, tool):
+            raise UnknownTool
+        unsupported = await self._unsupported_tools(ctx)
+        if unsupported is None and grant.integration is not None:
+            raise Disconnected("The account that this is connected to is not there.")
+        if unsupported is None or tool.name in unsupported:
             raise UnknownTool
         return await call_next(context)
 
-    async def _supports(self, ctx: Context | None) -> Callable[[Tool], bool]:
-        """Return a predicate of the tools that the caller's provider supports."""
+    async def _unsupported_tools(self, ctx: Context | None) -> Collection[str] | None:
+        """Return the tools that the caller's provider does not support; None without a provider."""
         if ctx is None or not self._providers:
-            return lambda _: True
+            return ()
         runtime = current_runtime(ctx)
-        name = await runtime.vault.provider(ctx.fastmcp.name, current_claims(runtime))
+        claims = current_claims(runtime)
+        name = await runtime.vault.provider(ctx.fastmcp.name, claims)
+        if name == BUILTIN and claims.grant.integration is not None and not self._named_records:
+            return None  # an account that has been removed; its records are nowhere else
         provider = self._providers.get(name or "")
-        if provider is None:
-            return lambda _: False
-        return lambda tool: tool.name not in provider.unsupported
+        return None if provider is None else provider.unsupported
 
 
 def _allows(grant: Grant, tool: Tool) -> bool:
-    if NAMED_ONLY in tool.tags and tool.name not in (grant.tools or ()):
-        return False
     reads = tool.annotations is not None and bool(tool.annotations.read_only_hint)
-    return grant.allows(tool.name) and (reads or grant.write)
+    return grant.allows(
+        tool.name, reads=reads, voice=VOICE in tool.tags, named_only=NAMED_ONLY in tool.tags
+    )
 
 
 def _with_code(tool: Tool) -> Tool:

@@ -1,14 +1,11 @@
 """Middleware for failures: every exception of a tool call becomes a failed result."""
 
-from collections.abc import Mapping
-from typing import Any
-
-import pydantic
 from fastmcp.exceptions import NotFoundError, ToolError, ValidationError
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams
+from sqlalchemy.exc import DataError
 
 from config.database import UNREACHABLE
 from toolkit.errors import (
@@ -41,12 +38,14 @@ class Failures(Middleware):
             return await call_next(context)
         except ToolFailure as failure:
             return failure.to_result()
-        except ValidationError as error:
-            return Invalid(_describe_invalid(error)).to_result()
+        except ValidationError:
+            return Invalid("The arguments do not fit.").to_result()
         except NotFoundError:
             return UnknownTool().to_result()
         except UNREACHABLE:
             return _unreachable_database().to_result()
+        except DataError:
+            return _unstorable_value().to_result()
         except ToolError as error:
             tool = context.message.name
             return _unmask(error, tool, tool in self._writing).to_result()
@@ -58,6 +57,8 @@ def _unmask(error: ToolError, tool: str, writes: bool) -> ToolFailure:
     if isinstance(cause, MCPError):
         late = f"{tool} did not finish in time."
         return OutcomeUnknown(late) if writes else TimedOut(late)
+    if isinstance(cause, DataError):
+        return _unstorable_value()
     return _unreachable_database() if isinstance(cause, UNREACHABLE) else Fault()
 
 
@@ -65,21 +66,5 @@ def _unreachable_database() -> ToolFailure:
     return Unavailable("The records cannot be reached.")
 
 
-def _describe_invalid(error: ValidationError) -> str:
-    """Name the arguments that do not fit and say why, without their values."""
-    cause = error.__cause__
-    if not isinstance(cause, pydantic.ValidationError):
-        return "The arguments do not fit."
-    details = cause.errors(include_url=False, include_context=False, include_input=False)
-    return " ".join(_describe_detail(detail) for detail in details[:3])
-
-
-def _describe_detail(detail: Mapping[str, Any]) -> str:
-    name = ".".join(str(part) for part in detail["loc"]) or "arguments"
-    match detail["type"]:
-        case "missing" | "missing_argument":
-            return f"{name} is missing."
-        case "unexpected_keyword_argument" | "extra_forbidden":
-            return "There is an argument that the tool does not take."
-        case _:
-            return f"{name} does not fit: {str(detail['msg']).splitlines()[0]}."
+def _unstorable_value() -> ToolFailure:
+    return Invalid("There is a value that cannot be stored.")

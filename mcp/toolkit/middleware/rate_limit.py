@@ -50,7 +50,7 @@ class RateLimit(Middleware):
         business_id, minute = claims.business_id, int(time.time()) // _MINUTE
         self._start_minute(minute)
         if business_id in self._exhausted:
-            raise RateLimited(_MESSAGE)
+            raise _too_many_calls()
         key = f"calls:{ctx.fastmcp.name}:{business_id}:{minute}"
         counting = asyncio.ensure_future(_count_call(cache, key))
         try:
@@ -70,7 +70,11 @@ class RateLimit(Middleware):
     def _check(self, business_id: UUID, count: int, limit: int) -> None:
         if count > limit:
             self._exhausted.add(business_id)
-            raise RateLimited(_MESSAGE)
+            raise _too_many_calls()
+
+
+def _too_many_calls() -> RateLimited:
+    return RateLimited(_MESSAGE, retry_after=_MINUTE - time.time() % _MINUTE)
 
 
 async def _count_call(cache: Redis, key: str) -> int:

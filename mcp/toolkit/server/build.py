@@ -8,17 +8,21 @@ from typing import Any
 
 import httpx2
 from fastmcp import FastMCP
-from fastmcp.server.middleware import Middleware
+from fastmcp.server.middleware import Middleware as ServerMiddleware
 from fastmcp.tools import FunctionTool
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from config.body_limits import McpBodyLimits
 from config.cache import connect
 from config.confirmation import NEEDS_CONFIRMATION_SCHEMA
 from config.database import Database
-from config.protocol import CONNECT_BUDGET, META_KEY, READ_BUDGET
+from config.protocol import CONNECT_BUDGET, MAX_CALL_SIZE, MAX_CALL_VALUES, READ_BUDGET
 from config.security.audit import AuditTrail
 from config.security.egress import guarded_transport
 from config.security.tokens import Verifier, server_audience
@@ -35,6 +39,7 @@ from toolkit.middleware.idempotency import Idempotency
 from toolkit.middleware.language import Language
 from toolkit.middleware.rate_limit import RateLimit
 from toolkit.middleware.results import CompactResults
+from toolkit.server.tool import ServerTool
 from toolkit.tenancy import CheckableProvider, ProviderFactory, Runtime, ServiceTokenVerifier
 
 
@@ -43,7 +48,8 @@ class ServerSpec:
     """One MCP server: its name, its tools, and the providers behind them.
 
     A server without providers keeps the records of every business itself. `extras` adds what is
-    not a tool, such as prompts and resources.
+    not a tool, such as prompts and resources. `named_records` returns the names, such as those of
+    calendars, by which a bot's `integration` may choose among the records that it keeps itself.
     """
 
     name: str
@@ -54,6 +60,7 @@ class ServerSpec:
     )
     warm_up: Callable[[], Awaitable[None]] | None = None
     extras: Callable[[FastMCP[Any]], None] | None = None
+    named_records: Callable[[AsyncSession], Awaitable[Sequence[str]]] | None = None
 
     def catalogue(self) -> dict[str, Any]:
         """Return the providers and tools as `antiphon catalogue` shows them."""
@@ -66,17 +73,6 @@ class ServerSpec:
                 if provider.unsupported
             },
         }
-
-
-class ServerTool(FunctionTool):
-    """A tool without FastMCP's own metadata, which some clients pass on to the model."""
-
-    def get_meta(self) -> dict[str, Any]:
-        """Return the metadata that the tool itself declares: its profile and its examples."""
-        meta = dict(self.meta or {})
-        if "voice" in self.tags:
-            meta[META_KEY] = {**meta.get(META_KEY, {}), "profile": "voice"}
-        return meta
 
 
 def build_server(
@@ -116,7 +112,7 @@ def build_server(
 
 def _middleware(
     spec: ServerSpec, tools: Sequence[FunctionTool], trail: AuditTrail | None
-) -> list[Middleware]:
+) -> list[ServerMiddleware]:
     """Return the middleware of a server, outermost first."""
     by_name = {tool.name: tool for tool in tools}
     writing = frozenset(tool.name for tool in tools if is_unsafe_to_repeat(tool.annotations))
@@ -126,8 +122,8 @@ def _middleware(
         AuditMiddleware(trail),
         Failures(writing),
         RateLimit(writing, recording),
-        Authorization(spec.providers, by_name),
-        CleanArguments(),
+        Authorization(spec.providers, by_name, named_records=spec.named_records is not None),
+        CleanArguments(by_name),
         CompactResults(),
         Confirmation(),
         Idempotency(by_name),
@@ -148,9 +144,11 @@ def _build_tool(function: Callable[..., Awaitable[Any]]) -> FunctionTool:
 
 def create_app(servers: Mapping[str, FastMCP[Any]], allowed_hosts: Sequence[str] = ()) -> Starlette:
     """Return an app that serves each server at `/<name>/mcp`, without sessions."""
+    limits = Middleware(McpBodyLimits, max_size=MAX_CALL_SIZE, max_values=MAX_CALL_VALUES)
     apps = {
         name: server.http_app(
             path="/mcp",
+            middleware=[limits],
             stateless_http=True,
             json_response=False,
             host_origin_protection=True,
@@ -167,7 +165,24 @@ def create_app(servers: Mapping[str, FastMCP[Any]], allowed_hosts: Sequence[str]
             yield
 
     routes = [Mount(f"/{name}", app=app) for name, app in apps.items()]
-    return Starlette(routes=[Route("/healthz", _healthz), *routes], lifespan=lifespan)
+    return Starlette(
+        routes=[Route("/healthz", _healthz), *routes],
+        middleware=[Middleware(TrailingSlash)],
+        lifespan=lifespan,
+    )
+
+
+class TrailingSlash:
+    """ASGI middleware that serves `/mcp/` as `/mcp`: some clients do not follow a redirect."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["path"].endswith("/mcp/"):
+            scope = {**scope, "path": scope["path"].removesuffix("/")}
+        await self._app(scope, receive, send)
 
 
 async def _healthz(_: Request) -> Response:

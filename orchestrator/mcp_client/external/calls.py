@@ -19,8 +19,9 @@ from mcp_types import CallToolRequest, CallToolRequestParams, CallToolResult
 from config.protocol import CONFIRMATION_CODE
 from config.security.audit import audit_row
 from config.security.egress import guarded_transport
-from config.security.tokens import Claims, Grant
+from config.security.tokens import Claims
 from config.tables import McpServer
+from config.tool_arguments import read_arguments
 from orchestrator.mcp_client.client_pool import ClientPool, Endpoint, InvalidParamsError
 from orchestrator.mcp_client.external.client import list_all_tools, open_external_client
 from orchestrator.mcp_client.external.confirmation import (
@@ -77,7 +78,7 @@ class ExternalServers:
         self._tools.pop(_key(server), None)
         pinned = await self._pinned_tools(server, _deadline(budget))
         grant = claims.grant
-        granted = [tool for tool in pinned.available.values() if _is_granted(grant, tool)]
+        granted = [tool for tool in pinned.available.values() if tool.is_granted(grant)]
         return [
             add_code_parameter(tool) if tool.tool in grant.confirm else tool for tool in granted
         ]
@@ -132,8 +133,9 @@ class ExternalServers:
         info: ToolInfo | None = None
         try:
             info = (await self._pinned_tools(server, deadline)).available.get(tool)
-            if info is None or not _is_granted(claims.grant, info):
+            if info is None or not info.is_granted(claims.grant):
                 return unknown_tool_outcome()
+            arguments = read_arguments(arguments, info.parameters)
             if tool in claims.grant.confirm:
                 question = await require_confirmation(
                     self._directory.cache, info, arguments, claims
@@ -233,10 +235,6 @@ class ExternalServers:
 
 def _key(server: McpServer) -> _Key:
     return server.business_id, server.name, server.url
-
-
-def _is_granted(grant: Grant, tool: ToolInfo) -> bool:
-    return grant.allows(tool.tool) and (tool.reads or grant.write)
 
 
 def _deadline(budget: float) -> float:

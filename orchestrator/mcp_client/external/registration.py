@@ -24,6 +24,7 @@ from config.declarations.section import ApplyContext, Change
 from config.errors import UserError
 from config.models import DeclarationModel
 from config.protocol import READ_BUDGET
+from config.security.api_keys import keys_naming
 from config.security.egress import check_url
 from config.security.encryption import Keyring, SealError
 from config.settings import running_settings
@@ -220,12 +221,17 @@ async def remove_server(session: AsyncSession, row: McpServer) -> None:
     """Remove a server.
 
     Raises:
-        RegistrationError: a bot still uses it.
+        RegistrationError: a bot still uses it, or an API key names it: of the next server with
+            this name, they would use the tools.
     """
     bots = [name for _, name in await external_servers.bots_using(session, row.name)]
     if bots:
         raise RegistrationError(
             f"{row.name} is used by {', '.join(bots)}: take it from there first."
+        )
+    if keys := await keys_naming(session, row.name):
+        raise RegistrationError(
+            f"{row.name} is named by the API keys {', '.join(keys)}: revoke them first."
         )
     await session.delete(row)
 

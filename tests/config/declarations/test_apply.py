@@ -161,12 +161,12 @@ async def test_a_server_that_nobody_knows_is_refused_with_its_line(
 async def test_denied_tools_and_policies_are_stored(
     database: Database, cache: Redis, shop: str, write: Write
 ) -> None:
-    use = "{denied_tools: [cancel_booking], policy: {create_booking: {duplicates: reject}}}"
+    use = "{denied_tools: [get_document], policy: {list_documents: {duplicates: reject}}}"
     path = write(shop.replace("      knowledge: {}", f"      knowledge: {use}"))
     await apply(database, cache, read_declaration(path, sections()), sections())
     bot = await _stored(database, cache, shop)
-    assert bot.servers["knowledge"].denied_tools == ("cancel_booking",)
-    assert bot.policy("knowledge", "create_booking").duplicates == "reject"
+    assert bot.servers["knowledge"].denied_tools == ("get_document",)
+    assert bot.policy("knowledge", "list_documents").duplicates == "reject"
     assert bot.policy("knowledge", "anything").duplicates == "replay"
 
 

@@ -157,6 +157,7 @@ NOTHING = Grant(tools=(), write=False)
         (Rights(tools=("desk_book", "desk_look")), Grant(denied=("book",)), Grant(tools=("look",))),
         (Rights(tools=("erp_book",)), ALL, Grant(tools=(), integration="main")),
         (Rights(), Grant(write=False), Grant(write=False)),
+        (Rights(), Grant(profile="voice"), Grant(profile="voice")),
     ],
 )
 def test_rights_only_ever_narrow_a_grant(rights: Rights, grant: Grant, left: Grant) -> None:

@@ -42,10 +42,29 @@ def test_a_minted_token_carries_its_claims(signer: Signer, verifier: Verifier) -
     assert verifier.verify(signer.mint(AUDIENCE, claims)) == claims
 
 
-def test_what_is_denied_is_not_granted_however_it_is_listed() -> None:
-    assert not Grant(denied=("cancel",)).allows("cancel")
-    assert Grant(denied=("cancel",)).allows("read")
-    assert not Grant(tools=("cancel",), denied=("cancel",)).allows("cancel")
+@pytest.mark.parametrize(
+    ("grant", "granted"),
+    [
+        (Grant(), {"look", "book", "count"}),
+        (Grant(profile="voice"), {"look", "book"}),
+        (Grant(write=False), {"look", "count"}),
+        (Grant(profile="voice", write=False), {"look"}),
+        (Grant(denied=("book",)), {"look", "count"}),
+        (Grant(profile="voice", denied=("book", "dig")), {"look"}),
+        (Grant(tools=("count", "dig")), {"count", "dig"}),
+        (Grant(tools=("count", "dig"), profile="voice", denied=("dig",)), {"count"}),
+        (Grant(tools=("book",), write=False), set[str]()),
+        (Grant(tools=()), set[str]()),
+    ],
+)
+def test_a_grant_is_of_the_named_tools_or_of_its_profile(grant: Grant, granted: set[str]) -> None:
+    allowed = {
+        "look": grant.allows("look", reads=True, voice=True),
+        "book": grant.allows("book", reads=False, voice=True),
+        "count": grant.allows("count", reads=True, voice=False),
+        "dig": grant.allows("dig", reads=True, voice=False, named_only=True),
+    }
+    assert {name for name, is_allowed in allowed.items() if is_allowed} == granted
 
 
 def test_the_longest_use_of_a_server_fits_a_token(signer: Signer, verifier: Verifier) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -14,14 +15,15 @@ from redis.asyncio import Redis
 from orchestrator.agent.embedded_llm import EmbeddedLLM
 from orchestrator.agent.lite_llm import LiteLLM, warm_up_litellm
 from orchestrator.agent.llm_cascade import BrokenAnswerError, LLMCascade
-from orchestrator.agent.model_choice import EMBEDDED, LLMSpec
+from orchestrator.agent.model_choice import EMBEDDED, LLMSpec, provider_variables
 from orchestrator.agent.model_health import ModelHealth
 from orchestrator.agent.toolset import ToolChoices
-from tests.support.language_models import Json, Models, Stream, serve_models
+from tests.support.language_models import Json, Models, Stream, forget_failures, serve_models
 from tests.support.processes import in_one_task
 from tests.support.scripted_model import Step
 
 ROLE: Json = {"role": "assistant", "content": ""}
+BUSINESS = uuid4()
 USAGE: Json = {"prompt_tokens": 40, "completion_tokens": 2, "total_tokens": 42}
 DEADLINE = 10.0  # seconds that a test waits for what must come
 
@@ -97,14 +99,14 @@ def _embedded(name: str, url: str) -> LiteLLM:
 @pytest_asyncio.fixture
 async def llm(served: tuple[Models, str], cache: Redis) -> LLMCascade:
     """The cascade of one call; no model rests."""
-    await cache.delete("llm:rests:openai/first", "llm:rests:openai/second")
+    await forget_failures(cache)
     models, url = served
     models["second"].play(Step("cost", "Twelve euros."))
     return LLMCascade(
         [_lite("first", url), _lite("second", url)],
         first_chunk_timeout=DEADLINE,
         progress_timeout=1.0,
-        health=ModelHealth(cache),
+        health=ModelHealth(cache, BUSINESS),
     )
 
 
@@ -140,7 +142,7 @@ def tool_calls(chunks: list[ChatChunk]) -> list[FunctionToolCall]:
 
 @pytest.mark.parametrize("stream", NO_ANSWERS.values(), ids=NO_ANSWERS.keys())
 async def test_what_is_no_answer_is_answered_by_the_next_model(
-    models: Models, llm: LLMCascade, stream: Stream
+    models: Models, llm: LLMCascade, served: tuple[Models, str], stream: Stream
 ) -> None:
     models["first"].send(stream)
     if stream.then == "stalled":
@@ -149,13 +151,14 @@ async def test_what_is_no_answer_is_answered_by_the_next_model(
     assert text(chunks) == "Twelve euros."
     assert tool_calls(chunks) == []
     assert llm.answering.label == "openai/second"
-    assert not await llm.health.is_healthy("openai/first")
+    own_fault = stream.finish in ("length", "content_filter")
+    assert await llm.health.is_healthy(_lite("first", served[1]).deployment) == own_fault
     models["second"].script.assert_done()
 
 
 @pytest.mark.parametrize("stream", BROKEN.values(), ids=BROKEN.keys())
 async def test_an_answer_that_breaks_off_is_ended(
-    models: Models, llm: LLMCascade, stream: Stream
+    models: Models, llm: LLMCascade, served: tuple[Models, str], stream: Stream
 ) -> None:
     models["first"].send(stream)
     chunks: list[ChatChunk] = []
@@ -167,7 +170,40 @@ async def test_an_answer_that_breaks_off_is_ended(
     assert tool_calls(chunks) == []
     assert not broken.value.whole_sentences
     assert models["second"].bodies == []
-    assert not await llm.health.is_healthy("openai/first")
+    own_fault = stream.finish in ("length", "content_filter")
+    assert await llm.health.is_healthy(_lite("first", served[1]).deployment) == own_fault
+
+
+async def test_a_message_that_is_too_long_takes_the_model_from_nobody(
+    models: Models, llm: LLMCascade
+) -> None:
+    models["first"].play(Step("cost", "It costs twelve euros."))
+    models["first"].max_body = 100_000
+    long = question()
+    long.add_message(role="user", content="What does it cost? " * 32_000)
+    async with llm.chat(chat_ctx=long, tools=[BOOK]) as stream:
+        assert text([chunk async for chunk in stream]) == "Twelve euros."
+    assert text(await ask(llm)) == "It costs twelve euros."
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("OPENAI_API_KEY", "another"), ("OPENAI_BASE_URL", "https://gateway.example.com")],
+)
+def test_a_deployment_is_a_model_at_an_address_with_a_key(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    def deployment(name: str = "openai/first") -> str:
+        provider_variables.cache_clear()
+        return LiteLLM(LLMSpec(name, name)).deployment
+
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    before = deployment()
+    assert deployment() == before != deployment("openai/second")
+    assert "secret" not in before
+    monkeypatch.setenv(variable, value)
+    assert deployment() != before
+    provider_variables.cache_clear()
 
 
 async def test_all_models_may_fail(models: Models, llm: LLMCascade) -> None:
@@ -212,13 +248,15 @@ async def test_what_a_model_without_an_answer_bills_is_counted(
 async def test_a_request_ends_with_its_turn(
     served: tuple[Models, str],
     cache: Redis,
-    model: Callable[[str, str], LLMCascade],
+    model: Callable[[str, str], LiteLLM],
     stream: Stream | None,
 ) -> None:
     models, url = served
     first = models["first"]
     first.hang() if stream is None else first.send(stream)
-    llm = LLMCascade([model("first", url)], first_chunk_timeout=60, health=ModelHealth(cache))
+    llm = LLMCascade(
+        [model("first", url)], first_chunk_timeout=60, health=ModelHealth(cache, BUSINESS)
+    )
 
     async def turn() -> None:
         async with llm.chat(chat_ctx=question(), tools=[BOOK]) as answer:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from livekit.agents import (
@@ -11,10 +11,11 @@ from livekit.agents import (
     NOT_GIVEN,
     APIConnectionError,
     APIConnectOptions,
+    APIError,
+    APIStatusError,
     NotGivenOr,
 )
 from livekit.agents.llm import (
-    LLM,
     ChatChunk,
     ChatContext,
     ChoiceDelta,
@@ -33,7 +34,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from redis.asyncio import Redis
 
 from config.cache import connect
-from orchestrator.agent.llm_cascade import BrokenAnswerError, LLMCascade, Signal
+from orchestrator.agent.llm_cascade import BrokenAnswerError, DeployedLLM, LLMCascade, Signal
 from orchestrator.agent.model_health import ModelHealth
 
 BEGINS = ChatChunk(id="1", delta=ChoiceDelta(role="assistant"))
@@ -44,9 +45,10 @@ USAGE = ChatChunk(
 
 WRITES = Signal(id="1", kind="tool_call")
 CUT_OFF = Signal(id="1", kind="cut_off")
+BUSINESS = uuid4()
 
 
-class FakeLLM(LLM[Any]):
+class FakeLLM(DeployedLLM):
     """A model that streams chunks, with pauses in seconds, and then may stall or fail."""
 
     def __init__(
@@ -117,11 +119,15 @@ def failing() -> FakeLLM:
     return FakeLLM(error=APIConnectionError("RateLimitError", retryable=False))
 
 
-def cascade(cache: Redis, *models: FakeLLM) -> LLMCascade:
+def cascade(cache: Redis, *models: FakeLLM, business: UUID = BUSINESS) -> LLMCascade:
     """Return the cascade of one call."""
-    return LLMCascade(
-        models, first_chunk_timeout=0.2, progress_timeout=0.3, health=ModelHealth(cache)
-    )
+    health = ModelHealth(cache, business)
+    return LLMCascade(models, first_chunk_timeout=0.2, progress_timeout=0.3, health=health)
+
+
+def refused(status: int) -> APIError:
+    """Return what a provider's refusal is to the cascade."""
+    return APIStatusError("Refused", status_code=status, retryable=False)
 
 
 async def book(raw_arguments: dict[str, object]) -> None:
@@ -167,8 +173,6 @@ NO_ANSWERS = {
     "a tool call with a list": FakeLLM(tool_call(arguments="[1]")),
     "a tool call too deep": FakeLLM(tool_call(arguments="[" * 100_000)),
     "a tool call that never comes": FakeLLM(WRITES, stalls=True),
-    "cut off at once": FakeLLM(CUT_OFF),
-    "cut off in a tool call": FakeLLM(WRITES, CUT_OFF),
 }
 
 
@@ -183,6 +187,56 @@ async def test_the_next_model_answers_and_no_call_asks_the_first_again(
         assert await answer(llm, BOOK) == [text("Yes.")]
         assert llm.answering is second
     assert (first.requests - before, second.requests) == (1, 2)
+
+
+REQUESTS_OWN_FAULTS = {
+    "too long": FakeLLM(error=refused(400)),
+    "a wrong key": FakeLLM(error=refused(401)),
+    "not for this key": FakeLLM(error=refused(403)),
+    "no such model": FakeLLM(error=refused(404)),
+    "too large": FakeLLM(error=refused(413)),
+    "cut off at once": FakeLLM(CUT_OFF),
+    "cut off in a tool call": FakeLLM(WRITES, CUT_OFF),
+}
+
+
+@pytest.mark.parametrize("first", REQUESTS_OWN_FAULTS.values(), ids=REQUESTS_OWN_FAULTS.keys())
+async def test_the_fault_of_a_request_takes_the_model_from_nobody(
+    cache: Redis, first: FakeLLM
+) -> None:
+    for requests, business in enumerate([BUSINESS, BUSINESS, uuid4()], 1):
+        llm = cascade(cache, first, FakeLLM(text("Yes.")), business=business)
+        assert await answer(llm, BOOK) == [text("Yes.")]
+        assert first.requests == requests
+
+
+PROVIDERS_FAULTS = {
+    "not reached": FakeLLM(error=APIConnectionError("x", retryable=False)),
+    "limits us": FakeLLM(error=refused(429)),
+    "fails": FakeLLM(error=refused(500)),
+    "overloaded": FakeLLM(error=refused(529)),
+}
+
+
+@pytest.mark.parametrize("first", PROVIDERS_FAULTS.values(), ids=PROVIDERS_FAULTS.keys())
+async def test_the_fault_of_a_provider_counts_for_all_businesses(
+    cache: Redis, first: FakeLLM
+) -> None:
+    for business in (uuid4(), uuid4()):
+        llm = cascade(cache, first, FakeLLM(text("Yes.")), business=business)
+        assert await answer(llm, BOOK) == [text("Yes.")]
+    assert first.requests == 1
+
+
+async def test_what_one_business_may_have_brought_on_itself_counts_for_it_alone(
+    cache: Redis,
+) -> None:
+    """Its prompt may be too long for the time that its bot allows."""
+    first, one, other = FakeLLM(stalls=True), uuid4(), uuid4()
+    for business, requests in ((one, 1), (one, 1), (other, 2), (other, 2), (uuid4(), 2)):
+        llm = cascade(cache, first, FakeLLM(text("Yes.")), business=business)
+        assert await answer(llm, BOOK) == [text("Yes.")]
+        assert first.requests == requests  # that two have the same trouble, is the provider's
 
 
 @pytest.mark.parametrize(

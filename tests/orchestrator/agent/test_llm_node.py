@@ -30,7 +30,7 @@ from orchestrator.mcp_client.router import Identity, Router
 from orchestrator.mcp_client.tool_cache import ToolCache
 from orchestrator.runtime.background_tasks import BackgroundTasks
 from orchestrator.sentences import in_language, say
-from tests.support.language_models import Json, Model, Models, Stream, serve_models
+from tests.support.language_models import Json, Model, Models, Stream, forget_failures, serve_models
 from tests.support.processes import in_one_task
 from tests.support.pseudo_locale import PSEUDO, latin_words, pseudo_locale
 from tests.support.scripted_model import Call, Step
@@ -100,8 +100,7 @@ async def process(
     models, url = served
     monkeypatch.setenv("OPENAI_API_BASE", url)
     monkeypatch.setenv("OPENAI_API_KEY", "scripted")
-    names = "openai/first", "openai/second", EMBEDDED
-    await cache.delete(*(f"llm:rests:{name}" for name in names))
+    await forget_failures(cache)
     for name in ("first", "second", EMBEDDED):
         models[name].play()
     router = Router(signer, lambda name: f"http://127.0.0.1:9/{name}/mcp")

@@ -7,11 +7,17 @@ from collections.abc import AsyncGenerator
 import pytest
 import pytest_asyncio
 from livekit.agents import APIError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from config.bot_settings import Voice
 from config.settings import MissingSettingError
 from orchestrator.agent.speech import build_stt, build_tts
+from tests.support.asgi import serve_app
 from tests.support.audio import PER_CHARACTER
+from tests.support.processes import in_one_task
 from tests.support.speech_bots import bot, settings, sound_of, transcripts
 from tests.support.speech_recognition import utterance
 from tests.support.speech_socket import Opening
@@ -53,6 +59,24 @@ async def test_understanding_grows_while_the_caller_speaks(
         ("interim", "At nine."),
         ("final", "At nine."),
     ]
+
+
+@pytest.mark.parametrize(("voice", "asked"), [("v-of-elevenlabs", "joe"), ("joe-low", "joe-low")])
+async def test_the_embedded_voice_is_used_for_one_that_it_has_not_got(
+    voice: str, asked: str
+) -> None:
+    requests: list[dict[str, object]] = []
+
+    async def speak(request: Request) -> Response:
+        requests.append(await request.json())
+        return Response(bytes(4800), media_type="audio/pcm")
+
+    app = Starlette(routes=[Route("/v1/audio/speech", speak, methods=["POST"])])
+    async with in_one_task(serve_app(app)) as url:
+        without_keys = settings(None).model_copy(update={"models_url": f"{url}/v1"})
+        tts = build_tts(bot(voice=Voice(voice_id=voice)), without_keys)
+        await tts.tts.synthesize(GREETING).collect()
+    assert [request["voice"] for request in requests] == [asked]
 
 
 @pytest.mark.parametrize("provider", TTS_PROVIDERS)

@@ -34,6 +34,7 @@ from tests.support.servers import serve
 from tests.support.speech_bots import bot
 from toolkit.effects import READS, WRITES
 from toolkit.errors import Rejected
+from toolkit.middleware.authorization import VOICE
 from toolkit.middleware.results import Result
 from toolkit.server.build import ServerSpec
 
@@ -70,7 +71,7 @@ class Written(Result):
     what: str
 
 
-@tool(title="Write", annotations=WRITES)
+@tool(title="Write", annotations=WRITES, tags={VOICE})
 async def write(what: str) -> Written:
     """Write."""
     written.append(what)
@@ -82,7 +83,7 @@ async def write(what: str) -> Written:
     return Written(what=what)
 
 
-@tool(title="Look", annotations=READS)
+@tool(title="Look", annotations=READS, tags={VOICE})
 async def look(what: str) -> Written:
     """Look."""
     written.append(what)

@@ -1,4 +1,4 @@
-"""How long an agent may work on a turn, and how much it may change in it."""
+"""How long an agent may work on a turn."""
 
 import time
 
@@ -6,7 +6,7 @@ import pytest
 from livekit.agents.llm import ToolError, function_tool
 
 from orchestrator.agent.text_input import Allowance
-from orchestrator.agent.turn_limits import TIME_IS_UP, TOO_MANY_WRITES, TurnLimits
+from orchestrator.agent.turn_limits import TIME_IS_UP, TurnLimits
 from tests.orchestrator.agent.test_llm_node import OpenTalk, open_talk, process, served
 from tests.support.scripted_model import Call
 from tests.support.speech_bots import bot
@@ -32,44 +32,28 @@ def clock() -> Clock:
 
 @pytest.fixture
 def limits(clock: Clock) -> TurnLimits:
-    changes = {"max_turn_seconds": 30.0, "max_turn_writes": 3}
-    return TurnLimits(bot().model_copy(update=changes), clock)
-
-
-def test_any_number_of_reads_passes(limits: TurnLimits) -> None:
-    for _ in range(100):
-        limits.check(reads=True)
-
-
-def test_so_many_writes_pass_in_each_turn(limits: TurnLimits) -> None:
-    for _ in range(2):
-        limits.start_turn()
-        for _ in range(3):
-            limits.check(reads=False)
-        with pytest.raises(ToolError) as error:
-            limits.check(reads=False)
-        assert error.value.message == TOO_MANY_WRITES
-        limits.check(reads=True)
+    return TurnLimits(bot().model_copy(update={"max_turn_seconds": 30.0}), clock)
 
 
 def test_a_turn_that_takes_too_long_calls_no_more_tools(limits: TurnLimits, clock: Clock) -> None:
     limits.start_turn()
     clock.now += 29
-    limits.check(reads=True)
+    for _ in range(100):
+        limits.check()
     assert not limits.is_over
     clock.now += 1
     assert limits.is_over
     with pytest.raises(ToolError) as error:
-        limits.check(reads=True)
+        limits.check()
     assert error.value.message == TIME_IS_UP
     limits.start_turn()
-    limits.check(reads=True)
+    limits.check()
 
 
 def test_a_change_of_the_bot_counts_at_once(limits: TurnLimits) -> None:
-    limits.update_bot(bot().model_copy(update={"max_turn_writes": 0}))
+    limits.update_bot(bot().model_copy(update=NO_TIME))
     with pytest.raises(ToolError):
-        limits.check(reads=False)
+        limits.check()
 
 
 def test_texts_come_in_a_burst_and_then_one_a_second(clock: Clock) -> None:

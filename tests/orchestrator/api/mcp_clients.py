@@ -67,7 +67,9 @@ class RestartableServer:
     async def _served(self) -> AsyncGenerator[None]:
         with socket.create_server(("127.0.0.1", self._port)) as listener:
             async with self._open_app() as app:
-                config = uvicorn.Config(app, lifespan="off", log_level="warning", ws="none")
+                config = uvicorn.Config(
+                    app, lifespan="off", log_level="warning", ws="none", timeout_keep_alive=60
+                )
                 server = uvicorn.Server(config)
                 task = asyncio.create_task(server.serve(sockets=[listener]))
                 yield

@@ -1,6 +1,7 @@
 """A server in the place of `scheduling`, whose tool can end in every way that the toolkit knows."""
 
 from fastmcp.tools import tool
+from pydantic import BaseModel
 
 from toolkit.effects import READS, WRITES
 from toolkit.errors import (
@@ -14,6 +15,7 @@ from toolkit.errors import (
     ToolFailure,
     Unavailable,
 )
+from toolkit.middleware.authorization import VOICE
 from toolkit.middleware.confirmation import confirm
 from toolkit.middleware.results import Result
 from toolkit.server.build import ServerSpec
@@ -49,13 +51,13 @@ class Written(Result):
     times: int
 
 
-@tool(title="Fail", annotations=READS)
+@tool(title="Fail", annotations=READS, tags={VOICE})
 async def fail(kind: str) -> Whose:
     """Fail."""
     raise FAILURES[kind]
 
 
-@tool(title="Tell whose", annotations=READS)
+@tool(title="Tell whose", annotations=READS, tags={VOICE})
 async def tell_whose(call: ToolCall = CALL) -> Whose:
     """Tell for whom this is called."""
     claims = call.claims
@@ -68,7 +70,7 @@ async def tell_whose(call: ToolCall = CALL) -> Whose:
     )
 
 
-@tool(title="Write", annotations=WRITES)
+@tool(title="Write", annotations=WRITES, tags={VOICE})
 async def write(what: str) -> Written:
     """Write."""
     confirm(f"I will write {what}. Shall I?")
@@ -76,4 +78,30 @@ async def write(what: str) -> Written:
     return Written(say="Written.", times=written.count(what))
 
 
-SCHEDULING = ServerSpec("scheduling", "A calendar.", (fail, tell_whose, write))
+class Options(BaseModel):
+    """How to greet."""
+
+    times: int = 1
+    tone: str = "friendly"
+
+
+_PLAIN = Options()
+
+
+class Greetings(Result):
+    """What was said."""
+
+    greetings: tuple[str, ...]
+
+
+@tool(title="Greet", annotations=READS, tags={VOICE})
+async def greet(
+    names: tuple[str, ...], options: Options = _PLAIN, loud: bool = False, note: str = ""
+) -> Greetings:
+    """Greet."""
+    del note
+    said = [name.upper() if loud else name for name in names for _ in range(options.times)]
+    return Greetings(greetings=tuple(said))
+
+
+SCHEDULING = ServerSpec("scheduling", "A calendar.", (fail, tell_whose, write, greet))

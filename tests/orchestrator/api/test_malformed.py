@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.orchestrator.api.conftest import DOCUMENT, ClientFactory, start_session
+from config.database import Database
+from tests.conftest import Tenant
+from tests.orchestrator.api.conftest import DOCUMENT, ClientFactory, new_bot, start_session
 
 CANARY = "canary-4711"
 POSTS = sorted(path for path, operations in DOCUMENT["paths"].items() if "post" in operations)
@@ -30,7 +32,7 @@ def url(path: str) -> str:
         (b"{", 400, "malformed"),
         (b'{"bot": "\\ud800"}', 400, "malformed"),
         (b"\xff\xfe", 400, "malformed"),
-        (b"[" * 100_000, 400, "malformed"),
+        (b"[" * 10_000, 400, "malformed"),
         (b"[]", 422, "invalid"),
         (b"null", 422, "invalid"),
         (b'"canary-4711"', 422, "invalid"),
@@ -135,12 +137,80 @@ async def body_chunks(count: int) -> AsyncGenerator[bytes]:
         yield b" " * 2**20
 
 
-@pytest.mark.parametrize("content", [b" " * (2 * 2**20 + 1), body_chunks(3)])
-async def test_a_body_has_a_size(client: ClientFactory, key: str, content: Any) -> None:
+LARGE_BODIES = {
+    "/api/tools/execute",
+    "/api/servers",
+    "/api/servers/{name}/accept",
+    "/api/conversations/{conversation_id}/turns",
+    "/api/conversations/{conversation_id}/turns/{order_index}/response",
+}
+
+
+@pytest.mark.parametrize("path", POSTS)
+async def test_a_body_has_a_size(client: ClientFactory, key: str, path: str) -> None:
+    limit = (256 if path in LARGE_BODIES else 16) * 1024
     headers = {"Content-Type": "application/json"}
     async with client(key) as http:
-        answer = await http.post("/api/tools/execute", content=content, headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (413, "content_too_large")
+        for content in (b" " * (limit + 1), body_chunks(1), b" " * limit):
+            answer = await http.post(url(path), content=content, headers=headers)
+            fits = content == b" " * limit
+            assert (answer.status_code, answer.json()["error"]) == (
+                (400, "malformed") if fits else (413, "content_too_large")
+            )
+
+
+@pytest.mark.parametrize("digits", ["9" * 20, "9" * 5_000])
+async def test_the_announced_size_may_be_any_number(
+    client: ClientFactory, key: str, digits: str
+) -> None:
+    headers = {"Content-Type": "application/json", "Content-Length": digits}
+    async with client(key) as http:
+        answer = await http.post("/api/tools/execute", content=b"{}", headers=headers)
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": [' + b"1," * 1000 + b"1]}",
+        b"{" + b",".join(b'"k%d": 1' % number for number in range(1001)) + b"}",
+        b'{"a":' * 101 + b"1" + b"}" * 101,
+        "{}".encode("utf-16"),
+    ],
+    ids=["values", "keys", "levels", "encoding"],
+)
+async def test_a_body_has_few_values(client: ClientFactory, key: str, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    async with client(key) as http:
+        answer = await http.post("/api/tools/execute", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "malformed")
+    assert "1000 values and 100 levels" in answer.json()["message"]
+
+
+async def test_at_most_five_complaints_are_made(client: ClientFactory, key: str) -> None:
+    body: dict[str, Any] = {f"field{number}": number for number in range(500)} | {
+        "metadata": {"a": [], "b": []}
+    }
+    async with client(key) as http:
+        answer = await http.post("/api/sessions/start", json=body)
+    assert answer.status_code == 422
+    assert 0 < answer.json()["message"].count(" does not fit") <= 5
+    assert len(answer.json()["message"]) < 1000
+
+
+async def test_a_query_has_few_parameters(client: ClientFactory, key: str) -> None:
+    async with client(key) as http:
+        answer = await http.get("/api/conversations?" + "&".join(f"k{n}" for n in range(21)))
+    assert (answer.status_code, answer.json()["error"]) == (422, "invalid")
+    assert "20 parameters" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate, gzip"])
+async def test_a_compressed_body_is_not_read(client: ClientFactory, key: str, coding: str) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": coding}
+    async with client(key) as http:
+        answer = await http.post("/api/rag/retrieve", content=b"{}", headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(
@@ -151,6 +221,7 @@ async def test_a_body_has_a_size(client: ClientFactory, key: str, content: Any) 
         "/api/conversations/nothing",
         "/api/conversations/1/turns",
         f"/api/conversations/{CONVERSATION}/turns/x",
+        f"/api/conversations/{CONVERSATION}/turns/{'7' * 5_000}",
         "/api/agents/a/b/config",
         "/api/%00",
         "/api/../etc/passwd",
@@ -183,3 +254,37 @@ async def test_only_documented_methods_exist(
         assert answer.json()["error"] == "method_not_allowed"
         allowed = {word.strip().lower() for word in answer.headers["allow"].split(",")}
         assert set(documented) <= allowed
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/agents/{}/config"),
+        ("GET", "/api/bots/{}/servers"),
+        ("PUT", "/api/bots/bot/servers/{}"),
+        ("PUT", "/api/bots/{}/servers/crm"),
+        ("DELETE", "/api/bots/bot/servers/{}"),
+        ("DELETE", "/api/servers/{}"),
+        ("POST", "/api/servers/{}/accept"),
+        ("POST", "/api/webhooks/zendesk/{}"),
+        ("POST", "/api/webhooks/{}/x"),
+    ],
+)
+@pytest.mark.parametrize("name", ["%00", "a%00b", "%ed%a0%80", "%ff", "7" * 5_000, "x" * 20_000])
+async def test_no_name_in_a_path_is_a_fault(
+    client: ClientFactory, key: str, method: str, path: str, name: str
+) -> None:
+    async with client(key) as http:
+        answer = await http.request(method, path.format(name))
+    assert answer.status_code in (401, 404, 422)
+    assert set(answer.json()) == {"error", "message"}
+
+
+async def test_text_that_cannot_be_stored_does_not_fit(
+    client: ClientFactory, key: str, database: Database, tenant: Tenant
+) -> None:
+    bot = await new_bot(database, tenant)
+    use = {"tools": ["a\x00b"], "policy": {"a\x00": {"filler": "\x00"}}, "integration": "\x00"}
+    async with client(key) as http:
+        answer = await http.put(f"/api/bots/{bot.name}/servers/crm", json=use)
+    assert (answer.status_code, answer.json()["error"]) == (422, "invalid")

@@ -78,7 +78,7 @@ async def test_one_server_has_its_own_names(deployment: Deployment, key: str) ->
     async with connect_fast_mcp(f"{deployment.api.url}/scheduling/mcp", key) as of_one:
         names = await of_one.tool_names()
         assert "Yours." in await of_one.call_text("tell_whose")
-    assert names == ["fail", "tell_whose", "write"]
+    assert names == ["fail", "tell_whose", "write", "greet"]
     prefix = "scheduling_"
     assert [each.removeprefix(prefix) for each in every if each.startswith(prefix)] == names
 

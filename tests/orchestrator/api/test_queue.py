@@ -1,5 +1,7 @@
 """While all agents are busy, a caller waits in a queue, and sees the place in it."""
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
@@ -9,6 +11,7 @@ from redis.asyncio import Redis
 
 from config.cache import connect
 from config.database import Database
+from orchestrator.api.concurrency import ConcurrencyLimit
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.calls.queue import CallQueue, WorkerSlots
 from orchestrator.engines.valkey import Valkey
@@ -149,3 +152,45 @@ async def test_no_worker_is_no_readiness(busy: Busy) -> None:
         answer = await http.get("/readyz")
     assert answer.status_code == 503
     assert "worker" in answer.json()["message"]
+
+
+async def test_of_many_starts_at_once_none_fails_that_can_wait(
+    dependencies: Dependencies, busy: Busy, key: str
+) -> None:
+    await busy.slots.report("worker", 10)
+    queue = CallQueue(busy.cache, max_wait=30, max_length=30)
+    starts = ConcurrencyLimit(running=4, waiting=40, seconds=60)
+    changed = with_changes(dependencies, cache=busy.cache, queue=queue, starts=starts)
+    many = Busy(busy.cache, busy.slots, client_factory(changed))
+    reporting = asyncio.create_task(_report(busy.slots, 10))
+    answers = await asyncio.gather(*(ask(many, key) for _ in range(40)))
+    reporting.cancel()
+    assert Counter(answer.status_code for answer in answers) == {201: 10, 202: 30}
+    assert {place(each) for each in answers if each.status_code == 202} == {*range(1, 31)}
+
+
+async def _report(slots: WorkerSlots, free: int) -> None:
+    while True:
+        await slots.report("worker", free)
+        await asyncio.sleep(1)
+
+
+async def test_a_start_waits_for_its_turn_and_not_for_long(
+    dependencies: Dependencies, key: str
+) -> None:
+    starts = ConcurrencyLimit(running=1, waiting=1, seconds=30)
+    async with client_factory(with_changes(dependencies, starts=starts))(key) as http:
+        async with starts.slot():
+            pending = {asyncio.create_task(http.post(START, json={"bot": "bot"})) for _ in range(3)}
+            refused: list[httpx2.Response] = []
+            while len(refused) < 2:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                refused += [task.result() for task in done]
+        assert (await pending.pop()).status_code == 201
+    hurried = ConcurrencyLimit(running=1, waiting=1, seconds=0.05)
+    client = client_factory(with_changes(dependencies, starts=hurried))
+    async with client(key) as http, hurried.slot():
+        refused.append(await http.post(START, json={"bot": "bot"}))
+    for answer in refused:
+        assert (answer.status_code, answer.json()["error"]) == (503, "busy")
+        assert answer.headers["Retry-After"]

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from config.bots import CHANGES_CHANNEL
 from config.database import Database
-from config.security.api_keys import Rights, create_key
+from config.security.api_keys import Rights, create_key, find_key, revoke_key
 from config.security.tokens import Signer
 from orchestrator.api.dependencies import Dependencies
 from orchestrator.mcp_client.external.directory import Directory
@@ -142,6 +142,61 @@ async def test_a_server_is_added_listed_used_and_removed(
             assert (await http.delete(gone)).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("server", "use", "said"),
+    [
+        ("scheduling", {"tools": ["creat_booking"]}, "tools.0: 'creat_booking' is not a tool"),
+        ("scheduling", {"denied_tools": ["cancel"]}, "did you mean cancel_booking?"),
+        ("scheduling", {"policy": {"book": {"confirm": True}}}, "policy.book: 'book' is not"),
+        ("scheduling", {"integration": "gone"}, "integration: 'gone' is not an integration"),
+        ("tickets", {"integration": "gone"}, "there is none"),
+        ("transcripts", {"integration": "gone"}, "there is none"),
+        ("erp", {"tools": ["fnid"]}, "did you mean find?"),
+        ("erp", {"integration": "main"}, "has no accounts of its own"),
+    ],
+)
+async def test_a_use_names_what_exists(
+    client: ClientFactory,
+    key: str,
+    erp: ExternalServerDouble,
+    bot: NewBot,
+    name: str,
+    server: str,
+    use: dict[str, Any],
+    said: str,
+) -> None:
+    path = f"/api/bots/{bot.name}/servers"
+    async with client(key) as http:
+        if server == "erp":
+            await post_server(http, name, erp)
+        put = await http.put(f"{path}/{name if server == 'erp' else server}", json=use)
+        assert (put.status_code, put.json()["error"]) == (422, "invalid")
+        assert said in put.json()["message"]
+        assert (await http.get(path)).json() == {"servers": {}}
+
+
+async def test_a_server_that_a_key_names_is_not_removed(
+    client: ClientFactory,
+    key: str,
+    erp: ExternalServerDouble,
+    name: str,
+    database: Database,
+    tenant: Tenant,
+) -> None:
+    limits = {"a server": Rights(servers=(name,)), "a tool": Rights(tools=(f"{name}_find",))}
+    async with client(key) as http:
+        await post_server(http, name, erp)
+        for what, rights in limits.items():
+            limited = await create_key(database, tenant.business_id, what, rights)
+            refused = await http.delete(f"/api/servers/{name}")
+            assert (refused.status_code, refused.json()["error"]) == (409, "rejected")
+            assert f"API keys {what}" in refused.json()["message"]
+            found = await find_key(database, limited)
+            assert found is not None
+            await revoke_key(database, tenant.business_id, found.api_key_id)
+        assert (await http.delete(f"/api/servers/{name}")).status_code == 200
+
+
 async def test_ours_are_listed_too(client: ClientFactory, key: str) -> None:
     async with client(key) as http:
         found = await find_entry(http, "knowledge")
@@ -187,7 +242,10 @@ async def test_a_bots_use_counts_a_version_and_is_announced(
     path = f"/api/bots/{bot.name}/servers/scheduling"
     async with client(key) as http:
         async with collect_announcements(cache) as announcements:
-            use = {"tools": ["write"], "policy": {"write": {"duplicates": "reject"}}}
+            use = {
+                "tools": ["cancel_booking"],
+                "policy": {"cancel_booking": {"duplicates": "reject"}},
+            }
             assert (await http.put(path, json=use)).status_code == 200
             assert (await http.put(path, json={})).json()["tools"] == []
             await http.delete(path)

@@ -194,7 +194,16 @@ async def test_a_declaration_connects_an_account_once(
     )
     assert changed.returncode == 1
     assert "was not accepted: Cal.com" in changed.stderr
-    for answer in (dry, first, again, changed):
+    remove = ("integrations", "remove", "--business", slug, "--name", "main")
+    used = await antiphon_here(environment, *remove)
+    assert used.returncode == 1
+    assert "is used by counter, for scheduling" in " ".join(used.stderr.split())
+    path.write_text(path.read_text().replace("server: scheduling", "server: schedulin"))
+    misspelt = await antiphon_here(environment, "apply", "--untried", str(path))
+    assert misspelt.returncode == 1
+    assert "did you mean scheduling?" in " ".join(misspelt.stderr.split())
+    assert len(await rows(database, slug)) == 1
+    for answer in (dry, first, again, changed, used, misspelt):
         assert CANARY not in answer.stderr
 
 

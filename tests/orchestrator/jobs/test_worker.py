@@ -3,12 +3,14 @@
 import os
 import signal
 from datetime import timedelta
+from time import monotonic
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.queue import enqueue
+from orchestrator.engines.postgres import Postgres
 from tests.conftest import Tenant
 from tests.orchestrator.jobs.conftest import (
     Queue,
@@ -17,6 +19,7 @@ from tests.orchestrator.jobs.conftest import (
     load_conversation,
     store_conversation,
 )
+from tests.support.frozen import frozen
 from transcripts.tables import Conversation
 
 JOB = "transcripts.end_abandoned"
@@ -129,3 +132,15 @@ async def test_what_a_dead_worker_left_makes_way(
         for lock, status in {"interrupted": "aborted", "deadly": "failed"}.items():
             await queue.wait_for(query, lock=lock, status=status)
             await queue.wait_for(query, lock=lock, status="succeeded")
+
+
+async def test_a_worker_ends_when_it_is_told_to_while_the_database_stands_still(
+    worker: Workers, queue: Queue, jobs_postgres_server: Postgres
+) -> None:
+    async with worker() as ending_worker:
+        with frozen(jobs_postgres_server.process):
+            started = monotonic()
+            os.kill(ending_worker.pid, signal.SIGTERM)
+            await ending_worker.failure()
+            took = monotonic() - started
+    assert took < 12  # two graces of five seconds: of the jobs, and of the pool

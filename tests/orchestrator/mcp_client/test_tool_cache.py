@@ -91,6 +91,15 @@ async def test_another_version_of_the_bot_asks_anew(cache: Redis, baker: Bot) ->
     assert updates["ovens"] == (tool_info("ovens", "cool"),)
 
 
+async def test_another_grant_of_the_same_bot_has_lists_of_its_own(cache: Redis, baker: Bot) -> None:
+    servers = Servers(ovens=["heat"], shop=["sell", "wrap"])
+    restricted = {**USES, "shop": ServerUse(denied_tools=("wrap",))}
+    await load_tools(servers, cache, baker.model_copy(update={"servers": restricted}))
+    cached, updates = await load_tools(servers, cache, baker)
+    assert set(cached) == {"ovens"}
+    assert updates["shop"] == (tool_info("shop", "sell"), tool_info("shop", "wrap"))
+
+
 async def test_a_server_that_comes_back_is_listed_in_the_same_call(
     cache: Redis, baker: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,9 +12,17 @@ from redis.asyncio import Redis
 from config.database import Database
 from config.security.tokens import Signer
 from tests.conftest import Tenant, new_tenant
+from tests.support import accounts
 from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
-from tests.toolkit.things_server import PROVIDER, THINGS, Thing, ThingsProvider, connect
+from tests.toolkit.things_server import (
+    PROVIDER,
+    SECRETS,
+    THINGS,
+    Thing,
+    ThingsProvider,
+    connect,
+)
 from toolkit.effects import WRITES
 from toolkit.server.build import ServerSpec
 
@@ -57,6 +65,13 @@ async def connected(database: Database) -> Tenant:
 async def _stream(_: httpx2.Request) -> AsyncGenerator[bytes]:
     for _n in range(60):
         yield b"x" * 100_000
+
+
+def _raise(error: type[httpx2.RequestError]) -> Answer:
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        raise error("canary", request=request)
+
+    return respond
 
 
 NO_ANSWERS: dict[str, Answer] = {
@@ -105,6 +120,47 @@ async def test_a_write_that_never_left_was_not_done(
     vendor.respond = unreachable
     async with servers.connect("things", connected.claims()) as caller:
         assert (await caller.call("write_thing", name="a")).error == "unavailable"
+
+
+BLAMELESS: dict[str, Answer] = {
+    "a wrong key": lambda _: httpx2.Response(403),
+    "too much was asked for": lambda request: httpx2.Response(200, content=_stream(request)),
+    "refused": lambda _: httpx2.Response(422),
+    "no connection of ours is free": _raise(httpx2.PoolTimeout),
+    "no request": _raise(httpx2.LocalProtocolError),
+}
+
+
+@pytest.mark.parametrize("name", BLAMELESS)
+async def test_what_is_not_the_vendors_fault_opens_no_breaker(
+    name: str, servers: Servers, vendor: FakeVendor, connected: Tenant
+) -> None:
+    healthy, vendor.respond = vendor.respond, BLAMELESS[name]
+    async with servers.connect("things", connected.claims()) as caller:
+        for _ in range(6):
+            assert (await caller.call("read_thing", name="a")).error is not None
+        vendor.respond = healthy
+        assert (await caller.call("read_thing", name="a")).error is None
+
+
+async def test_an_account_whose_host_is_down_closes_no_other(
+    servers: Servers, vendor: FakeVendor, database: Database
+) -> None:
+    tenant = await new_tenant(database)
+    for name in ("up", "down"):
+        settings = {"base_url": f"https://{name}.vendor.test"}
+        await accounts.connect(database, tenant, "things", "vendor", SECRETS, settings, name=name)
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        status = 503 if request.url.host == "down.vendor.test" else 200
+        return httpx2.Response(status, json={"name": "thing"})
+
+    vendor.respond = respond
+    async with servers.connect("things", tenant.claims(integration="down")) as caller:
+        for _ in range(6):
+            assert (await caller.call("read_thing", name="a")).error == "unavailable"
+    async with servers.connect("things", tenant.claims(integration="up")) as caller:
+        assert (await caller.call("read_thing", name="a")).error is None
 
 
 @tool(title="Copy a thing", annotations=WRITES, timeout=1.0)

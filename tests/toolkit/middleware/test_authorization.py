@@ -1,6 +1,7 @@
-"""A tool that is for those only who are named is not meant by a grant of all tools."""
+"""What a token grants is listed and runs: tools by their names, or those of a profile."""
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -12,8 +13,8 @@ from config.security.tokens import Signer
 from tests.conftest import Tenant
 from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
-from toolkit.effects import READS
-from toolkit.middleware.authorization import NAMED_ONLY
+from toolkit.effects import DESTROYS, READS
+from toolkit.middleware.authorization import NAMED_ONLY, VOICE
 from toolkit.middleware.results import Result
 from toolkit.server.build import ServerSpec
 
@@ -24,13 +25,26 @@ async def look() -> Result:
     return Result(say="Looked.")
 
 
+@tool(title="Ask", annotations=READS, tags={VOICE})
+async def ask() -> Result:
+    """Ask."""
+    return Result(say="Asked.")
+
+
+@tool(title="Fill", annotations=DESTROYS)
+async def fill() -> Result:
+    """Fill."""
+    return Result(say="Filled.")
+
+
 @tool(title="Dig", annotations=READS, tags={NAMED_ONLY})
 async def dig() -> Result:
     """Dig."""
     return Result(say="Dug.")
 
 
-SPEC = ServerSpec("digs", "Digs.", (look, dig))
+SPEC = ServerSpec("digs", "Digs.", (look, ask, fill, dig))
+TOOLS = SPEC.catalogue()["tools"]
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -40,24 +54,24 @@ async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGene
 
 
 @pytest.mark.parametrize(
-    ("tools", "denied", "listed"),
+    ("grant", "granted"),
     [
-        (None, (), {"look"}),
-        (("look",), (), {"look"}),
-        (("dig",), (), {"dig"}),
-        (("look", "dig"), (), {"look", "dig"}),
-        (("look", "dig"), ("dig",), {"look"}),
-        ((), (), set[str]()),
+        ({}, {"look", "ask", "fill"}),
+        ({"write": False}, {"look", "ask"}),
+        ({"profile": "voice"}, {"ask"}),
+        ({"profile": "voice", "denied": ("ask",)}, set[str]()),
+        ({"tools": ("look",)}, {"look"}),
+        ({"tools": ("dig",)}, {"dig"}),
+        ({"tools": ("look", "dig")}, {"look", "dig"}),
+        ({"tools": ("look", "dig"), "denied": ("dig",)}, {"look"}),
+        ({"tools": ("fill",), "profile": "voice"}, {"fill"}),
+        ({"tools": ()}, set[str]()),
     ],
 )
-async def test_it_is_listed_and_runs_for_whom_it_is_named(
-    servers: Servers,
-    tenant: Tenant,
-    tools: tuple[str, ...] | None,
-    denied: tuple[str, ...],
-    listed: set[str],
+async def test_what_is_granted_is_listed_and_runs(
+    servers: Servers, tenant: Tenant, grant: dict[str, Any], granted: set[str]
 ) -> None:
-    async with servers.connect("digs", tenant.claims(tools=tools, denied=denied)) as caller:
-        assert set(await caller.tools()) == listed
-        answer = await caller.call("dig")
-    assert answer.error == (None if "dig" in listed else "unknown_tool")
+    async with servers.connect("digs", tenant.claims(**grant)) as caller:
+        assert set(await caller.tools()) == granted
+        errors = {name: (await caller.call(name)).error for name in TOOLS}
+    assert errors == {name: None if name in granted else "unknown_tool" for name in TOOLS}

@@ -41,6 +41,7 @@ async def test_listing_has_no_metadata_of_the_framework(servers: Servers, tenant
     [
         ("read_note", {"name": "gone"}, "not_found", "There is no such note."),
         ("read_note", {"name": "broken"}, "fault", "The tool failed."),
+        ("read_note", {"name": "unstorable"}, "invalid", "There is a value that cannot be stored."),
         ("read_note", {"name": "x" * 21}, "invalid", "name does not fit"),
         ("read_note", {}, "invalid", "name is missing"),
         ("read_note", {"name": "a", "business_id": "b"}, "invalid", "does not take"),

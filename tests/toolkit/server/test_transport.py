@@ -1,6 +1,7 @@
 """How servers are reached: both eras of the protocol, traces, hosts, deadlines, a lost database."""
 
 from collections.abc import AsyncGenerator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -61,6 +62,24 @@ async def test_clients_of_both_eras_list_and_call(
         "say": "The note says milk.",
         "text": f"milk of {tenant.business_id}",
     }
+
+
+@pytest.mark.parametrize("path", ["/notes/mcp", "/notes/mcp/"])
+async def test_a_slash_at_the_end_leads_nowhere_else(
+    servers: Servers, tenant: Tenant, path: str
+) -> None:
+    token = servers.signer.mint("mcp:notes", tenant.claims())
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "Accept": "application/json, text/event-stream",
+    }
+    methods = ("tools/list", "resources/list", "resources/templates/list", "prompts/list", "ping")
+    async with servers.http(headers) as http:
+        for method in methods:
+            body: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {}}
+            answer = await http.post(path, json=body)
+            assert answer.status_code == 200, answer.text
+            assert '"result"' in answer.text
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,12 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f-]{0,27})?")
 _REFERENCE_LENGTH = 8  # characters of an id, enough to tell the bookings of a calendar apart
 
 
+async def calendar_names(session: AsyncSession) -> Sequence[str]:
+    """Return the names of the tenant's calendars."""
+    query = select(col(Calendar.name)).order_by(col(Calendar.name))
+    return (await session.scalars(query)).all()
+
+
 class Builtin:
     """The calendar that the integration names, or the only one there is."""
 

@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 
 from orchestrator.sentences import say
 from tests.orchestrator.agent.calls.museum import Museum
-from tests.support.language_models import Model, Stream
+from tests.support.language_models import Model, Stream, forget_failures
 from tests.support.scripted_model import Step
 
 pytestmark = pytest.mark.room
@@ -16,7 +16,7 @@ ROLE = {"role": "assistant", "content": ""}
 @pytest.fixture
 async def silent(museum: Museum, cache: Redis) -> Model:
     """The first model of the bot, which does not rest any more."""
-    await cache.delete("llm:rests:openai/silent")
+    await forget_failures(cache)
     return museum.model("silent")
 
 

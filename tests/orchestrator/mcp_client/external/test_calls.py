@@ -258,6 +258,20 @@ async def test_arguments_that_it_does_not_take_are_said_to_be_so(
     assert (await call(mine, "find", name="Ada")).error is None
 
 
+async def test_it_is_sent_what_its_schema_means(
+    erp: ExternalServerDouble, mine: RegisteringBusiness
+) -> None:
+    def order(items: list[str], count: int = 1, note: str = "") -> str:
+        return f"{count} of {items} {note}"
+
+    erp.offer(order, "Order items.", reads=False)
+    await mine.add("erp", erp, Authorization=CANARY)
+    outcome = await call(mine, "order", items='["a", "b"]', count="2", note=None)
+    assert outcome.error is None, outcome.text
+    (sent,) = erp.asked("tools/call")
+    assert sent["arguments"] == {"items": ["a", "b"], "count": 2}
+
+
 async def test_the_headers_are_nowhere_to_be_read(
     erp: ExternalServerDouble, mine: RegisteringBusiness, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -154,7 +154,9 @@ async def test_a_stored_server_may_be_named_by_another_file(
     head, _, bots = whole.partition("mcp_servers:")
     without = head + "bots:" + bots.partition("bots:")[2]
     assert await business.apply(without) == []
-    with pytest.raises(DeclarationError, match=r"desk\.yaml:7: .*era: is not a server.*, erp$"):
+    with pytest.raises(
+        DeclarationError, match=r"desk\.yaml:7: .*era: is not a server; did you mean erp"
+    ):
         await business.apply(without.replace("erp:", "era:"))
 
 
