@@ -1,5 +1,6 @@
 """Stores what a server's requests to its providers are billed by."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
@@ -13,6 +14,7 @@ from toolkit.tenancy import ToolCall
 
 logger = logging.getLogger("antiphon.usage")
 
+_BUDGET = 2.0  # seconds; what was asked for is there already, and waits for this
 _CONVERSATION = table("conversation", column("id", Uuid()))
 
 
@@ -43,9 +45,9 @@ async def record_usage(
         details=dict(details),
     )
     try:
-        async with call.transaction() as session:
+        async with asyncio.timeout(_BUDGET), call.transaction() as session:
             await session.execute(row.on_conflict_do_nothing())
-    except (*UNREACHABLE, IntegrityError) as error:
+    except (*UNREACHABLE, IntegrityError, TimeoutError) as error:
         logger.warning(
             "the usage of a request could not be stored",
             extra={

@@ -85,7 +85,7 @@ async def test_what_was_found_is_forgotten(harness: WebsearchHarness, cache: Red
     page = await harness.find_page()
     keys = await cache.keys(f"websearch:*:{page}")
     (key,) = keys
-    assert str(harness.tenant.business_id) in key
+    assert str(harness.tenant.business_id) in str(key)
     assert LIFETIME - 60 < await cache.ttl(key) <= LIFETIME
     await cache.delete(key)
     async with harness.client() as caller:
