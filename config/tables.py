@@ -1,10 +1,10 @@
-"""Tables of businesses, bots, their servers and accounts, API keys, and the audit trail."""
+"""Tables of businesses, bots, their servers and accounts, API keys, usage, and the audit trail."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import Column, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -236,3 +236,27 @@ class WebhookEvent(Row, table=True):
     integration_id: UUID = Field(primary_key=True)
     event: str = Field(primary_key=True)
     created_at: datetime = timestamp()
+
+
+class ApiUsage(TenantRow, table=True):
+    """One request to a provider, which will be billed. `details` is the column `metadata`.
+
+    The agent has its own requests stored by `transcripts`; other servers store theirs.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("business_id", "request_id"),
+        ForeignKeyConstraint(
+            ["business_id", "conversation_id"],
+            ["conversation.business_id", "conversation.id"],
+            ondelete="CASCADE",
+        ),
+    )
+    conversation_id: UUID | None = None
+    provider: str
+    operation: str
+    request_id: str
+    details: dict[str, Any] = Field(
+        default_factory=dict,
+        sa_column=Column("metadata", JSONB, nullable=False, server_default=text("'{}'")),
+    )
