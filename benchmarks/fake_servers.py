@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 Json = dict[str, Any]
 Answer = Callable[[Json], Json]
@@ -46,12 +47,18 @@ async def model_server(answer: Answer = sentence) -> AsyncGenerator[str]:
         Route("/v1/chat/completions", chat, methods=["POST"]),
         Route("/v1/audio/speech", _speech, methods=["POST"]),
     ]
+    async with serve(Starlette(routes=routes)) as url:
+        yield f"{url}/v1"
+
+
+@asynccontextmanager
+async def serve(app: ASGIApp) -> AsyncGenerator[str]:
+    """Serve an app on a free port; yields its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(Starlette(routes=routes), log_level="warning", ws="none")
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             await task

@@ -112,7 +112,10 @@ async def store(applying: ApplyContext, integration: IntegrationInput) -> Change
     if applying.keyring is None:
         raise MissingSettingError("VAULT_KEYS")
     session, keyring = applying.session, applying.keyring
-    if wrong := await find_unknown_provider(integration.server, integration.provider):
+    names = integration.server, integration.provider
+    if wrong := applying.slow_work.result(
+        ("provider", *names), lambda: find_unknown_provider(*names)
+    ):
         raise IntegrationError(f"The integration {integration.name}: {wrong}.")
     scope = await _scope(session, integration)
     what = f"integration {integration.name}"

@@ -138,7 +138,7 @@ class KnowledgeBases:
         sources = applying.slow_work.result(("documents", declared.name), read)
         stored = await lock_documents(applying.session, base)
         changed = changed_sources(recipe, sources, stored)
-        hashes = tuple((source.name, recipe.content_hash(source)) for source in changed)
+        hashes = tuple((version.source.name, version.content_hash) for version in changed)
         versions = applying.slow_work.result(("passages", declared.name, hashes), split_or_embed)
         return await replace_documents(
             applying.session, base, sources, versions, stored, dry_run=applying.dry_run

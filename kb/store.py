@@ -26,7 +26,7 @@ class DocumentVersion:
 
     source: Source
     content_hash: str
-    passages: Sequence[str]
+    passages: Sequence[str] = ()
     vectors: Sequence[Vector] = ()
     question: Vector = field(default_factory=Vector)
 

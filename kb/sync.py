@@ -48,51 +48,50 @@ class Recipe:
 
 def changed_sources(
     recipe: Recipe, sources: Sequence[Source], stored: Mapping[str, Document]
-) -> list[Source]:
-    """Return the sources that are new, or differ from the documents that are stored."""
+) -> list[DocumentVersion]:
+    """Return versions, yet without passages, of the sources that differ from what is stored."""
+    versions = [DocumentVersion(source, recipe.content_hash(source)) for source in sources]
     return [
-        source
-        for source in sources
-        if not _is_current(stored.get(source.name), recipe.content_hash(source))
+        version
+        for version in versions
+        if not _is_current(stored.get(version.source.name), version.content_hash)
     ]
 
 
-async def split_sources(recipe: Recipe, sources: Sequence[Source]) -> list[DocumentVersion]:
-    """Split each source into passages, without vectors.
+async def split_sources(
+    recipe: Recipe, versions: Sequence[DocumentVersion]
+) -> list[DocumentVersion]:
+    """Return the versions with their passages, without vectors.
 
     Raises:
         KnowledgeError: a document cannot be read.
     """
     return [
-        DocumentVersion(
-            source,
-            recipe.content_hash(source),
-            await asyncio.to_thread(_passages, recipe, source),
-        )
-        for source in sources
+        replace(version, passages=await asyncio.to_thread(_passages, recipe, version.source))
+        for version in versions
     ]
 
 
 async def embed_sources(
     recipe: Recipe,
-    sources: Sequence[Source],
+    versions: Sequence[DocumentVersion],
     embedder: Embedder,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[DocumentVersion]:
-    """Split each source into passages, and embed them.
+    """Return the versions with their passages, and the vectors of these.
 
     Raises:
         KnowledgeError: a document cannot be read, or the embedding model does not respond.
     """
-    versions: list[DocumentVersion] = []
-    for source in sources:
-        (version,) = await split_sources(recipe, [source])
-        progress(f"{source.name}: {len(version.passages)} passages")
+    embedded: list[DocumentVersion] = []
+    for each in versions:
+        (version,) = await split_sources(recipe, [each])
+        progress(f"{each.source.name}: {len(version.passages)} passages")
         vectors = await embedder.embed_passages(version.passages)
         beginning = version.passages[0][:_CHECK_LENGTH]
         (question,) = await embedder.embed_queries([beginning])
-        versions.append(replace(version, vectors=vectors, question=question))
-    return versions
+        embedded.append(replace(version, vectors=vectors, question=question))
+    return embedded
 
 
 async def replace_documents(

@@ -142,10 +142,8 @@ async def _check_servers(session: AsyncSession, declaration: Declaration) -> Non
     for index, bot in enumerate(declaration.bots):
         for name in bot.servers:
             if name not in known:
-                where = declaration.location("bots", index, "servers", name)
-                raise DeclarationError(
-                    f"{where}: bots.{index}.servers.{name}: is not a server; {suggest(name, known)}"
-                )
+                at = ("bots", index, "servers", name)
+                raise declaration.error(at, f"is not a server; {suggest(name, known)}")
 
 
 async def _check_tools(declaration: Declaration) -> None:
@@ -168,9 +166,7 @@ async def _check_names(applying: ApplyContext, declaration: Declaration) -> None
 def _unknown_name(
     declaration: Declaration, bot: int, server: str, unknown: UnknownName
 ) -> DeclarationError:
-    at = ("bots", bot, "servers", server, *unknown.at)
-    name = ".".join(str(part) for part in at)
-    return DeclarationError(f"{declaration.location(*at)}: {name}: {unknown.message}")
+    return declaration.error(("bots", bot, "servers", server, *unknown.at), unknown.message)
 
 
 async def _apply_bot(

@@ -95,6 +95,10 @@ class Declaration:
         """Return the file and line of the value at a path."""
         return f"{self.path}:{line_of(self.root, at)}"
 
+    def error(self, at: Sequence[str | int], message: str) -> "DeclarationError":
+        """Return the error of the value at a path, with its file and line."""
+        return DeclarationError(f"{self.location(*at)}: {'.'.join(map(str, at))}: {message}")
+
 
 class DeclarationError(UserError):
     """A declaration cannot be applied; the message has file and line."""

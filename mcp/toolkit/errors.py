@@ -114,9 +114,16 @@ class RateLimited(ToolFailure):
     kind = "rate_limited"
     next = "Do not retry now. Go on with something else, or offer a follow-up."
 
-    def __init__(self, happened: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        happened: str,
+        *,
+        say: str | None = None,
+        next: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         """Take the seconds after which it may be tried again, where they are known."""
-        super().__init__(happened)
+        super().__init__(happened, say=say, next=next)
         self.retry_after = retry_after
 
 

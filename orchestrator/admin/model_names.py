@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from config.declarations.schema import BotDeclaration, Declaration, DeclarationError
+from config.declarations.schema import BotDeclaration, Declaration
 from config.references import UnknownName
 from config.settings import prepare_litellm
 from config.text import suggest
@@ -24,9 +24,7 @@ async def check_models(declaration: Declaration) -> None:
     for index, bot in enumerate(declaration.bots):
         unknown = _unknown_voice(bot) or await _unknown_llm(bot)
         if unknown is not None:
-            at = ("bots", index, *unknown.at)
-            name = ".".join(str(part) for part in at)
-            raise DeclarationError(f"{declaration.location(*at)}: {name}: {unknown.message}")
+            raise declaration.error(("bots", index, *unknown.at), unknown.message)
 
 
 def _unknown_voice(bot: BotDeclaration) -> UnknownName | None:

@@ -98,6 +98,7 @@ class VoiceAgent(Agent):
         if words:
             self._parts.fillers.start_turn(asked_at)
             self._parts.toolset.runner.add_caller_turn(words)
+            self._parts.background.start(self._parts.toolset.runner.forget_noted_writes())
         return bool(words)
 
     async def llm_node(

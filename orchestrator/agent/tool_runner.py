@@ -18,6 +18,7 @@ from orchestrator.agent.confirmation import EXPIRED_CODE, Confirmation
 from orchestrator.agent.fillers import INTERVAL, Fillers, name_work
 from orchestrator.agent.grounding import ground_arguments, quote
 from orchestrator.agent.handles import OfferedHandles
+from orchestrator.agent.noted_writes import NotedWrites
 from orchestrator.agent.recorder import RecordToolCall
 from orchestrator.agent.spoken_results import SpokenResults
 from orchestrator.agent.timing import Filler, TurnClock
@@ -67,6 +68,7 @@ class ToolRunner:
         self.handles = OfferedHandles()
         self.confirmation = Confirmation()
         self.writes = WriteReplay()
+        self._noted_writes = NotedWrites(router)
         self.spoken = SpokenResults()
 
     def update_bot(self, bot: Bot, identity: Identity) -> None:
@@ -84,6 +86,10 @@ class ToolRunner:
         self._write_limits.start_turn()
         self.writes.start_turn()
         self.confirmation.add_caller_turn(text)
+
+    async def forget_noted_writes(self) -> None:
+        """Forget what the model knows to be done: an agent that takes over may do it once more."""
+        await self._noted_writes.forget_read(self._identity.business_id)
 
     async def run(self, tool: ToolInfo, arguments: Mapping[str, Any], ctx: RunContext[Any]) -> str:
         """Run a tool, with filler speech while it takes long; return what the model reads.
@@ -104,6 +110,7 @@ class ToolRunner:
                 # A caller who interrupts does not undo a write: it goes on to its end.
                 outcome = await (calling if tool.reads else asyncio.shield(calling))
         self.writes.note_read(tool, arguments)
+        self._noted_writes.note_read(tool, arguments)
         if outcome.error is None:
             self._caller_details.note(tool, arguments)
         return self._finish(tool, arguments, outcome, ctx.function_call.call_id, policy)
@@ -182,12 +189,14 @@ class ToolRunner:
         policy: ToolPolicy,
         key: str | None,
     ) -> Outcome:
+        await self._noted_writes.forget(self._identity.business_id, tool, arguments)
         with_code = arguments | ({CONFIRMATION_CODE: code} if code else {})
         outcome = await self._send(tool, with_code, key, policy)
         if code == EXPIRED_CODE and CONFIRMATION_CODE in outcome.data:
             # The caller has agreed to this already, so the server's new code is used at once.
             with_code = arguments | {CONFIRMATION_CODE: outcome.data[CONFIRMATION_CODE]}
             outcome = await self._send(tool, with_code, key, policy)
+        self._noted_writes.add(tool, arguments, outcome)
         return outcome
 
     async def _send(

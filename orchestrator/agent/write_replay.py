@@ -72,21 +72,21 @@ class WriteReplay:
         self, tool: ToolInfo, arguments: Mapping[str, Any], task: asyncio.Task[Outcome]
     ) -> None:
         """Note a call that is sent now."""
-        call = _Call(_key(tool, arguments), self._turn)
+        call = _Call(write_key(tool, arguments), self._turn)
         self._calls.setdefault(tool.server, []).append(call)
         if not tool.reads:
             self._writes[call.key] = _Write(task, call)
 
     def note_read(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> None:
         """Note that the model reads the answer of a call."""
-        key = _key(tool, arguments)
+        key = write_key(tool, arguments)
         calls = reversed(self._calls.get(tool.server, ()))
         if call := next((call for call in calls if call.key == key), None):
             call.read = True
 
     def remove(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> None:
         """Forget a write that has only asked for agreement."""
-        self._writes.pop(_key(tool, arguments), None)
+        self._writes.pop(write_key(tool, arguments), None)
 
     def running(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> asyncio.Task[Outcome] | None:
         """Return the write that is under way with these arguments, if there is one."""
@@ -138,8 +138,9 @@ class WriteReplay:
         return any(each.turn > call.turn or not interrupted for each in later)
 
     def _find(self, tool: ToolInfo, arguments: Mapping[str, Any]) -> _Write | None:
-        return None if tool.reads else self._writes.get(_key(tool, arguments))
+        return None if tool.reads else self._writes.get(write_key(tool, arguments))
 
 
-def _key(tool: ToolInfo, arguments: Mapping[str, Any]) -> str:
+def write_key(tool: ToolInfo, arguments: Mapping[str, Any]) -> str:
+    """Return what is equal for the same write."""
     return f"{tool.name} {json.dumps(dict(arguments), sort_keys=True)}"

@@ -8,7 +8,7 @@ servers is looked up among the external servers of the business; they get no tok
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -223,6 +223,11 @@ class Router:
             outcome = lost_outcome(error, elapsed_ms(started), reads=reads)
             return replace(outcome, status=exchange.status, retry_after=exchange.retry_after)
         return parse_result(result, elapsed_ms(started))
+
+    async def forget_writes(self, business_id: UUID, noted: Sequence[str]) -> None:
+        """Forget writes of a conversation, by `Outcome.noted`: a repeat is a new wish now."""
+        if self._external is not None:
+            await self._external.sent_writes.forget(business_id, noted)
 
     async def external_servers(self, business_id: UUID) -> list[str]:
         """Return the names of the external servers that a business has added.

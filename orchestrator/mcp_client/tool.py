@@ -146,7 +146,8 @@ class Outcome:
     `say` is the sentence for the caller, `ms` the duration, `raw_result` the server's answer.
     `model_text` is what the model reads where the data are too many for it. `refusal` marks what an
     external server has answered itself: its tool says no. `status` is the HTTP status of a request
-    that got no result, and `retry_after` the seconds after which it may succeed.
+    that got no result, and `retry_after` the seconds after which it may succeed. `noted` is the key
+    of a write to an external server that is remembered until `Router.forget_writes`.
     """
 
     text: str
@@ -159,6 +160,7 @@ class Outcome:
     refusal: bool = False
     status: int | None = None
     retry_after: float | None = None
+    noted: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def for_model(self) -> str:

@@ -12,7 +12,7 @@ from config.database import Database
 from config.declarations.section import ApplyContext
 from config.integrations import IntegrationError, IntegrationInput, remove, store
 from config.references import find_unknown_name
-from config.slow_work import SlowWork
+from config.slow_work import SlowWork, run_transaction
 from config.tables import McpConnection
 from tests.conftest import Tenant, fetch, new_tenant
 from tests.support.servers import KEYRING
@@ -23,11 +23,15 @@ DESK: Mapping[str, Any] = {"name": "desk", "server": "tickets", "provider": "jir
 async def save(database: Database, tenant: Tenant, **changes: Any) -> None:
     """Store an account, without asking its vendor."""
     fields: dict[str, Any] = {**DESK, "secrets": {}, "settings": {}, **changes}
-    async with database.tenant(tenant.business_id) as session:
-        context = ApplyContext(
-            session, tenant.business_id, "UTC", Path(), SlowWork(), keyring=KEYRING
-        )
-        await store(context, IntegrationInput(**fields))
+
+    async def attempt(slow_work: SlowWork) -> None:
+        async with database.tenant(tenant.business_id) as session:
+            context = ApplyContext(
+                session, tenant.business_id, "UTC", Path(), slow_work, keyring=KEYRING
+            )
+            await store(context, IntegrationInput(**fields))
+
+    await run_transaction(attempt)
 
 
 async def use(database: Database, tenant: Tenant, **use: Any) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import QueuePool, text
 from config.database import Database
 from config.declarations.apply import apply
 from config.declarations.schema import read_declaration
-from config.declarations.section import sections
+from config.declarations.section import Section, sections
 from config.errors import UserError
 from config.security.vault import Account
 from config.slow_work import SlowWork, run_transaction
@@ -85,15 +85,20 @@ async def office(postgres_server: Postgres) -> AsyncGenerator[Database]:
     await database.aclose()
 
 
+def owners_of_sections(seen: Connections) -> dict[str, Section]:
+    """Return the owners of a declaration's sections; embeddings are those of `seen`."""
+    return sections() | {
+        "mcp_servers": McpServersSection(allow_private=lambda: True),
+        "knowledge_bases": KnowledgeBases(seen),
+    }
+
+
 async def test_nothing_slow_is_done_while_a_transaction_is_open(
     office: Database, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CALCOM_KEY", "a key")
     seen, slug = Connections(office), f"s{uuid4().hex[:12]}"
-    owners = sections() | {
-        "mcp_servers": McpServersSection(allow_private=lambda: True),
-        "knowledge_bases": KnowledgeBases(seen),
-    }
+    owners = owners_of_sections(seen)
 
     async def apply_hours(hours: str, url: str) -> list[str]:
         declared = read_declaration(write(OFFICE.format(slug=slug, text=hours, url=url)), owners)
@@ -125,11 +130,7 @@ async def test_what_fails_outside_leaves_nothing_behind(
     office: Database, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CALCOM_KEY", "a key")
-    seen, slug = Connections(office), f"s{uuid4().hex[:12]}"
-    owners = sections() | {
-        "mcp_servers": McpServersSection(allow_private=lambda: True),
-        "knowledge_bases": KnowledgeBases(seen),
-    }
+    slug, owners = f"s{uuid4().hex[:12]}", owners_of_sections(Connections(office))
     nowhere = OFFICE.format(slug=slug, text="From nine.", url="http://127.0.0.1:9/mcp")
     with pytest.raises(ServerUnreachableError):
         await apply(office, None, read_declaration(write(nowhere), owners), owners, keyring=KEYRING)

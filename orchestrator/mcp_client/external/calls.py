@@ -7,7 +7,7 @@ session. Connections are shared between businesses, headers and sessions are not
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -63,7 +63,7 @@ class ExternalServers:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._sent = SentWrites(directory.database)
+        self.sent_writes = SentWrites(directory.database)
         self._pool = ClientPool(idle_timeout=_IDLE_TIMEOUT)
         self._transport: httpx2.AsyncBaseTransport | None = None
         self._servers: dict[_Key, McpServer] = {}
@@ -149,17 +149,19 @@ class ExternalServers:
             write = None
             if not info.reads:
                 agreed = tool in claims.grant.confirm
-                write = await self._sent.begin(
+                write = await self.sent_writes.begin(
                     server.name, tool, params.arguments or {}, claims, key, agreed=agreed
                 )
-            if isinstance(write, CallToolResult):
-                return sanitize_result(write, elapsed_ms(started))
-            result = await self._send(server, params, write, deadline, retry and info.repeatable)
+            result = write.answer if write else None
+            if result is None:
+                repeatable = retry and info.repeatable
+                result = await self._send(server, params, write, deadline, repeatable)
         except InvalidParamsError as error:
             return invalid_outcome(str(error), elapsed_ms(started))
         except ServerUnreachableError as error:
             return lost_outcome(error, elapsed_ms(started), reads=info is None or info.reads)
-        return sanitize_result(result, elapsed_ms(started))
+        outcome = sanitize_result(result, elapsed_ms(started))
+        return replace(outcome, noted=write.key if write and not write.by_client else None)
 
     async def _send(
         self,
@@ -169,7 +171,7 @@ class ExternalServers:
         deadline: float,
         retry: bool,
     ) -> CallToolResult:
-        """Send a call; a write stays noted as sent only where nobody knows how it ended."""
+        """Send a call; a write stays noted unless it was never sent."""
         request = CallToolRequest(params=params)
         try:
             result = await self._request(
@@ -180,10 +182,10 @@ class ExternalServers:
             )
         except ServerUnreachableError as error:
             if write is not None and not error.maybe_done:
-                await self._sent.finish(write, None)
+                await self.sent_writes.forget(write.claims.business_id, [write.key], unsent=True)
             raise
         if write is not None:
-            await self._sent.finish(write, result)
+            await self.sent_writes.keep_answer(write, result)
         return result
 
     async def aclose(self) -> None:

@@ -2,21 +2,24 @@
 
 An external server remembers nothing for us. So a write is noted before it is sent:
 
-- Of a conversation, it is forgotten with its answer. What is still noted was sent and not answered,
-  by a process that has died perhaps; it is not sent again before the caller agrees anew.
+- Of a conversation, its answer is kept until the caller's next turn, for an agent that takes over
+  meanwhile: what was said does not show yet that it was done. What has no answer was sent, and
+  perhaps done; it is not sent again before the caller agrees anew.
 - With a client's own idempotency key, its answer is kept for a day, and is what a repeat gets.
 """
 
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from mcp_types import CallToolResult
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
@@ -34,11 +37,15 @@ _POLL = 0.1  # seconds
 
 @dataclass(frozen=True)
 class SentWrite:
-    """A write that may be sent now. `by_client` says that its key is the client's own."""
+    """A write that may be sent now, or the `answer` that it got when it was sent before.
+
+    `by_client` says that its key is the client's own.
+    """
 
     claims: Claims
     key: str
     by_client: bool
+    answer: CallToolResult | None = None
 
 
 class SentBeforeError(ServerUnreachableError):
@@ -63,8 +70,8 @@ class SentWrites:
         key: str | None,
         *,
         agreed: bool,
-    ) -> SentWrite | CallToolResult | None:
-        """Note a write; return the answer of an earlier one, or None if none can be told from it.
+    ) -> SentWrite | None:
+        """Note a write, or find the answer of an earlier one; None if none can be told from it.
 
         `agreed` says that the caller has just agreed to this write.
 
@@ -84,27 +91,36 @@ class SentWrites:
         except UNREACHABLE:
             raise ServerUnreachableError("What was sent before cannot be looked up.") from None
 
-    async def finish(self, write: SentWrite, result: CallToolResult | None) -> None:
-        """Keep the answer for repeats, or forget the write: it is answered, or was never sent."""
+    async def keep_answer(self, write: SentWrite, answer: CallToolResult) -> None:
+        """Keep the answer of a write for repeats."""
+        kept = answer.model_dump(by_alias=True, mode="json", exclude_none=True)
         row = col(IdempotentCall.key) == write.key
-        statement: Any = delete(IdempotentCall).where(row)
-        if write.by_client and result is not None:
-            kept = result.model_dump(by_alias=True, mode="json", exclude_none=True)
-            statement = update(IdempotentCall).where(row).values(result=kept)
-        try:
+        # Where the database is away, it stays noted as unanswered: a repeat is not sent.
+        with suppress(*UNREACHABLE):
             async with self._database.tenant(write.claims.business_id) as session:
-                await session.execute(statement)
-        except UNREACHABLE:  # it stays noted as unanswered: a repeat is not sent
-            return
+                await session.execute(update(IdempotentCall).where(row).values(result=kept))
 
-    async def _claim(self, write: SentWrite, *, agreed: bool) -> SentWrite | CallToolResult:
+    async def forget(self, business_id: UUID, keys: Sequence[str], *, unsent: bool = False) -> None:
+        """Forget writes that are answered, or one that is `unsent`.
+
+        Where the database is away they stay noted, for a day: a repeat gets the answer once more.
+        """
+        noted = col(IdempotentCall.key).in_(keys)
+        answered = func.jsonb_typeof(col(IdempotentCall.result)) == "object"  # JSON has a null, too
+        with suppress(*UNREACHABLE):
+            async with self._database.tenant(business_id) as session:
+                await session.execute(
+                    delete(IdempotentCall).where(noted, true() if unsent else answered)
+                )
+
+    async def _claim(self, write: SentWrite, *, agreed: bool) -> SentWrite:
         until = now() + _IN_FLIGHT
         while True:
             stored = await self._insert(write, agreed=agreed)
             if stored is None:
                 return write
             if stored.result is not None:
-                return CallToolResult.model_validate(stored.result)
+                return replace(write, answer=CallToolResult.model_validate(stored.result))
             # Of a client that repeats itself; a conversation's repeats wait in its own process.
             if not write.by_client or stored.created_at + _IN_FLIGHT < now() or now() > until:
                 raise SentBeforeError
@@ -121,9 +137,10 @@ class SentWrites:
                 return None
             query = select(IdempotentCall).where(col(IdempotentCall.key) == write.key)
             stored = (await session.execute(query.with_for_update())).scalar_one_or_none()
-            if stored is None:  # it was answered meanwhile, and forgotten
+            if stored is None:  # it was forgotten meanwhile
                 raise SentBeforeError
-            if agreed or stored.created_at + _KEPT < now():
+            anew = agreed and stored.result is None
+            if anew or stored.created_at + _KEPT < now():
                 stored.created_at, stored.result = now(), None
                 session.add(stored)
                 return None

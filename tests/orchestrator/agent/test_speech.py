@@ -75,7 +75,10 @@ async def test_the_embedded_voice_is_used_for_one_that_it_has_not_got(
     async with in_one_task(serve_app(app)) as url:
         without_keys = settings(None).model_copy(update={"models_url": f"{url}/v1"})
         tts = build_tts(bot(voice=Voice(voice_id=voice)), without_keys)
-        await tts.tts.synthesize(GREETING).collect()
+        try:
+            await tts.tts.synthesize(GREETING).collect()
+        finally:
+            await tts.tts.aclose()
     assert [request["voice"] for request in requests] == [asked]
 
 

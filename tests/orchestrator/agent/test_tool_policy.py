@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -100,6 +100,7 @@ class ServerClient:
     router: Router
     tenant: Tenant
     name: str = "scheduling"
+    conversation_id: UUID | None = None  # a new one for each call
 
     def identity(self, **use: Any) -> Identity:
         """Return the identity of a bot that uses the server with these settings."""
@@ -110,7 +111,9 @@ class ServerClient:
             "business_id": self.tenant.business_id,
         }
         changed: Bot = bot().model_copy(update=changes)
-        return Identity(f"bot:{changed.id}", changed.business_id, changed, uuid4())
+        return Identity(
+            f"bot:{changed.id}", changed.business_id, changed, self.conversation_id or uuid4()
+        )
 
     async def list_tools(self, identity: Identity) -> dict[str, ToolInfo]:
         """List what the bot has, by name."""
@@ -168,11 +171,11 @@ async def server(
         await router.aclose()
 
 
-@pytest_asyncio.fixture
-async def external(
+@asynccontextmanager
+async def serve_external_writes(
     signer: Signer, database: Database, cache: Redis
 ) -> AsyncGenerator[tuple[ExternalServerDouble, RegisteringBusiness]]:
-    """An external server with the same tools."""
+    """Serve an external server with the same tools."""
 
     async def write(what: str) -> str:
         written.append(what)
@@ -195,6 +198,15 @@ async def external(
         server.mcp.add_tool(FunctionTool.from_function(write, name="do", description="Do."))
         await mine.add("erp", server)
         yield server, mine
+
+
+@pytest_asyncio.fixture
+async def external(
+    signer: Signer, database: Database, cache: Redis
+) -> AsyncGenerator[tuple[ExternalServerDouble, RegisteringBusiness]]:
+    """An external server with the same tools."""
+    async with serve_external_writes(signer, database, cache) as external:
+        yield external
 
 
 async def test_a_repeat_is_answered_from_the_first_one(server: ServerClient) -> None:

@@ -43,7 +43,7 @@ class Written(Result):
     count: int
 
 
-@tool(title="Open", annotations=WRITES)
+@tool(title="Open", annotations=WRITES, tags={"voice"})
 async def open_ticket(what: str) -> Written:
     """Open a ticket."""
     confirm(f"I would open {what}. Shall I?")
@@ -53,14 +53,14 @@ async def open_ticket(what: str) -> Written:
     return Written(count=1)
 
 
-@tool(title="Open many", annotations=WRITES)
+@tool(title="Open many", annotations=WRITES, tags={"voice"})
 async def open_many_tickets(tickets: list[str]) -> Written:
     """Open tickets."""
     written.extend(tickets)
     return Written(count=len(tickets))
 
 
-@tool(title="Look", annotations=READS)
+@tool(title="Look", annotations=READS, tags={"voice"})
 async def look(what: str) -> Written:
     """Look."""
     return Written(count=len(what))

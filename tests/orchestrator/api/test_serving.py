@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from redis.asyncio import Redis
 
 from config.constellation import constellation
 from config.security.tokens import Signer
@@ -31,11 +32,13 @@ def free_port() -> int:
 async def test_it_serves_until_it_is_asked_to_stop(
     postgres_server: Postgres,
     valkey_server: Valkey,
+    cache: Redis,
     signer: Signer,
     repository: Path,
     tmp_path: Path,
 ) -> None:
     """Long because one process is followed from its start to its end."""
+    await cache.delete("workers")  # those of other tests
     port = free_port()
     environment = os.environ | {
         "DATABASE_URL": postgres_server.database_url,
