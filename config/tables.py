@@ -1,10 +1,10 @@
-"""Tables of businesses, bots, their servers and accounts, API keys, and the audit trail."""
+"""Tables of businesses, bots, their servers and accounts, API keys, usage, and the audit trail."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import Column, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -124,7 +124,10 @@ class BusinessIntegration(TenantRow, table=True):
     `credentials` are sealed; `status` is `connected`, or `revoked` once the vendor refuses it.
     """
 
-    __table_args__ = (UniqueConstraint("business_id", "name"),)
+    __table_args__ = (
+        UniqueConstraint("business_id", "name"),
+        UniqueConstraint("business_id", "id"),
+    )
     name: str
     server: str
     integration_type: str
@@ -139,6 +142,35 @@ class BusinessIntegration(TenantRow, table=True):
     def associated_data(self) -> str:
         """Return what the sealed credentials are bound to."""
         return f"{self.business_id}|{self.integration_type}|{self.id}"
+
+
+class Automation(TenantRow, table=True):
+    """An automation at a vendor, which goes with the account that it is at.
+
+    `takes` is a JSON Schema. `hook` is the sealed URL of a Zap, `scenario` an id at Make.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("business_id", "name"),
+        ForeignKeyConstraint(
+            ["business_id", "integration_id"],
+            ["business_integration.business_id", "business_integration.id"],
+            ondelete="CASCADE",
+        ),
+    )
+    name: str
+    description: str
+    integration_id: UUID
+    takes: dict[str, Any] | None = optional_json()
+    answers: bool = False
+    scenario: int | None = None
+    hook: dict[str, Any] | None = optional_json()
+    updated_at: datetime = timestamp()
+
+    @property
+    def associated_data(self) -> str:
+        """Return what the sealed hook is bound to."""
+        return f"{self.business_id}|automation|{self.id}"
 
 
 class McpServer(TenantRow, table=True):
@@ -204,3 +236,27 @@ class WebhookEvent(Row, table=True):
     integration_id: UUID = Field(primary_key=True)
     event: str = Field(primary_key=True)
     created_at: datetime = timestamp()
+
+
+class ApiUsage(TenantRow, table=True):
+    """One request to a provider, which will be billed. `details` is the column `metadata`.
+
+    The agent has its own requests stored by `transcripts`; other servers store theirs.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("business_id", "request_id"),
+        ForeignKeyConstraint(
+            ["business_id", "conversation_id"],
+            ["conversation.business_id", "conversation.id"],
+            ondelete="CASCADE",
+        ),
+    )
+    conversation_id: UUID | None = None
+    provider: str
+    operation: str
+    request_id: str
+    details: dict[str, Any] = Field(
+        default_factory=dict,
+        sa_column=Column("metadata", JSONB, nullable=False, server_default=text("'{}'")),
+    )

@@ -38,6 +38,7 @@ from tests.support.processes import answers, in_one_task
 # Before anybody imports them: tests of one folder use what another one promises.
 pytest.register_assert_rewrite(
     *("tests.support.vendors", "tests.support.vendor_contract", "tests.scheduling.contract"),
+    "tests.websearch.contract",
     *("tests.crm.contract", "tests.crm.scenario", "tests.crm.harness"),
     *("tests.tickets.contract", "tests.tickets.scenario", "tests.tickets.people_scenario"),
     "tests.tickets.tool_session",

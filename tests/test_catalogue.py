@@ -20,7 +20,7 @@ from config.security.tokens import Signer
 from orchestrator.cli.server_docs import server_page, write_pages
 from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
-from tests.support.tenants import able_tenant, every_tool
+from tests.support.tenants import list_every_tool
 
 SERVERS = tuple(constellation().servers)
 TOKENS = 100  # of schema, on average
@@ -37,13 +37,8 @@ async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGene
 
 @pytest_asyncio.fixture(scope="module")
 async def listed(servers: Servers, database: Database) -> Listed:
-    """What a tenant is shown who names every tool, and whose vendors can do everything."""
-    tenant = await able_tenant(database)
-    listed: dict[str, Mapping[str, Tool]] = {}
-    for server in SERVERS:
-        async with servers.connect(server, every_tool(tenant, server)) as caller:
-            listed[server] = await caller.tools()
-    return listed
+    """What tenants are shown who name every tool, and whose vendors can do everything together."""
+    return {server: await list_every_tool(servers, database, server) for server in SERVERS}
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,8 +10,9 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
+from config.automations import AutomationDeclaration
 from config.bot_settings import ClientEvent, ServerUse, ToolPolicy, Voice
-from config.constellation import constellation
+from config.constellation import constellation, load_object
 from config.declarations.schema import BotDeclaration, BusinessDeclaration, json_schema
 from config.declarations.section import sections
 from config.integrations import IntegrationDeclaration
@@ -37,6 +37,7 @@ MODELS: Sequence[type[BaseModel]] = (
     CalendarDeclaration,
     ServiceDeclaration,
     IntegrationDeclaration,
+    AutomationDeclaration,
     McpServerDeclaration,
     BotDeclaration,
     Voice,
@@ -114,8 +115,8 @@ def test_every_vendor_says_how_it_was_tested() -> None:
     tested = re.sub(r"[^a-z|]", "", table.lower()).split("|")
     vendors = {
         name
-        for server in ("crm", "tickets", "servicenow", "scheduling")
-        for name in import_module(f"{server}.registry").PROVIDERS
+        for server in constellation().servers.values()
+        for name in load_object(server).providers
     }
     assert vendors - {"builtin"} <= {*tested}
 

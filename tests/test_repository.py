@@ -127,6 +127,8 @@ _VENDOR_MODULES = re.compile(
 )
 # What only one server or vendor has, under the field's own noun.
 OWN_MODULES: Mapping[str, str] = {
+    "mcp/automation/directory.py": "the automations that a business has declared",
+    "mcp/automation/values.py": "values against the JSON Schema of an automation",
     "mcp/crm/lost_writes.py": "several vendors look for a lost create in the same way",
     "mcp/crm/providers/builtin/filters.py": "filters as SQL",
     "mcp/crm/providers/salesforce/objects.py": "Salesforce's sobjects",
@@ -134,7 +136,6 @@ OWN_MODULES: Mapping[str, str] = {
     "mcp/scheduling/handles.py": "handles of free times",
     "mcp/scheduling/slots.py": "which free times are offered",
     "mcp/scheduling/providers/builtin/opening_hours.py": "opening hours",
-    "mcp/servicenow/providers/servicenow/html.py": "articles are HTML",
     "mcp/tickets/dates.py": "when a ticket or a task is due",
     "mcp/tickets/providers/builtin/ticket_rows.py": "rows of tickets",
     "mcp/tickets/providers/builtin/transactions.py": "many records in one transaction",
@@ -146,6 +147,9 @@ OWN_MODULES: Mapping[str, str] = {
     "mcp/tickets/providers/jira/marks.py": "properties that mark what a call has created",
     "mcp/transcripts/export.py": "transcripts as files",
     "mcp/transcripts/queries.py": "lists, transcripts and search",
+    "mcp/websearch/found_pages.py": "the pages that may be read are those that were found",
+    "mcp/websearch/pages.py": "pages of the web are hostile",
+    "mcp/websearch/prices.py": "what a search costs where the vendor does not say it",
 }
 MOST_LINES, MOST_METHODS, MOST_FIELDS = 40, 20, 12
 

@@ -16,10 +16,9 @@ from redis.asyncio import Redis
 from config.constellation import constellation, load_object
 from config.database import Database
 from config.security.tokens import Signer
-from tests.conftest import Tenant
 from tests.support.processes import in_one_task
 from tests.support.servers import Servers, serve
-from tests.support.tenants import able_tenant, every_tool
+from tests.support.tenants import list_every_tool
 
 FOLDER = Path(__file__).parent / "schemas"
 SERVERS = tuple(constellation().servers)
@@ -32,15 +31,11 @@ async def servers(signer: Signer, database: Database, cache: Redis) -> AsyncGene
         yield servers
 
 
-@pytest_asyncio.fixture(scope="module")
-async def able(database: Database) -> Tenant:
-    return await able_tenant(database)
-
-
 @pytest.mark.parametrize("server", SERVERS)
-async def test_the_schemas_are_as_they_were(server: str, servers: Servers, able: Tenant) -> None:
-    async with servers.connect(server, every_tool(able, server)) as caller:
-        tools = await caller.tools()
+async def test_the_schemas_are_as_they_were(
+    server: str, servers: Servers, database: Database
+) -> None:
+    tools = await list_every_tool(servers, database, server)
     listed: list[dict[str, Any]] = [
         tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools.values()
     ]

@@ -1,20 +1,22 @@
 """The job that rewraps every sealed value under the current master key."""
 
 import logging
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
+from sqlalchemy.orm import InstrumentedAttribute
 
 from config.database import Database
 from config.jobs import Job, Payload
 from config.security.encryption import Keyring, SealError
 from config.security.vault import keyring
 from config.settings import MissingSettingError, running_settings
-from config.tables import BusinessIntegration, McpServer
+from config.tables import Automation, BusinessIntegration, McpServer
 
 logger = logging.getLogger("antiphon.rotation")
+
+SealedRow = TypeVar("SealedRow", BusinessIntegration, McpServer, Automation)
 
 
 class RotationCount(NamedTuple):
@@ -25,45 +27,38 @@ class RotationCount(NamedTuple):
 
 
 async def rotate_all(database: Database, keyring: Keyring) -> RotationCount:
-    """Rewrap accounts and the headers of external servers, business by business.
+    """Rewrap accounts, headers of external servers and hooks, business by business.
 
     A value that cannot be opened is counted and left as it is: a person has to enter it again.
     """
     done = lost = 0
     for business_id in await database.businesses():
         async with database.tenant(business_id) as session:
-            for rewrap in (_rewrap_accounts, _rewrap_headers):
-                count = await rewrap(session, keyring)
-                done, lost = done + count.done, lost + count.lost
+            counts = (
+                await _rewrap_rows(session, keyring, BusinessIntegration, "credentials"),
+                await _rewrap_rows(session, keyring, McpServer, "auth"),
+                await _rewrap_rows(session, keyring, Automation, "hook"),
+            )
+            done += sum(count.done for count in counts)
+            lost += sum(count.lost for count in counts)
     return RotationCount(done, lost)
 
 
-async def _rewrap_accounts(session: AsyncSession, keyring: Keyring) -> RotationCount:
-    key_id = func.jsonb_extract_path_text(col(BusinessIntegration.credentials), "kid")
-    query = select(BusinessIntegration).where(key_id != keyring.current).with_for_update()
+async def _rewrap_rows(
+    session: AsyncSession, keyring: Keyring, table: type[SealedRow], column: str
+) -> RotationCount:
+    sealed: InstrumentedAttribute[Any] = getattr(table, column)
+    key_id = func.jsonb_extract_path_text(sealed, "kid")
+    query = select(table).where(key_id != keyring.current).with_for_update()
     done = lost = 0
     for row in await session.scalars(query):
         try:
-            rewrapped = keyring.rewrap(row.credentials, row.associated_data)
+            rewrapped = keyring.rewrap(getattr(row, column), row.associated_data)
         except SealError:
             lost += 1
             continue
-        row.credentials = rewrapped or row.credentials
-        done += 1
-    return RotationCount(done, lost)
-
-
-async def _rewrap_headers(session: AsyncSession, keyring: Keyring) -> RotationCount:
-    key_id = func.jsonb_extract_path_text(col(McpServer.auth), "kid")
-    query = select(McpServer).where(key_id != keyring.current).with_for_update()
-    done = lost = 0
-    for row in await session.scalars(query):
-        try:
-            rewrapped = keyring.rewrap(row.auth or {}, row.associated_data)
-        except SealError:
-            lost += 1
-            continue
-        row.auth = rewrapped or row.auth
+        if rewrapped is not None:
+            setattr(row, column, rewrapped)
         done += 1
     return RotationCount(done, lost)
 

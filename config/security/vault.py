@@ -109,6 +109,17 @@ class DatabaseVault:
             yield LockedAccount(self._open(row), row, self._required_keyring())
         self._cache.pop(business_id, None)
 
+    def unseal(self, sealed: Mapping[str, Any], bound_to: str) -> dict[str, Any]:
+        """Return the plain value of a secret that is not part of an account's credentials.
+
+        Raises:
+            NoAccountError: it cannot be decrypted.
+        """
+        try:
+            return self._required_keyring().open(sealed, bound_to)
+        except SealError:
+            raise NoAccountError("A secret of this account must be entered again.") from None
+
     def _open(self, row: BusinessIntegration) -> Account:
         return open_account(row, self._required_keyring())
 

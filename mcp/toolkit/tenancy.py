@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mappi
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -90,6 +90,14 @@ class Vault(Protocol):
 
         Raises:
             NoAccountError: it has been removed.
+        """
+        ...
+
+    def unseal(self, sealed: Mapping[str, Any], bound_to: str) -> dict[str, Any]:
+        """Return the plain value of a secret that is not part of an account's credentials.
+
+        Raises:
+            NoAccountError: it cannot be decrypted.
         """
         ...
 

@@ -18,10 +18,11 @@ from sqlmodel import col
 from config.columns import now
 from config.protocol import CALLER_SUBJECT
 from config.security.tokens import Claims
+from config.tables import ApiUsage
 from toolkit.errors import Invalid, NotFound, Rejected
 from toolkit.tenancy import ToolCall
 from transcripts.inputs import ToolCallEntry, UsageRow
-from transcripts.tables import AgentResponse, ApiUsage, Conversation, UserTurn
+from transcripts.tables import AgentResponse, Conversation, UserTurn
 from transcripts.tables import ToolCall as LoggedCall
 
 # The provider of a user turn that has not arrived yet, though a response to it has.

@@ -1,4 +1,4 @@
-"""The tables of conversations, their turns, their tool calls, and usage."""
+"""The tables of conversations, their turns and their tool calls."""
 
 from datetime import datetime
 from typing import Any
@@ -120,20 +120,3 @@ class ToolCall(TenantRow, table=True):
     outcome: str
     chosen_by: str
     ms: float
-
-
-class ApiUsage(TenantRow, table=True):
-    """One request to a provider, which will be billed."""
-
-    __table_args__ = (
-        UniqueConstraint("business_id", "request_id"),
-        _of_conversation(),
-    )
-    conversation_id: UUID | None = None
-    provider: str
-    operation: str
-    request_id: str
-    details: dict[str, Any] = Field(
-        default_factory=dict,
-        sa_column=Column("metadata", JSONB, nullable=False, server_default=text("'{}'")),
-    )

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from orchestrator.api import (
+    automations,
     bot_servers,
     bots,
     conversations,
@@ -44,6 +45,7 @@ _ROUTERS = (
     tools.router,
     servers.router,
     bot_servers.router,
+    automations.router,
     health.router,
     router,
 )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -14,12 +14,15 @@ from pydantic import (
     JsonValue,
     SecretStr,
     StringConstraints,
+    model_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
 
+from config.automations import Description, ScenarioId, check_target
 from config.bot_settings import ServerUse
 from config.declarations.schema import Name
 from config.protocol import CallOutcome, ChosenBy, EndReason
+from config.value_schema import Takes
 from orchestrator.mcp_client.external.pinning import Reason
 from orchestrator.mcp_client.external.registration import HeaderName, NewName, Url
 
@@ -378,6 +381,44 @@ class ServerUses(ResponseModel):
     """The servers that a bot names, and how it uses each."""
 
     servers: Mapping[str, ServerUse]
+
+
+class StoreAutomation(RequestModel):
+    """An automation: a Zap with a `hook`, or a `scenario` at Make. The hook's URL is stored sealed.
+
+    Without `takes`, a Zap takes nothing, and what a scenario takes is read from Make.
+    """
+
+    name: Name
+    integration: Name
+    description: Description
+    takes: Takes | Unset = None
+    answers: bool = False
+    hook: SecretStr | Unset = None
+    scenario: ScenarioId | Unset = None
+
+    @model_validator(mode="after")
+    def _check_target(self) -> Self:
+        check_target(self.hook is not None, self.scenario is not None, answers=self.answers)
+        return self
+
+
+class AutomationEntry(ResponseModel):
+    """An automation. `takes` is a JSON Schema; the URL of a hook is never answered."""
+
+    name: str
+    integration: str
+    provider: str
+    description: str
+    takes: dict[str, Any] | None = None
+    answers: bool
+    scenario: int | None = None
+
+
+class AutomationEntries(ResponseModel):
+    """What the bots of a business may start."""
+
+    automations: list[AutomationEntry]
 
 
 class Removed(ResponseModel):

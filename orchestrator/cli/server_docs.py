@@ -45,17 +45,17 @@ def write_pages(folder: Path) -> list[Path]:
 def _accounts(server: str, providers: Mapping[str, Any]) -> list[str]:
     """Say what connecting each vendor takes."""
     rows = [
-        f"| {name} | {_code_list(list(provider.credentials.model_fields))} "
+        f"| {name} | {_code_list(list(provider.credentials.model_fields)) or 'none'} "
         f"| `antiphon integrations add --business B --server {server} --provider {name}` |"
         for name, provider in providers.items()
-        if provider.credentials.model_fields
+        if name != "builtin"
     ]
     if not rows:
         return []
     notes = [
         f"- **{name}**: {' '.join((getdoc(provider) or '').split())}"
         for name, provider in providers.items()
-        if provider.credentials.model_fields
+        if name != "builtin"
     ]
     return [
         "\n".join(["| vendor | secrets | connect it |", "|---|---|---|", *rows]),

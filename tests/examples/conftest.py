@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,9 +49,15 @@ def cli(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment[name] for name in names} | {"PATH": commands}
 
 
-async def apply_example(environment: Mapping[str, str], *declaration: str) -> CommandResult:
-    """Store a bot with the example that does so; it prints an API key last."""
-    return await run("sh", EXAMPLES / "apply_a_bot.sh", *declaration, **cli(environment))
+async def apply_example(
+    environment: Mapping[str, str], *declaration: str | Path, secrets: Sequence[str] = ()
+) -> CommandResult:
+    """Store a bot with the example that does so; it prints an API key last.
+
+    `secrets` are the names of variables that the declaration needs besides.
+    """
+    variables = cli(environment) | {name: environment[name] for name in secrets}
+    return await run("sh", EXAMPLES / "apply_a_bot.sh", *declaration, **variables)
 
 
 def example_runner(api_url: str, key: str) -> RunExample:

@@ -11,7 +11,15 @@ import jwt
 import pytest
 
 from orchestrator.local.deployment import Deployment
-from tests.examples.conftest import EXAMPLES, ROOT, CommandResult, RunExample, run
+from tests.examples.conftest import (
+    EXAMPLES,
+    ROOT,
+    CommandResult,
+    RunExample,
+    apply_example,
+    example_runner,
+    run,
+)
 
 PYTHON = sorted(EXAMPLES.glob("*.py"))
 _ALLOWED = {"fastmcp", "httpx2", "livekit", *sys.stdlib_module_names}
@@ -91,6 +99,28 @@ async def test_a_time_is_found_confirmed_and_booked(example: RunExample) -> None
     assert ran.code == 0, ran.err
     assert "Ines Duarte, phone 5 5 5, 0 1 4 2. Shall I book it?" in ran.out
     assert re.search(r"^booking \S+ at \d{4}-\d\d-\d\dT10:00", ran.out, re.M)
+
+
+async def test_what_a_zap_would_get_is_listed_and_read_back(api_deployment: Deployment) -> None:
+    """Nobody agrees to it: what is agreed to goes to Zapier itself."""
+    hook = "https://hooks.zapier.com/hooks/catch/1/canary-4711/"
+    stored = await apply_example(
+        {**api_deployment.environment, "TEAM_HOOK": hook},
+        *(EXAMPLES / "automations.yaml", "bakery", "counter"),
+        secrets=("VAULT_KEYS", "TEAM_HOOK"),
+    )
+    assert stored.code == 0, stored.err
+    run_example = example_runner(api_deployment.api_url, stored.out.split()[-1])
+    values = ("note=Two loaves more", "urgency=today")
+    bot = {"ANTIPHON_BOT": "counter"}
+    asked = await run_example("hand_over.py", "tell the kitchen", *values, **bot)
+    assert (asked.code, asked.err.strip()) == (1, "Nothing was handed over.")
+    assert "I can start tell the kitchen." in asked.out
+    assert "note Two loaves more, urgency today. Shall I?" in asked.out
+    wrong = await run_example("hand_over.py", "tell_the_kitchen", "urgency=now", **bot)
+    assert wrong.err.startswith("422 invalid: The values do not fit. Needs note.")
+    for each in (stored, asked, wrong):
+        assert "canary-4711" not in f"{each.out}{each.err}"
 
 
 async def test_a_transcript_is_listed_read_and_exported(

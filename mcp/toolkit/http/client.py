@@ -6,6 +6,7 @@ wrote into a body is never part of it.
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -49,6 +50,8 @@ _STATUS_ERRORS: Mapping[int, tuple[type[ToolFailure], str]] = {
 }
 # Behind a gateway that gave up, a write may have been done.
 _UNCERTAIN_STATUSES = frozenset({500, 502, 504})
+# It logs whole addresses: queries have what callers said, and the path of a hook is a secret.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 # They describe the body as it was transferred, not as it is after reading.
 _TRANSFER_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _tracer = get_tracer("antiphon.vendor")

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 from typing import Any
 
@@ -190,8 +191,12 @@ async def _healthz(_: Request) -> Response:
 
 
 def vendor_client(settings: Settings) -> httpx2.AsyncClient:
-    """Return a client for requests to vendors; it connects to public addresses only."""
+    """Return a client for requests to vendors; it connects to public addresses only.
+
+    It is shared by all tenants, so it keeps no cookies.
+    """
     return httpx2.AsyncClient(
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         transport=guarded_transport(allow_private=settings.allow_private_hosts),
         timeout=httpx2.Timeout(READ_BUDGET, connect=CONNECT_BUDGET),
         follow_redirects=False,

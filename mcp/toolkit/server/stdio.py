@@ -8,12 +8,13 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 import anyio
 
 from config.security.tokens import Claims
-from config.security.vault import Account
+from config.security.vault import Account, NoAccountError
 from config.settings import environment, settings
 from toolkit.server.build import ServerSpec, build_server, vendor_client
 from toolkit.tenancy import LockedAccount, Runtime
@@ -51,6 +52,14 @@ class SingleAccountVault:
     async def locked(self, business_id: UUID, account: Account) -> AsyncGenerator[LockedAccount]:
         """Return the account: no other process uses it."""
         yield self._locked
+
+    def unseal(self, sealed: Mapping[str, Any], bound_to: str) -> dict[str, Any]:
+        """Refuse: nothing is sealed where there is no database.
+
+        Raises:
+            NoAccountError: always.
+        """
+        raise NoAccountError("This server runs without a vault.")
 
 
 def main(spec: ServerSpec) -> None:

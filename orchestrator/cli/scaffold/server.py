@@ -36,6 +36,7 @@ _TESTS = {
     "conftest.py": "conftest.py.txt",
     "contract.py": "contract.py.txt",
     "test_server.py": "test_server.py.txt",
+    "test_sentences.py": "test_sentences.py.txt",
 }
 
 
@@ -67,9 +68,13 @@ def new_server(root: Path, name: str) -> Scaffold:
             "mcp/toolkit/effects.py: what a tool does to the world",
         ),
         remaining=(
-            f"mcp/{name}: its own words in the place of Item, list_items and item_tools.py",
+            f"mcp/{name}: its own words in the place of Item, list_items and item_tools.py, which "
+            ".importlinter names, too",
+            "antiphon new provider for each vendor; providers/builtin.py goes where vendors alone "
+            "have the records",
             "antiphon catalogue --docs docs/servers",
             "ANTIPHON_UPDATE_SCHEMAS=1 pytest tests/test_schemas.py",
+            "docs/integrations.md: what each vendor was held against",
             "make check, and a line in README.md and in CHANGELOG.md",
         ),
     )

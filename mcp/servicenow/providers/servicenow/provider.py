@@ -25,7 +25,6 @@ from servicenow.provider import (
 )
 from servicenow.providers.servicenow import search
 from servicenow.providers.servicenow.client import ServiceNowClient, ServiceNowCredentials
-from servicenow.providers.servicenow.html import html_to_text
 from servicenow.providers.servicenow.mapping import (
     CONTACTS,
     FIELDS,
@@ -44,6 +43,7 @@ from servicenow.providers.servicenow.mapping import (
     to_update_payload,
 )
 from toolkit.errors import NotFound, Rejected, Unavailable
+from toolkit.html import html_to_text
 from toolkit.http.records import RecordList, Records
 from toolkit.tenancy import Credentials, ToolCall
 

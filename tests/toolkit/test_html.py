@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from servicenow.providers.servicenow.html import html_to_text
+from toolkit.html import html_to_text
 
 
 def test_markup_that_is_broken_or_endless_is_read_in_time() -> None:

@@ -1,0 +1,1 @@
+"""Automations that a business has at Zapier and Make: what there is, and how they are started."""

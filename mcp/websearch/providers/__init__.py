@@ -1,0 +1,1 @@
+"""The vendors: a module or a folder each."""
