@@ -86,7 +86,7 @@ class LoadCaller:
         self.result.began = time.time()
         url, token = await self._session()
         self._room.on("track_subscribed", self._on_track)
-        self._room.on("disconnected", lambda *_: self._gone.set())
+        self._room.on("disconnected", self._on_disconnected)
         greeting = asyncio.create_task(self._wait_for_voice(_GREETING_SECONDS))
         options = rtc.RoomOptions(rtc_config=rtc.RtcConfiguration(ice_servers=[]))
         await self._room.connect(url, token, options)
@@ -158,6 +158,9 @@ class LoadCaller:
                 began += late
                 self.result.stalled += late
             await asyncio.sleep(max(0.0, -late))
+
+    def _on_disconnected(self, *_: object) -> None:
+        self._gone.set()
 
     def _on_track(self, track: rtc.Track, *_: object) -> None:
         if track.kind == rtc.TrackKind.KIND_AUDIO:

@@ -42,7 +42,7 @@ async def _chat(request: Request) -> Response:
     if not body.get("stream"):
         return JSONResponse(_completion("message", delta, finish))
     usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-    events = [
+    events: list[Json] = [
         _completion("delta", delta, None),
         _completion("delta", {}, finish),
         _HEAD | {"object": "chat.completion.chunk", "choices": [], "usage": usage},

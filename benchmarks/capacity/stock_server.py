@@ -3,7 +3,6 @@
 Run: `python -m benchmarks.capacity.stock_server PORT`
 """
 
-import asyncio
 import sys
 from typing import Any
 
@@ -43,6 +42,5 @@ async def create_lead(name: str, phone: str = "") -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     app = server.http_app(path="/mcp", stateless_http=True)
-    asyncio.run(serve_app(app, "127.0.0.1", int(sys.argv[1]), ConnectionLimits()))
+    uvloop.run(serve_app(app, "127.0.0.1", int(sys.argv[1]), ConnectionLimits()))

@@ -66,6 +66,10 @@ async def _accept(request: JobRequest) -> None:
     await request.accept(name="agent")
 
 
+def _note_registration(*_: object) -> None:
+    Path(os.environ["WORKER_READY_FILE"]).touch()
+
+
 def _build(port: int) -> AgentServer:
     server = AgentServer(
         num_idle_processes=2,
@@ -76,7 +80,7 @@ def _build(port: int) -> AgentServer:
         setup_fnc=_prepare,
     )
     server.rtc_session(_serve_call, agent_name=AGENT, on_request=_accept)
-    server.on("worker_registered", lambda *_: Path(os.environ["WORKER_READY_FILE"]).touch())
+    server.on("worker_registered", _note_registration)
     return server
 
 

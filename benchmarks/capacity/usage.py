@@ -1,6 +1,6 @@
 """What roles of processes use: processor time, also of children that have ended, and memory."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class RoleUsage:
     """
 
     roots: dict[str, int]
-    seconds: Counter[str] = field(default_factory=Counter[str])
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict[str, float](float))
     _last: dict[tuple[int, float], float] = field(default_factory=dict[tuple[int, float], float])
     _begun: bool = False
 

@@ -13,7 +13,6 @@ from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job as Row
 from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
-from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,7 +33,6 @@ _REAP_SECONDS = 3
 _RESTART_SECONDS = 1
 _POLL_SECONDS = 1  # new jobs are announced; scheduled ones are not
 _GRACE_SECONDS = 5
-_CLOSE_SECONDS = 1.0
 _RETENTION_HOURS = 24
 _ATTEMPTS = 8
 _RETRY = RetryStrategy(max_attempts=_ATTEMPTS, exponential_wait=3)  # 3 s, 9 s, … 1.8 h
@@ -110,18 +108,9 @@ async def _end(*tasks: asyncio.Task[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class _Pool(AsyncConnectionPool[CancellableConnection]):
-    """A pool whose own tasks get a second to end: they may wait for a frozen database."""
-
-    async def close(self, timeout: float = _CLOSE_SECONDS) -> None:  # noqa: ASYNC109  # psycopg's
-        """Close every connection; `timeout` is in seconds."""
-        await super().close(timeout)
-
-
 def _create_app(url: str, database: Database, registered: Mapping[str, Job]) -> App:
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     connector = PsycopgConnector(
-        pool_factory=_Pool,
         conninfo=plain,
         connection_class=CancellableConnection,
         min_size=1,

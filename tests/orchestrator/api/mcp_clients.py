@@ -18,6 +18,7 @@ from mcp_types import TextContent, Tool
 from redis.asyncio import Redis
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from automation.server import SERVER as AUTOMATION
 from config.database import Database
 from config.security.tokens import Signer
 from crm.server import SERVER as CRM
@@ -32,8 +33,12 @@ from tests.support.processes import in_one_task
 from tests.support.servers import serve
 from tickets.server import SERVER as TICKETS
 from transcripts.server import SERVER as TRANSCRIPTS
+from websearch.server import SERVER as WEBSEARCH
 
-SERVERS = (SCHEDULING, KNOWLEDGE, TRANSCRIPTS, CRM, TICKETS, SERVICENOW)
+SERVERS = (
+    *(SCHEDULING, KNOWLEDGE, TRANSCRIPTS, CRM, TICKETS),
+    *(SERVICENOW, AUTOMATION, WEBSEARCH),
+)
 
 AppFactory = Callable[[], AbstractAsyncContextManager[ASGIApp]]
 

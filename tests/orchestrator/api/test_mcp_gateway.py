@@ -41,7 +41,7 @@ from tests.support.processes import in_one_task
 from tests.support.pseudo_locale import PSEUDO, latin_words, pseudo_locale
 
 CLIENTS: list[Connect] = [connect_fast_mcp, connect_fast_mcp_legacy, connect_sdk, connect_livekit]
-# Without an account, ServiceNow has nothing to list.
+# Without an account, ServiceNow, automation and websearch have nothing to list.
 SERVERS = ["crm", "tickets", "scheduling", "knowledge", "transcripts"]
 SCHEDULING_USE: Mapping[str, Any] = {
     "server": "scheduling",

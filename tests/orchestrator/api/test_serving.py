@@ -6,10 +6,10 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from redis.asyncio import Redis
 
 from config.constellation import constellation
 from config.security.tokens import Signer
@@ -32,17 +32,16 @@ def free_port() -> int:
 async def test_it_serves_until_it_is_asked_to_stop(
     postgres_server: Postgres,
     valkey_server: Valkey,
-    cache: Redis,
     signer: Signer,
     repository: Path,
     tmp_path: Path,
 ) -> None:
     """Long because one process is followed from its start to its end."""
-    await cache.delete("workers")  # those of other tests
     port = free_port()
     environment = os.environ | {
         "DATABASE_URL": postgres_server.database_url,
-        "REDIS_URL": valkey_server.redis_url,
+        # Not the cache that workers of other tests report to.
+        "REDIS_URL": urlsplit(valkey_server.redis_url)._replace(path="/9").geturl(),
         "LIVEKIT_URL": "ws://127.0.0.1:9",
         "LIVEKIT_API_KEY": "APIkey",
         "LIVEKIT_API_SECRET": "a-secret-of-at-least-thirty-two-bytes",

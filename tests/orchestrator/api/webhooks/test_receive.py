@@ -52,6 +52,12 @@ class WebhookSender:
         return await fetch(self.database, Tenant(), query, id=str(integration))
 
 
+@pytest.fixture(scope="module")
+def database(jobs_database: Database) -> Database:
+    """A database whose jobs nobody runs."""
+    return jobs_database
+
+
 @pytest_asyncio.fixture(scope="module")
 async def post(signer: Any, database: Database, cache: Any) -> Any:
     """A way to send webhooks."""
