@@ -125,7 +125,7 @@ class Step:
 
 
 def _roles(side: Side) -> Sequence[str]:
-    ours = ("api", "mcp", "postgres", "valkey")
+    ours = ("api", "mcp", "PostgreSQL", "Valkey")
     return (f"{side} worker", f"{side} jobs", *(ours if side == "ours" else ("stock server",)))
 
 
