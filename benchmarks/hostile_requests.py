@@ -1,13 +1,13 @@
 """What hostile requests cost whoever else is served: status, time of other answers, longest block.
 
-First four connections send requests that follow from a seed to every operation of the API, while a
-well-behaved client asks for its conversations twenty times a second. No request may be answered
-with an error of ours (but `/readyz`, which says what is missing), or close its connection. Then the
-bodies that cost most are sent one after another to the API, with and without a key, and to an MCP
-server, with and without a token, while the same process is asked for `/healthz` without a pause:
-its slowest answer is the longest time for which the event loop served nobody.
+First some connections, by default four, send requests that follow from a seed to every operation of
+the API, while a well-behaved client asks for its conversations twenty times a second. No request
+may be answered with an error of ours (but `/readyz`, which says what is missing), or close its
+connection. Then the bodies that cost most are sent one after another to the API, with and without a
+key, and to an MCP server, with and without a token, while the same process is asked for `/healthz`
+without a pause: its slowest answer is the longest time for which the event loop served nobody.
 
-Run: `python -m benchmarks.hostile_requests [REQUESTS] [SEED]`
+Run: `python -m benchmarks.hostile_requests [REQUESTS] [SEED] [CONNECTIONS]`
 """
 
 import asyncio
@@ -45,7 +45,6 @@ _MCP_HEADERS = {
     "MCP-Protocol-Version": "2026-07-28",
     "Mcp-Method": "tools/call",
 }
-_CONNECTIONS = 4
 _PAUSE = 0.05  # seconds between two requests of the client that behaves
 _REPEATS = 5  # of each costly body
 _PROBES_AROUND = 5  # answers of `/healthz` that have to come before and after each body
@@ -64,7 +63,7 @@ class Findings:
     blocks: dict[str, float] = field(default_factory=dict[str, float])
 
 
-async def main(requests: int, seed: int) -> None:
+async def main(requests: int, seed: int, connections: int) -> None:
     """Run both parts, and print what was found."""
     began, findings = heading(), Findings()
     with TemporaryDirectory(prefix="antiphon-") as folder:
@@ -73,7 +72,7 @@ async def main(requests: int, seed: int) -> None:
             await apply_file(deployment.settings, _DECLARATION)
             key = await create_api_key(deployment.settings, _BUSINESS, "benchmark")
             async with _other_client(deployment.api_url, key, findings):
-                await _send_generated(deployment, key, requests, seed, findings)
+                await _send_generated(deployment, key, requests, seed, connections, findings)
             for name, request in _costly_requests(key).items():
                 findings.blocks[name] = await _longest_block(deployment.api_url, request)
             settings = deployment.settings
@@ -85,7 +84,12 @@ async def main(requests: int, seed: int) -> None:
 
 
 async def _send_generated(
-    deployment: Deployment, key: str, requests: int, seed: int, findings: Findings
+    deployment: Deployment,
+    key: str,
+    requests: int,
+    seed: int,
+    connections: int,
+    findings: Findings,
 ) -> None:
     url, authorized = deployment.api_url, {"Authorization": f"Bearer {key}"}
     async with httpx2.AsyncClient(base_url=url, headers=authorized, trust_env=False) as http:
@@ -109,7 +113,7 @@ async def _send_generated(
             async with connect(url) as connection:
                 await _send_until_closed(connection, request, remaining, findings)
 
-    await asyncio.gather(*(send_all() for _ in range(_CONNECTIONS)))
+    await asyncio.gather(*(send_all() for _ in range(connections)))
 
 
 async def _send_until_closed(
@@ -289,4 +293,4 @@ def _report(findings: Findings) -> None:
 
 if __name__ == "__main__":
     numbers = [int(argument) for argument in sys.argv[1:]]
-    asyncio.run(main(*(numbers + [10_000, 4711][len(numbers) :])))
+    asyncio.run(main(*(numbers + [10_000, 4711, 4][len(numbers) :])))
