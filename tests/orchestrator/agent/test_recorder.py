@@ -253,7 +253,7 @@ async def test_usage_is_stored_once_however_often_it_is_told(
     assert [stored["metadata"] for stored in rows] == [{"n": 1}]
 
 
-def record_turn(recorder: Recorder, number: int, *, last_text: str = "Done.") -> None:
+def record_turn(recorder: Recorder, number: int) -> None:
     """Record a turn of three tool calls, with what its requests will be billed by."""
     spoken: dict[str, Any] = {"llm_provider": "p", "tts_provider": "p", "voice_id": None}
     recorder.add_user_turn(f"Three of them, please, {number}.", stt_provider="p")
@@ -262,7 +262,7 @@ def record_turn(recorder: Recorder, number: int, *, last_text: str = "Done.") ->
         recorder.add_tool_call("erp", "order", {"number": step}, Outcome("ordered", ms=5))
     for operation in ("stt", "llm", "tts"):
         recorder.add_usage([usage_row(operation)])
-    recorder.add_agent_response(last_text, **spoken, language="en", interrupted=False)
+    recorder.add_agent_response("Done.", **spoken, language="en", interrupted=False)
 
 
 def usage_row(operation: str) -> dict[str, Any]:
